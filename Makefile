@@ -1,0 +1,38 @@
+# make run and make test need nothing but Python >= 3.11 and make: they create .venv and install what is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test test-fast lint types check lock clean
+.DEFAULT_GOAL := run
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[dev]' -c constraints.txt
+	touch $@
+
+run: $(INSTALLED)  ## the mini suite: utility, privacy and latency of every defense, in minutes
+	$(BIN)/python run_all.py $(ARGS)
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(INSTALLED)  ## tests of a few seconds only
+	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy pedbench attacks defenses datasets tests run_all.py
+
+check: lint types test  ## what continuous integration runs
+
+lock: $(INSTALLED)  ## pin the versions that are installed now
+	$(BIN)/python -m pip freeze --exclude-editable --exclude pip > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

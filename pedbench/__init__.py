@@ -1,0 +1,13 @@
+"""A benchmark of privacy defenses for offloaded vision: utility, privacy and latency in one table."""
+
+import importlib.machinery
+import sys
+
+__version__ = "0.1.0"
+
+_found = sys.modules.get("datasets") or importlib.machinery.PathFinder.find_spec("datasets")
+if "datasets" not in sys.modules and _found is not None and getattr(_found, "origin", None) is None:
+    # The checkout's folder datasets/ is on the path as a namespace package. Hugging Face libraries
+    # would take it for the package of that name; None makes them see that it is not installed.
+    sys.modules["datasets"] = None  # type: ignore[assignment]
+del _found

@@ -1,0 +1,5 @@
+"""Command line: `python -m pedbench` is the same as `pedbench`."""
+
+from pedbench.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""From values to the numbers of a table: means, tails and intervals. The only place where values are averaged.
+
+Intervals are 95 % percentile bootstrap intervals (scipy) over pictures: all values of a picture are drawn together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+RESAMPLES = 2000
+"""Bootstrap samples; the intervals' ends are stable to about a fiftieth of their width."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its interval.
+
+    Attributes:
+        ci95: None below two pictures, or where all values agree.
+        n: Number of pictures.
+    """
+
+    value: float
+    ci95: tuple[float, float] | None
+    n: int
+
+
+def _interval(columns: tuple[npt.NDArray[np.float64], ...], statistic: Any) -> tuple[float, float] | None:
+    if len(columns[0]) < 2:
+        return None
+    result = stats.bootstrap(
+        columns,
+        statistic,
+        n_resamples=RESAMPLES,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    low, high = (float(end) for end in result.confidence_interval)
+    return (low, high) if np.isfinite([low, high]).all() else None
+
+
+def _ratio(top: Any, bottom: Any, axis: int = -1) -> Any:
+    return top.sum(axis=axis) / bottom.sum(axis=axis)
+
+
+def mean(values: pd.DataFrame) -> Estimate:
+    """Mean over all rows, e.g. annotations, with an interval clustered by picture.
+
+    Args:
+        values: Columns image and value; at least one row.
+    """
+    groups = values.groupby("image", sort=True)["value"].agg(["sum", "count"])
+    top, bottom = groups["sum"].to_numpy(float), groups["count"].to_numpy(float)
+    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(groups))
+
+
+def quantile(values: pd.DataFrame, q: float) -> Estimate:
+    """The q-quantile over pictures, each with the mean of its rows."""
+    each = values.groupby("image", sort=True)["value"].mean().to_numpy(float)
+
+    def statistic(sample: Any, axis: int = -1) -> Any:
+        return np.quantile(sample, q, axis=axis)
+
+    return Estimate(value=float(statistic(each)), ci95=_interval((each,), statistic), n=len(each))
+
+
+def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:
+    """Mean of `values` over the mean of `reference`, on the annotations that both have.
+
+    Args:
+        values: Columns image, annotation, value.
+        reference: The undefended model's, alike.
+
+    Raises:
+        ValueError: They share no annotation.
+    """
+    both = values.merge(reference, on=["image", "annotation"], suffixes=("", "_reference"))
+    if both.empty:
+        raise ValueError("no annotation is in both sets of values, so there is nothing to compare")
+    sums = both.groupby("image", sort=True)[["value", "value_reference"]].sum()
+    top, bottom = sums["value"].to_numpy(float), sums["value_reference"].to_numpy(float)
+    if not bottom.sum():
+        raise ValueError("the undefended model's mean is 0, so nothing can be retained of it")
+    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(sums))
+
+
+def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
+    """For each picture the value of the coalition that learns most, out of those evaluated.
+
+    Args:
+        values: Columns image, servers, value of one metric and region.
+        better: "higher" or "lower": what the defender wants; the worst is the opposite extreme.
+
+    Returns:
+        One row a picture.
+    """
+    ordered = values.sort_values(["image", "value", "servers"], ascending=[True, better == "higher", True])
+    return ordered.groupby("image", sort=True).head(1)

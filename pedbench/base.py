@@ -1,0 +1,284 @@
+"""The seams: one base class for each kind of plugin.
+
+A plugin is one class in one file of the same name. Its keyword-only dataclass fields are its whole
+configuration; its `repr` is that configuration and serves as its id in tables and tests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from pedbench.types import Mask, Patch, Payload, Picture, Sample, Tokens, View
+
+if TYPE_CHECKING:
+    import torch
+
+    from pedbench.offload.cloud import Cloud
+    from pedbench.offload.edge import Edge
+
+Disclosure = Literal["nothing", "exact", "degraded", "decoy"]
+
+
+@dataclass(kw_only=True)
+class Plugin:
+    """What every plugin has: a name (its file's stem), a version, a citation, a configuration."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    cite: ClassVar[str] = ""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The configuration as JSON values, in the order of the fields."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+
+    @property
+    def label(self) -> str:
+        """Name and the parameters that differ from their defaults, as tables print it."""
+        changed = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.init and (f.default is dataclasses.MISSING or getattr(self, f.name) != f.default)
+        }
+        if not changed:
+            return self.name
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in changed.items())})"
+
+    @classmethod
+    def summary(cls) -> str:
+        """The docstring's first sentence."""
+        return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").strip()
+
+    def prepare(self, device: str) -> None:
+        """Load weights and heavy libraries; the only place that may. Called once a process."""
+
+
+@dataclass(kw_only=True)
+class Embedding:
+    """The encoder's output and the network whose decoder understands it.
+
+    Attributes:
+        features: (1, C, h, w) image embedding on the edge.
+        network: The `segment_anything.modeling.Sam` whose prompt encoder and mask decoder read it.
+    """
+
+    features: torch.Tensor
+    network: Any
+
+
+@dataclass(kw_only=True)
+class Defense(Plugin, ABC):
+    """How a picture is embedded with the help of untrusted servers.
+
+    Attributes:
+        disclosure: What the servers get, which the harness verifies on every picture:
+            "nothing" no message at all; "exact" pixels (or tokens) of the frame as they are, each at its
+            place; "degraded" pixels changed on purpose, all of which count as hidden and are attacked as
+            such; "decoy" payloads that do not depend on the picture at all.
+        max_share: The largest share of the frame's pixels that one server may receive for one request.
+            The cloud refuses to send more, and what was received is checked against it.
+    """
+
+    disclosure: ClassVar[Disclosure]
+
+    @property
+    def servers(self) -> int:
+        """How many servers the defense calls."""
+        return 1
+
+    @property
+    def max_share(self) -> float:
+        return 1.0
+
+    @property
+    def randomised(self) -> bool:
+        """Whether the same picture is treated differently from request to request."""
+        return False
+
+    @abstractmethod
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        """Embed one frame.
+
+        Args:
+            frame: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255, longest side as the
+                model wants it, not padded.
+            edge: Runs parts of the model here; carries `edge.rng` and `edge.request`.
+            cloud: The servers; `len(cloud) == self.servers`.
+        """
+
+
+@dataclass(kw_only=True)
+class Attack(Plugin, ABC):
+    """Turns what a coalition received into a guess of the whole frame.
+
+    Attributes:
+        needs: What the attack can use of a view: any of "nothing", "pixels", "degraded", "tokens", "metadata".
+            A view that holds none of them is not attacked; the cell is recorded as skipped.
+        requests: How many requests of the same scene the attack asks for.
+        floor: Whether this is an attack without a learned prior, against which the others are measured.
+    """
+
+    needs: ClassVar[frozenset[str]]
+    requests: ClassVar[int] = 1
+    floor: ClassVar[bool] = False
+
+    @abstractmethod
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        """Guess the frame: (H, W, 3) float32 in [0, 1] of `view.frame_size`, every pixel filled."""
+
+    def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
+        """Guess several frames; may be overridden to batch, and must equal one-by-one guesses."""
+        return [self.reconstruct(view, rng) for view, rng in zip(views, rngs, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Something a probe says it read.
+
+    Attributes:
+        box: x, y, width, height in pixels of the picture it was given.
+    """
+
+    kind: Literal["text", "face", "object"]
+    content: str
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+@dataclass(kw_only=True)
+class Probe(Plugin, ABC):
+    """Reads text, faces or objects from a picture."""
+
+    @abstractmethod
+    def claims(self, picture: Picture) -> list[Claim]:
+        """Read one picture, (H, W, 3) float32 in [0, 1]."""
+
+
+@dataclass(kw_only=True)
+class Metric(Plugin, ABC):
+    """A distance or similarity between guesses and truths over a region.
+
+    Attributes:
+        better: From the defender's side: "higher" or "lower" values mean more privacy.
+        unit: "" for dimensionless.
+        bounds: Smallest and largest possible value.
+        exact: The value of an exact copy, from which a distance is measured; None where ratios of
+            distances mean nothing (decibels).
+    """
+
+    axis: ClassVar[Literal["utility", "privacy", "latency"]] = "privacy"
+    better: ClassVar[Literal["higher", "lower"]]
+    unit: ClassVar[str] = ""
+    bounds: ClassVar[tuple[float, float]]
+    exact: ClassVar[float | None] = None
+
+    @property
+    @abstractmethod
+    def column(self) -> str:
+        """The metric's name in tables, e.g. "SSIM" or "LPIPS-alex"."""
+
+    @abstractmethod
+    def __call__(
+        self, guess: Sequence[Picture], truth: Picture, regions: Mapping[str, Mask]
+    ) -> list[dict[str, float]]:
+        """Score N guesses of one truth.
+
+        Args:
+            guess: N pictures (H, W, 3).
+            truth: (H, W, 3).
+            regions: Named (H, W) masks, e.g. hidden, visible, whole.
+
+        Returns:
+            For each guess the value per region; a region that is empty (or too small) is absent.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One array of a payload: allowed dtypes and shape.
+
+    Attributes:
+        shape: An int is exact; a str binds a size that must be the same wherever the name stands.
+    """
+
+    dtypes: tuple[str, ...]
+    shape: tuple[int | str, ...]
+
+
+class Operation(ABC):
+    """A named thing a server can do, and how its payload looks to whoever runs that server.
+
+    Attributes:
+        request: Declared arrays of the request.
+        reply: Declared arrays of the reply.
+        arguments: Declared string arguments, each with all its allowed values.
+    """
+
+    name: ClassVar[str]
+    request: ClassVar[Mapping[str, Field]]
+    reply: ClassVar[Mapping[str, Field]]
+    arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    @abstractmethod
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        """Compute the reply on the server."""
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> Sequence[Patch | Tokens] | None:
+        """The payload as pixels and tokens; None if there is no known way: it then counts as the whole frame."""
+        return None
+
+
+class Networks(ABC):
+    """The models of one family, loaded when first asked for."""
+
+    @abstractmethod
+    def network(self, weights: str) -> Any:
+        """The `segment_anything.modeling.Sam` of a variant: original, fine-tuned, reordered, windowed, dropped, small."""
+
+
+@dataclass(kw_only=True)
+class Codec(Plugin, ABC):
+    """How an array of a payload or a reply is written as bytes."""
+
+    @abstractmethod
+    def encode(self, array: np.ndarray[Any, Any]) -> bytes: ...
+
+    @abstractmethod
+    def decode(self, data: bytes) -> np.ndarray[Any, Any]: ...
+
+
+@dataclass(kw_only=True)
+class Dataset(Plugin, ABC):
+    """Pictures with what is known about them, in a fixed order.
+
+    Attributes:
+        split: Name of the part that is evaluated, e.g. "val".
+    """
+
+    @property
+    @abstractmethod
+    def revision(self) -> str:
+        """Identifies the content: a release name or a hash. Part of a cell's identity."""
+
+    @property
+    @abstractmethod
+    def left_out(self) -> Mapping[str, str]:
+        """Pictures that could not be read, id -> reason; the same for all defenses."""
+
+    @abstractmethod
+    def ids(self) -> Sequence[str]:
+        """Ids of the readable pictures in their order, without reading pixels."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def __len__(self) -> int:
+        return len(self.ids())

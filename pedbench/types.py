@@ -1,0 +1,238 @@
+"""The values that cross the seams of pedbench: samples, frames, payloads, messages and views.
+
+Pixels are float32 RGB in [0, 1] at every boundary. Sizes are (height, width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.float32]
+"""(H, W, 3) float32 RGB in [0, 1]."""
+
+Mask = npt.NDArray[np.bool_]
+"""(H, W) bool."""
+
+Payload = Mapping[str, npt.NDArray[Any]]
+"""Named arrays, as an operation's schema declares them."""
+
+Window = tuple[int, int]
+"""A cell of the encoder's window grid: (row, column)."""
+
+Assignment = Mapping[int, tuple[Window, ...]]
+"""Which server (its index in the cloud) gets which windows."""
+
+Status = Literal["ok", "skipped", "failed", "invalid"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """One annotated object of a sample.
+
+    Attributes:
+        mask: (H, W) bool at the image's original resolution, visible part only.
+        area: The annotation's own area in square pixels (COCO's, used for the size classes).
+        crowd: COCO's `iscrowd`.
+    """
+
+    id: int
+    category: str
+    mask: Mask
+    area: float
+    crowd: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """Something a curious server would like to read: a word or a face.
+
+    Attributes:
+        box: x, y, width, height in pixels of the original image.
+    """
+
+    kind: Literal["text", "face"]
+    content: str
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One picture with what is known about it.
+
+    Attributes:
+        id: Unique and stable within the dataset; seeds and values are keyed by it.
+        image: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
+    """
+
+    id: str
+    image: Picture
+    instances: tuple[Instance, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """A received rectangle of pixels, at the place in the frame where the sender says it belongs.
+
+    Attributes:
+        picture: (h, w, 3) float32 in [0, 1]; never reaches beyond the frame.
+        top: First row in the frame.
+        left: First column in the frame.
+        server: Index of the server that received it.
+        request: Which of the k requests it came with.
+    """
+
+    picture: Picture
+    top: int
+    left: int
+    server: int
+    request: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """Received tokens of the encoder, which are not pixels and have to be attacked.
+
+    Attributes:
+        values: (n, C) float32, one row a token.
+        positions: (n, 2) int, row and column of each token in the encoder's grid.
+        depth: How many blocks they went through; 0 right after the patch embedding.
+    """
+
+    values: npt.NDArray[np.float32]
+    positions: npt.NDArray[np.int64]
+    depth: int
+    server: int
+    request: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One call as both ends saw it: a request message and its reply.
+
+    Times are seconds on the host's monotonic clock; bytes are serialised message lengths.
+
+    Attributes:
+        sent: The edge hands the message to the transport.
+        received: The server has the whole message.
+        started: The server begins to compute (after it got its turn, if servers take turns).
+        finished: The server has its result.
+        replied: The edge has the whole reply.
+    """
+
+    server: int
+    operation: str
+    request: int
+    sequence: int
+    bytes_up: int
+    bytes_down: int
+    sent: float
+    received: float
+    started: float
+    finished: float
+    replied: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A message as the wiretap of one server holds it.
+
+    Attributes:
+        payload: What the bytes decode to under the operation's schema; None when they do not.
+        arguments: The call's declared string arguments.
+        unexplained: Why the schema does not explain all that was received; empty when it does.
+        bytes_in: Serialised length of the request message as received.
+        bytes_out: Serialised length of the reply as sent.
+    """
+
+    server: int
+    operation: str
+    request: int
+    sequence: int
+    payload: Payload | None
+    arguments: Mapping[str, str]
+    unexplained: str
+    bytes_in: int
+    bytes_out: int
+    received: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What an attacker knows about pictures in general: from the training split alone.
+
+    Attributes:
+        mean_colour: (3,) float32, mean over the training pictures' pixels.
+        pictures: Training pictures, each (h, w, 3).
+    """
+
+    mean_colour: npt.NDArray[np.float32]
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageFacts:
+    """What is known of a message without its content: traffic metadata."""
+
+    server: int
+    request: int
+    sequence: int
+    operation: str
+    bytes_in: int
+    bytes_out: int
+    received: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """All that a coalition of servers holds about one picture, and what is public. Never the truth.
+
+    Attributes:
+        frame_size: (H, W) of the frame; the model's square canvas makes it public.
+        patches: Pixels received as they are in the frame.
+        degraded: Pixels received in a degraded form (blurred, pixelated, noisy).
+        tokens: Encoder tokens received.
+        messages: Traffic metadata of everything received, payload-less.
+        description: The public description of the defense: name, parameters, family, weights.
+        prior: The attacker's knowledge of pictures in general.
+    """
+
+    frame_size: tuple[int, int]
+    patches: tuple[Patch, ...] = ()
+    degraded: tuple[Patch, ...] = ()
+    tokens: tuple[Tokens, ...] = ()
+    messages: tuple[MessageFacts, ...] = ()
+    description: Mapping[str, Any] = field(default_factory=dict)
+    prior: Prior
+
+    def canvas(self) -> tuple[Picture, Mask]:
+        """Paste the exactly received pixels where they belong.
+
+        Returns:
+            The canvas, (H, W, 3), black where nothing came, and the coverage, (H, W) bool.
+        """
+        return _paste(self.patches, self.frame_size)
+
+    def degraded_canvas(self) -> tuple[Picture, Mask]:
+        """Paste the pixels received in a degraded form; see `canvas`."""
+        return _paste(self.degraded, self.frame_size)
+
+    def blind(self) -> View:
+        """The same situation with nothing received: what an attack knows before it looks."""
+        return View(frame_size=self.frame_size, description=self.description, prior=self.prior)
+
+
+def _paste(patches: tuple[Patch, ...], frame_size: tuple[int, int]) -> tuple[Picture, Mask]:
+    canvas = np.zeros((*frame_size, 3), np.float32)
+    coverage = np.zeros(frame_size, np.bool_)
+    for patch in patches:
+        height, width = patch.picture.shape[:2]
+        place = np.s_[patch.top : patch.top + height, patch.left : patch.left + width]
+        canvas[place] = patch.picture
+        coverage[place] = True
+    return canvas, coverage
