@@ -1,0 +1,134 @@
+"""Weights on disk: official `.pth` checkpoints and `.safetensors`, both mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from pedbench.models.architectures import Architecture
+from pedbench.models.sam import build_sam
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be used: a line on what was found, a line on what was expected and what to do."""
+
+
+def load(path: str | Path, architecture: Architecture) -> Any:
+    """Build a SAM and give it the weights of a file.
+
+    The parameters stay mapped to the file, so that several processes share one copy in the page cache. A
+    write to them stays in the process.
+
+    Args:
+        path: An official `.pth` checkpoint or `.safetensors`.
+        architecture: The network that the file is for.
+
+    Returns:
+        A `segment_anything.modeling.Sam` in evaluation mode.
+
+    Raises:
+        CheckpointError: No such file, not a weights file, or weights of another network.
+    """
+    state = read_state(path)
+    sam = build_sam(architecture, allocate=False)
+    expected = sam.state_dict()
+    same = state.keys() == expected.keys() and all(state[key].shape == expected[key].shape for key in state)
+    if not same:
+        raise CheckpointError(
+            f"{path}: found {_describe(state)}\n"
+            f"expected {architecture.name}, {_describe(expected)}: pass a file of it, or the file's model"
+        )
+    sam.load_state_dict(state, assign=True)
+    return sam
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """Read the named tensors of a file, mapped into memory.
+
+    Raises:
+        CheckpointError: No such file, or not a weights file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: no such file\nexpected a .pth or .safetensors checkpoint: check the path"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        # Files older than torch 1.6 are not zip archives, and only those can be mapped.
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+        raise CheckpointError(
+            f"{path}: found no readable weights ({type(error).__name__})\n"
+            "expected tensors by name in a .pth or .safetensors file: fetch or convert it anew"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        entries = ", ".join(map(str, list(state)[:4])) if isinstance(state, Mapping) else type(state).__name__
+        raise CheckpointError(
+            f"{path}: found a file that holds more than tensors by name ({entries})\n"
+            "expected a bare state dict, as official SAM checkpoints are: save the model's state_dict() alone"
+        )
+    return dict(state)
+
+
+def save(sam: Any, path: str | Path) -> None:
+    """Write a network's weights, atomically, as `.safetensors` or `.pth` by the suffix.
+
+    Raises:
+        ValueError: Another suffix.
+    """
+    path = Path(path)
+    state = {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    if path.suffix == ".safetensors":
+        save_file(state, partial)
+    elif path.suffix == ".pth":
+        torch.save(state, partial)
+    else:
+        raise ValueError(f"cannot write weights as {path.name!r}: expected .safetensors or .pth")
+    partial.replace(path)
+
+
+def fingerprint(source: Any) -> str:
+    """Identify weights, whatever file format they came in.
+
+    Args:
+        source: A network, or the path of a weights file.
+
+    Returns:
+        Hex sha256 over the tensors' names, dtypes, shapes and bytes, in the order of the names.
+    """
+    state = read_state(source) if isinstance(source, str | Path) else source.state_dict()
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _describe(state: Mapping[str, Tensor]) -> str:
+    """Name a network by its tensors, in a few words."""
+    patch = state.get("image_encoder.patch_embed.proj.weight")
+    grid = state.get("image_encoder.pos_embed")
+    blocks = {key.split(".")[2] for key in state if key.startswith("image_encoder.blocks.")}
+    if patch is None or grid is None or patch.ndim != 4 or grid.ndim != 4 or not blocks:
+        return f"{len(state)} tensors that are no SAM (such as {min(state, default='none')!r})"
+    side, neck = int(grid.shape[1]), len(state.get("image_encoder.neck.0.weight", ()))
+    tables = [state.get(f"image_encoder.blocks.{index}.attn.rel_pos_h", ()) for index in range(len(blocks))]
+    globals_at = [index for index, table in enumerate(tables) if len(table) == 2 * side - 1]
+    return (
+        f"a SAM of {len(state)} tensors for {side * patch.shape[2]} px with {len(blocks)} blocks of width "
+        f"{patch.shape[0]}, of which {globals_at} are global, and {neck} channels in the neck"
+    )

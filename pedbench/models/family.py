@@ -1,0 +1,171 @@
+"""Which networks belong together: an original, its fine-tuned twin in PED order, and a small one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import torch
+
+from pedbench.base import Networks
+from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B, VIT_H, VIT_L, Architecture
+from pedbench.models.checkpoints import CheckpointError, load
+from pedbench.models.reorder import VARIANTS, variant
+from pedbench.models.sam import build_sam, randomise
+
+Weights = Literal["original", "fine-tuned", "reordered", "windowed", "dropped", "small"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One trained network of a family.
+
+    Attributes:
+        architecture: Its sizes.
+        file: Its weights; None where nobody named any.
+        source: The command that makes or fetches the file.
+    """
+
+    architecture: Architecture
+    file: Path | None
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Networks that are compared with each other.
+
+    Attributes:
+        name: `mini`, `vit_b`, `vit_l` or `vit_h`.
+        original: The undefended network; the training-free variants derive from it.
+        fine_tuned: The same in PED order, trained on.
+        small: A small network for the device alone; None where the family has none.
+    """
+
+    name: str
+    original: Member
+    fine_tuned: Member
+    small: Member | None = None
+
+
+def _asset(architecture: Architecture) -> Member:
+    name = architecture.name
+    return Member(
+        architecture=architecture, file=ASSETS / f"{name}.safetensors", source=f"pedbench train {name}"
+    )
+
+
+MINI = Family(name="mini", original=_asset(SAM_MINI), fine_tuned=_asset(PED_MINI), small=_asset(SAM_TINY))
+_REAL = {item.name: item for item in (VIT_B, VIT_L, VIT_H)}
+FAMILIES = (MINI.name, *_REAL)
+
+
+def family(name: str, *, original: str | Path | None = None, fine_tuned: str | Path | None = None) -> Family:
+    """Look up a family.
+
+    Args:
+        name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
+        original: Checkpoint of the original network; not for `mini`.
+        fine_tuned: Checkpoint of the fine-tuned network in PED order; not for `mini`.
+
+    Raises:
+        ValueError: Unknown name, or files for `mini`.
+    """
+    if name == MINI.name:
+        if original or fine_tuned:
+            raise ValueError("the mini family comes with its weights; found a checkpoint path for it")
+        return MINI
+    if name not in _REAL:
+        raise ValueError(f"unknown model family {name!r}; known: {', '.join(FAMILIES)}")
+
+    def member(architecture: Architecture, file: str | Path | None) -> Member:
+        source = f"pass the path of a {architecture.name} checkpoint"
+        return Member(architecture=architecture, file=Path(file) if file else None, source=source)
+
+    return Family(
+        name=name,
+        original=member(_REAL[name], original),
+        fine_tuned=member(_REAL[name].reordered(f"ped-{name}"), fine_tuned),
+    )
+
+
+@lru_cache(maxsize=16)
+def load_network(
+    of: Family,
+    weights: Weights,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    random_seed: int | None = None,
+) -> Any:
+    """Load a network once per process; callers share it and must not change it.
+
+    Args:
+        of: The family.
+        weights: Which of its networks.
+        device: Where the network computes.
+        dtype: Type of its parameters.
+        random_seed: Take random weights instead of trained ones: enough to time a network, or to test.
+
+    Returns:
+        A `segment_anything.modeling.Sam` in evaluation mode, its parameters frozen.
+
+    Raises:
+        ValueError: Unknown `weights`, or the family has no such network.
+        CheckpointError: The weights file is missing, of another kind, or not the one in the manifest.
+    """
+    if weights not in WEIGHTS:
+        raise ValueError(f"unknown weights {weights!r}; known: {', '.join(WEIGHTS)}")
+    if weights in VARIANTS and weights != "original":
+        return variant(load_network(of, "original", device, dtype, random_seed), weights)
+    members = {"original": of.original, "fine-tuned": of.fine_tuned, "small": of.small}
+    member = members[weights]
+    if member is None:
+        raise ValueError(
+            f"the {of.name} family has no small network; choose other weights or the mini family"
+        )
+    if random_seed is None:
+        sam = load(_verified(member), member.architecture)
+    else:
+        sam = build_sam(member.architecture)
+        randomise(sam, random_seed)
+    return sam.requires_grad_(False).to(device=device, dtype=dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyNetworks(Networks):
+    """The networks of a family on one device; arguments as `load_network`."""
+
+    family: Family
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+    random_seed: int | None = None
+
+    def network(self, weights: str) -> Any:
+        """The network of that name; see `load_network`."""
+        return load_network(self.family, cast(Weights, weights), self.device, self.dtype, self.random_seed)
+
+
+def _verified(member: Member) -> Path:
+    """The weights file of a member, checked against the manifest if that knows the file."""
+    name, file = member.architecture.name, member.file
+    if file is None:
+        raise CheckpointError(f"no weights were named for {name}\nexpected a file: {member.source}")
+    if not file.is_file():
+        raise CheckpointError(f"no weights for {name}: looked for {file}\nto make them: {member.source}")
+    manifest = file.with_name("manifest.json")
+    entry = json.loads(manifest.read_text()).get(name, {}) if manifest.is_file() else {}
+    if entry.get("file") == file.name:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != entry["sha256"]:
+            raise CheckpointError(
+                f"{file}: found sha256 {found}\nthe manifest expects {entry['sha256']}: {member.source}"
+            )
+    return file

@@ -1,0 +1,96 @@
+"""The PED block order: window blocks first, then global blocks; and its training-free relatives."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from torch import nn
+
+Variant = Literal["original", "reordered", "windowed", "dropped"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+
+def global_blocks(encoder: Any) -> tuple[int, ...]:
+    """Indices of the encoder's blocks with global attention, ascending."""
+    return tuple(index for index, block in enumerate(encoder.blocks) if block.window_size == 0)
+
+
+def block_order(depth: int, globals_at: Sequence[int]) -> tuple[int, ...]:
+    """The PED order of `depth` blocks: place i is taken by the block that stood at the i-th index."""
+    windows = (index for index in range(depth) if index not in globals_at)
+    return (*windows, *sorted(globals_at))
+
+
+def reorder(encoder: Any) -> tuple[int, ...]:
+    """Put the window blocks before the global ones, in place; within each kind the order stays.
+
+    Returns:
+        The permutation that was applied, as `restore` wants it.
+    """
+    order = block_order(len(encoder.blocks), global_blocks(encoder))
+    encoder.blocks = nn.ModuleList(encoder.blocks[index] for index in order)
+    return order
+
+
+def restore(encoder: Any, order: Sequence[int]) -> None:
+    """Undo `reorder`, in place.
+
+    Args:
+        encoder: The re-ordered encoder.
+        order: What `reorder` returned; for a network that was loaded in PED order, `block_order` of the
+            original.
+
+    Raises:
+        ValueError: `order` is not a permutation of the encoder's blocks.
+    """
+    if sorted(order) != list(range(len(encoder.blocks))):
+        raise ValueError(f"{tuple(order)} is not a permutation of {len(encoder.blocks)} blocks")
+    placed = dict(zip(order, encoder.blocks, strict=True))
+    encoder.blocks = nn.ModuleList(placed[index] for index in range(len(placed)))
+
+
+def variant(sam: Any, name: Variant) -> Any:
+    """Derive a network without training.
+
+    Args:
+        sam: The network in its original block order.
+        name: `original`; `reordered`: PED order; `windowed`: the global blocks attend within windows, with
+            the centre of their relative-position tables; `dropped`: the global blocks are left out.
+
+    Returns:
+        Another `Sam` that shares the weights of `sam`: what is done to them in place, `to` included, is done
+        to both.
+
+    Raises:
+        ValueError: Unknown name.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f"unknown variant {name!r}; known: {', '.join(VARIANTS)}")
+    derived = _share(sam)
+    encoder = derived.image_encoder
+    if name == "reordered":
+        reorder(encoder)
+    elif name == "windowed":
+        window = max(block.window_size for block in encoder.blocks)
+        for index in global_blocks(encoder):
+            _make_windowed(encoder.blocks[index], window)
+    elif name == "dropped":
+        encoder.blocks = nn.ModuleList(block for block in encoder.blocks if block.window_size)
+    return derived
+
+
+def _share(module: nn.Module) -> Any:
+    """Copy the structure of a module, not its tensors."""
+    tensors = (*module.parameters(), *module.buffers())
+    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
+
+
+def _make_windowed(block: Any, window: int) -> None:
+    block.window_size = window
+    for name in ("rel_pos_h", "rel_pos_w"):
+        table = getattr(block.attn, name)
+        centre = len(table) // 2
+        reach = table.detach()[centre - window + 1 : centre + window]
+        setattr(block.attn, name, nn.Parameter(reach, requires_grad=table.requires_grad))

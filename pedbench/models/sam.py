@@ -1,0 +1,128 @@
+"""Assembly of Segment Anything networks from `segment_anything`'s own modules."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from torch import Tensor, nn
+
+from pedbench.models.architectures import Architecture
+from pedbench.models.attention import accelerate_attention
+
+# ImageNet statistics on the 0..255 scale, as in segment_anything/build_sam.py.
+PIXEL_MEAN = [123.675, 116.28, 103.53]
+PIXEL_STD = [58.395, 57.12, 57.375]
+
+
+def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool = True) -> Sam:
+    """Assemble a SAM, in evaluation mode, with `segment_anything`'s own initialisation.
+
+    Args:
+        architecture: Sizes of the network.
+        fast: Whether the encoder uses `FastAttention` instead of `segment_anything`'s own attention.
+        allocate: Whether the parameters get memory. Without, they live on the meta device until weights are
+            assigned, which spares initialising what is overwritten.
+    """
+    channels = architecture.neck_channels
+    with torch.device("cpu" if allocate else "meta"):
+        sam = Sam(
+            image_encoder=ImageEncoderViT(
+                img_size=architecture.image_size,
+                patch_size=architecture.patch_size,
+                embed_dim=architecture.embed_dim,
+                depth=architecture.depth,
+                num_heads=architecture.heads,
+                mlp_ratio=architecture.mlp_ratio,
+                out_chans=channels,
+                qkv_bias=True,
+                norm_layer=partial(nn.LayerNorm, eps=1e-6),
+                use_rel_pos=True,
+                window_size=architecture.window_size,
+                global_attn_indexes=architecture.global_blocks,
+            ),
+            prompt_encoder=PromptEncoder(
+                embed_dim=channels,
+                image_embedding_size=architecture.tokens,
+                input_image_size=(architecture.image_size, architecture.image_size),
+                mask_in_chans=16,
+            ),
+            mask_decoder=MaskDecoder(
+                num_multimask_outputs=3,
+                transformer=TwoWayTransformer(
+                    depth=architecture.decoder_depth,
+                    embedding_dim=channels,
+                    mlp_dim=architecture.decoder_mlp,
+                    num_heads=architecture.decoder_heads,
+                ),
+                transformer_dim=channels,
+                iou_head_depth=3,
+                iou_head_hidden_dim=channels,
+            ),
+            pixel_mean=[0.0] * 3,
+            pixel_std=[1.0] * 3,
+        )
+    # No checkpoint holds these two, so they must not stay on the meta device.
+    sam.pixel_mean = torch.tensor(PIXEL_MEAN).view(3, 1, 1)
+    sam.pixel_std = torch.tensor(PIXEL_STD).view(3, 1, 1)
+    if fast:
+        accelerate_attention(sam.image_encoder)
+    return sam.eval()
+
+
+def randomise(sam: Any, seed: int) -> None:
+    """Fill every weight at random, in place, position tables included (SAM initialises those at zero).
+
+    The values depend on `seed` and the parameters' names and shapes alone; they keep activations of order
+    one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, tensor in sorted(sam.state_dict().items()):
+            noise = torch.randn(tensor.shape, generator=generator)
+            if "rel_pos" in name or name.endswith("pos_embed"):
+                noise *= 0.2
+            elif tensor.ndim > 1 and not name.endswith("gaussian_matrix"):
+                noise /= math.sqrt(tensor[0].numel())
+            elif tensor.ndim == 1:
+                noise = 0.1 * noise + float(name.endswith("weight"))
+            tensor.copy_(noise)
+
+
+def preprocess(sam: Any, frame: npt.NDArray[Any] | Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """Normalise a frame, or a tile of one, and pad it at the bottom and right as SAM does: with zeros.
+
+    Args:
+        sam: The network; its pixel statistics and canvas size are used.
+        frame: (H, W, 3) RGB, uint8 in 0..255 or float in [0, 1].
+        size: Height and width to pad to; by default the network's canvas.
+
+    Returns:
+        (1, 3, *size) on the network's device.
+
+    Raises:
+        ValueError: Another shape, a larger frame, or floats outside [0, 1].
+    """
+    height, width = size or (sam.image_encoder.img_size,) * 2
+    pixels = torch.as_tensor(np.ascontiguousarray(frame) if isinstance(frame, np.ndarray) else frame)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.shape[0] > height or pixels.shape[1] > width:
+        raise ValueError(
+            f"expected (H, W, 3) pixels of at most {height}x{width}, found {tuple(pixels.shape)}"
+        )
+    pixels = pixels.to(sam.pixel_mean.device)
+    if pixels.dtype == torch.uint8:
+        pixels = pixels.float()
+    elif not pixels.is_floating_point():
+        raise ValueError(f"expected uint8 or floating-point pixels, found {pixels.dtype}")
+    else:
+        if pixels.numel() and not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError(f"expected pixels in [0, 1], found {pixels.min():.3g} to {pixels.max():.3g}")
+        pixels = pixels.float() * 255
+    normalised = (pixels.permute(2, 0, 1) - sam.pixel_mean) / sam.pixel_std
+    padding = (0, width - normalised.shape[2], 0, height - normalised.shape[1])
+    return nn.functional.pad(normalised, padding)[None].to(sam.image_encoder.pos_embed.dtype)

@@ -1,0 +1,214 @@
+"""An image encoder cut in two: a stage that works on single windows, and one that needs the whole grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pedbench.models.reorder import global_blocks
+from pedbench.models.sam import preprocess
+from pedbench.models.windows import WindowGrid
+from pedbench.types import Window
+
+
+def window_grid(encoder: Any) -> WindowGrid:
+    """The grid of an encoder's window blocks."""
+    _, height, width, _ = encoder.pos_embed.shape
+    window = max(block.window_size for block in encoder.blocks)
+    return WindowGrid(tokens=(height, width), window=window, patch=encoder.patch_embed.proj.stride[0])
+
+
+def first_global_block(encoder: Any) -> int:
+    """Where the window stage ends: the index of the first global block, or the depth where there is none.
+
+    Raises:
+        ValueError: A window block follows a global one, so that no stage could work on single windows.
+    """
+    depth, found = len(encoder.blocks), global_blocks(encoder)
+    first = depth - len(found)
+    if found != tuple(range(first, depth)):
+        raise ValueError(
+            f"blocks {found} of {depth} are global, so windows mix before the last window block; "
+            "re-order the encoder first (pedbench.models.reorder)"
+        )
+    return first
+
+
+def run_blocks(encoder: Any, tokens: Tensor, first: int, last: int) -> Tensor:
+    """Run the encoder's blocks `first` to `last`, the latter exclusive.
+
+    Args:
+        encoder: The encoder, in any block order.
+        tokens: (B, h, w, C) tokens of whole grids, position embedding included.
+        first: Index of the first block to run.
+        last: Index after the last block to run.
+
+    Returns:
+        (B, h, w, C).
+    """
+    if not 0 <= first <= last <= len(encoder.blocks):
+        raise ValueError(f"found blocks {first} to {last} of an encoder that has {len(encoder.blocks)}")
+    for block in encoder.blocks[first:last]:
+        tokens = block(tokens)
+    return tokens
+
+
+def window_tiles(sam: Any, crops: Iterable[npt.NDArray[Any] | Tensor]) -> Tensor:
+    """Normalise the pixels of windows and pad them to whole tiles, as SAM does with the frame.
+
+    Args:
+        sam: The network.
+        crops: Per window its part of the frame, (h, w, 3), uint8 or float in [0, 1]; smaller than a tile
+            where the frame ends within the window.
+
+    Returns:
+        (n, 3, side, side), side being the window's side in pixels.
+    """
+    grid = window_grid(sam.image_encoder)
+    side = grid.window * grid.patch
+    return torch.cat([preprocess(sam, crop, (side, side)) for crop in crops])
+
+
+class WindowStage:
+    """Patch embedding, position embedding and window blocks, on any subset of windows.
+
+    The results are those of the whole encoder. There, a window that reaches over the grid's border is padded
+    with zeros behind the first normalisation of every block, and what becomes of the padding is dropped
+    again. So here the tokens between attentions are the real ones alone.
+
+    Args:
+        encoder: An encoder without a window block behind a global one. Its weights must not change
+            afterwards.
+
+    Raises:
+        ValueError: The block order does not allow it.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+        self.grid = window_grid(encoder)
+        self.depth = first_global_block(encoder)
+        self._padding: dict[Window, Tensor] = {}
+
+    def embed(self, tiles: Tensor) -> Tensor:
+        """Patch-embed tiles, without position embedding.
+
+        Args:
+            tiles: (n, 3, side, side) normalised pixels, as `window_tiles` makes them.
+
+        Returns:
+            (n, window, window, C).
+        """
+        side = self.grid.window * self.grid.patch
+        if tiles.ndim != 4 or tuple(tiles.shape[1:]) != (3, side, side):
+            raise ValueError(f"expected (n, 3, {side}, {side}) tiles, found {tuple(tiles.shape)}")
+        return self.encoder.patch_embed(tiles)  # type: ignore[no-any-return]
+
+    def __call__(self, tokens: Tensor, windows: Sequence[Window]) -> Tensor:
+        """Add the position embedding and run the window blocks.
+
+        Args:
+            tokens: (n, window, window, C) patch-embedded tokens; what lies in the padding is ignored.
+            windows: Row and column of each of the n windows.
+
+        Returns:
+            (n, window, window, C); zero in the padding.
+        """
+        expected = (len(windows), self.grid.window, self.grid.window)
+        if tokens.ndim != 4 or tuple(tokens.shape[:3]) != expected:
+            raise ValueError(f"expected {expected} tokens of C channels, found {tuple(tokens.shape)}")
+        inside, place = self._places(windows, tokens.device)
+        positions = self.encoder.pos_embed[0].flatten(0, 1)
+        real = tokens.to(positions.dtype).flatten(0, 2)[inside] + positions[place]
+        padded = tokens.shape
+        for block in self.encoder.blocks[: self.depth]:
+            attended = block.attn(_scatter(block.norm1(real), inside, padded))
+            real = real + attended.flatten(0, 2)[inside]
+            real = real + block.mlp(block.norm2(real))
+        return _scatter(real, inside, padded)
+
+    def assemble(self, encoded: Mapping[Window, Tensor], frame: tuple[int, int]) -> Tensor:
+        """Put encoded windows together to the grid that the global stage takes.
+
+        Windows that hold nothing of the frame are the same for every picture; those that are missing are
+        computed here, once.
+
+        Args:
+            encoded: (window, window, C) per window, as the stage returns them.
+            frame: Height and width of the frame in pixels.
+
+        Returns:
+            (1, h, w, C).
+
+        Raises:
+            ValueError: A window that holds part of the frame is missing.
+        """
+        active = self.grid.active(frame)
+        lost = [window for window in active if window not in encoded]
+        if lost:
+            raise ValueError(f"no tokens for windows {lost}, which hold part of the frame of {frame} pixels")
+        missing = [window for window in self.grid.windows if window not in {**encoded, **self._padding}]
+        if missing:
+            self._padding.update(zip(missing, self._encode_padding(missing), strict=True))
+        like = encoded[active[0]]
+        complete = {**self._padding, **encoded}
+        return self.grid.unpartition(torch.stack([complete[window].to(like) for window in self.grid.windows]))
+
+    def _encode_padding(self, windows: Sequence[Window]) -> Tensor:
+        # Inference tensors in the cache could not take part in a later backward pass.
+        with torch.inference_mode(False), torch.no_grad():
+            side = self.grid.window * self.grid.patch
+            blank = self.encoder.pos_embed.new_zeros(len(windows), 3, side, side)
+            return self(self.embed(blank), windows)
+
+    def _places(self, windows: Sequence[Window], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Of the tokens that are no padding: places among the windows' tokens, and places in the grid."""
+        for window in windows:
+            self.grid.inside(window)
+        height, width = self.grid.tokens
+        side = self.grid.window
+        corner = torch.tensor(windows).reshape(-1, 2) * side
+        rows = corner[:, 0, None, None] + torch.arange(side)[:, None]
+        columns = corner[:, 1, None, None] + torch.arange(side)
+        inside = ((rows < height) & (columns < width)).flatten().nonzero()[:, 0]
+        place = (rows * width + columns).flatten()[inside]
+        return inside.to(device), place.to(device)
+
+
+class GlobalStage:
+    """The global blocks and the neck, on the tokens of the whole grid.
+
+    Args:
+        encoder: An encoder without a window block behind a global one.
+
+    Raises:
+        ValueError: The block order does not allow it.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+        self.first = first_global_block(encoder)
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Finish the embedding.
+
+        Args:
+            tokens: (B, h, w, C) as `WindowStage.assemble` returns them.
+
+        Returns:
+            (B, neck channels, h, w).
+        """
+        tokens = tokens.to(self.encoder.pos_embed.dtype)
+        mixed = run_blocks(self.encoder, tokens, self.first, len(self.encoder.blocks))
+        return self.encoder.neck(mixed.permute(0, 3, 1, 2))  # type: ignore[no-any-return]
+
+
+def _scatter(real: Tensor, inside: Tensor, shape: torch.Size) -> Tensor:
+    """Put (N, C) tokens at places `inside` of a zero tensor of `shape`."""
+    if len(inside) == shape[:-1].numel():
+        return real.reshape(shape)
+    return real.new_zeros(shape[:-1].numel(), shape[-1]).index_copy(0, inside, real).reshape(shape)

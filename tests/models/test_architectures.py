@@ -1,0 +1,48 @@
+"""Architectures against `segment_anything`'s own builders, and the size of the small network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from segment_anything import sam_model_registry
+from torch.utils.flop_counter import FlopCounterMode
+
+from pedbench.models.architectures import SAM_MINI, SAM_TINY, Architecture, architecture
+from pedbench.models.decoder import predict_masks
+from pedbench.models.sam import build_sam
+
+
+@pytest.mark.parametrize("name", ["vit_b", "vit_l", "vit_h"])
+def test_official_sizes(name: str) -> None:
+    with torch.device("meta"):
+        official = sam_model_registry[name]()
+    ours = build_sam(architecture(name), fast=False, allocate=False)
+    shapes = {key: value.shape for key, value in official.state_dict().items()}
+    assert {key: value.shape for key, value in ours.state_dict().items()} == shapes
+    windows = [block.window_size for block in official.image_encoder.blocks]
+    assert [block.window_size for block in ours.image_encoder.blocks] == windows
+    for part in ("num_heads", "scale"):
+        expected = [getattr(block.attn, part) for block in official.image_encoder.blocks]
+        assert [getattr(block.attn, part) for block in ours.image_encoder.blocks] == expected
+    eps = {module.eps for module in official.modules() if hasattr(module, "eps")}
+    assert {module.eps for module in ours.modules() if hasattr(module, "eps")} == eps
+    assert ours.mask_decoder.transformer.num_heads == official.mask_decoder.transformer.num_heads
+
+
+def test_small_network_costs_at_most_an_eighth(random_sam: Callable[[Architecture], Any]) -> None:
+    def operations(sizes: Architecture) -> int:
+        sam = random_sam(sizes)
+        with FlopCounterMode(display=False) as counter:
+            features = sam.image_encoder(torch.zeros(1, 3, sizes.image_size, sizes.image_size))
+            predict_masks(sam, features, points=torch.zeros(1, 1, 2), labels=torch.ones(1, 1))
+        return int(counter.get_total_flops())
+
+    assert 8 * operations(SAM_TINY) <= operations(SAM_MINI)
+
+
+def test_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'sam-mini'"):
+        architecture("sam-mino")

@@ -1,0 +1,60 @@
+"""Fast attention against `segment_anything`'s own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from segment_anything.modeling.image_encoder import Attention
+from torch import Tensor
+
+from pedbench.models import attention
+from pedbench.models.attention import FastAttention, augmented_attention, bias_attention
+
+SIZES = [(14, 14), (20, 20), (5, 9)]
+
+
+def reference(size: tuple[int, int]) -> Attention:
+    torch.manual_seed(1)
+    module = Attention(48, num_heads=3, use_rel_pos=True, input_size=size)
+    for table in (module.rel_pos_h, module.rel_pos_w):
+        torch.nn.init.normal_(table, std=0.5)
+    return module
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("attend", [bias_attention, augmented_attention])
+@pytest.mark.parametrize("elements", [0, 2**30], ids=["head-by-head", "all-heads"])
+def test_equals_segment_anything(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], attend: Callable[..., Tensor], elements: int
+) -> None:
+    monkeypatch.setattr(attention, "_BIAS_ELEMENTS", elements)
+    monkeypatch.setattr(attention, "bias_attention", attend)
+    module = reference(size)
+    tokens = torch.randn(4, *size, 48)
+    torch.testing.assert_close(FastAttention(module)(tokens), module(tokens), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_gradients_equal_segment_anything(size: tuple[int, int]) -> None:
+    module = reference(size)
+    fast = FastAttention(module)
+    tokens = torch.randn(2, *size, 48)
+    weight = torch.randn(2, *size, 48)
+    # A forward pass without gradients first: what it caches must serve training too.
+    with torch.inference_mode():
+        fast(tokens)
+
+    def gradients(forward: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            loss = (forward(tokens) * weight).sum()
+            return torch.autograd.grad(loss, list(module.parameters()))
+
+    for ours, theirs in zip(gradients(fast), gradients(module), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4 * float(theirs.abs().max() + 1), rtol=0)
+
+
+def test_another_grid_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"found relative-position tables of 9 and 17 .* 4x4"):
+        FastAttention(reference((5, 9)))(torch.zeros(1, 4, 4, 48))

@@ -1,0 +1,87 @@
+"""Families: which file a network comes from, and what is said when it is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pedbench.models.architectures import SAM_MINI, Architecture
+from pedbench.models.checkpoints import CheckpointError, save
+from pedbench.models.family import MINI, WEIGHTS, Family, FamilyNetworks, Member, family, load_network
+from pedbench.models.reorder import global_blocks
+
+
+@pytest.fixture(autouse=True)
+def forget_networks() -> Iterator[None]:
+    yield
+    load_network.cache_clear()
+
+
+def in_folder(folder: Path) -> Family:
+    def moved(member: Member | None) -> Member:
+        assert member is not None
+        assert member.file is not None
+        return replace(member, file=folder / member.file.name)
+
+    return replace(
+        MINI, original=moved(MINI.original), fine_tuned=moved(MINI.fine_tuned), small=moved(MINI.small)
+    )
+
+
+def test_random_networks_of_every_name() -> None:
+    networks = FamilyNetworks(family=MINI, random_seed=5)
+    globals_at = {name: global_blocks(networks.network(name).image_encoder) for name in WEIGHTS}
+    assert globals_at == {
+        "original": (3, 7),
+        "fine-tuned": (6, 7),
+        "reordered": (6, 7),
+        "windowed": (),
+        "dropped": (),
+        "small": (3,),
+    }
+    original = networks.network("original")
+    assert networks.network("original") is original
+    assert networks.network("dropped").image_encoder.pos_embed is original.image_encoder.pos_embed
+    assert not any(parameter.requires_grad for parameter in original.parameters())
+
+
+def test_missing_weights_name_file_and_command(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_network(in_folder(tmp_path), "fine-tuned")
+    message = str(caught.value)
+    assert str(tmp_path / "ped-mini.safetensors") in message
+    assert "pedbench train ped-mini" in message
+    with pytest.raises(CheckpointError, match=r"no weights were named for ped-vit_b\n.*pass the path"):
+        load_network(family("vit_b", original=tmp_path / "b.pth"), "fine-tuned")
+
+
+def test_weights_are_checked_against_the_manifest(
+    tmp_path: Path, random_sam: Callable[[Architecture], Any]
+) -> None:
+    sam = random_sam(SAM_MINI)
+    path = tmp_path / "sam-mini.safetensors"
+    save(sam, path)
+    loaded = load_network(in_folder(tmp_path), "original")
+    assert torch.equal(loaded.image_encoder.pos_embed, sam.image_encoder.pos_embed)
+    load_network.cache_clear()
+    manifest = {"sam-mini": {"file": path.name, "sha256": "0" * 64}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match=r"found sha256 .*\nthe manifest expects 0000"):
+        load_network(in_folder(tmp_path), "original")
+
+
+def test_names_are_checked() -> None:
+    with pytest.raises(ValueError, match="unknown model family 'vit_x'; known: mini, vit_b"):
+        family("vit_x")
+    with pytest.raises(ValueError, match="comes with its weights"):
+        family("mini", original="x.pth")
+    with pytest.raises(ValueError, match="unknown weights 'shuffled'"):
+        load_network(MINI, "shuffled")
+    with pytest.raises(ValueError, match="vit_b family has no small network"):
+        load_network(family("vit_b"), "small")
