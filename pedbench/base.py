@@ -19,6 +19,7 @@ from pedbench.types import Mask, Patch, Payload, Picture, Sample, Tokens, View
 if TYPE_CHECKING:
     import torch
 
+    from pedbench.models.windows import WindowGrid
     from pedbench.offload.cloud import Cloud
     from pedbench.offload.edge import Edge
 
@@ -81,19 +82,29 @@ class Defense(Plugin, ABC):
             "nothing" no message at all; "exact" pixels (or tokens) of the frame as they are, each at its
             place; "degraded" pixels changed on purpose, all of which count as hidden and are attacked as
             such; "decoy" payloads that do not depend on the picture at all.
-        max_share: The largest share of the frame's pixels that one server may receive for one request.
-            The cloud refuses to send more, and what was received is checked against it.
     """
 
     disclosure: ClassVar[Disclosure]
+
+    @property
+    def undefended(self) -> bool:
+        """Whether this is the model as it is, which retention compares with."""
+        return False
 
     @property
     def servers(self) -> int:
         """How many servers the defense calls."""
         return 1
 
-    @property
-    def max_share(self) -> float:
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        """The largest share of the frame's pixels that one server may receive for one request.
+
+        The cloud refuses to send more, and what was received is checked against it.
+
+        Args:
+            frame: Height and width of the frame.
+            grid: The window grid of the family's networks.
+        """
         return 1.0
 
     @property
@@ -260,8 +271,11 @@ class Dataset(Plugin, ABC):
     """Pictures with what is known about them, in a fixed order.
 
     Attributes:
-        split: Name of the part that is evaluated, e.g. "val".
+        annotated: Whether the pictures come with instances; where not, masks are compared with the undefended
+            model's.
     """
+
+    annotated: ClassVar[bool] = True
 
     @property
     @abstractmethod

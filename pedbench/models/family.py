@@ -54,6 +54,20 @@ class Family:
     fine_tuned: Member
     small: Member | None = None
 
+    def digests(self) -> dict[str, str]:
+        """sha256 of each weights file that is there, by the network's name."""
+        members = [member for member in (self.original, self.fine_tuned, self.small) if member is not None]
+        return {
+            member.architecture.name: _digest(member.file)
+            for member in members
+            if member.file is not None and member.file.is_file()
+        }
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
 
 def _asset(architecture: Architecture) -> Member:
     name = architecture.name
@@ -162,8 +176,7 @@ def _verified(member: Member) -> Path:
     manifest = file.with_name("manifest.json")
     entry = json.loads(manifest.read_text()).get(name, {}) if manifest.is_file() else {}
     if entry.get("file") == file.name:
-        with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = _digest(file)
         if found != entry["sha256"]:
             raise CheckpointError(
                 f"{file}: found sha256 {found}\nthe manifest expects {entry['sha256']}: {member.source}"

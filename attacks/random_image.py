@@ -1,0 +1,28 @@
+"""Floor: some other picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pedbench.base import Attack
+from pedbench.types import Picture, View
+
+
+@dataclass(kw_only=True)
+class RandomImage(Attack):
+    """Answer with a random training picture, whatever was seen."""
+
+    name = "random_image"
+    version = 1
+    needs = frozenset({"nothing", "pixels"})
+    floor = True
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        chosen = view.prior.pictures[rng.integers(len(view.prior.pictures))]
+        height, width = view.frame_size
+        picture = Image.fromarray(np.rint(chosen * 255).astype(np.uint8))
+        resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(resized, np.float32) / np.float32(255)

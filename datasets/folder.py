@@ -1,0 +1,75 @@
+"""Any pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from pedbench.pictures import SUFFIXES, read_picture
+from pedbench.reading import DatasetError, FileDataset, ReadableIds
+from pedbench.types import Picture, Sample
+
+
+@dataclass(kw_only=True)
+class Folder(FileDataset):
+    """All pictures in a folder and its subfolders, by name; nothing is known of what they show.
+
+    Ids are the files' paths within the folder. Pictures are turned as their EXIF orientation says. Hidden
+    files and linked folders are passed over.
+
+    Attributes:
+        data: The folder.
+    """
+
+    name = "folder"
+    version = 1
+    annotated: ClassVar[bool] = False
+
+    data: str | None = None
+
+    @cached_property
+    def revision(self) -> str:
+        """First digits of a sha256 over the files' names and sizes (not their content), and their number."""
+        listing = "".join(f"{id}\0{path.stat().st_size}\0" for id, path in self.paths.items())
+        return f"{hashlib.sha256(listing.encode()).hexdigest()[:12]}-{len(self.paths)}"
+
+    def sample(self, id: str) -> Sample:
+        return Sample(id=id, image=self._read(id))
+
+    @cached_property
+    def paths(self) -> Mapping[str, Path]:
+        """The files by id, in the order of their ids.
+
+        Raises:
+            DatasetError: There is no such folder, or no picture in it.
+        """
+        if self.data is None:
+            raise DatasetError("the dataset folder needs a folder of pictures: name one with --data PATH.")
+        root = Path(self.data).expanduser()
+        if not root.is_dir():
+            raise DatasetError(f"there is no folder {root}: name a folder of pictures with --data PATH.")
+        names = [Path(folder, name).relative_to(root) for folder, _, files in os.walk(root) for name in files]
+        pictures = [
+            name for name in names if name.suffix.lower() in SUFFIXES and not name.name.startswith(".")
+        ]
+        if not pictures:
+            raise DatasetError(
+                f"{root} holds no picture: looked for names that end in {', '.join(sorted(SUFFIXES))}."
+            )
+        # A name need not be valid text; ids are written to tables and have to be.
+        found = {
+            os.fsencode(name.as_posix()).decode(errors="backslashreplace"): root / name for name in pictures
+        }
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def readable(self) -> ReadableIds:
+        return ReadableIds(list(self.paths), self._read)
+
+    def _read(self, id: str) -> Picture:
+        return read_picture(self.paths[id], upright=True)

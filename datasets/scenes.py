@@ -1,0 +1,80 @@
+"""Procedural rooms and desks, with the words and faces in them known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pedbench.coco import CocoFolder
+from pedbench.home import home
+from pedbench.reading import FileDataset, ReadableIds
+from pedbench.types import Sample
+
+
+@dataclass(kw_only=True)
+class Scenes(FileDataset):
+    """Rooms and desks as a head-worn camera sees them, drawn on first use and kept in pedbench's home.
+
+    Attributes:
+        split: Whose textures, faces and words: those for training or those for evaluation.
+        count: How many scenes; the first ones are the same whatever the count.
+        seed: Draws fresh scenes; by default the published ones of the split.
+    """
+
+    name = "scenes"
+    version = 1
+
+    split: Literal["train", "val"] = "val"
+    count: int = 200
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count is at least 1, found {self.count}")
+
+    @property
+    def revision(self) -> str:
+        """The generator's revision, the split and the seed: what makes a scene of an index what it is."""
+        from pedbench.scenes.store import REVISION, SPLIT_SEEDS
+
+        return f"{REVISION}-{self.split}-{SPLIT_SEEDS[self.split] if self.seed is None else self.seed}"
+
+    @property
+    def readable(self) -> ReadableIds:
+        return self.folder.ids
+
+    @property
+    def defects(self) -> Mapping[str, str]:
+        return self.folder.defects
+
+    def sample(self, id: str) -> Sample:
+        return self.folder.sample(id)
+
+    @cached_property
+    def folder(self) -> CocoFolder:
+        """The reader, over scenes that are drawn now if they never were."""
+        root = home() / "scenes" / f"{self.revision}-{self.count}"
+        self._draw(root)
+        return CocoFolder(root / "images", root / "annotations" / "instances.json")
+
+    def _draw(self, root: Path) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        from pedbench.scenes.store import SPLIT_SEEDS, write_split
+
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(f"drawing {self.count} scenes", total=self.count)
+            write_split(
+                root,
+                seed=SPLIT_SEEDS[self.split] if self.seed is None else self.seed,
+                count=self.count,
+                split=self.split,
+                workers=min(os.cpu_count() or 1, -(-self.count // 8)),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )

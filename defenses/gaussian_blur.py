@@ -1,0 +1,40 @@
+"""Blurring the picture before it is offloaded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class GaussianBlur(Defense):
+    """One server gets the frame behind a Gaussian blur.
+
+    Attributes:
+        sigma: Standard deviation relative to the frame's longest side. The default is 4 px at 320 px: the
+            strokes of letters 10 to 16 px high repeat every 3 to 6 px, where this blur leaves less than
+            0.0002 of the contrast, which is lost in rounding to 8 bits.
+        weights: The network that the server runs.
+    """
+
+    name = "gaussian_blur"
+    version = 1
+    disclosure = "degraded"
+    sigma: float = 0.0125
+    weights: str = "original"
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise ValueError(f"sigma must be positive, found {self.sigma}")
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        with edge.preparing():
+            sigma = self.sigma * max(frame.shape[:2])
+            blurred = ndimage.gaussian_filter(frame, (sigma, sigma, 0), mode="nearest")
+            blurred = np.clip(blurred, 0, 1)
+        return cloud[0].encode_image(blurred, self.weights)

@@ -1,0 +1,29 @@
+"""The undefended model on the trusted device."""
+
+from dataclasses import dataclass
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class OnDevice(Defense):
+    """The whole encoder runs on the edge; nothing leaves the device."""
+
+    name = "on_device"
+    version = 1
+    disclosure = "nothing"
+    weights: str = "original"
+
+    @property
+    def servers(self) -> int:
+        return 0
+
+    @property
+    def undefended(self) -> bool:
+        return self.weights == "original"
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        return edge.encode_image(frame, self.weights)

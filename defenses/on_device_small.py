@@ -1,0 +1,24 @@
+"""A small model on the trusted device."""
+
+from dataclasses import dataclass
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class OnDeviceSmall(Defense):
+    """A much smaller encoder runs on the edge; nothing leaves the device."""
+
+    name = "on_device_small"
+    version = 1
+    disclosure = "nothing"
+
+    @property
+    def servers(self) -> int:
+        return 0
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        return edge.encode_image(frame, "small")

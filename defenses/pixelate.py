@@ -1,0 +1,49 @@
+"""Coarsening the picture before it is offloaded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class Pixelate(Defense):
+    """One server gets the frame with square blocks averaged to one colour.
+
+    Attributes:
+        block: Side of a block relative to the frame's longest side. The default is 8 px at 320 px, so that
+            letters 10 to 16 px high are left with one or two blocks each way.
+        weights: The network that the server runs.
+    """
+
+    name = "pixelate"
+    version = 1
+    disclosure = "degraded"
+    block: float = 0.025
+    weights: str = "original"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.block <= 1:
+            raise ValueError(f"block must lie in (0, 1], found {self.block}")
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        with edge.preparing():
+            side = max(1, round(self.block * max(frame.shape[:2])))
+            coarse = pixelate(frame, side)
+        return cloud[0].encode_image(coarse, self.weights)
+
+
+def pixelate(frame: Picture, side: int) -> Picture:
+    """Average blocks of `side` pixels from the top left; those at the bottom and right may be cut off."""
+    rows, columns = (np.arange(0, size, side) for size in frame.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(frame, rows, axis=0, dtype=np.float64), columns, axis=1)
+    heights, widths = (
+        np.diff(np.append(starts, size))
+        for starts, size in zip((rows, columns), frame.shape[:2], strict=True)
+    )
+    means = np.clip(sums / (heights[:, None] * widths)[..., None], 0, 1).astype(np.float32)
+    return np.repeat(np.repeat(means, heights, axis=0), widths, axis=1)

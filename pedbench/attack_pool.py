@@ -1,0 +1,73 @@
+"""Several attack processes that share the work."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pedbench.isolation import AttackProcess, Guesses
+from pedbench.prior import FOLDER
+from pedbench.registry import PluginSpec
+
+
+class AttackPool:
+    """Several attack processes; a job goes to whichever is free.
+
+    Args:
+        workers: How many processes; each is started when its first job comes.
+        specs, device, threads, readable, prior: As for `AttackProcess`.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[PluginSpec],
+        *,
+        workers: int = 2,
+        device: str = "cpu",
+        threads: int = 1,
+        readable: Sequence[Path] = (),
+        prior: Path = FOLDER,
+    ) -> None:
+        self._members = [
+            AttackProcess(specs, device=device, threads=threads, readable=readable, prior=prior)
+            for _ in range(workers)
+        ]
+        self._free: queue.SimpleQueue[AttackProcess] = queue.SimpleQueue()
+        for member in self._members:
+            self._free.put(member)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="attack")
+
+    @property
+    def enforced(self) -> bool:
+        """Whether the kernel enforces the guard in every process that has started."""
+        return all(member.enforced is not False for member in self._members)
+
+    def submit(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Future[Guesses]:
+        """Queue `AttackProcess.guess`; its errors come out of the future."""
+        return self._threads.submit(self._run, spec, views, seeds)
+
+    def _run(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
+        member = self._free.get()
+        try:
+            return member.guess(spec, views, seeds)
+        finally:
+            self._free.put(member)
+
+    def close(self) -> None:
+        """Drop what has not begun, end the processes; a guess under way fails."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for member in self._members:
+            member.close()
+        self._threads.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,203 @@
+"""Whether servers received what a defense says they do: checked on the trusted side, failing closed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pedbench.base import Defense, Networks
+from pedbench.models.stages import window_grid
+from pedbench.observe import Observation
+from pedbench.offload.operations import EncodeWindows, EncodeWindowTokens, places
+from pedbench.offload.tiles import Bytes, embed_windows, stages, to_bytes, to_dtype, to_picture
+from pedbench.types import Mask, Patch, Payload, Picture, Received, View
+
+# Tokens that the harness makes are made the same way here; threads may change the order of sums.
+_TOKEN_TOLERANCE = {"float16": 2.0**-10, "float32": 1e-5}
+# A degraded patch that is this much the frame's is not degraded.
+_SAME_SHARE = 0.99
+_LEVEL = 1.001 / 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What became of a defense's claims on one frame.
+
+    Attributes:
+        whole_visible: Why the whole frame counts as visible: bytes that nothing explains. Empty if all are.
+        invalid: Why the pass does not count: the defense does other than it says. Empty if it keeps its word.
+    """
+
+    whole_visible: tuple[str, ...]
+    invalid: tuple[str, ...]
+
+
+def audit(
+    observations: Sequence[Observation],
+    truth: Picture,
+    defense: Defense,
+    networks: Networks,
+    streamed: Collection[tuple[int, int]],
+) -> Audit:
+    """Check one pass.
+
+    Args:
+        observations: Everything that its servers received.
+        truth: The frame.
+        defense: What was run.
+        networks: The public models.
+        streamed: From the pass: which tokens the harness made itself.
+    """
+    frame = truth.shape[:2]
+    whole = [f"server {seen.message.server}: {seen.problem}" for seen in observations if seen.problem]
+    invalid = []
+    if defense.disclosure == "nothing" and observations:
+        invalid.append(f"declared that nothing is sent, found {len(observations)} messages")
+    if defense.disclosure == "exact":
+        pixels = to_bytes(truth)
+        for seen in observations:
+            invalid += [
+                f"server {seen.message.server}: {why}"
+                for why in _differences(seen, pixels, networks, streamed)
+            ]
+    grid = window_grid(networks.network("original").image_encoder)
+    bound = defense.max_share(frame, grid)
+    for server, share in _shares(observations, frame).items():
+        if share > bound + 0.5 / truth[..., 0].size:
+            invalid.append(
+                f"server {server} received {share:.1%} of the frame, declared is at most {bound:.1%}"
+            )
+    return Audit(whole_visible=tuple(dict.fromkeys(whole)), invalid=tuple(dict.fromkeys(invalid)))
+
+
+def same_messages(
+    first: Iterable[Received], second: Iterable[Received], servers: Collection[int] | None = None
+) -> str:
+    """Compare two passes with the same generator over different pictures of one size.
+
+    Servers whose messages are the same in both learnt nothing of what differs between the pictures. For
+    a decoy the pictures have nothing in common; for windows that must not mix, all pixels but one server's are
+    replaced.
+
+    Args:
+        first: Received in one pass.
+        second: Received in the other.
+        servers: Compare these alone; all by default.
+
+    Returns:
+        Where they differ; empty if they do not.
+    """
+
+    def content(messages: Iterable[Received]) -> list[tuple[object, ...]]:
+        return [
+            (
+                message.server,
+                message.sequence,
+                message.operation,
+                sorted(message.arguments.items()),
+                message.unexplained,
+                {
+                    name: (array.dtype.str, array.shape, array.tobytes())
+                    for name, array in message.payload.items()
+                }
+                if message.payload is not None
+                else message.bytes_in,
+            )
+            for message in messages
+            if servers is None or message.server in servers
+        ]
+
+    one, other = content(first), content(second)
+    if len(one) != len(other):
+        return f"{len(one)} messages against {len(other)}"
+    differing = [left[:3] for left, right in zip(one, other, strict=True) if left != right]
+    if not differing:
+        return ""
+    server, sequence, operation = differing[0]
+    return (
+        f"{len(differing)} of {len(one)} messages differ, first {operation} to server {server} ({sequence})"
+    )
+
+
+def visible_mask(view: View, truth: Picture) -> Mask:
+    """The pixels that a coalition received exactly, within 1/255, at their place.
+
+    A patch shows what matches. One received in a degraded form shows nothing, unless nearly all matches.
+
+    Args:
+        view: What the coalition holds.
+        truth: The frame.
+
+    Returns:
+        (H, W) bool.
+    """
+    visible = np.zeros(truth.shape[:2], np.bool_)
+    for patches, needed in ((view.patches, 0.0), (view.degraded, _SAME_SHARE)):
+        for patch in patches:
+            place = _place(patch)
+            matching = (np.abs(patch.picture - truth[place]) <= _LEVEL).all(axis=2)
+            if matching.mean() >= needed:
+                visible[place] |= matching
+    return visible
+
+
+def _place(patch: Patch) -> tuple[slice, slice]:
+    height, width = patch.picture.shape[:2]
+    return slice(patch.top, patch.top + height), slice(patch.left, patch.left + width)
+
+
+def _differences(
+    seen: Observation, truth: Bytes, networks: Networks, streamed: Collection[tuple[int, int]]
+) -> Iterator[str]:
+    """Where a message differs from what the frame has at its place, in the last bit too."""
+    message = seen.message
+    if seen.problem or message.payload is None:
+        return
+    if message.operation == EncodeWindowTokens.name:
+        if (message.server, message.sequence) not in streamed:
+            yield "received tokens that `cloud.encode_windows` did not make: their low bits may say anything"
+        yield from _token_differences(message, message.payload, truth, networks)
+        return
+    for patch in seen.patches:
+        if not np.array_equal(patch.picture, to_picture(truth[_place(patch)])):
+            yield (
+                f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
+                "low bits, or another place"
+            )
+    if any(tokens.depth == 0 for tokens in seen.tokens):
+        yield f"received patch embeddings by {message.operation}; only `cloud.encode_windows` is verified"
+    if message.operation == EncodeWindows.name and tuple(message.payload["frame"]) != truth.shape[:2]:
+        yield f"was told a frame of {message.payload['frame']} pixels instead of {truth.shape[:2]}"
+
+
+def _token_differences(
+    message: Received, payload: Payload, truth: Bytes, networks: Networks
+) -> Iterator[str]:
+    network = networks.network(message.arguments["weights"])
+    windows, frame = places(payload, stages(network)[0].grid)
+    if frame != truth.shape[:2]:
+        yield f"was told a frame of {frame} pixels instead of {truth.shape[:2]}"
+        return
+    tokens = embed_windows(network, truth)
+    found = payload["tokens"]
+    expected = to_dtype(np.stack([tokens[window] for window in windows]), found.dtype.name)
+    error = np.abs(found.astype(np.float64) - expected)
+    if (error > _TOKEN_TOLERANCE[found.dtype.name] * np.maximum(1, np.abs(expected))).any():
+        yield f"received tokens that are not the frame's: off by up to {error.max():.2g}"
+
+
+def _shares(observations: Sequence[Observation], frame: tuple[int, int]) -> dict[int, float]:
+    """Per server its content over the frame's pixels; a place counts anew when it carries something new."""
+    contents: dict[int, dict[object, float]] = {}
+    for seen in observations:
+        if seen.problem:
+            continue
+        parts = contents.setdefault(seen.message.server, {})
+        for patch in seen.patches:
+            key = (patch.request, patch.top, patch.left, patch.picture.shape, patch.picture.tobytes())
+            parts[key] = patch.picture[..., 0].size / (frame[0] * frame[1])
+        if seen.tokens:
+            parts[seen.message.sequence] = float(seen.footprint(frame).mean())
+    return {server: sum(parts.values()) for server, parts in contents.items()}

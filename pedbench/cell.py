@@ -1,0 +1,80 @@
+"""A cell: one measurement, and the identity under which its result is stored and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginIdentity:
+    """What identifies a configured plugin: where it was loaded from is provenance."""
+
+    name: str
+    version: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoalitionRule:
+    """c servers pool what they received; of all such subsets the m with the largest content share count."""
+
+    c: int | Literal["N"]
+    m: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One measurement. What is None plays no part in it and none in its identity.
+
+    Attributes:
+        dataset: The dataset's name.
+        revision: Identifies the dataset's content.
+        selection: Hash of the selected image ids in their order; see `selection_hash`.
+        model: The model family's name.
+        weights: sha256 of the weights that the defense uses.
+        attack: Privacy cells only, as are `coalition` and `requests`.
+        protocol: Utility cells only: how prompts are placed and masks scored.
+        link: Latency cells only, as is `dtype`: the named link between edge and servers.
+    """
+
+    kind: Literal["utility", "privacy", "latency"]
+    dataset: str
+    revision: str
+    selection: str
+    model: str
+    weights: str
+    defense: PluginIdentity
+    seed: int
+    attack: PluginIdentity | None = None
+    coalition: CoalitionRule | None = None
+    requests: int | None = None
+    protocol: str | None = None
+    link: str | None = None
+    dtype: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The cell as JSON values, without what plays no part."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def cell_id(self) -> str:
+        """First 12 hexadecimal digits of the sha256 of the cell as canonical JSON."""
+        return hashlib.sha256(canonical_json(self.as_dict()).encode()).hexdigest()[:12]
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces, and floats as Python's shortest exact representation.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def selection_hash(ids: Sequence[str]) -> str:
+    """First 12 hexadecimal digits of the sha256 of image ids in their order."""
+    return hashlib.sha256(canonical_json(list(ids)).encode()).hexdigest()[:12]

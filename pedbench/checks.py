@@ -1,0 +1,101 @@
+"""The rules that every attack and defense keeps, each as a check that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pedbench.registry import Kind, PluginSpec, Registry, load
+from pedbench.types import Picture
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one check.
+
+    Attributes:
+        problem: Empty when the rule is kept.
+        skipped: Why it was not checked.
+    """
+
+    rule: str
+    problem: str = ""
+    skipped: str = ""
+
+
+class BrokenRule(Exception):
+    """A check found a rule broken."""
+
+
+def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
+    """Check a plugin in its default configuration.
+
+    Args:
+        kind: "attacks" or "defenses".
+
+    Raises:
+        PluginError: It cannot be built.
+    """
+    spec = registry.spec(kind, name, {})
+    plugin = load(spec)
+    yield outcome("parameters survive JSON", lambda: _check_params(spec))
+    if kind == "attacks":
+        from pedbench.attack_checks import check_attack
+
+        yield from check_attack(plugin)
+    else:
+        from pedbench.defense_checks import check_defense
+
+        yield from check_defense(plugin)
+
+
+def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
+    """Examine one rule. Whatever a plugin raises is a problem with its traceback."""
+    try:
+        examine()
+    except BrokenRule as broken:
+        return Outcome(rule, problem=str(broken))
+    # A plugin can raise anything, and the other rules are still of interest.
+    except Exception as error:
+        return Outcome(rule, problem=_told(error))
+    return Outcome(rule)
+
+
+def _told(error: Exception) -> str:
+    """An exception with the way to it, from the plugin on."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _ours(frame.filename)]
+    way = "".join(f"\n    {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
+    return f"{type(error).__name__}: {error}{way}"
+
+
+def _ours(filename: str) -> bool:
+    return Path(filename).parent == Path(__file__).parent and filename.endswith("checks.py")
+
+
+def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """A picture of soft waves and some noise.
+
+    Args:
+        size: Height and width.
+
+    Returns:
+        (H, W, 3) float32, every value a multiple of 1/255.
+    """
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    phase = rng.uniform(0, 6.3, 3)
+    waves = 0.5 + 0.3 * np.sin(rows[..., None] / 9 + columns[..., None] / 13 + phase)
+    levels = np.rint(np.clip(waves + rng.normal(0, 0.02, waves.shape), 0, 1) * 255)
+    picture: Picture = levels.astype(np.float32) / np.float32(255)
+    return picture
+
+
+def _check_params(spec: PluginSpec) -> None:
+    plugin = load(spec)
+    again = load(replace(spec, params=json.loads(json.dumps(plugin.params))))
+    if again != plugin:
+        raise BrokenRule(f"{plugin!r} comes back from JSON as {again!r}")

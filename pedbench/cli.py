@@ -1,0 +1,46 @@
+"""The command line: `pedbench COMMAND`. Every command imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from pedbench.commands import check, doctor, listing, run, train
+
+app = typer.Typer(
+    help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
+    epilog="Add --debug to any command to see where an error arose.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("list")(listing.list_plugins)
+app.command("run")(run.run_suite)
+app.command("check")(check.check_plugins)
+app.command("doctor")(doctor.examine)
+app.command("train")(train.train_network)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and leave the process.
+
+    The exit status is 0 when all went well, 1 when something that was run or examined failed, 2 when the
+    input was wrong.
+
+    Args:
+        arguments: Instead of those of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        app(args=[argument for argument in given if argument != "--debug"], prog_name="pedbench")
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        print(f"pedbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)

@@ -1,0 +1,136 @@
+"""`pedbench doctor`: is everything here that a run needs?"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pedbench
+from pedbench.home import home
+
+PACKAGE = Path(pedbench.__file__).parent
+PYTHON = (3, 11)
+MEMORY_GB = 6
+"""What the mini suite takes at its peak, with its 25 servers, and some to spare."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        cure: What to do; empty when nothing is wrong.
+        needed: Whether a run cannot do without it.
+    """
+
+    what: str
+    found: str
+    cure: str = ""
+    needed: bool = True
+
+
+def examine() -> None:
+    """Say what is missing on this machine, and what to do about it."""
+    findings = [*_python(), *_packages(), *_weights(), *_home(), *_machine()]
+    for finding in findings:
+        mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
+        print(f"{mark:8}{finding.what}: {finding.found}")
+        if finding.cure:
+            print(f"{'':8}-> {finding.cure}")
+    if any(finding.cure and finding.needed for finding in findings):
+        sys.exit(1)
+
+
+def _python() -> Iterator[Finding]:
+    wanted = ".".join(map(str, PYTHON))
+    cure = "" if sys.version_info >= PYTHON else f"install Python {wanted} or newer"
+    yield Finding("Python", platform.python_version(), cure)
+
+
+def _packages() -> Iterator[Finding]:
+    for requirement in requirements():
+        name, _, least = requirement.partition(">=")
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = ""
+        if not found or _numbers(found) < _numbers(least):
+            yield Finding(
+                f"package {name}", found or "not installed", f"python -m pip install '{requirement}'"
+            )
+        else:
+            yield Finding(f"package {name}", found)
+
+
+def requirements() -> list[str]:
+    """What pedbench depends on, as `name>=version`: from the checkout, or the installed package."""
+    project = PACKAGE.parent / "pyproject.toml"
+    if project.is_file():
+        listed: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+        return listed
+    return [entry for entry in importlib.metadata.requires("pedbench") or () if "extra ==" not in entry]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def _weights() -> Iterator[Finding]:
+    try:
+        from pedbench.models.family import MINI
+    except ImportError as error:
+        yield Finding("weights", f"not examined: {error}", "install the missing packages first")
+        return
+    members = [member for member in (MINI.original, MINI.fine_tuned, MINI.small) if member and member.file]
+    manifest = PACKAGE / "assets" / "manifest.json"
+    entries = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    for member in members:
+        name, file = member.architecture.name, member.file
+        what = f"weights {name}"
+        if file is None or not file.is_file():
+            yield Finding(what, f"there is no {file}", f"{member.source}, or install pedbench again")
+        elif name not in entries:
+            yield Finding(
+                what, f"{manifest} does not know them", f"{member.source}, or install pedbench again"
+            )
+        elif hashlib.sha256(file.read_bytes()).hexdigest() != entries[name]["sha256"]:
+            yield Finding(what, f"{file} is not the file of the manifest", "install pedbench again")
+        else:
+            yield Finding(what, "verified")
+
+
+def _home() -> Iterator[Finding]:
+    folder = home()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    writable = os.access(existing, os.W_OK)
+    cure = "" if writable else "set PEDBENCH_HOME to a folder that can be written"
+    free = shutil.disk_usage(existing).free / 1e9
+    yield Finding("cache", f"{folder}, {free:.0f} GB free", cure)
+    rendered = sorted(path.name for path in (folder / "scenes").glob("*") if path.is_dir())
+    yield Finding(
+        "dataset scenes", f"rendered: {', '.join(rendered)}" if rendered else "rendered when first used"
+    )
+
+
+def _machine() -> Iterator[Finding]:
+    from pedbench.provenance import cores
+
+    count = cores()
+    slow = "" if count >= 2 else "a run takes about twice as long as on two cores"
+    yield Finding("cores", str(count), slow, needed=False)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    little = "" if memory >= MEMORY_GB else f"the default suite wants {MEMORY_GB} GB; run fewer servers"
+    yield Finding("memory", f"{memory:.1f} GB", little, needed=False)
+    git = shutil.which("git")
+    cure = "" if git else "without it records do not name the commit"
+    yield Finding("git", git or "not found", cure, needed=False)

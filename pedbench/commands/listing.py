@@ -1,0 +1,80 @@
+"""`pedbench list`: which plugins and suites there are."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pedbench.registry import KINDS, Kind, PluginError, Registry
+
+
+def list_plugins(
+    kind: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}, suites; all without it.")
+    ] = None,
+    long: Annotated[
+        bool, typer.Option("--long", help="Version, origin and summary; imports the plugins.")
+    ] = False,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
+) -> None:
+    """List plugins and suites."""
+    if kind is not None and kind not in (*KINDS, "suites"):
+        from pedbench.parameters import suggestion
+
+        known = (*KINDS, "suites")
+        raise ValueError(
+            f"there is no kind {kind!r}{suggestion(kind, known)}. Known kinds: {', '.join(known)}."
+        )
+    registry = Registry(plugin or ())
+    for of_kind in KINDS:
+        if kind in (None, of_kind):
+            if long:
+                _print_long(registry, of_kind)
+            else:
+                _print_names(
+                    of_kind, {name: _where(registry, of_kind, name) for name in registry.origins(of_kind)}
+                )
+    if kind in (None, "suites"):
+        folder = Path(__file__).parents[1] / "suites"
+        _print_names("suites", {file.stem: "" for file in sorted(folder.glob("*.toml"))})
+
+
+def _where(registry: Registry, kind: Kind, name: str) -> str:
+    origin = registry.origin(kind, name)
+    return "" if origin.type == "in-tree" else f"  ({origin})"
+
+
+def _print_names(kind: str, names: dict[str, str]) -> None:
+    print(kind)
+    for name, where in names.items():
+        print(f"  {name}{where}")
+
+
+def _print_long(registry: Registry, kind: Kind) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=kind, title_justify="left", box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("version")
+    table.add_column("origin", overflow="fold")
+    table.add_column("summary")
+    broken = []
+    for name, origin in registry.origins(kind).items():
+        where = "in-tree" if origin.type == "in-tree" else str(origin)
+        try:
+            found = registry.plugin_class(kind, name)
+        except PluginError as reason:
+            broken.append(reason)
+            table.add_row(name, "", where, "broken, see below")
+        else:
+            table.add_row(name, str(found.version), where, found.summary())
+    if table.row_count:
+        # Files and pipes have no width of their own.
+        Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(table)
+    for error in broken:
+        traceback.print_exception(error, file=sys.stdout)

@@ -1,0 +1,97 @@
+"""What a person sees during a run: live bars in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+from rich.progress import TimeRemainingColumn as Remaining
+
+QUIET_SECONDS = 2.0
+"""What takes no longer leaves no line."""
+
+LINE_SECONDS = 10.0
+"""Between two plain lines about one stage."""
+
+
+class Console:
+    """Messages and progress on one stream.
+
+    Args:
+        stream: Standard error unless told otherwise, as standard output belongs to results.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rich = RichConsole(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._clock = clock
+        self._progress: Progress | None = None
+
+    def line(self, text: str) -> None:
+        """Print a line of text; no markup is read in it."""
+        self._rich.print(text, markup=False)
+
+    @contextmanager
+    def stage(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show that something is under way. Stages may lie within each other.
+
+        Args:
+            what: Names the stage, e.g. "ped_sam(servers=3), attacks".
+            total: Number of steps, if known.
+
+        Yields:
+            A function that is told how many further steps are done.
+        """
+        if self._rich.is_terminal:
+            with self._bar(what, total) as advance:
+                yield advance
+        else:
+            with self._lines(what, total) as advance:
+                yield advance
+
+    @contextmanager
+    def _bar(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        progress, outermost = self._progress, self._progress is None
+        if progress is None:
+            name = TextColumn("{task.description}", markup=False)
+            columns = (SpinnerColumn(), name, BarColumn(), MofNCompleteColumn(), Elapsed(), Remaining())
+            progress = self._progress = Progress(*columns, console=self._rich, transient=True)
+            progress.start()
+        task = progress.add_task(what, total=total)
+        try:
+            yield lambda steps: progress.advance(task, steps)
+        finally:
+            progress.remove_task(task)
+            if outermost:
+                progress.stop()
+                self._progress = None
+
+    @contextmanager
+    def _lines(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        start = self._clock()
+        due = start + QUIET_SECONDS
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal due, done
+            done += steps
+            now = self._clock()
+            if now >= due and done != total:
+                due = now + LINE_SECONDS
+                left = (
+                    f" of {total}, about {(now - start) * (total - done) / done:.0f} s left"
+                    if total and done
+                    else ""
+                )
+                self.line(f"{what}: {done}{left}")
+
+        yield advance
+        seconds = self._clock() - start
+        if seconds >= QUIET_SECONDS:
+            self.line(f"{what}: {f'{done} ' if done else ''}done in {seconds:.1f} s")

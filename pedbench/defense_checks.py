@@ -1,0 +1,137 @@
+"""The rules of defenses, checked on real servers with mini networks of random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from pedbench.base import Defense
+from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
+from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.stages import window_grid
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.virtual import VirtualServers
+from pedbench.types import Patch, Picture
+
+SIZES = {"square": (320, 320), "wide": (240, 320), "tall": (320, 200), "very thin": (320, 3)}
+"""(H, W) of the frames: the longest side is the model's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bench:
+    defense: Defense
+    networks: FamilyNetworks
+    servers: VirtualServers
+
+    def run(self, frame: Picture, seed: int = 0) -> Pass:
+        return run_pass(self.defense, frame, self.servers, self.networks, np.random.default_rng(seed))
+
+
+def check_defense(defense: Defense) -> Iterator[Outcome]:
+    """Check a defense on frames of several shapes."""
+    networks = FamilyNetworks(family=MINI, random_seed=0)
+    grid = window_grid(networks.network("original").image_encoder)
+    yield outcome("declared share", lambda: _check_share(defense, grid))
+    yield outcome("preparation", lambda: defense.prepare("cpu"))
+    with VirtualServers(defense.servers, networks) as servers:
+        bench = _Bench(defense=defense, networks=networks, servers=servers)
+        rng = np.random.default_rng(0)
+        frames = {f"a {name} frame": made_up_picture(rng, size) for name, size in SIZES.items()}
+        frames["a constant picture"] = np.full((240, 320, 3), 51 / 255, np.float32)
+        for name, frame in frames.items():
+            yield outcome(f"embedding of {name}", partial(_check_embedding, bench, frame))
+        wide = frames["a wide frame"]
+        yield outcome("the frame is left as it is", lambda: _check_frame_unchanged(bench, wide))
+        yield outcome("the same twice", lambda: _check_determinism(bench, wide))
+        yield outcome("declared randomness", lambda: _check_randomness(bench, wide))
+        yield outcome(f"disclosure: {defense.disclosure}", lambda: _check_disclosure(bench, wide))
+
+
+def _check_share(defense: Defense, grid: WindowGrid) -> None:
+    for size in SIZES.values():
+        share = defense.max_share(size, grid)
+        if not 0 <= share <= 1:
+            raise BrokenRule(f"`max_share` lies in [0, 1], found {share} for a frame of {size}")
+
+
+def _check_embedding(bench: _Bench, frame: Picture) -> None:
+    embedding = bench.run(frame).embedding
+    side = embedding.network.prompt_encoder.image_embedding_size
+    expected = (1, embedding.network.prompt_encoder.embed_dim, *side)
+    found = tuple(embedding.features.shape)
+    if found != expected:
+        raise BrokenRule(f"expected features of shape {expected}, found {found}")
+    if not embedding.features.isfinite().all():
+        raise BrokenRule("the features hold values that are not finite")
+
+
+def _check_frame_unchanged(bench: _Bench, frame: Picture) -> None:
+    given = frame.copy()
+    bench.run(given)
+    if not np.array_equal(given, frame):
+        raise BrokenRule("the defense wrote into the frame: copy it before changing it")
+
+
+def _payloads(done: Pass) -> list[tuple[int, str, dict[str, bytes]]]:
+    """What every server received, in a form that can be compared."""
+    return [
+        (
+            message.server,
+            message.operation,
+            {name: array.tobytes() for name, array in message.payload.items()},
+        )
+        for message in done.received
+        if message.payload is not None
+    ]
+
+
+def _check_determinism(bench: _Bench, frame: Picture) -> None:
+    first, second = bench.run(frame), bench.run(frame)
+    if _payloads(first) != _payloads(second):
+        raise BrokenRule(
+            "the same frame and generator gave two different messages: draw from `edge.rng` alone"
+        )
+    if not first.embedding.features.equal(second.embedding.features):
+        raise BrokenRule("the same frame and generator gave two different embeddings")
+
+
+def _check_randomness(bench: _Bench, frame: Picture) -> None:
+    differ = _payloads(bench.run(frame, seed=1)) != _payloads(bench.run(frame, seed=2))
+    if differ and not bench.defense.randomised:
+        raise BrokenRule("messages depend on `edge.rng`, but `randomised` is False")
+
+
+def _check_disclosure(bench: _Bench, frame: Picture) -> None:
+    done = bench.run(frame)
+    disclosure = bench.defense.disclosure
+    unexplained = [message.unexplained for message in done.received if message.unexplained]
+    if unexplained:
+        raise BrokenRule(f"a message counts as the whole frame, as no schema explains it: {unexplained[0]}")
+    if disclosure == "nothing" and done.received:
+        raise BrokenRule(f"{len(done.received)} messages were sent")
+    if disclosure == "decoy" and _payloads(done) != _payloads(bench.run(frame[::-1].copy())):
+        raise BrokenRule("the messages depend on the picture")
+    if disclosure == "exact":
+        _check_exact(bench, frame, done)
+
+
+def _check_exact(bench: _Bench, frame: Picture, done: Pass) -> None:
+    for message in done.received:
+        operation = bench.servers.operations[message.operation]
+        seen = operation.observe(
+            message.payload or {}, message.arguments, bench.networks, message.server, message.request
+        )
+        for patch in seen or ():
+            if not isinstance(patch, Patch):
+                continue
+            height, width = patch.picture.shape[:2]
+            there = frame[patch.top : patch.top + height, patch.left : patch.left + width]
+            if np.abs(there - patch.picture).max() > 1.001 / 255:
+                raise BrokenRule(
+                    f"server {message.server} received other pixels than stand at row {patch.top}, "
+                    f"column {patch.left}: such a defense discloses degraded pixels"
+                )

@@ -1,0 +1,227 @@
+"""Attacks in processes of their own, which hold neither the truth nor the way to it.
+
+What crosses over is bytes: a serialised view and a seed in, raw pixels out; nothing is pickled. The process
+starts from nothing (no fork of this one), in an empty folder, with an environment that says nothing of data,
+and `pedbench.guard` refuses it every file but code and weights, the network, and other programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+import pedbench
+from pedbench.prior import FOLDER
+from pedbench.registry import PluginSpec
+from pedbench.types import Picture
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME",
+         "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "ATEN_", "MKL_CBWR", "GLIBC_TUNABLES")  # fmt: skip
+
+
+class AttackFailure(RuntimeError):
+    """An attack raised, gave no picture, or took its process with it.
+
+    Attributes:
+        attack: Its name.
+        kind: The exception's class, e.g. "ValueError"; "AttackDied" when the process ended.
+        trace: The traceback in the attack's process; empty when that ended.
+    """
+
+    def __init__(self, attack: str, kind: str, message: str, trace: str = "") -> None:
+        super().__init__(f"attack {attack}: {kind}: {message}")
+        self.attack = attack
+        self.kind = kind
+        self.trace = trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guesses:
+    """What an attack answered.
+
+    Attributes:
+        pictures: One guess a view, (H, W, 3) float32 in [0, 1], checked.
+        seconds: Time that the attack took for all of them, without preparation and transport.
+    """
+
+    pictures: tuple[Picture, ...]
+    seconds: float
+
+
+class AttackProcess:
+    """One process that prepares attacks and runs them on views; started when first needed.
+
+    Args:
+        specs: The attacks it may be asked for.
+        device: Where attacks prepare their models.
+        threads: Threads that torch may use in a guess.
+        readable: Further files and folders that attacks may read, e.g. weights.
+        prior: Folder of the prior; by default the one that pedbench ships.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[PluginSpec],
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        readable: Sequence[Path] = (),
+        prior: Path = FOLDER,
+    ) -> None:
+        self.specs = tuple(specs)
+        self._settings = {
+            "specs": [spec.to_json() for spec in self.specs],
+            "device": device,
+            "threads": threads,
+            "readable": [str(path.resolve()) for path in (prior, *readable, *_sources(self.specs))],
+            "prior": str(prior.resolve()),
+        }
+        self._lock = threading.Lock()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self.enforced: bool | None = None
+        """Whether the kernel enforces the guard; None until the process has started."""
+
+    def guess(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
+        """Attack some views, each with its own seed.
+
+        Never put two views of one picture in one call: the attack sees them all. From call to call it
+        remembers nothing.
+
+        Raises:
+            AttackFailure: The attack raised, answered with something that is no picture of the frame, or its
+                process ended; the next call starts a new process.
+        """
+        index = self.specs.index(spec)
+        if len(views) != len(seeds):
+            raise ValueError(f"attack {spec.name}: {len(views)} views with {len(seeds)} seeds")
+        with self._lock:
+            try:
+                connection = self._connection or self._start()
+                connection.send_bytes(json.dumps({"attack": index, "seeds": list(seeds)}).encode())
+                for view in views:
+                    connection.send_bytes(view)
+                answer = json.loads(connection.recv_bytes())
+                arrays = [connection.recv_bytes() for _ in answer.get("shapes", ())]
+            except (EOFError, ConnectionError) as error:
+                status = self._stop()
+                reason = f"its process ended without an answer (exit status {status})"
+                raise AttackFailure(spec.name, "AttackDied", reason) from error
+            # Interrupted half-way, the next answer to arrive would belong to this call.
+            except BaseException:
+                self.kill()
+                self._stop()
+                raise
+        if "failure" in answer:
+            raise AttackFailure(spec.name, answer["failure"], answer["message"], answer["trace"])
+        pictures = tuple(
+            np.frombuffer(data, np.float32).reshape(shape)
+            for data, shape in zip(arrays, answer["shapes"], strict=True)
+        )
+        return Guesses(pictures=pictures, seconds=answer["seconds"])
+
+    def close(self) -> None:
+        """End the process; a guess that another thread waits for fails."""
+        self.kill()
+        with self._lock:
+            self._stop()
+
+    def kill(self) -> None:
+        """End the process at once, without waiting for it."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> Connection[Any, Any]:
+        self._scratch = tempfile.TemporaryDirectory(prefix="attack-")
+        ours, theirs = Pipe(duplex=True)
+        self._connection = ours
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pedbench.attack_worker", str(theirs.fileno())],
+                cwd=self._scratch.name,
+                env=_environment(self._scratch.name),
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+        ours.send_bytes(json.dumps(self._settings).encode())
+        self.enforced = json.loads(ours.recv_bytes())["enforced"]
+        return ours
+
+    def _stop(self) -> int | None:
+        """End the process group and return its exit status."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        status = None
+        if self._process is not None:
+            try:
+                status = self._process.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                status = self._process.wait()
+            self._process = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+        return status
+
+
+def _environment(scratch: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}
+    return kept | {
+        "PYTHONPATH": str(Path(pedbench.__file__).parents[1]),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # One thread until the fork: a library's pool of threads would not survive it.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "TMPDIR": scratch,
+        "MPLCONFIGDIR": scratch,
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _sources(specs: Sequence[PluginSpec]) -> list[Path]:
+    """Files and folders of attacks that are not part of pedbench."""
+    found = []
+    for spec in specs:
+        if spec.origin.type == "path":
+            found.append(Path(spec.origin.location))
+        elif spec.origin.type == "entry point":
+            module = importlib.util.find_spec(spec.origin.location.partition(":")[0].partition(".")[0])
+            if module is not None and module.submodule_search_locations:
+                found.extend(Path(folder) for folder in module.submodule_search_locations)
+            elif module is not None and module.origin is not None:
+                found.append(Path(module.origin))
+    return found

@@ -1,0 +1,161 @@
+"""Distance of a guess to the truth in the features of a network (LPIPS)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pedbench.base import Metric
+from pedbench.regions import interior_means
+from pedbench.types import Mask, Picture
+
+if TYPE_CHECKING:
+    import torch
+    from lpips import LPIPS
+
+BORDER = 16
+"""Pixels of mirrored frame around the frame, so that the trunk's zero padding stays away from it."""
+
+Trunk = Literal["random", "alex", "vgg", "squeeze"]
+
+
+def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
+    """Assemble lpips' network without downloading anything.
+
+    Args:
+        net: "random" is a SqueezeNet trunk with seeded untrained weights whose layers count alike;
+            the others are torchvision's classifiers with lpips' own linear layers.
+        weights: File with torchvision's state dict of the classifier; "" for "random".
+        device: Where the network runs.
+
+    Returns:
+        `lpips.LPIPS` in evaluation mode, with `spatial=True`.
+
+    Raises:
+        ValueError: When a trained trunk comes without weights, or "random" with some.
+    """
+    if (net == "random") == bool(weights):
+        raise ValueError(
+            f"LPIPS net {net!r} with weights {weights!r}: 'random' takes none, every other net needs the path"
+            " of torchvision's weights"
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The parameter 'pretrained' is deprecated")
+        warnings.filterwarnings("ignore", message="Arguments other than a weight enum or `None`")
+        from lpips import LPIPS
+
+        network = LPIPS(
+            net="squeeze" if net == "random" else net,
+            lpips=net != "random",
+            pnet_rand=True,
+            spatial=True,
+            verbose=False,
+        )
+    if net == "random":
+        _draw_weights(network.net)
+    else:
+        _load_trunk(network.net, weights)
+    return network.requires_grad_(False).to(device)
+
+
+def _draw_weights(trunk: torch.nn.Module) -> None:
+    """He-normal weights from NumPy's generator, whose stream does not change with torch's version."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    for values in trunk.parameters():
+        if values.ndim > 1:
+            spread = np.sqrt(2 / np.prod(values.shape[1:]))
+            drawn = rng.standard_normal(tuple(values.shape)) * spread
+            values.data.copy_(torch.from_numpy(drawn))
+        else:
+            values.data.zero_()
+
+
+def _load_trunk(trunk: torch.nn.Module, path: str) -> None:
+    import torch
+
+    if path.endswith(".safetensors"):
+        from safetensors.torch import load_file
+
+        state = load_file(path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # lpips files torchvision's layers under slices: slice2.3.bias is features.3.bias.
+    wanted = {key: "features." + key.split(".", 1)[1] for key in trunk.state_dict()}
+    missing = sorted(set(wanted.values()) - set(state))
+    if missing:
+        raise ValueError(f"{path} lacks {missing[0]} and {len(missing) - 1} more tensors of the LPIPS trunk")
+    trunk.load_state_dict({key: state[name] for key, name in wanted.items()})
+
+
+def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float32]:
+    """Perceptual distance at every pixel.
+
+    The truth's features are computed once for all guesses, in one batch with them.
+
+    Args:
+        network: As `build_network` returns it.
+        guesses: N pictures (H, W, 3) in [0, 1], at least 17 pixels wide and high.
+        truth: (H, W, 3) in [0, 1].
+
+    Returns:
+        (N, H, W), at least 0.
+    """
+    import torch
+    from lpips import normalize_tensor
+
+    border = [(0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0)]
+    pixels = np.pad(np.stack([truth, *guesses]), border, mode="reflect") * 2 - 1
+    device = next(network.parameters()).device
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
+    size = batch.shape[2:]
+    with torch.inference_mode():
+        total = torch.zeros(len(guesses), 1, *size, device=device)
+        for layer, features in enumerate(network.net(network.scaling_layer(batch))):
+            directions = normalize_tensor(features)
+            squares = (directions[1:] - directions[:1]).square_()
+            weighted = network.lins[layer](squares) if network.lpips else squares.sum(1, keepdim=True)
+            total += torch.nn.functional.interpolate(weighted, size, mode="bilinear", align_corners=False)
+    maps: npt.NDArray[np.float32] = total[:, 0, BORDER:-BORDER, BORDER:-BORDER].cpu().numpy()
+    return maps
+
+
+@dataclass(kw_only=True)
+class LearnedPerceptualSimilarity(Metric):
+    """Distance in a network's features (LPIPS), averaged over the region eroded by 5 pixels.
+
+    Attributes:
+        net: Trunk: "random" (untrained, needs no weights), "alex", "vgg" or "squeeze".
+        weights: Path of torchvision's weights of that trunk.
+    """
+
+    name = "learned_perceptual_similarity"
+    version = 1
+    cite = "Zhang et al., The Unreasonable Effectiveness of Deep Features, arXiv 1801.03924"
+    better = "higher"
+    bounds = (0.0, np.inf)
+    exact = 0.0
+
+    net: Trunk = "random"
+    weights: str = ""
+    _network: Any = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def column(self) -> str:
+        return f"LPIPS-{self.net}"
+
+    def prepare(self, device: str) -> None:
+        self._network = build_network(self.net, self.weights, device)
+
+    def __call__(
+        self, guess: Sequence[Picture], truth: Picture, regions: Mapping[str, Mask]
+    ) -> list[dict[str, float]]:
+        if self._network is None:
+            raise RuntimeError(f"{self!r} was called before prepare()")
+        return interior_means(distance_maps(self._network, guess, truth), regions)

@@ -1,0 +1,277 @@
+"""The servers that a defense may call, for the length of one pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pedbench.base import Embedding, Networks
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.pending import Pending
+from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, stages, to_bytes, to_dtype
+from pedbench.offload.timing import Clock
+from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.wire import Call, check_call, encode_call
+from pedbench.types import Assignment, Exchange, Payload, Picture, Window
+
+PAYLOADS = ("pixels", "tokens16", "tokens32")
+_TOKEN_DTYPES = {"tokens16": "float16", "tokens32": "float32"}
+
+
+class DisclosureError(ValueError):
+    """An attempt to give a server more of the frame than the defense may."""
+
+
+class ServerHandle:
+    """One server of a cloud."""
+
+    def __init__(self, cloud: Cloud, index: int) -> None:
+        self._cloud = cloud
+        self._index = index
+
+    def call(
+        self, operation: str, *, arguments: Mapping[str, str] | None = None, **tensors: npt.NDArray[Any]
+    ) -> Pending:
+        """Send a payload; the reply is waited for with `result()`.
+
+        Args:
+            operation: Name of the operation.
+            arguments: All its declared string arguments.
+            tensors: All its declared arrays.
+
+        Raises:
+            WireError: The call is not what the operation declares.
+        """
+        return self._cloud.send({self._index: tensors}, operation, arguments or {})[self._index]
+
+    def encode_image(self, frame: Picture, weights: str = "original", reply: str = "float32") -> Embedding:
+        """Let the server run the whole image encoder.
+
+        Args:
+            frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
+            weights: Which network.
+            reply: How the embedding comes back, `float32` or `float16`.
+        """
+        network = self._cloud.networks.network(weights)
+        with self._cloud.clock.preparing():
+            pixels = to_bytes(frame)
+            self._cloud.give({self._index: pixels[..., 0].size})
+        pending = self.call("encode_image", arguments={"weights": weights, "reply": reply}, pixels=pixels)
+        features = torch.tensor(pending.result()["features"], device=network.device)
+        return Embedding(features=features.float(), network=network)
+
+
+class Cloud:
+    """The servers of one pass over one frame.
+
+    Args:
+        servers: The processes; the first `count` are used.
+        count: How many servers the defense calls.
+        networks: The edge's models.
+        frame_size: Height and width of the frame.
+        max_share: Largest share of the frame's pixels that one server may get.
+        request: Which of the k requests of the scene this is.
+        clock: The pass's clock.
+        deadline: Seconds that a server may take for a reply.
+
+    Attributes:
+        streamed: Server and sequence of the messages whose tokens were made here, not by the defense.
+    """
+
+    def __init__(
+        self,
+        servers: VirtualServers,
+        *,
+        count: int,
+        networks: Networks,
+        frame_size: tuple[int, int],
+        max_share: float,
+        request: int,
+        clock: Clock,
+        deadline: float = 120.0,
+    ) -> None:
+        if count > len(servers):
+            raise ValueError(f"the defense calls {count} servers, but {len(servers)} were started")
+        self.servers = servers
+        self.networks = networks
+        self.clock = clock
+        self._deadline = deadline
+        self.streamed: set[tuple[int, int]] = set()
+        self._handles = [ServerHandle(self, index) for index in range(count)]
+        self._frame_size = frame_size
+        self._max_share = max_share
+        self._request = request
+        self._given: Counter[int] = Counter()
+        self._rounds: list[list[Pending]] = []
+        self._sequence = 0
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    def __getitem__(self, index: int) -> ServerHandle:
+        return self._handles[index]
+
+    @property
+    def rounds(self) -> tuple[tuple[Exchange, ...], ...]:
+        """The exchanges of every round, once `settle` was called."""
+        return tuple(tuple(p.exchange for p in pending if p.exchange) for pending in self._rounds)
+
+    def settle(self) -> None:
+        """Read the replies that nobody asked for, so that every message is accounted for."""
+        for pending in (pending for pendings in self._rounds for pending in pendings):
+            if pending.exchange is None:
+                pending.result()
+
+    def abandon(self) -> None:
+        """Wait until nothing is under way any more, whatever came of it."""
+        for pending in (pending for pendings in self._rounds for pending in pendings):
+            pending.wait()
+
+    def send(
+        self, payloads: Mapping[int, Payload], operation: str, arguments: Mapping[str, str]
+    ) -> dict[int, Pending]:
+        """Send one payload to each of several servers at once.
+
+        Raises:
+            WireError: A call is not what the operation declares.
+            ValueError: Unknown operation.
+        """
+        known = self.servers.operations
+        if operation not in known:
+            raise ValueError(f"unknown operation {operation!r}; known: {', '.join(known)}")
+        if any(not 0 <= server < len(self) for server in payloads):
+            raise ValueError(f"servers are 0..{len(self) - 1}, found {sorted(payloads)}")
+        declared = known[operation]
+        calls = []
+        with self.clock.preparing():
+            for server, payload in payloads.items():
+                # The order is part of the schema; what is not declared stays, and is refused.
+                ordered = {
+                    name: payload[name] for name in sorted(payload, key=[*declared.request, *payload].index)
+                }
+                call = Call(
+                    operation=operation,
+                    request=self._request,
+                    sequence=self._sequence,
+                    arguments=arguments,
+                    payload=ordered,
+                )
+                check_call(call, declared)
+                self._sequence += 1
+                calls.append((server, call, encode_call(call)))
+        # What is sent after a reply was waited for may depend on it.
+        if calls and (not self._rounds or any(pending.asked for pending in self._rounds[-1])):
+            self._rounds.append([])
+        sent = {}
+        for server, call, data in calls:
+            sent[server] = Pending(self.servers, server, call, declared, data, self._deadline)
+            self._rounds[-1].append(sent[server])
+            if self.servers.turns:
+                sent[server].wait()
+        return sent
+
+    def give(self, pixels: Mapping[int, int]) -> None:
+        """Note that servers are about to get so many more pixels.
+
+        Raises:
+            DisclosureError: One would then have more than the defense may give.
+        """
+        height, width = self._frame_size
+        given = self._given + Counter(pixels)
+        for server, count in given.items():
+            if count > self._max_share * height * width + 0.5:
+                raise DisclosureError(
+                    f"server {server} would get {count / (height * width):.1%} of the frame, "
+                    f"the defense may give {self._max_share:.1%}; nothing was sent"
+                )
+        self._given = given
+
+    def encode_windows(
+        self,
+        frame: Picture,
+        assignment: Assignment,
+        *,
+        weights: str = "fine-tuned",
+        payload: str = "pixels",
+        reply: str = "float32",
+    ) -> torch.Tensor:
+        """Run the window stage on the servers: send every server its windows at once, gather the tokens.
+
+        Windows that hold nothing of the frame are the same for every picture; the edge knows them itself.
+
+        Args:
+            frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
+            assignment: Per server its windows. Together they must hold the frame; a server without windows
+                gets no message.
+            weights: Which network; its window blocks must come first.
+            payload: `pixels` (uint8), or tokens after the patch embedding as float16 or float32.
+            reply: How tokens come back.
+
+        Returns:
+            (1, h, w, C) tokens, as the global stage takes them.
+
+        Raises:
+            DisclosureError: A server would get more of the frame than the defense may give; nothing was sent.
+            ValueError: The assignment does not fit the frame or the cloud.
+            ServerLost: A server does not answer.
+        """
+        if payload not in PAYLOADS:
+            raise ValueError(f"unknown payload {payload!r}; known: {', '.join(PAYLOADS)}")
+        if frame.shape[:2] != self._frame_size:
+            raise ValueError(
+                f"this pass is over a frame of {self._frame_size} pixels, found {frame.shape[:2]}"
+            )
+        network = self.networks.network(weights)
+        stage = stages(network)[0]
+        with self.clock.preparing():
+            pixels = to_bytes(frame)
+            self.give(_shares(assignment, self._frame_size, stage.grid))
+            payloads = _payloads(network, pixels, assignment, payload)
+        operation = "encode_windows" if payload == "pixels" else "encode_window_tokens"
+        pendings = self.send(payloads, operation, {"weights": weights, "reply": reply})
+        self.streamed.update((server, pending.sequence) for server, pending in pendings.items())
+        encoded: dict[Window, torch.Tensor] = {}
+        for server, pending in pendings.items():
+            tokens = torch.tensor(pending.result()["tokens"], device=network.device)
+            encoded.update(zip(sorted(assignment[server]), tokens, strict=True))
+        return stage.assemble(encoded, pixels.shape[:2])
+
+
+def _shares(assignment: Assignment, frame: tuple[int, int], grid: WindowGrid) -> dict[int, int]:
+    """Pixels of the frame that each server would get.
+
+    Raises:
+        ValueError: A window is missing, stands twice or holds nothing of the frame.
+    """
+    assigned = [window for windows in assignment.values() for window in windows]
+    if sorted(assigned) != sorted(grid.active(frame)):
+        raise ValueError(
+            f"expected each of the windows {grid.active(frame)} once, found the assignment {dict(assignment)}"
+        )
+    return {
+        server: sum(grid.tile(window, frame).area for window in windows)
+        for server, windows in assignment.items()
+    }
+
+
+def _payloads(network: Any, pixels: Bytes, assignment: Assignment, payload: str) -> dict[int, Payload]:
+    frame = np.array(pixels.shape[:2], np.int32)
+    grid = stages(network)[0].grid
+    tokens = {} if payload == "pixels" else embed_windows(network, pixels)
+    payloads: dict[int, Payload] = {}
+    for server, windows in assignment.items():
+        ordered = sorted(windows)
+        if not ordered:
+            continue
+        places = {"positions": np.array(ordered, np.int32), "frame": frame}
+        if payload == "pixels":
+            payloads[server] = {"pixels": cut_tiles(pixels, ordered, grid), **places}
+        else:
+            values = np.stack([tokens[window] for window in ordered])
+            payloads[server] = {"tokens": to_dtype(values, _TOKEN_DTYPES[payload]), **places}
+    return payloads

@@ -1,0 +1,221 @@
+"""What servers can do, and how each payload looks to the server that receives it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pedbench.base import Field, Networks, Operation
+from pedbench.models.family import WEIGHTS
+from pedbench.models.sam import preprocess
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.tiles import crop_tiles, embed_tiles, stages, to_dtype, to_picture, tokens_to_tiles
+from pedbench.types import Patch, Payload, Tokens, Window
+
+REPLY_DTYPES = ("float32", "float16")
+_FEATURES = {"features": Field(dtypes=REPLY_DTYPES, shape=(1, "channels", "height", "width"))}
+_TOKENS = Field(dtypes=REPLY_DTYPES, shape=("windows", "side", "side", "channels"))
+_PLACES = {
+    "positions": Field(dtypes=("int32",), shape=("windows", 2)),
+    "frame": Field(dtypes=("int32",), shape=(2,)),
+}
+
+
+class EncodeImage(Operation):
+    """Run the whole image encoder on one picture.
+
+    `pixels` is the picture, unpadded; `features` its (1, C, h, w) embedding.
+    """
+
+    name = "encode_image"
+    request: ClassVar = {"pixels": Field(dtypes=("uint8",), shape=("height", "width", 3))}
+    reply: ClassVar = _FEATURES
+    arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES}
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        network = networks.network(arguments["weights"])
+        features = network.image_encoder(preprocess(network, torch.tensor(payload["pixels"])))
+        return {"features": _reply(features, arguments)}
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        picture = to_picture(payload["pixels"])
+        return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+
+
+class EncodeWindows(Operation):
+    """Run the window stage on the pixels of some windows.
+
+    `pixels` are their tiles, zero beyond the frame; `positions` their rows and columns, in reading order;
+    `frame` is the frame's height and width. The reply's `tokens` come out of the last window block.
+    """
+
+    name = "encode_windows"
+    request: ClassVar = {
+        "pixels": Field(dtypes=("uint8",), shape=("windows", "extent", "extent", 3)),
+        **_PLACES,
+    }
+    reply: ClassVar = {"tokens": _TOKENS}
+    arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES}
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        network = networks.network(arguments["weights"])
+        stage = stages(network)[0]
+        windows, frame = places(payload, stage.grid)
+        tokens = embed_tiles(network, crop_tiles(payload["pixels"].copy(), windows, stage.grid, frame))
+        return {"tokens": _reply(stage(tokens, windows), arguments)}
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        grid = stages(networks.network(arguments["weights"]))[0].grid
+        windows, frame = places(payload, grid)
+        return _patches(payload["pixels"], windows, grid, frame, server, request)
+
+
+class EncodeWindowTokens(Operation):
+    """Run the window stage on patch-embedded windows.
+
+    `tokens` come out of the patch embedding, without position embedding, zero beyond the token grid; the rest
+    as `encode_windows`.
+    """
+
+    name = "encode_window_tokens"
+    request: ClassVar = {"tokens": _TOKENS, **_PLACES}
+    reply: ClassVar = {"tokens": _TOKENS}
+    arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES}
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        stage = stages(networks.network(arguments["weights"]))[0]
+        windows, _ = places(payload, stage.grid)
+        tokens = torch.tensor(payload["tokens"]).to(stage.encoder.pos_embed.device)
+        return {"tokens": _reply(stage(tokens, windows), arguments)}
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> Sequence[Patch | Tokens]:
+        network = networks.network(arguments["weights"])
+        grid = stages(network)[0].grid
+        windows, frame = places(payload, grid)
+        tokens = payload["tokens"]
+        inside, positions = _token_places(windows, grid, frame)
+        if (tokens[~inside] != _beyond_frame(network, tokens, positions, grid)[~inside]).any():
+            raise ValueError(f"tokens carry something beyond the frame of {frame} pixels")
+        tiles = tokens_to_tiles(network, torch.tensor(tokens))
+        if tiles is None:
+            values = tokens[inside].astype(np.float32)
+            return [
+                Tokens(values=values, positions=positions[inside], depth=0, server=server, request=request)
+            ]
+        for tile, window in zip(tiles, windows, strict=True):
+            place = grid.tile(window, frame)
+            tile[place.height :] = 0
+            tile[:, place.width :] = 0
+        return _patches(tiles, windows, grid, frame, server, request)
+
+
+def places(payload: Payload, grid: WindowGrid) -> tuple[list[Window], tuple[int, int]]:
+    """Read the windows and the frame's size out of a payload.
+
+    Raises:
+        ValueError: Windows out of order, twice, or without a pixel of the frame; a frame beyond the canvas.
+    """
+    height, width = payload["frame"].tolist()
+    windows = [(row, column) for row, column in payload["positions"].tolist()]
+    if windows != sorted(set(windows)):
+        raise ValueError(f"expected different windows in reading order, found {windows}")
+    empty = set(windows) - set(grid.active((height, width)))
+    if empty or not windows:
+        raise ValueError(
+            f"expected windows that hold part of a {height}x{width} frame, found {sorted(empty)}"
+        )
+    return windows, (height, width)
+
+
+def load_operations(modules: Iterable[str] = ()) -> dict[str, Operation]:
+    """The operations of this module and of others, by name.
+
+    Args:
+        modules: Importable modules that define `Operation` subclasses.
+
+    Raises:
+        ValueError: A module without operations, or a name that stands twice.
+    """
+    found: dict[str, Operation] = {}
+    for module in (__name__, *dict.fromkeys(modules)):
+        kinds = defined_in(module)
+        if not kinds:
+            raise ValueError(f"module {module} defines no operation")
+        for kind in kinds:
+            if kind.name in found:
+                raise ValueError(f"operation {kind.name!r} of {module} is already taken")
+            found[kind.name] = kind()
+    return found
+
+
+def source_hash(operation: Operation) -> str:
+    """Hex sha256 of the file that defines an operation: both ends must run the same code."""
+    return hashlib.sha256(Path(inspect.getfile(type(operation))).read_bytes()).hexdigest()
+
+
+def defined_in(module: str) -> list[type[Operation]]:
+    """The operations that an importable module defines itself."""
+    members = vars(importlib.import_module(module)).values()
+    return [
+        member
+        for member in members
+        if isinstance(member, type)
+        and issubclass(member, Operation)
+        and member.__module__ == module
+        and not inspect.isabstract(member)
+    ]
+
+
+def _reply(values: torch.Tensor, arguments: Mapping[str, str]) -> npt.NDArray[Any]:
+    return to_dtype(values.cpu().numpy(), arguments["reply"])
+
+
+def _token_places(
+    windows: Sequence[Window], grid: WindowGrid, frame: tuple[int, int]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Which tokens hold part of the frame, (n, side, side), and all their places, (n, side, side, 2)."""
+    corner = np.array(windows).reshape(-1, 1, 1, 2) * grid.window
+    offset = np.stack(np.meshgrid(*[np.arange(grid.window)] * 2, indexing="ij"), axis=-1)
+    positions = corner + offset
+    holding: npt.NDArray[np.bool_] = np.all(positions * grid.patch < frame, axis=-1)
+    return holding, positions
+
+
+def _beyond_frame(
+    network: Any, tokens: npt.NDArray[Any], positions: npt.NDArray[np.int64], grid: WindowGrid
+) -> npt.NDArray[Any]:
+    """What tokens beyond the frame look like: the embedding's bias on the canvas, zero outside the grid."""
+    bias: npt.NDArray[Any] = network.image_encoder.patch_embed.proj.bias.detach().cpu().numpy()
+    bias = bias.astype(tokens.dtype)
+    on_canvas = (positions < grid.tokens).all(axis=-1, keepdims=True)
+    return np.where(on_canvas, bias, np.zeros_like(bias))
+
+
+def _patches(
+    tiles: npt.NDArray[np.uint8],
+    windows: Sequence[Window],
+    grid: WindowGrid,
+    frame: tuple[int, int],
+    server: int,
+    request: int,
+) -> list[Patch]:
+    crops = crop_tiles(tiles, windows, grid, frame)
+    corners = [grid.tile(window, frame)[:2] for window in windows]
+    return [
+        Patch(picture=to_picture(crop), top=top, left=left, server=server, request=request)
+        for crop, (top, left) in zip(crops, corners, strict=True)
+    ]

@@ -1,0 +1,104 @@
+"""A call that is under way to a server, and what can become of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import grpc
+
+from pedbench.base import Operation
+from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.wire import Call, check_payload, decode_answer
+from pedbench.types import Exchange, Payload
+
+
+class RemoteError(RuntimeError):
+    """An operation that failed on its server."""
+
+
+class Pending:
+    """A call under way; it is sent when this is made.
+
+    Args:
+        servers: The processes.
+        server: Index of the one to call.
+        call: What is sent.
+        operation: What the call asks for.
+        data: The call as bytes.
+        deadline: Seconds that the server may take.
+
+    Attributes:
+        exchange: The call as both ends saw it, once its reply was read.
+        asked: Whether somebody waited for the reply.
+    """
+
+    def __init__(
+        self,
+        servers: VirtualServers,
+        server: int,
+        call: Call,
+        operation: Operation,
+        data: bytes,
+        deadline: float,
+    ) -> None:
+        self._server = server
+        self._call = call
+        self._operation = operation
+        self._bytes_up = len(data)
+        self._done = threading.Event()
+        self._replied = 0.0
+        self.exchange: Exchange | None = None
+        self.asked = False
+        self._sent = time.monotonic()
+        self._future = servers.call(server).future(data, timeout=deadline)
+        self._future.add_done_callback(self._stamp)
+
+    @property
+    def sequence(self) -> int:
+        """The call's place among those of its pass."""
+        return self._call.sequence
+
+    def wait(self) -> None:
+        """Wait for the reply, or for its failure, without reading it."""
+        self._done.wait()
+
+    def result(self) -> Payload:
+        """Wait for the reply.
+
+        Raises:
+            ServerLost: The server is gone, or missed the deadline.
+            RemoteError: The operation failed on the server.
+            WireError: The reply is not what the operation declares.
+        """
+        self.asked = True
+        self.wait()
+        if self._future.code() is not grpc.StatusCode.OK:
+            code, details = self._future.code(), self._future.details()
+            raise ServerLost(
+                f"server {self._server} did not answer {self._call.operation}: {code.name}, {details}"
+            )
+        data: bytes = self._future.result()
+        answer = decode_answer(data)
+        self.exchange = Exchange(
+            server=self._server,
+            operation=self._call.operation,
+            request=self._call.request,
+            sequence=self._call.sequence,
+            bytes_up=self._bytes_up,
+            bytes_down=len(data),
+            sent=self._sent,
+            received=answer.received,
+            started=answer.started,
+            finished=answer.finished,
+            replied=self._replied,
+        )
+        if answer.error:
+            raise RemoteError(f"server {self._server}, {self._call.operation}: {answer.error}")
+        check_payload(answer.payload, self._operation.reply, f"reply of {self._call.operation}")
+        return answer.payload
+
+    def _stamp(self, _: Any) -> None:
+        self._replied = time.monotonic()
+        self._done.set()

@@ -1,0 +1,189 @@
+"""One untrusted server: a process that computes operations over gRPC and keeps a wiretap.
+
+Importing this module must open no channel and start no thread: the processes are forked after it was loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent import futures
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import grpc
+import torch
+
+from pedbench.base import Networks, Operation
+from pedbench.offload.operations import load_operations, source_hash
+from pedbench.offload.wire import (
+    CHANNEL_OPTIONS,
+    METHOD,
+    Answer,
+    WireError,
+    check_call,
+    check_payload,
+    decode_call,
+    encode_answer,
+)
+from pedbench.offload.wiretap import Wiretap
+from pedbench.types import Payload
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerPlan:
+    """What a server process is started with.
+
+    Attributes:
+        networks: Loads the models.
+        modules: Modules with further operations.
+        directory: Where the wiretap spools; the server's own, it removes it at its end.
+    """
+
+    networks: Networks
+    modules: tuple[str, ...]
+    directory: Path
+
+
+@dataclass(kw_only=True)
+class _Handler(grpc.GenericRpcHandler):
+    """Takes raw bytes, spools them, computes, and returns raw bytes."""
+
+    networks: Networks
+    operations: Mapping[str, Operation]
+    wiretap: Wiretap
+    threads: int = 1
+    turns: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def service(self, call_details: Any) -> Any:
+        # Any method is answered, so that none can be called past the wiretap.
+        return grpc.unary_unary_rpc_method_handler(
+            lambda data, context: self._receive(call_details.method, context.invocation_metadata(), data)
+        )
+
+    def _receive(self, method: str, metadata: Any, data: bytes) -> bytes:
+        received = time.monotonic()
+        with self.lock:
+            number = self.wiretap.spool(method, metadata, received, data)
+        with _turn() if self.turns else contextlib.nullcontext():
+            started = time.monotonic()
+            payload: Payload = {}
+            error = f"unknown method {method!r}" if method != METHOD else ""
+            if not error:
+                try:
+                    payload = self._compute(data)
+                # Whatever an operation raises is the caller's to know; the server lives on.
+                except Exception as problem:
+                    error = f"{type(problem).__name__}: {problem}"
+            finished = time.monotonic()
+        answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
+        reply = encode_answer(answer)
+        with self.lock:
+            self.wiretap.answered(number, len(reply))
+        return reply
+
+    def _compute(self, data: bytes) -> Payload:
+        call = decode_call(data)
+        if call.operation not in self.operations:
+            raise WireError(f"unknown operation {call.operation!r}; known: {', '.join(self.operations)}")
+        operation = self.operations[call.operation]
+        check_call(call, operation)
+        # The number of threads belongs to the calling thread.
+        torch.set_num_threads(self.threads)
+        with torch.inference_mode():
+            payload = operation.run(call.payload, call.arguments, self.networks)
+        check_payload(payload, operation.reply, f"reply of {operation.name}")
+        return payload
+
+
+def serve(connection: Connection, plan: ServerPlan) -> None:
+    """Run a server until the other end of the control connection closes, for whatever reason.
+
+    Args:
+        connection: Carries commands as JSON; each is answered, with `error` if it failed.
+        plan: What to serve.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _serve(connection, plan)
+    except (EOFError, OSError):
+        pass
+    finally:
+        shutil.rmtree(plan.directory, ignore_errors=True)
+        # The last server to go takes the common directory along, if the parent could not.
+        with contextlib.suppress(OSError):
+            plan.directory.parent.rmdir()
+        # Threads that still compute must not keep the process.
+        os._exit(0)
+
+
+def _serve(connection: Connection, plan: ServerPlan) -> None:
+    try:
+        operations = load_operations(plan.modules)
+        hashes = {name: source_hash(operation) for name, operation in operations.items()}
+    # The parent has to learn what is wrong with the modules it named.
+    except Exception as problem:
+        _answer(connection, error=f"{type(problem).__name__}: {problem}")
+        return
+    handler = _Handler(
+        networks=plan.networks, operations=operations, wiretap=Wiretap(directory=plan.directory)
+    )
+    options = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), handlers=[handler], options=options)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    _answer(connection, port=port, operations=hashes)
+    while True:
+        command = json.loads(connection.recv_bytes())
+        if command["name"] == "collect":
+            with handler.lock:
+                _answer(connection, messages=handler.wiretap.describe())
+                handler.wiretap.send_bytes(connection)
+            continue
+        try:
+            _obey(handler, command)
+        # As with operations: the parent's to know, and the server lives on.
+        except Exception as problem:
+            _answer(connection, error=f"{type(problem).__name__}: {problem}")
+        else:
+            _answer(connection)
+
+
+def _obey(handler: _Handler, command: Mapping[str, Any]) -> None:
+    match command:
+        case {"name": "mode", "turns": turns, "threads": threads}:
+            handler.turns, handler.threads = turns, threads
+        case {"name": "load", "weights": weights}:
+            handler.networks.network(weights)
+        case {"name": "forget"}:
+            with handler.lock:
+                handler.wiretap.forget()
+        case _:
+            raise ValueError(f"unknown command {command}")
+
+
+def _answer(connection: Connection, **values: Any) -> None:
+    connection.send_bytes(json.dumps(values).encode())
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Hold the host-wide right to compute; the system takes it back from a process that dies."""
+    path = Path(tempfile.gettempdir()) / f"pedbench-turn-{os.getuid()}.lock"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,146 @@
+"""A frame as the pixels and tokens of windows: what edge, servers and auditors must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pedbench.models.stages import GlobalStage, WindowStage, window_tiles
+from pedbench.models.windows import WindowGrid
+from pedbench.types import Picture, Window
+
+Bytes = npt.NDArray[np.uint8]
+
+_STAGES: WeakKeyDictionary[Any, tuple[WindowStage, GlobalStage]] = WeakKeyDictionary()
+
+
+def stages(network: Any) -> tuple[WindowStage, GlobalStage]:
+    """The two stages of a network, made once, so that what they keep about padding lasts.
+
+    Raises:
+        ValueError: The network's block order cannot be split.
+    """
+    if network not in _STAGES:
+        _STAGES[network] = WindowStage(network.image_encoder), GlobalStage(network.image_encoder)
+    return _STAGES[network]
+
+
+def to_bytes(picture: Picture) -> Bytes:
+    """Write a picture as (H, W, 3) uint8, rounded to the nearest level.
+
+    Raises:
+        ValueError: Another shape or dtype, or values outside [0, 1].
+    """
+    if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size or picture.dtype.kind != "f":
+        raise ValueError(f"expected (H, W, 3) floats in [0, 1], found {picture.dtype} {picture.shape}")
+    if not (picture.min() >= 0 and picture.max() <= 1):
+        raise ValueError(f"expected pixels in [0, 1], found {picture.min():.3g} to {picture.max():.3g}")
+    return np.rint(picture * 255).astype(np.uint8)
+
+
+def to_picture(pixels: npt.NDArray[Any]) -> Picture:
+    """Read (H, W, 3) uint8 levels as float32 in [0, 1]."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def cut_tiles(pixels: Bytes, windows: Sequence[Window], grid: WindowGrid) -> Bytes:
+    """Cut windows out of a frame.
+
+    Args:
+        pixels: (H, W, 3) frame.
+        windows: Row and column of each window.
+        grid: The windows' grid.
+
+    Returns:
+        (n, side, side, 3) tiles; zero beyond the frame.
+    """
+    side = grid.window * grid.patch
+    tiles = np.zeros((len(windows), side, side, 3), np.uint8)
+    for tile, window in zip(tiles, windows, strict=True):
+        place = grid.tile(window, pixels.shape[:2])
+        tile[: place.height, : place.width] = pixels[place.slices]
+    return tiles
+
+
+def crop_tiles(
+    tiles: Bytes, windows: Sequence[Window], grid: WindowGrid, frame: tuple[int, int]
+) -> list[Bytes]:
+    """The part of each tile that lies in a frame: the inverse of `cut_tiles`.
+
+    Raises:
+        ValueError: Something other than zero lies beyond the frame.
+    """
+    crops = []
+    for tile, window in zip(tiles, windows, strict=True):
+        place = grid.tile(window, frame)
+        crop = tile[: place.height, : place.width]
+        if np.count_nonzero(tile) != np.count_nonzero(crop):
+            raise ValueError(f"window {window} carries something beyond the frame of {frame} pixels")
+        crops.append(crop)
+    return crops
+
+
+def embed_tiles(network: Any, crops: Sequence[Bytes]) -> torch.Tensor:
+    """Patch-embed crops of windows: (n, window, window, C) tokens without position embedding."""
+    with torch.inference_mode():
+        return stages(network)[0].embed(window_tiles(network, crops))
+
+
+def embed_windows(network: Any, pixels: Bytes) -> dict[Window, npt.NDArray[np.float32]]:
+    """Patch-embed all windows of a frame, always in the same way, so that the result can be checked.
+
+    Args:
+        network: Whose patch embedding is used.
+        pixels: (H, W, 3) frame.
+
+    Returns:
+        Per window that holds part of the frame its (window, window, C) tokens; zero outside the token grid.
+    """
+    grid = stages(network)[0].grid
+    windows = grid.active(pixels.shape[:2])
+    crops = [pixels[grid.tile(window, pixels.shape[:2]).slices] for window in windows]
+    tokens = embed_tiles(network, crops).float().cpu().numpy()
+    for values, window in zip(tokens, windows, strict=True):
+        height, width = grid.inside(window)
+        values[height:] = 0
+        values[:, width:] = 0
+    return dict(zip(windows, tokens, strict=True))
+
+
+def to_dtype(values: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """Convert floats; an overflow raises, because the other side could not tell infinity from a number.
+
+    Raises:
+        FloatingPointError: A value is too large for `dtype`.
+    """
+    with np.errstate(over="raise"):
+        return values.astype(dtype)
+
+
+def tokens_to_tiles(network: Any, tokens: torch.Tensor) -> Bytes | None:
+    """Undo the patch embedding by its pseudo-inverse.
+
+    Args:
+        network: Whose patch embedding it was.
+        tokens: (n, window, window, C) as `embed_tiles` returns them, possibly rounded.
+
+    Returns:
+        (n, side, side, 3) tiles; None when the embedding has fewer channels than a patch has values.
+    """
+    projection = network.image_encoder.patch_embed.proj
+    channels, _, patch, _ = projection.weight.shape
+    if channels < projection.weight[0].numel():
+        return None
+    inverse = torch.linalg.pinv(projection.weight.flatten(1).double())
+    flat = (tokens.double() - projection.bias.double()) @ inverse.T
+    count, window = tokens.shape[:2]
+    values = flat.reshape(count, window, window, 3, patch, patch).permute(0, 3, 1, 4, 2, 5)
+    pixels = values.reshape(count, 3, window * patch, window * patch)
+    levels = pixels * network.pixel_std.double() + network.pixel_mean.double()
+    tiles: Bytes = levels.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return tiles

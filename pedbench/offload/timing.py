@@ -1,0 +1,133 @@
+"""What one pass over a frame took, told apart by phase.
+
+Rounds follow each other: a round is a set of exchanges that were all sent before the edge waited for any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pedbench.types import Exchange
+
+Interval = tuple[float, float]
+"""Start and end in seconds on the host's monotonic clock."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassTimes:
+    """Seconds of one pass; the phases sum up to `total`.
+
+    Attributes:
+        prepare: Making the payloads, while no message is under way.
+        uplink: Until the server that decides the round has its message.
+        server: Until that server has its result, its wait for cores included.
+        downlink: Until the edge has the reply.
+        edge: All else, which is the edge's part of the model.
+    """
+
+    prepare: float
+    uplink: float
+    server: float
+    downlink: float
+    edge: float
+
+    @property
+    def total(self) -> float:
+        """The sum of the phases."""
+        return self.prepare + self.uplink + self.server + self.downlink + self.edge
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """Times one pass: from entering the context to leaving it."""
+
+    start: float = 0.0
+    stop: float = 0.0
+    prepare: list[Interval] = field(default_factory=list)
+
+    def __enter__(self) -> Clock:
+        self.start = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop = time.monotonic()
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Attribute what happens inside to the phase `prepare`."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.prepare.append((start, time.monotonic()))
+
+
+def wall_times(rounds: Sequence[Sequence[Exchange]], clock: Clock) -> PassTimes:
+    """The pass as it happened, all servers sharing this host or each on its own.
+
+    A round is attributed to the server whose reply came last.
+
+    Args:
+        rounds: The pass's exchanges.
+        clock: The pass's clock.
+    """
+    uplink = server = downlink = 0.0
+    busy = []
+    free = clock.start
+    for exchanges in rounds:
+        last = max(exchanges, key=lambda exchange: exchange.replied)
+        sent = max(free, min(exchange.sent for exchange in exchanges))
+        received, finished, replied = (max(sent, at) for at in (last.received, last.finished, last.replied))
+        uplink += received - sent
+        server += finished - received
+        downlink += replied - finished
+        busy.append((sent, replied))
+        free = replied
+    return _with_edge(clock, busy, uplink, server, downlink)
+
+
+def turn_times(rounds: Sequence[Sequence[Exchange]], clock: Clock) -> PassTimes:
+    """The pass composed as if every server had had a host of its own.
+
+    The exchanges were made one at a time, each server computing alone. A round takes as long as the server
+    that takes longest; waiting for one's turn does not count.
+
+    Args:
+        rounds: The pass's exchanges, made while servers took turns.
+        clock: The pass's clock.
+    """
+    uplink = server = downlink = 0.0
+    for exchanges in rounds:
+        phases: dict[int, tuple[float, float, float]] = {}
+        for exchange in exchanges:
+            before = phases.get(exchange.server, (0.0, 0.0, 0.0))
+            phases[exchange.server] = (
+                before[0] + exchange.received - exchange.sent,
+                before[1] + exchange.finished - exchange.started,
+                before[2] + exchange.replied - exchange.finished,
+            )
+        slowest = max(phases.values(), key=sum)
+        uplink, server, downlink = uplink + slowest[0], server + slowest[1], downlink + slowest[2]
+    busy = [(exchange.sent, exchange.replied) for exchanges in rounds for exchange in exchanges]
+    return _with_edge(clock, busy, uplink, server, downlink)
+
+
+def _with_edge(
+    clock: Clock, busy: list[Interval], uplink: float, server: float, downlink: float
+) -> PassTimes:
+    waiting = _length(busy)
+    prepare = _length([*busy, *clock.prepare]) - waiting
+    edge = clock.stop - clock.start - waiting - prepare
+    return PassTimes(prepare=prepare, uplink=uplink, server=server, downlink=downlink, edge=edge)
+
+
+def _length(intervals: Iterable[Interval]) -> float:
+    """Length of the union."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

@@ -1,0 +1,213 @@
+"""Payloads as bytes and back, with nothing left unexplained.
+
+A request's bytes are canonical: they are exactly what `encode_call` writes for what `decode_call` reads, so
+that no field, order or encoding can carry anything beyond the declared content.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from pedbench.base import Field, Operation
+from pedbench.offload import wire_pb2
+from pedbench.types import Payload
+
+METHOD = "/pedbench.Server/Call"
+MAX_MESSAGE_BYTES = 64 * 2**20
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
+
+_DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("uint8", "int32", "float16", "float32")}
+
+
+class WireError(ValueError):
+    """A message that does not say what its schema declares."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a request message says.
+
+    Attributes:
+        request: Which of the k requests of a scene it belongs to.
+        sequence: Its place among the messages of that request, over all servers.
+    """
+
+    operation: str
+    request: int
+    sequence: int
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    payload: Payload = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a reply message says; times are seconds on the server's monotonic clock."""
+
+    payload: Payload
+    error: str
+    received: float
+    started: float
+    finished: float
+
+
+def encode_call(call: Call) -> bytes:
+    """Write a request message.
+
+    Raises:
+        WireError: An array of a dtype that the wire does not know, or a text that is not one.
+    """
+    try:
+        message = wire_pb2.Request(
+            operation=call.operation,
+            request=call.request,
+            sequence=call.sequence,
+            arguments=call.arguments,
+            tensors=_to_tensors(call.payload),
+        )
+    except (TypeError, UnicodeError) as error:
+        raise WireError(f"the call cannot be written as a message: {error}") from error
+    return message.SerializeToString(deterministic=True)
+
+
+def decode_call(data: bytes) -> Call:
+    """Read a request message.
+
+    Raises:
+        WireError: The bytes are no request, or hold more than a request that says the same.
+    """
+    try:
+        message = wire_pb2.Request.FromString(data)
+    except DecodeError as error:
+        raise WireError(f"{len(data)} bytes are not a request: {error}") from error
+    call = Call(
+        operation=message.operation,
+        request=message.request,
+        sequence=message.sequence,
+        arguments=dict(message.arguments),
+        payload=_from_tensors(message.tensors),
+    )
+    plain = encode_call(call)
+    if plain != data:
+        raise WireError(
+            f"found {len(data)} bytes, but the declared fields take {len(plain)} and explain no others"
+        )
+    return call
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """Write a reply message."""
+    message = wire_pb2.Reply(
+        tensors=_to_tensors(answer.payload),
+        error=answer.error,
+        received=answer.received,
+        started=answer.started,
+        finished=answer.finished,
+    )
+    return message.SerializeToString(deterministic=True)
+
+
+def decode_answer(data: bytes) -> Answer:
+    """Read a reply message.
+
+    Raises:
+        WireError: The bytes are no reply.
+    """
+    try:
+        message = wire_pb2.Reply.FromString(data)
+    except DecodeError as error:
+        raise WireError(f"{len(data)} bytes are not a reply: {error}") from error
+    return Answer(
+        payload=_from_tensors(message.tensors),
+        error=message.error,
+        received=message.received,
+        started=message.started,
+        finished=message.finished,
+    )
+
+
+def check_call(call: Call, operation: Operation) -> None:
+    """Compare a call with what its operation declares.
+
+    Raises:
+        WireError: An array or argument that is missing, undeclared, or of another dtype, shape or value.
+    """
+    what = f"request of {operation.name}"
+    _check_names(call.arguments, operation.arguments, f"arguments of the {what}")
+    for name, value in call.arguments.items():
+        if value not in operation.arguments[name]:
+            allowed = ", ".join(operation.arguments[name])
+            raise WireError(f"{what}: argument {name} is {value[:40]!r}, allowed are {allowed}")
+    check_payload(call.payload, operation.request, what)
+
+
+def check_payload(payload: Payload, fields: Mapping[str, Field], what: str) -> None:
+    """Compare arrays with a schema.
+
+    Args:
+        payload: The arrays.
+        fields: What is declared.
+        what: How errors call the payload.
+
+    Raises:
+        WireError: An array that is missing, undeclared, out of order, or of another dtype or shape.
+    """
+    _check_names(payload, fields, f"arrays of the {what}")
+    if list(payload) != list(fields):
+        raise WireError(f"{what}: arrays come as {list(payload)}, declared is the order {list(fields)}")
+    sizes: dict[str, int] = {}
+    for name, declared in fields.items():
+        array = payload[name]
+        if array.dtype.name not in declared.dtypes:
+            raise WireError(
+                f"{what}: {name} is {array.dtype.name}, declared is {' or '.join(declared.dtypes)}"
+            )
+        fits = array.ndim == len(declared.shape) and all(
+            size == (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted)
+            for size, wanted in zip(array.shape, declared.shape, strict=True)
+        )
+        if not fits:
+            bound = "".join(f", {key}={value}" for key, value in sizes.items())
+            raise WireError(f"{what}: {name} has shape {array.shape}, declared is {declared.shape}{bound}")
+
+
+def _check_names(found: Iterable[str], declared: Iterable[str], what: str) -> None:
+    if set(found) != set(declared):
+        raise WireError(f"{what} are {sorted(found)}, declared are {sorted(declared)}")
+
+
+def _to_tensors(payload: Payload) -> list[wire_pb2.Tensor]:
+    tensors = []
+    for name, array in payload.items():
+        if array.dtype.name not in _DTYPES:
+            raise WireError(f"{name} is {array.dtype}; the wire knows {', '.join(_DTYPES)}")
+        data = np.ascontiguousarray(array, _DTYPES[array.dtype.name]).tobytes()
+        tensors.append(wire_pb2.Tensor(name=name, dtype=array.dtype.name, shape=array.shape, data=data))
+    return tensors
+
+
+def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    payload: dict[str, np.ndarray[Any, Any]] = {}
+    for tensor in tensors:
+        dtype = _DTYPES.get(tensor.dtype)
+        if dtype is None:
+            raise WireError(
+                f"tensor {tensor.name!r} is {tensor.dtype!r}; the wire knows {', '.join(_DTYPES)}"
+            )
+        if tensor.name in payload:
+            raise WireError(f"tensor {tensor.name!r} stands twice in the message")
+        shape = tuple(tensor.shape)
+        if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(tensor.data):
+            raise WireError(
+                f"tensor {tensor.name!r}: {len(tensor.data)} bytes do not make {tensor.dtype} {shape}"
+            )
+        payload[tensor.name] = np.frombuffer(tensor.data, dtype).reshape(shape)
+    return payload

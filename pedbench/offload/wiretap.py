@@ -1,0 +1,129 @@
+"""The record that a server keeps of everything it receives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pedbench.base import Operation
+from pedbench.offload.wire import METHOD, WireError, check_call, decode_call
+from pedbench.types import Received
+
+# What grpc adds by itself; the versions and the platform are its own.
+_USER_AGENT = re.compile(r"grpc-python/[\d.]+ grpc-c/[\d.]+ \(\w+; \w+\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tapped:
+    """A message as it came in, not decoded.
+
+    Attributes:
+        method: The gRPC method that was called.
+        metadata: The gRPC metadata that came along, keys and values.
+        received: When the server had the whole message, seconds on its monotonic clock.
+        bytes_out: Length of the reply message; 0 if none was sent.
+        data: The message's bytes.
+    """
+
+    method: str
+    metadata: tuple[tuple[str, str], ...]
+    received: float
+    bytes_out: int
+    data: bytes
+
+
+@dataclass(kw_only=True)
+class Wiretap:
+    """Spools messages to a directory that belongs to this server alone; its users lock."""
+
+    directory: Path
+    _next: int = 0
+    _entries: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def spool(
+        self, method: str, metadata: Iterable[tuple[str, str | bytes]], received: float, data: bytes
+    ) -> int:
+        """Write a message to disk, before anybody looks into it.
+
+        Returns:
+            The message's number, as `answered` wants it.
+        """
+        number = self._next
+        self._next += 1
+        self._file(number).write_bytes(data)
+        pairs = [(key, value if isinstance(value, str) else value.hex()) for key, value in metadata]
+        self._entries[number] = {"method": method, "metadata": pairs, "received": received, "bytes_out": 0}
+        return number
+
+    def answered(self, number: int, bytes_out: int) -> None:
+        """Note the length of the reply to a message, if the message is still known."""
+        if number in self._entries:
+            self._entries[number]["bytes_out"] = bytes_out
+
+    def describe(self) -> list[dict[str, Any]]:
+        """All entries in their order, without their bytes, as JSON values."""
+        return list(self._entries.values())
+
+    def send_bytes(self, connection: Connection) -> None:
+        """Hand over the bytes of all entries, in order."""
+        for number in self._entries:
+            connection.send_bytes(self._file(number).read_bytes())
+
+    def forget(self) -> None:
+        """Drop everything."""
+        for number in self._entries:
+            self._file(number).unlink()
+        self._entries.clear()
+
+    def _file(self, number: int) -> Path:
+        return self.directory / f"{number}.message"
+
+
+def read_messages(
+    server: int, tapped: Iterable[Tapped], operations: Mapping[str, Operation]
+) -> list[Received]:
+    """Decode what a server received, on the trusted side.
+
+    Args:
+        server: Its index.
+        tapped: Its wiretap.
+        operations: The known operations by name.
+
+    Returns:
+        One entry a message. Whatever the operation's schema does not declare stands in `unexplained`.
+    """
+    return [_read(server, message, operations) for message in tapped]
+
+
+def _read(server: int, tapped: Tapped, operations: Mapping[str, Operation]) -> Received:
+    problems = []
+    if tapped.method != METHOD:
+        problems.append(f"a call of {tapped.method[:60]!r} instead of {METHOD!r}")
+    for key, value in tapped.metadata:
+        if key != "user-agent" or not _USER_AGENT.fullmatch(value):
+            problems.append(f"undeclared metadata {key[:60]!r} of {len(value)} characters")
+    call = None
+    try:
+        call = decode_call(tapped.data)
+        if call.operation in operations:
+            check_call(call, operations[call.operation])
+        else:
+            problems.append(f"unknown operation {call.operation[:60]!r}")
+    except WireError as error:
+        problems.append(str(error))
+    return Received(
+        server=server,
+        operation=call.operation if call else "",
+        request=call.request if call else -1,
+        sequence=call.sequence if call else -1,
+        payload=None if problems or call is None else call.payload,
+        arguments=call.arguments if call else {},
+        unexplained="; ".join(problems),
+        bytes_in=len(tapped.data),
+        bytes_out=tapped.bytes_out,
+        received=tapped.received,
+    )

@@ -1,0 +1,189 @@
+"""Where plugins come from: each origin is found without importing, and imported when needed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+Kind = Literal["attacks", "defenses", "datasets", "metrics", "probes", "codecs"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+BASES: dict[Kind, str] = {
+    "attacks": "Attack",
+    "defenses": "Defense",
+    "datasets": "Dataset",
+    "metrics": "Metric",
+    "probes": "Probe",
+    "codecs": "Codec",
+}
+"""The class of `pedbench.base` that a plugin of each kind derives from."""
+
+_CLASS_LINE = re.compile(r"^class\s+\w+\s*\(([^)]*)\)", re.MULTILINE)
+
+
+class PluginError(ValueError):
+    """A plugin is unknown, ambiguous, broken or wrongly configured."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin's class is found; enough to load it again in another process.
+
+    Attributes:
+        location: A module ("in-tree"), `module:Class` ("entry point") or an absolute file ("path").
+        distribution: Name of the installed distribution that brings an entry point.
+        version: That distribution's version.
+    """
+
+    type: Literal["in-tree", "entry point", "path"]
+    location: str
+    distribution: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        if self.type == "entry point":
+            return f"{self.location} of {self.distribution} {self.version}"
+        return self.location
+
+
+def in_tree(kind: Kind) -> Iterator[tuple[str, Origin]]:
+    """Name and origin of the plugins of a kind that pedbench itself brings, by name of file."""
+    if kind in ("attacks", "defenses", "datasets"):
+        from pedbench import plugins
+
+        package, parents = f"pedbench.plugins.{kind}", [Path(entry) for entry in plugins.__path__]
+    else:
+        package, parents = f"pedbench.{kind}", [Path(__file__).parent]
+    for parent in parents:
+        for file in sorted((parent / kind).glob("[!_]*.py")):
+            yield file.stem, Origin("in-tree", f"{package}.{file.stem}")
+
+
+def entry_points(kind: Kind) -> Iterator[tuple[str, Origin]]:
+    """Name and origin of the plugins of a kind that installed distributions declare."""
+    for point in importlib.metadata.entry_points(group=f"pedbench.{kind}"):
+        distribution = point.dist.name if point.dist else "unknown"
+        version = point.dist.version if point.dist else ""
+        yield point.name, Origin("entry point", point.value, distribution, version)
+
+
+def from_path(path: Path) -> Iterator[tuple[Kind, str, Origin]]:
+    """Kind, name and origin of the plugins in a file, or in a folder and its folders named like a kind.
+
+    The kind is read from the file's text, without running it. In folders, files that begin with `_` or
+    `test_` are left alone.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        PluginError: No kind can be told from a file.
+    """
+    path = path.expanduser().resolve()
+    if path.is_file():
+        yield _kind_of(path), path.stem, Origin("path", str(path))
+    elif path.is_dir():
+        for folder in (path, *(path / kind for kind in KINDS)):
+            for file in sorted(folder.glob("[!_]*.py")):
+                if not file.name.startswith("test_"):
+                    yield _kind_of(file), file.stem, Origin("path", str(file))
+    else:
+        raise FileNotFoundError(f"--plugin: there is no file or folder {path}.")
+
+
+def _kind_of(file: Path) -> Kind:
+    bases = {
+        base.strip().rpartition(".")[2]
+        for listed in _CLASS_LINE.findall(file.read_text(encoding="utf-8"))
+        for base in listed.split(",")
+    }
+    kinds = [kind for kind, base in BASES.items() if base in bases]
+    kinds = kinds or [kind for kind in KINDS if file.parent.name == kind]
+    if len(kinds) != 1:
+        raise PluginError(
+            f"{file}: cannot tell which kind of plugin this is. A plugin file defines one class that derives "
+            f"from one of {', '.join(BASES.values())}; other files in the folder should begin with '_'."
+        )
+    return kinds[0]
+
+
+def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
+    """Import a plugin's class.
+
+    Raises:
+        PluginError: The import fails (with the reason as its cause), or what is found is no plugin of that
+            kind and name.
+    """
+    try:
+        if origin.type == "path":
+            found: object = _import_file(Path(origin.location))
+        else:
+            module_name, _, attribute = origin.location.partition(":")
+            found = importlib.import_module(module_name)
+            found = getattr(found, attribute) if attribute else found
+    except Exception as error:
+        raise PluginError(
+            f"{BASES[kind].lower()} {name!r} ({origin}) cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if isinstance(found, ModuleType):
+        found = _only_plugin(kind, found, origin)
+    return _valid_class(kind, name, found, origin)
+
+
+def _import_file(file: Path) -> ModuleType:
+    name = f"pedbench_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}_{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _only_plugin(kind: Kind, module: ModuleType, origin: Origin) -> type[Any]:
+    from pedbench import base
+
+    wanted = getattr(base, BASES[kind])
+    classes = {
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, wanted) and value.__module__ == module.__name__
+    }
+    if len(classes) != 1:
+        listed = ", ".join(sorted(found.__name__ for found in classes)) or "none"
+        raise PluginError(f"{origin}: expected exactly one subclass of {wanted.__name__}, found {listed}.")
+    return classes.pop()
+
+
+def _valid_class(kind: Kind, name: str, found: object, origin: Origin) -> type[Any]:
+    from pedbench import base
+
+    wanted = getattr(base, BASES[kind])
+    if not (isinstance(found, type) and issubclass(found, wanted)):
+        raise PluginError(f"{origin}: expected a subclass of {wanted.__name__}, found {found!r}.")
+    if getattr(found, "name", None) != name:
+        declared = getattr(found, "name", "no name")
+        raise PluginError(f"{origin}: the class must be named {name!r} like its file, found {declared!r}.")
+    if type(getattr(found, "version", None)) is not int:
+        raise PluginError(f"{origin}: {found.__name__} needs a class constant `version` that is an int.")
+    if "__dataclass_fields__" not in vars(found):
+        raise PluginError(f"{origin}: {found.__name__} must be decorated with @dataclass(kw_only=True).")
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    if missing:
+        raise PluginError(f"{origin}: {found.__name__} does not define {', '.join(missing)}.")
+    return found

@@ -1,0 +1,81 @@
+"""A plugin's parameters: its dataclass fields, checked by name and type before anything is built."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pedbench.origins import PluginError
+
+if TYPE_CHECKING:
+    from pedbench.base import Plugin
+
+
+def checked(plugin: type[Plugin], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Check parameters against a plugin's fields.
+
+    Lists become tuples and ints floats where the annotation says so; nothing else is converted.
+
+    Raises:
+        PluginError: A parameter is unknown, missing or of the wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(plugin) if field.init}
+    for name in params:
+        if name not in fields:
+            raise PluginError(
+                f"{plugin.name} has no parameter {name!r}{suggestion(name, fields)}: {_known(plugin)}."
+            )
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in params:
+            raise PluginError(f"{plugin.name} needs a value for its parameter {name!r}: {_known(plugin)}.")
+    return {name: _checked_value(plugin, name, value) for name, value in params.items()}
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` when a known name is near, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _known(plugin: type[Plugin]) -> str:
+    listed = []
+    for field in dataclasses.fields(plugin):
+        if field.init:
+            has_default = field.default is not dataclasses.MISSING
+            listed.append(f"{field.name}={field.default!r}" if has_default else field.name)
+    return f"its parameters are {', '.join(listed)}" if listed else "it has no parameters"
+
+
+def _checked_value(plugin: type[Plugin], name: str, value: Any) -> Any:
+    hint = _annotation(plugin, name)
+    adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(strict=True))
+    try:
+        return adapter.validate_json(json.dumps(value, default=str))
+    except ValidationError:
+        raise PluginError(
+            f"parameter {name!r} of {plugin.name}: expected {_spelt(hint)}, "
+            f"found {value!r} ({type(value).__name__})."
+        ) from None
+
+
+def _annotation(plugin: type[Plugin], name: str) -> Any:
+    for owner in plugin.__mro__:
+        hint = inspect.get_annotations(owner).get(name)
+        if hint is not None:
+            # One field at a time: other annotations may name types imported for type checkers only.
+            return eval(hint, vars(sys.modules[owner.__module__])) if isinstance(hint, str) else hint
+    raise PluginError(f"{plugin.name}: the parameter {name!r} has no annotation.")
+
+
+def _spelt(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)

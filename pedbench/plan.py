@@ -1,0 +1,162 @@
+"""From a resolved suite to the cells of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
+from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
+from pedbench.models.family import Family
+from pedbench.registry import PluginSpec, Registry
+from pedbench.suite import Choice, DefenseChoice, ResolvedSuite, UtilityChoice
+
+LINK = "loopback"
+"""The link between edge and virtual servers when none is emulated."""
+
+DTYPE = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A configured plugin and how another process gets the same one."""
+
+    plugin: Any
+    spec: PluginSpec
+
+    @property
+    def identity(self) -> PluginIdentity:
+        plugin: Plugin = self.plugin
+        return PluginIdentity(name=plugin.name, version=plugin.version, params=plugin.params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefensePlan:
+    """One defense with the cells that are measured for it.
+
+    Attributes:
+        utility: One cell per protocol.
+        geometry: One cell per coalition rule: what was received, without any attack.
+        privacy: One cell per coalition rule and attack.
+        latency: Absent where the suite does not time this defense.
+    """
+
+    planned: Planned
+    utility: tuple[tuple[UtilityChoice, Cell], ...]
+    geometry: tuple[Cell, ...]
+    privacy: tuple[tuple[Planned, Cell], ...]
+    latency: Cell | None
+
+    @property
+    def defense(self) -> Defense:
+        defense: Defense = self.planned.plugin
+        return defense
+
+    def cells(self) -> Iterator[Cell]:
+        """All cells in the order of the tables."""
+        yield from (cell for _, cell in self.utility)
+        yield from self.geometry
+        yield from (cell for _, cell in self.privacy)
+        if self.latency is not None:
+            yield self.latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything a run measures."""
+
+    suite: ResolvedSuite
+    dataset: Dataset
+    selection: tuple[int, ...]
+    family: Family
+    weights: dict[str, str]
+    metrics: tuple[Metric, ...]
+    attacks: tuple[Planned, ...]
+    defenses: tuple[DefensePlan, ...]
+
+    def cells(self) -> list[Cell]:
+        return [cell for defense in self.defenses for cell in defense.cells()]
+
+
+def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
+    """Open the dataset, build the plugins and list the cells.
+
+    Raises:
+        PluginError: A plugin is unknown or broken, or a parameter is wrong.
+        DatasetError: The dataset cannot be read.
+        CheckpointError: Weights are missing.
+        ValueError: The dataset holds no readable picture.
+    """
+    dataset: Dataset = registry.create("datasets", suite.dataset.name, suite.dataset.params)
+    ids = list(dataset.ids()[: suite.dataset.limit])
+    if not ids:
+        raise ValueError(f"dataset {suite.dataset.name} holds no readable picture.")
+    if suite.dataset.limit is not None and len(ids) < suite.dataset.limit:
+        raise ValueError(
+            f"dataset {suite.dataset.name} holds {len(ids)} readable pictures, fewer than the limit of "
+            f"{suite.dataset.limit}. Lower the limit, or leave it out to take all."
+        )
+    weights = family.digests()
+    base = Cell(
+        kind="utility",
+        dataset=dataset.name,
+        revision=dataset.revision,
+        selection=selection_hash(ids),
+        model=family.name,
+        weights=hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest(),
+        defense=PluginIdentity(name="", version=0),
+        seed=suite.seed,
+    )
+    attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
+    return Plan(
+        suite=suite,
+        dataset=dataset,
+        selection=tuple(range(len(ids))),
+        family=family,
+        weights=weights,
+        metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
+        attacks=attacks,
+        defenses=tuple(_defense_plan(choice, base, suite, attacks, registry) for choice in suite.defenses),
+    )
+
+
+def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
+    spec = registry.spec(kind, choice.name, choice.params)
+    return Planned(plugin=registry.create(kind, choice.name, choice.params), spec=spec)
+
+
+def _defense_plan(
+    choice: DefenseChoice, base: Cell, suite: ResolvedSuite, attacks: Sequence[Planned], registry: Registry
+) -> DefensePlan:
+    planned = _planned("defenses", choice, registry)
+    base = replace(base, defense=planned.identity)
+    rules = [CoalitionRule(c=rule.c, m=rule.m) for rule in suite.coalitions] if choice.privacy else []
+    return DefensePlan(
+        planned=planned,
+        utility=tuple(
+            (utility, replace(base, protocol=f"{utility.protocol}: {', '.join(utility.prompts)}"))
+            for utility in suite.utility
+        ),
+        geometry=tuple(replace(base, kind="privacy", coalition=rule) for rule in rules),
+        privacy=tuple(
+            (
+                attack,
+                replace(
+                    base,
+                    kind="privacy",
+                    coalition=rule,
+                    attack=attack.identity,
+                    requests=_requests(attack.plugin),
+                ),
+            )
+            for rule in rules
+            for attack in attacks
+        ),
+        latency=replace(base, kind="latency", link=LINK, dtype=DTYPE) if choice.latency else None,
+    )
+
+
+def _requests(attack: Attack) -> int:
+    return attack.requests

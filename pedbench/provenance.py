@@ -1,0 +1,112 @@
+"""Where a number comes from: the code, the machine, the weights and the moment."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pedbench
+
+PACKAGES = (
+    "torch", "torchvision", "numpy", "scipy", "scikit-image", "pillow", "segment-anything", "pycocotools",
+    "lpips", "transformers", "diffusers", "safetensors", "grpcio", "protobuf", "pandas", "pyarrow",
+)  # fmt: skip
+"""Packages whose version can change a number."""
+
+
+def provenance(
+    *, run_id: str, device: str, sources: Mapping[str, str], weights: Mapping[str, str]
+) -> dict[str, Any]:
+    """All that a record says about its origin, as JSON values.
+
+    Args:
+        device: Where the models compute, as torch names it.
+        sources: `registry.source_hash` of each plugin that took part, by name.
+        weights: sha256 of each weights file that took part, by name.
+    """
+    return {
+        "run_id": run_id,
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_code(),
+        **_machine(device),
+        "sources": dict(sources),
+        "weights": dict(weights),
+    }
+
+
+@cache
+def _code() -> dict[str, Any]:
+    commit, dirty = _commit(Path(pedbench.__file__).parents[1])
+    versions = {"python": platform.python_version(), "pedbench": pedbench.__version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = ""
+    return {"commit": commit, "dirty": dirty, "versions": versions}
+
+
+def _commit(root: Path) -> tuple[str, bool | None]:
+    """The checkout's commit and whether files differ from it; "" and None outside a checkout."""
+    if not (root / ".git").exists():
+        return "", None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit, bool(_git(root, "status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return "", None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@cache
+def _machine(device: str) -> dict[str, Any]:
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else _cpu_model()
+    return {
+        "device": device,
+        "device_name": name,
+        "cpu": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "machine_id": _machine_id(),
+        "platform": platform.platform(),
+    }
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _machine_id() -> str:
+    """Tells machines apart without naming them: 12 hexadecimal digits of a hash."""
+    try:
+        given = Path("/etc/machine-id").read_text(encoding="utf-8").strip()
+    except OSError:
+        given = ""
+    return hashlib.sha256(f"pedbench {given or uuid.getnode()}".encode()).hexdigest()[:12]

@@ -1,0 +1,182 @@
+"""Records: what became of each cell, one JSON line each; the newest line of a cell counts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pedbench.cell import Cell
+from pedbench.types import Status
+
+SCHEMA = 1
+"""Version of the record's layout; raised when a field changes its meaning."""
+
+RECORDS = "records.jsonl"
+PLAN = "cells.json"
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricValue:
+    """An aggregate over a cell's values.
+
+    Attributes:
+        region: What it was taken over (hidden, whole, M, uplink, ...); empty where that has no meaning.
+        better: Which direction the defender wants.
+        unit: Empty for dimensionless.
+        ci95: Bootstrap interval, clustered by image; None where there is none.
+        n: How many images it is over.
+        version: Of the metric.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: str
+    region: str
+    axis: Literal["utility", "privacy", "latency"]
+    better: Literal["higher", "lower"]
+    unit: str
+    value: float
+    ci95: tuple[float, float] | None
+    n: int
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A cell's result.
+
+    Attributes:
+        cell: `Cell.as_dict()`.
+        reason: Why the status is not ok; empty when it is.
+        flags: Names of soundness flags.
+        timing: Seconds by stage.
+        provenance: See `provenance.provenance`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    cell_id: str
+    cell: dict[str, Any]
+    status: Status
+    reason: str = ""
+    metrics: tuple[MetricValue, ...] = ()
+    flags: tuple[str, ...] = ()
+    timing: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.reason == ""):
+            raise ValueError(f"a record that is {self.status!r} cannot have the reason {self.reason!r}.")
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
+
+
+def append_record(run_dir: Path, record: Record) -> None:
+    """Add a record durably: afterwards the line is on the disk as a whole.
+
+    A half line that a killed run left at the end is removed first.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    line = json.dumps({"schema": record.schema, **asdict(record)}, allow_nan=False).encode() + b"\n"
+    descriptor = os.open(run_dir / RECORDS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        whole = _end_of_whole_lines(descriptor)
+        os.ftruncate(descriptor, whole)
+        written = os.write(descriptor, line)
+        if written != len(line):
+            raise OSError(f"only {written} of {len(line)} bytes of a record fit into {run_dir / RECORDS}.")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _end_of_whole_lines(descriptor: int) -> int:
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - 65536)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def read_records(run_dir: Path) -> dict[str, Record]:
+    """The newest record of each cell, by cell id, in the order in which the cells first finished.
+
+    A half line at the end, from a killed run, is ignored.
+
+    Raises:
+        FileNotFoundError: The run has no records yet.
+        ValueError: A line is not a record of a known schema.
+    """
+    path = run_dir / RECORDS
+    if not path.is_file():
+        raise FileNotFoundError(f"{run_dir} holds no run: there is no {path.name} in it.")
+    records: dict[str, Record] = {}
+    *lines, _half = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        record = _parse(line, f"{path}, line {number}")
+        records[record.cell_id] = record
+    return records
+
+
+def _parse(line: bytes, place: str) -> Record:
+    try:
+        return _adapter().validate_json(line)
+    except ValidationError as error:
+        found = _schema_of(line)
+        if isinstance(found, int) and found > SCHEMA:
+            raise ValueError(
+                f"{place}: the record has schema {found}, pedbench here reads up to {SCHEMA}; update it."
+            ) from None
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise ValueError(f"{place}: not a record, at {where}: {first['msg']}.") from None
+
+
+def _schema_of(line: bytes) -> object:
+    try:
+        data = json.loads(line)
+    except ValueError:
+        return None
+    return data.get("schema") if isinstance(data, Mapping) else None
+
+
+def write_plan(run_dir: Path, cells: Sequence[Cell]) -> None:
+    """Write down which cells the run consists of, in the order in which tables show them.
+
+    Records of cells that are not in the plan stem from earlier versions of a plugin or of the weights.
+    """
+    path = run_dir / PLAN
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps([cell.cell_id for cell in cells], indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_plan(run_dir: Path) -> list[str]:
+    """Ids of the run's cells in the order of the suite.
+
+    Raises:
+        FileNotFoundError: The run has not begun.
+    """
+    path = run_dir / PLAN
+    if not path.is_file():
+        raise FileNotFoundError(f"{run_dir} holds no run: there is no {path.name} in it.")
+    ids: list[str] = json.loads(path.read_text(encoding="utf-8"))
+    return ids

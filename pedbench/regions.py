@@ -1,0 +1,74 @@
+"""Regions of a frame and what a metric's map is worth over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import minimum_filter1d
+
+from pedbench.types import Mask
+
+MARGIN = 5
+"""Pixels by which a region shrinks for metrics that look at neighbourhoods: half an 11-pixel window."""
+
+SMALLEST = 64
+"""Pixels below which a shrunk region has no score."""
+
+
+def erode(mask: Mask, margin: int = MARGIN) -> Mask:
+    """Keep the pixels whose square neighbourhood lies in the mask.
+
+    The frame's edge does not erode: what is beyond it counts as inside.
+
+    Args:
+        mask: (H, W) bool.
+        margin: Half the side of the neighbourhood in pixels: it is 2 * margin + 1 wide.
+
+    Returns:
+        (H, W) bool.
+    """
+    kept = mask.astype(np.uint8)
+    for axis in (0, 1):
+        kept = minimum_filter1d(kept, 2 * margin + 1, axis=axis, mode="constant", cval=1)
+    return kept.astype(np.bool_)
+
+
+def interior_means(maps: npt.NDArray[np.floating], regions: Mapping[str, Mask]) -> list[dict[str, float]]:
+    """Average maps over the eroded regions.
+
+    Args:
+        maps: (N, H, W), one map a guess.
+        regions: Named (H, W) masks.
+
+    Returns:
+        For each map the mean per region; a region that has fewer than 64 pixels left is absent.
+    """
+    interiors = {name: erode(mask) for name, mask in regions.items()}
+    interiors = {name: mask for name, mask in interiors.items() if np.count_nonzero(mask) >= SMALLEST}
+    return [
+        {name: float(values[mask].mean(dtype=np.float64)) for name, mask in interiors.items()}
+        for values in maps
+    ]
+
+
+def squared_error_means(
+    guesses: Sequence[npt.NDArray[np.float32]], truth: npt.NDArray[np.float32], regions: Mapping[str, Mask]
+) -> list[dict[str, float]]:
+    """Mean squared error over the pixels and channels of each region.
+
+    Args:
+        guesses: N pictures (H, W, 3).
+        truth: (H, W, 3).
+        regions: Named (H, W) masks, not eroded.
+
+    Returns:
+        For each guess the mean per region; an empty region is absent.
+    """
+    present = {name: mask for name, mask in regions.items() if mask.any()}
+    scores = []
+    for guess in guesses:
+        squares = np.square(guess.astype(np.float64) - truth).mean(axis=2)
+        scores.append({name: float(squares[mask].mean()) for name, mask in present.items()})
+    return scores

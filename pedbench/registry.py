@@ -1,0 +1,175 @@
+"""All plugins by kind and name: listing imports nothing, loading checks everything."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pedbench.origins import (
+    BASES,
+    KINDS,
+    Kind,
+    Origin,
+    PluginError,
+    entry_points,
+    from_path,
+    import_class,
+    in_tree,
+)
+
+if TYPE_CHECKING:
+    from pedbench.base import Plugin
+
+__all__ = ["KINDS", "Kind", "Origin", "PluginError", "PluginSpec", "Registry", "load", "source_hash"]
+
+
+@dataclass(frozen=True)
+class PluginSpec:
+    """A configured plugin as plain data, for another process to load again with `load`."""
+
+    kind: Kind
+    name: str
+    origin: Origin
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> PluginSpec:
+        data = json.loads(text)
+        return cls(data["kind"], data["name"], Origin(**data["origin"]), data["params"])
+
+
+class Registry:
+    """The plugins of this installation, of its installed extensions and of further files.
+
+    Args:
+        paths: Python files or folders with plugins (`--plugin`).
+    """
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self.paths = tuple(paths)
+        self._found: dict[Kind, dict[str, Origin]] = {}
+        self._from_paths: list[tuple[Kind, str, Origin]] = [
+            entry for path in self.paths for entry in from_path(path)
+        ]
+
+    def origins(self, kind: Kind) -> Mapping[str, Origin]:
+        """Names of a kind, sorted, with where each comes from. Imports no plugin.
+
+        Raises:
+            PluginError: Two plugins have one name.
+        """
+        if kind not in self._found:
+            found: dict[str, Origin] = {}
+            for name, origin in self._candidates(kind):
+                if name in found and found[name] != origin:
+                    raise PluginError(
+                        f"two {kind} are named {name!r}: {found[name]} and {origin}. "
+                        "Rename or uninstall one of them."
+                    )
+                found[name] = origin
+            self._found[kind] = dict(sorted(found.items()))
+        return self._found[kind]
+
+    def origin(self, kind: Kind, name: str) -> Origin:
+        """Where a plugin comes from.
+
+        Raises:
+            PluginError: The name is unknown; the nearest known one is suggested.
+        """
+        known = self.origins(kind)
+        if name not in known:
+            from pedbench.parameters import suggestion
+
+            raise PluginError(
+                f"there is no {BASES[kind].lower()} named {name!r}{suggestion(name, known)}. "
+                f"Known {kind}: {', '.join(known) or 'none'}."
+            )
+        return known[name]
+
+    def plugin_class(self, kind: Kind, name: str) -> type[Plugin]:
+        """Import a plugin's class; see `origins.import_class` for errors."""
+        return import_class(kind, name, self.origin(kind, name))
+
+    def spec(self, kind: Kind, name: str, params: Mapping[str, Any]) -> PluginSpec:
+        """Describe a configured plugin for another process; nothing is checked before `load`."""
+        return PluginSpec(kind, name, self.origin(kind, name), params)
+
+    def create(self, kind: Kind, name: str, params: Mapping[str, Any]) -> Any:
+        """Build a plugin of `kind`.
+
+        Raises:
+            PluginError: The name is unknown, the plugin is broken or a parameter is wrong.
+        """
+        return load(self.spec(kind, name, params))
+
+    def _candidates(self, kind: Kind) -> Iterator[tuple[str, Origin]]:
+        yield from in_tree(kind)
+        yield from entry_points(kind)
+        yield from ((name, origin) for of_kind, name, origin in self._from_paths if of_kind == kind)
+
+
+def load(spec: PluginSpec) -> Any:
+    """Build the plugin that a specification describes, in any process.
+
+    Raises:
+        PluginError: The plugin is broken or a parameter is wrong.
+    """
+    from pedbench.parameters import checked
+
+    plugin = import_class(spec.kind, spec.name, spec.origin)
+    params = checked(plugin, spec.params)
+    try:
+        return plugin(**params)
+    except ValueError as error:
+        raise PluginError(f"{BASES[spec.kind].lower()} {spec.name}: {error}") from error
+
+
+def source_hash(plugin: type[Any]) -> str:
+    """sha256 of the syntax tree of the file that defines a class, without docstrings and comments.
+
+    Raises:
+        PluginError: The class has no source file.
+    """
+    try:
+        file = inspect.getsourcefile(plugin)
+    except TypeError:
+        file = None
+    if file is None or not Path(file).is_file():
+        raise PluginError(
+            f"{plugin.__name__} has no source file: plugins are defined in a file of their own."
+        )
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    return hashlib.sha256(_spelt(tree).encode()).hexdigest()
+
+
+def _spelt(node: Any) -> str:
+    """A syntax tree as text. `ast.dump` would differ between Python versions in its empty fields."""
+    if isinstance(node, list):
+        return f"[{','.join(_spelt(item) for item in node)}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(value, list) and _is_docstring(value):
+            value = value[1:]
+        if value is not None and value != []:
+            parts.append(f"{name}={_spelt(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _is_docstring(body: list[ast.stmt]) -> bool:
+    first = body[0] if body else None
+    return (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )

@@ -1,0 +1,80 @@
+"""Names beside the points of a scatter plot, kept apart from each other and from the points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import cos, pi, sin
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
+
+_SIZE = 7.5
+"""Of the letters, in typographic points."""
+
+_DISTANCES = (9.0, 20.0, 34.0, 50.0, 70.0)
+"""Tried distances between point and name, in typographic points."""
+
+_DIRECTIONS = 16
+
+_LEAVING = 10.0
+"""How much worse a square pixel outside the axes is than one on top of another name."""
+
+
+Segment = tuple[tuple[float, float], tuple[float, float]]
+"""Two points in data units."""
+
+
+def place_labels(
+    axes: Axes, names: Sequence[str], xs: Sequence[float], ys: Sequence[float], bars: Sequence[Segment]
+) -> None:
+    """Write each point's name where it covers least, with a thin line to its point.
+
+    Greedy in the order of the points. The figure has to be laid out already, its limits final.
+
+    Args:
+        xs: In data units, as are `ys`.
+        bars: Level and upright lines that names keep off, such as intervals.
+    """
+    inside = axes.get_window_extent()
+    pixels = axes.figure.dpi / 72
+    points = axes.transData.transform(np.column_stack([xs, ys]))
+    taken = [_box(x, y, 5 * pixels, 5 * pixels) for x, y in points]
+    taken += [Bbox(np.sort(axes.transData.transform(bar), axis=0)).padded(2 * pixels) for bar in bars]
+    for name, x, y, (right, up) in zip(names, xs, ys, points, strict=True):
+        measured = axes.text(x, y, name, fontsize=_SIZE, parse_math=False)
+        extent = measured.get_window_extent()
+        measured.remove()
+        candidates = []
+        for distance, step in product(_DISTANCES, range(_DIRECTIONS)):
+            angle = 2 * pi * step / _DIRECTIONS
+            # The centre moves so far that the name's edge, not its centre, is at the distance.
+            across = (distance * pixels + extent.width / 2) * cos(angle)
+            along = (distance * pixels + extent.height / 2) * sin(angle)
+            box = _box(right + across, up + along, extent.width / 2, extent.height / 2)
+            cost = sum(_overlap(box, other) for other in taken) + distance
+            cost += _LEAVING * (box.width * box.height - _overlap(box, inside))
+            candidates.append((cost, across / pixels, along / pixels, box))
+        _, across, along, box = min(candidates, key=lambda candidate: candidate[0])
+        taken.append(box)
+        axes.annotate(
+            name,
+            (x, y),
+            xytext=(across, along),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=_SIZE,
+            parse_math=False,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.5", "shrinkA": 0, "shrinkB": 3},
+        ).set_in_layout(False)
+
+
+def _box(x: float, y: float, half_width: float, half_height: float) -> Bbox:
+    return Bbox.from_extents(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _overlap(one: Bbox, other: Bbox) -> float:
+    shared = Bbox.intersection(one, other)
+    return float(shared.width * shared.height) if shared is not None else 0.0

@@ -1,0 +1,69 @@
+"""What the words, marks and flags of a report mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pedbench.report.text import NOTHING
+
+REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
+"""How regions of utility read where the name alone does not say it."""
+
+TERMS: Mapping[str, str] = {
+    "↑ ↓": "where the defender wants the number to go: a privacy score with an arrow up is more private the "
+    "higher it is",
+    "value [low, high]": "95 % bootstrap interval over pictures; all values of a picture are drawn together. "
+    "There is none below two pictures",
+    "n": "pictures behind the number; of latency, timed pictures",
+    NOTHING: "not defined or not measured, e.g. a score of the hidden part when nothing is hidden",
+    "≥": "a lower bound: another attack failed and might have done better",
+    "mIoU": "mean over annotated objects of the intersection over union of predicted and annotated mask, at "
+    "the original resolution",
+    "S, M, L": "objects below 32², from 32² to 96², and from 96² square pixels; M+L is both larger classes. "
+    "Cut: a border between windows runs through the object",
+    "retention": "mIoU divided by the mIoU of the undefended model, on the same objects",
+    "agreement": "intersection over union with the mask of the undefended model, for pictures without "
+    "annotations",
+    "coalition": "c servers that pool what they received; of all such groups the m that received most are "
+    "evaluated, and each picture counts with the one that is worst for the defender",
+    "visible, hidden": "received exactly and at its place, or not; padding is neither. A degraded picture is "
+    "hidden in full",
+    "visible share, content share": "part of the frame that a coalition sees exactly; part of the frame that "
+    "one server received in any form",
+    "exposure": "part of the objects of which one coalition sees at least the stated share; no model is "
+    "involved",
+    "leakage": "1 - d(guess) / d(best floor that received nothing), whole frame, visible pixels pasted in: "
+    "1 is an exact copy, 0 is what anybody could have guessed",
+    "advantage": "1 - d(guess) / d(best floor that received the same), hidden part only: 0 is nothing beyond "
+    "a floor",
+    "floor": "an attack without a learned prior",
+    "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker",
+    "p90, worst": "the tail over pictures on the side that is bad for the defender: one picture in ten, and "
+    "the extreme",
+    "wall": "measured while all servers share this host",
+    "turn-taking": "each server computes alone with all cores; composed as the slowest server of each "
+    "picture, not measured as a whole",
+    "up, down": "bytes of serialised messages of all servers together, per picture",
+}
+
+FLAGS: Mapping[str, str] = {
+    "few pictures": "fewer than 100, too few to see differences of some points",
+    "few samples": "fewer than 20 timed pictures, so that medians and tails are rough",
+    "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
+    "whole frame",
+    "no better than the best floor": "the attack gains nothing over one without a prior",
+    "worse than pasting": "the attack loses against showing what was received and nothing else",
+    "attack unproven": "the attack has not reached the figure by which it is to be believed",
+    "randomised defense attacked once": "more requests for the same scene could reveal more",
+    "seed spread above the effect": "another seed could turn the result around",
+    "weights unverified": "the weights do not have the digest that is on record",
+    "degraded": "the edge computed what lost servers should have; there is no latency",
+}
+"""What soundness flags mean, by their names in records."""
+
+
+def flag_letters(flags: Iterable[str]) -> dict[str, str]:
+    """A short mark for each flag, in order of first appearance: a, b, ..., z, a1, b1, ..."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    found = dict.fromkeys(flags)
+    return {flag: letters[i % 26] + (str(i // 26) if i >= 26 else "") for i, flag in enumerate(found)}

@@ -1,0 +1,132 @@
+"""`report.md` and the tables beside it, from a run directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from pedbench.cell import canonical_json
+from pedbench.report import legend
+from pedbench.report.combined import combine
+from pedbench.report.figures import SYNTHETIC, Drawing, privacy_utility, save
+from pedbench.report.overview import combined_markdown
+from pedbench.report.problems import problems
+from pedbench.report.run import REFERENCE, Run, load
+from pedbench.report.sections import latency_tables, privacy_tables, utility_tables
+from pedbench.report.tables import latency, privacy, utility
+from pedbench.report.text import code, escape, table
+
+_MOMENT = "utc"
+"""The entry of the provenance of which first and last are told."""
+
+_NOTES = {
+    "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
+    "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`.",
+    "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
+    "ways of measuring; they are not to be compared with each other.",
+}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.md`, `tables/*.csv` and `figures/*` into a run directory, in place of earlier ones.
+
+    Returns:
+        The path of `report.md`.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: A file of the run cannot be understood.
+    """
+    run = load(run_dir)
+    frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
+    frames["combined"] = combine(run, **frames)
+    folder = run_dir / "tables"
+    folder.mkdir(exist_ok=True)
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    drawing = privacy_utility(run, frames["combined"])
+    if drawing is not None:
+        save(drawing, run_dir / "figures")
+    path = run_dir / "report.md"
+    partial = path.with_suffix(".partial")
+    partial.write_text(_render(run, frames, drawing), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def _render(run: Run, frames: Mapping[str, pd.DataFrame], drawing: Drawing | None) -> str:
+    names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
+    flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pedbench.report", "."),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"code": code, "text": escape}
+    cell = run.records[0].cell if run.records else {}
+    combined = frames["combined"]
+    references = [r for r in run.of_kind("utility") if REFERENCE in r.flags]
+    return environment.get_template("report.md.jinja").render(
+        suite=run.suite,
+        problems=list(problems(run)),
+        pictures=run.pictures,
+        dataset=run.suite.dataset.name,
+        revision=cell.get("revision", "unknown"),
+        synthetic=run.suite.dataset.name in SYNTHETIC,
+        reference=run.defense(references[0]) if references else "",
+        combined=combined_markdown(combined, flags) if len(combined) else "",
+        figure=drawing,
+        sections=[
+            (name, _NOTES[name], list(tables))
+            for name, tables in (
+                ("Utility", utility_tables(frames["utility"], flags)),
+                ("Privacy", privacy_tables(frames["privacy"], flags)),
+                ("Latency", latency_tables(frames["latency"], flags)),
+            )
+        ],
+        terms=legend.TERMS,
+        flags=flags,
+        meanings=legend.FLAGS,
+        configurations=_configurations(run),
+        origin=dict(_origin(run)),
+    )
+
+
+def _configurations(run: Run) -> str:
+    """All parameters of everything that took part."""
+    rows = []
+    for role, label in (("defense", run.defense), ("attack", run.attack)):
+        plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
+        rows += [
+            [role, code(name), str(plugin["version"]), code(canonical_json(plugin["params"]))]
+            for name, plugin in plugins.items()
+        ]
+    return table(["role", "name", "version", "parameters"], rows, left=4)
+
+
+def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:
+    """What the records say about their origin; several values where not all of them agree."""
+    found: dict[str, dict[str, None]] = {}
+    for record in run.records:
+        for name, value in record.provenance.items():
+            parts = (
+                [f"{key} {_short(part)}" for key, part in value.items()]
+                if isinstance(value, dict)
+                else [_short(value)]
+            )
+            found.setdefault(name, {}).update(dict.fromkeys(parts))
+    for name, values in found.items():
+        listed = sorted(values) if name == _MOMENT else list(values)
+        yield escape(name), [listed[0], listed[-1]] if name == _MOMENT and len(listed) > 1 else listed
+
+
+def _short(value: Any) -> str:
+    """As text, a sha256 by its first digits."""
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -1,0 +1,45 @@
+"""The cells that have no result, and why, as lines of Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pedbench.records import Record
+from pedbench.report.run import Run
+from pedbench.report.text import code, escape
+
+_ORDER = ("failed", "invalid", "skipped")
+
+
+def problems(run: Run) -> Iterator[str]:
+    """Failed cells first, those together that differ in the defense only.
+
+    A defense all of whose cells have the same fate has one line.
+    """
+    cells = Counter(run.defense(record) for record in run.records)
+    alike = Counter((run.defense(record), record.status, record.reason) for record in run.records)
+    for status in _ORDER:
+        together: dict[tuple[str, str], list[str]] = {}
+        for record in run.records:
+            if record.status == status:
+                defense = run.defense(record)
+                lost = alike[defense, status, record.reason] == cells[defense]
+                what = f"all {cells[defense]} cells" if lost else _what(run, record)
+                together.setdefault((what, record.reason), []).append(defense)
+        for (what, reason), defenses in together.items():
+            names = ", ".join(code(name) for name in dict.fromkeys(defenses))
+            yield f"**{status}**: {what} of {names}: {escape(reason)}"
+    if run.missing:
+        yield f"**not run yet**: {len(run.missing)} of {len(run.missing) + len(run.records)} cells"
+
+
+def _what(run: Run, record: Record) -> str:
+    cell = record.cell
+    if cell["kind"] == "utility":
+        return f"utility, protocol {escape(cell.get('protocol', ''))}"
+    if cell["kind"] == "latency":
+        return f"latency, link {escape(cell.get('link', ''))}"
+    rule = f"c = {cell['coalition']['c']}"
+    attack = run.attack(record)
+    return f"privacy, {rule}, attack {code(attack)}" if attack else f"privacy, {rule}, what was received"

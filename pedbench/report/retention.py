@@ -1,0 +1,76 @@
+"""What a defense keeps of the undefended model's mIoU, paired by annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pedbench import aggregate
+from pedbench.report.run import Run
+from pedbench.values import read_values
+
+REGIONS: Mapping[str, tuple[str, ...] | None] = {"all": None, "ML": ("M", "L")}
+"""Regions for which retention is computed, each with the size classes that it is confined to."""
+
+COLUMNS = ["retention", "retention_low", "retention_high", "retention_n", "retention_reason"]
+
+
+def retentions(run: Run) -> pd.DataFrame:
+    """Retention of every mIoU of every utility cell that is ok.
+
+    Returns:
+        Columns cell_id, metric, region and `COLUMNS`; the reason says why there is no number.
+    """
+    rows = []
+    undefended: dict[str, pd.DataFrame | str] = {}
+    for record in run.of_kind("utility"):
+        if record.status != "ok":
+            continue
+        protocol = record.cell.get("protocol", "")
+        if protocol not in undefended:
+            undefended[protocol] = _undefended(run, protocol)
+        values = read_values(run.directory, record.cell_id)
+        for metric in record.metrics:
+            if metric.region in REGIONS and metric.name.startswith("mIoU[") and metric.name.endswith("]"):
+                number = _retention(values, undefended[protocol], metric.name[1:], metric.region)
+                rows.append(
+                    {"cell_id": record.cell_id, "metric": metric.name, "region": metric.region, **number}
+                )
+    frame = pd.DataFrame(rows, columns=["cell_id", "metric", "region", *COLUMNS])
+    return frame.astype(dict.fromkeys(COLUMNS[:3], "float64") | {"retention_n": "Int64"})
+
+
+def _undefended(run: Run, protocol: str) -> pd.DataFrame | str:
+    """The reference's values, or why there are none."""
+    reference = run.reference(protocol)
+    if reference is None:
+        return "the undefended model was not measured in this run"
+    if reference.status != "ok":
+        return f"the undefended model's cell is {reference.status}"
+    return read_values(run.directory, reference.cell_id)
+
+
+def _retention(
+    values: pd.DataFrame, reference: pd.DataFrame | str, metric: str, region: str
+) -> dict[str, Any]:
+    if isinstance(reference, str):
+        return {"retention_reason": reference}
+    sizes = REGIONS[region]
+    chosen = []
+    for rows in (values, reference):
+        of_region = True if sizes is None else rows["tag"].str.split().str[0].isin(sizes)
+        chosen.append(rows.loc[(rows["metric"] == metric) & of_region, ["image", "annotation", "value"]])
+    try:
+        estimate = aggregate.retention(*chosen)
+    except ValueError as error:
+        return {"retention_reason": str(error)}
+    low, high = estimate.ci95 or (None, None)
+    return {
+        "retention": estimate.value,
+        "retention_low": low,
+        "retention_high": high,
+        "retention_n": estimate.n,
+        "retention_reason": "",
+    }

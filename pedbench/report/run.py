@@ -1,0 +1,136 @@
+"""A run as the report sees it: what its directory holds, in the order of the suite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pedbench.cell import canonical_json
+from pedbench.records import Record, read_plan, read_records
+from pedbench.run_directory import SUITE
+from pedbench.suite import Suite, load_suite
+
+REFERENCE = "reference"
+"""The flag of the undefended model's utility record, to which retention relates."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """A run directory's content.
+
+    Attributes:
+        records: One for each planned cell that has one, in the order of the plan.
+        missing: Ids of planned cells without a record.
+    """
+
+    directory: Path
+    suite: Suite
+    records: tuple[Record, ...]
+    missing: tuple[str, ...]
+
+    @cached_property
+    def _labels(self) -> dict[str, dict[str, str]]:
+        return {
+            role: labels(record.cell[role] for record in self.records if role in record.cell)
+            for role in ("defense", "attack")
+        }
+
+    def defense(self, record: Record) -> str:
+        """What tables call the record's defense: its name, and what tells it from others of that name."""
+        return self._labels["defense"][canonical_json(record.cell["defense"])]
+
+    def attack(self, record: Record) -> str:
+        """Likewise; empty for a record without an attack."""
+        attack = record.cell.get("attack")
+        return self._labels["attack"][canonical_json(attack)] if attack else ""
+
+    def of_kind(self, kind: str) -> list[Record]:
+        """The records of one axis."""
+        return [record for record in self.records if record.cell["kind"] == kind]
+
+    @cached_property
+    def defenses(self) -> dict[str, Mapping[str, Any]]:
+        """Identities by label, in the order of the plan."""
+        return {self.defense(record): record.cell["defense"] for record in self.records}
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures were evaluated; 0 when no cell succeeded."""
+        counts = (metric.n for r in self.records if r.cell["kind"] != "latency" for metric in r.metrics)
+        return max(counts, default=0)
+
+    def reference(self, protocol: str) -> Record | None:
+        """The undefended model's utility record under a protocol.
+
+        Raises:
+            ValueError: Several records claim to be it.
+        """
+        found = [
+            record
+            for record in self.of_kind("utility")
+            if REFERENCE in record.flags and record.cell.get("protocol") == protocol
+        ]
+        if len(found) > 1:
+            names = ", ".join(self.defense(record) for record in found)
+            raise ValueError(f"one undefended reference is expected for protocol {protocol!r}, found {names}")
+        return found[0] if found else None
+
+
+def load(run_dir: Path) -> Run:
+    """Read a run directory: `suite.toml`, `cells.json` and `records.jsonl`; values are read when needed.
+
+    Records of cells that are not planned, from earlier versions of a plugin, are left out.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: A file of the run cannot be understood.
+    """
+    plan = read_plan(run_dir)
+    records = read_records(run_dir)
+    return Run(
+        directory=run_dir,
+        suite=load_suite(str(run_dir / SUITE)),
+        records=tuple(records[cell_id] for cell_id in plan if cell_id in records),
+        missing=tuple(cell_id for cell_id in plan if cell_id not in records),
+    )
+
+
+def labels(identities: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Names for configured plugins that tell all of them apart, as short as that allows.
+
+    Args:
+        identities: Each with name, version and params; repetitions count once.
+
+    Returns:
+        Canonical JSON of the identity -> label.
+    """
+    by_name: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for identity in identities:
+        by_name.setdefault(identity["name"], {})[canonical_json(identity)] = identity
+    result = {}
+    for name, same in by_name.items():
+        differing = _differing([identity["params"] for identity in same.values()])
+        versions = {identity["version"] for identity in same.values()}
+        for key, identity in same.items():
+            parts = [f"{p}={_plain(identity['params'][p])}" for p in differing if p in identity["params"]]
+            parts += [f"version={identity['version']}"] if len(versions) > 1 else []
+            result[key] = f"{name}({', '.join(parts)})" if parts else name
+    return result
+
+
+def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for each in params for name in each)
+    missing = object()
+    return [
+        name
+        for name in names
+        if any(each.get(name, missing) != params[0].get(name, missing) for each in params)
+    ]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,110 @@
+"""The tables of a run as tidy pandas frames: one row a number, in full precision.
+
+A cell that is not ok has one row without a number, with its status and reason, and enters no average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+
+from pedbench.cell import canonical_json
+from pedbench.records import Record
+from pedbench.report.retention import COLUMNS as RETENTION
+from pedbench.report.retention import retentions
+from pedbench.report.run import REFERENCE, Run, load
+
+__all__ = ["Run", "latency", "load", "privacy", "utility"]
+
+_HEAD = ["cell_id", "defense", "parameters"]
+_NUMBER = ["metric", "region", "better", "unit", "value", "low", "high", "n"]
+_TAIL = ["status", "reason", "flags"]
+
+
+def utility(run: Run) -> pd.DataFrame:
+    """mIoU or agreement of each defense by prompt and region, with its retention.
+
+    Returns:
+        Columns cell_id, defense, parameters, protocol, metric, region, better, unit, value, low, high, n,
+        retention (likewise with _low, _high, _n, and _reason where there is none), status, reason, flags.
+    """
+    frame = _tidy(run, "utility", ["protocol"], lambda record: {"protocol": record.cell.get("protocol", "")})
+    frame = frame.merge(retentions(run), on=["cell_id", "metric", "region"], how="left")
+    frame["retention_n"] = frame["retention_n"].astype("Int64")
+    return frame[[*_HEAD, "protocol", *_NUMBER, *RETENTION, *_TAIL]]
+
+
+def privacy(run: Run) -> pd.DataFrame:
+    """Geometry (attack "") and attacks, for each coalition rule.
+
+    Returns:
+        Columns cell_id, defense, parameters, c, m, attack, attack_parameters, requests, metric, region,
+        better, unit, value, low, high, n, status, reason, flags.
+    """
+
+    def facts(record: Record) -> dict[str, Any]:
+        attack = record.cell.get("attack")
+        return {
+            "c": str(record.cell["coalition"]["c"]),
+            "m": record.cell["coalition"]["m"],
+            "attack": run.attack(record),
+            "attack_parameters": canonical_json(attack["params"]) if attack else "",
+            "requests": record.cell.get("requests"),
+        }
+
+    columns = ["c", "m", "attack", "attack_parameters", "requests"]
+    frame = _tidy(run, "privacy", columns, facts)
+    frame["requests"] = frame["requests"].astype("Int64")
+    return frame
+
+
+def latency(run: Run) -> pd.DataFrame:
+    """Seconds by phase (the region) and bytes.
+
+    Returns:
+        Columns cell_id, defense, parameters, link, dtype, metric, region, better, unit, value, low, high, n,
+        status, reason, flags.
+    """
+    columns = ["link", "dtype"]
+    return _tidy(
+        run, "latency", columns, lambda record: {name: record.cell.get(name, "") for name in columns}
+    )
+
+
+def _tidy(run: Run, kind: str, columns: list[str], facts: Callable[[Record], dict[str, Any]]) -> pd.DataFrame:
+    rows = []
+    for record in run.of_kind(kind):
+        defense = record.cell["defense"]
+        common = {
+            "cell_id": record.cell_id,
+            "defense": run.defense(record),
+            "parameters": canonical_json(defense["params"]),
+            **facts(record),
+            "status": record.status,
+            "reason": record.reason,
+            "flags": "; ".join(flag for flag in record.flags if flag != REFERENCE),
+        }
+        rows += [{**common, **number} for number in _numbers(record)]
+    frame = pd.DataFrame(rows, columns=[*_HEAD, *columns, *_NUMBER, *_TAIL])
+    numbers = dict.fromkeys(("value", "low", "high"), "float64")
+    return frame.astype({**numbers, "n": "Int64"})
+
+
+def _numbers(record: Record) -> Iterable[dict[str, Any]]:
+    """The record's metrics; one row without a number when there are none that count."""
+    if record.status != "ok" or not record.metrics:
+        return [{"metric": "", "region": "", "better": "", "unit": "", "n": 0}]
+    return [
+        {
+            "metric": metric.name,
+            "region": metric.region,
+            "better": metric.better,
+            "unit": metric.unit,
+            "n": metric.n,
+            "value": metric.value,
+            **dict(zip(("low", "high"), metric.ci95 or (), strict=False)),
+        }
+        for metric in record.metrics
+    ]

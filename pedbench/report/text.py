@@ -1,0 +1,98 @@
+"""Names and numbers as Markdown. Whatever comes from a plugin or a file is escaped here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+NOTHING = "\N{EN DASH}"
+"""Stands where a number is not defined."""
+
+_SPECIAL = re.compile(r"[\\`*|~$]|\](?=\()|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What has a meaning within a line; brackets have none alone, so that `mIoU[box]` stays readable as it is."""
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and other control characters, which could leave a table's cell."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def escape(text: str) -> str:
+    """Running text that Markdown and HTML show as it is."""
+    return _SPECIAL.sub(r"\\\g<0>", one_line(text).replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def code(text: str) -> str:
+    """A code span, valid in running text and in a table's cell."""
+    plain = one_line(text)
+    if not plain:
+        return '""'
+    if "|" in plain:
+        # A pipe cannot stand in a code span both inside and outside a table; an escaped one can in text.
+        return escape(plain)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    padding = " " if "`" in plain else ""
+    return f"{fence}{padding}{plain}{padding}{fence}"
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """A number rounded for reading.
+
+    Examples:
+        >>> quantity(0.62049), quantity(21.34, "dB"), quantity(0.0123, "s"), quantity(150528, "B")
+        ('0.620', '21.3 dB', '12.3 ms', '150.5 kB')
+    """
+    return estimate(value, None, None, unit)
+
+
+def estimate(value: Any, low: Any, high: Any, unit: str = "") -> str:
+    """A number with its interval, all in the same unit.
+
+    Examples:
+        >>> estimate(0.62, 0.58, 0.66), estimate(0.5, None, None), estimate(float("nan"), None, None)
+        ('0.620 [0.580, 0.660]', '0.500', '–')
+        >>> estimate(0.99, 0.98, 1.01, "s")
+        '990.0 [980.0, 1010.0] ms'
+    """
+    if pd.isna(value):
+        return NOTHING
+    factor, digits, shown = _scale(abs(value), unit)
+    # Adding zero turns minus zero into zero.
+    texts = [
+        f"{round(number / factor, digits) + 0.0:.{digits}f}"
+        for number in (value, low, high)
+        if not pd.isna(number)
+    ]
+    interval = f" [{texts[1]}, {texts[2]}]" if len(texts) == 3 else ""
+    return f"{texts[0]}{interval} {shown}".rstrip()
+
+
+def _scale(size: float, unit: str) -> tuple[float, int, str]:
+    """What to divide by, how many digits to show, and the unit that results."""
+    if unit == "s":
+        return (1.0, 2, "s") if size >= 1 else (1e-3, 1, "ms")
+    if unit == "B":
+        prefixes = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+        return next(((factor, 1, shown) for factor, shown in prefixes if size >= factor), (1.0, 0, "B"))
+    return (1.0, 1, "dB") if unit == "dB" else (1.0, 3, unit)
+
+
+def arrow(better: str) -> str:
+    """Where the defender wants a number to go."""
+    return {"higher": " ↑", "lower": " ↓"}.get(better, "")
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table.
+
+    Args:
+        rows: Cells that are Markdown already.
+        left: How many of the first columns are text and aligned to the left.
+    """
+    sides = ["left" if index < left else "right" for index in range(len(headers))]
+    text: str = tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=sides)
+    return text

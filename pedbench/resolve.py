@@ -1,0 +1,143 @@
+"""From a suite and the command line's wishes to exactly what is run."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pedbench.parameters import suggestion
+from pedbench.registry import Kind, Registry
+from pedbench.suite import Choice, DatasetChoice, DefenseChoice, ResolvedSuite, Suite, SuiteError
+
+SomeChoice = TypeVar("SomeChoice", bound=Choice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """What the command line selects or limits; None and () leave the suite as it is.
+
+    Attributes:
+        defenses: Names. All entries of the suite with such a name stay; a name that the suite does not have
+            joins with default parameters.
+        attacks: Likewise.
+        data: Where the dataset lies; becomes its parameter `data`.
+        sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
+    """
+
+    defenses: Sequence[str] = ()
+    attacks: Sequence[str] = ()
+    dataset: str | None = None
+    data: Path | None = None
+    limit: int | None = None
+    seed: int | None = None
+    model: str | None = None
+    sweeps: Sequence[str] = ()
+
+
+def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedSuite:
+    """Apply overrides, expand sweeps and complete every plugin's parameters.
+
+    Resolving a resolved suite again changes nothing.
+
+    Raises:
+        PluginError: A plugin is unknown or broken, or a parameter is wrong.
+        SuiteError: A sweep cannot be read, or a model family or prompt is unknown.
+    """
+    from pedbench.models.family import FAMILIES
+    from pedbench.utility.segmentation import PROMPTS
+
+    for utility in suite.utility:
+        known = PROMPTS[utility.protocol]
+        for prompt in utility.prompts:
+            if prompt not in known:
+                raise SuiteError(
+                    f"protocol {utility.protocol} has no prompt {prompt!r}{suggestion(prompt, known)}. "
+                    f"Known: {', '.join(known)}."
+                )
+    model = overrides.model or suite.model
+    if model not in FAMILIES:
+        raise SuiteError(
+            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}."
+        )
+    defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
+    for sweep in overrides.sweeps:
+        defenses = _swept(defenses, sweep)
+    attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    return ResolvedSuite(
+        name=suite.name,
+        version=suite.version,
+        seed=suite.seed if overrides.seed is None else overrides.seed,
+        model=model,
+        dataset=_dataset(suite.dataset, overrides, registry),
+        utility=suite.utility,
+        defenses=_complete("defenses", defenses, registry),
+        attacks=_complete("attacks", attacks, registry),
+        metrics=_complete("metrics", suite.metrics, registry),
+        coalitions=suite.coalitions,
+        latency=suite.latency,
+    )
+
+
+def _selected(
+    choices: Sequence[SomeChoice], names: Sequence[str], kind: type[SomeChoice]
+) -> list[SomeChoice]:
+    if not names:
+        return list(choices)
+    kept = [choice for choice in choices if choice.name in names]
+    present = {choice.name for choice in kept}
+    return kept + [kind(name=name) for name in dict.fromkeys(names) if name not in present]
+
+
+def _swept(defenses: Sequence[DefenseChoice], sweep: str) -> list[DefenseChoice]:
+    target, equals, listed = sweep.partition("=")
+    name, dot, parameter = target.strip().partition(".")
+    values = [_value(text.strip()) for text in listed.split(",") if text.strip()]
+    if not (equals and dot and name and parameter and values):
+        raise SuiteError(f"--sweep expects DEFENSE.PARAMETER=VALUE,VALUE,..., found {sweep!r}.")
+    if name not in [choice.name for choice in defenses]:
+        defenses = [*defenses, DefenseChoice(name=name)]
+    return [
+        choice.model_copy(update={"sweep": {**choice.sweep, parameter: values}})
+        if choice.name == name
+        else choice
+        for choice in defenses
+    ]
+
+
+def _value(text: str) -> Any:
+    """A value as TOML spells it; what is not TOML is a string without its quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _dataset(dataset: DatasetChoice, overrides: Overrides, registry: Registry) -> DatasetChoice:
+    name = overrides.dataset or dataset.name
+    params = dict(dataset.params) if name == dataset.name else {}
+    if overrides.data is not None:
+        params["data"] = str(overrides.data.expanduser().resolve())
+    limit = dataset.limit if overrides.limit is None else overrides.limit
+    return DatasetChoice(name=name, params=_all_params("datasets", name, params, registry), limit=limit)
+
+
+def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> list[SomeChoice]:
+    complete: dict[str, SomeChoice] = {}
+    for choice in choices:
+        for values in product(*choice.sweep.values()):
+            params = {**choice.params, **dict(zip(choice.sweep, values, strict=True))}
+            params = _all_params(kind, choice.name, params, registry)
+            key = json.dumps([choice.name, params], sort_keys=True)
+            complete.setdefault(key, choice.model_copy(update={"params": params, "sweep": {}}))
+    return list(complete.values())
+
+
+def _all_params(kind: Kind, name: str, params: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    given = registry.create(kind, name, params).params
+    # Through JSON, as a suite file has lists where a plugin has tuples. TOML has no null: it is the default.
+    return {key: value for key, value in json.loads(json.dumps(given)).items() if value is not None}

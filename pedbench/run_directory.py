@@ -1,0 +1,89 @@
+"""Run directories: where a run's results lie, who may write them, and which is the newest.
+
+A run's id is the suite's name with a digest of the resolved suite, so running the same selection again
+continues in the same directory and completes what is missing there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from pedbench.records import PLAN
+from pedbench.suite import ResolvedSuite, to_toml
+
+SUITE = "suite.toml"
+LOCK = ".lock"
+
+
+class RunLockedError(OSError):
+    """Another process writes the run directory."""
+
+
+def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -> Path:
+    """The directory of a suite's run, created with the resolved suite in it.
+
+    Args:
+        reports: Folder that holds `runs/` and the link `latest`.
+        fresh: Start anew beside earlier runs of the same suite, in a directory with the next free number.
+            Without it, the run with the highest number is continued.
+    """
+    text = to_toml(suite)
+    run_id = f"{suite.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    newest = None
+    for number in count(1):
+        free = reports / "runs" / (run_id if number == 1 else f"{run_id}-{number}")
+        if not free.exists():
+            break
+        newest = free
+    directory = free if fresh or newest is None else newest
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = directory / f"{SUITE}.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(directory / SUITE)
+    return directory
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other runs out of a directory for the time of the block, even if this process is killed.
+
+    Raises:
+        RunLockedError: Another run writes there.
+    """
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 32, 0).decode() or "unknown"
+            raise RunLockedError(
+                f"another run (process {owner}) writes {directory}. "
+                "Wait for it, or use --fresh for a run of its own."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def settle(directory: Path) -> None:
+    """Let `latest`, beside the folder `runs`, point to a run that has begun; remove one that never did.
+
+    A run has begun when its plan is written: what fails before that is the input's fault.
+    """
+    if not (directory / PLAN).is_file():
+        if {path.name for path in directory.iterdir()} <= {SUITE, LOCK}:
+            shutil.rmtree(directory)
+        return
+    link = directory.parent.parent / "latest"
+    partial = link.with_name(f".latest-{os.getpid()}")
+    partial.symlink_to(Path("runs") / directory.name)
+    partial.replace(link)

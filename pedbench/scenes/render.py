@@ -1,0 +1,167 @@
+"""From a seed and an index to a finished scene: picture, exact masks and secrets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from pedbench.scenes.arrange import Arrangement
+from pedbench.scenes.assets import Split
+from pedbench.scenes.brush import Spot
+from pedbench.scenes.compose import assign_owners, cast_shadow, develop, divide, shade_ground, whole_enough
+from pedbench.scenes.furnish import furnish
+from pedbench.scenes.lettering import OVERSAMPLING
+from pedbench.scenes.printed import LEAST_FACE
+
+SIZES = ((320, 240),) * 7 + ((240, 320), (320, 320), (320, 200))
+"""(width, height) of finished pictures; one is drawn."""
+
+LEAST_OBJECTS = 6
+
+TEXT_HEIGHTS = (10.0, 16.0)
+_LEAST_VISIBLE_SECRET = 0.9
+_ATTEMPTS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneObject:
+    """One instance.
+
+    Attributes:
+        mask: (H, W) bool, the visible part; masks of a scene do not overlap.
+        amodal_area: Pixels that it would cover within the frame if no other object hid it.
+    """
+
+    category: str
+    mask: npt.NDArray[np.bool_]
+    amodal_area: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSecret:
+    """A word or a face that can be seen.
+
+    Attributes:
+        content: The word exactly as drawn, or the name of who it is.
+        box: x, y, width, height in pixels.
+        visible: Share that no object hides, at least 0.9.
+        height: Of the word from top to bottom or of the face, along its own upright, pixels.
+    """
+
+    kind: Literal["text", "face"]
+    content: str
+    box: tuple[float, float, float, float]
+    visible: float
+    height: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A finished scene; `image` is (H, W, 3) uint8 RGB with a longest side of 320 px."""
+
+    image: npt.NDArray[np.uint8]
+    objects: list[SceneObject]
+    secrets: list[SceneSecret]
+
+
+def render(seed: int, index: int, split: Split) -> Scene:
+    """The scene with this number, the same on every machine.
+
+    Args:
+        split: Whose photographs and faces it may show.
+
+    Raises:
+        RuntimeError: If no attempt held the objects that a scene needs.
+    """
+    if split not in ("train", "val"):
+        raise ValueError(f"split must be 'train' or 'val', found {split!r}")
+    for attempt in range(_ATTEMPTS):
+        rng = _generator(seed, index, attempt)
+        size = SIZES[int(rng.integers(len(SIZES)))]
+        arrangement = furnish(rng, split, size)
+        scene = _compose(arrangement, rng)
+        if _acceptable(scene):
+            return scene
+    raise RuntimeError(f"no acceptable scene for seed {seed}, index {index} in {_ATTEMPTS} attempts")
+
+
+def _generator(seed: int, index: int, attempt: int) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed} {index} {attempt}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+
+
+def _acceptable(scene: Scene) -> bool:
+    areas = [int(each.mask.sum()) for each in scene.objects]
+    if len(areas) < LEAST_OBJECTS:
+        return False
+    large = sum(area >= 1024 for area in areas)
+    return large >= 2 and sum(areas) >= 0.08 * scene.image.shape[0] * scene.image.shape[1]
+
+
+def _compose(arrangement: Arrangement, rng: np.random.Generator) -> Scene:
+    setting = arrangement.setting
+    items = sorted(arrangement.items, key=lambda item: -item.nearness)
+    while True:
+        owners = assign_owners(items, setting.camera.size)
+        masks, amodal = divide(items, owners)
+        poor = [k for k, mask in enumerate(masks) if not whole_enough(mask, amodal[k])]
+        if not poor:
+            break
+        gone = {id(items[k]) for k in poor}
+        items = [item for item in items if id(item) not in gone]
+    canvas = shade_ground(setting, items)
+    for item in items:
+        if item.stuck:
+            cast_shadow(canvas, item)
+        canvas.paste(item.image, item.corner, item.mask)
+    image = develop(canvas.reduce(OVERSAMPLING), rng)
+    objects = [
+        SceneObject(category=item.design.category, mask=mask, amodal_area=area)
+        for item, mask, area in zip(items, masks, amodal, strict=True)
+    ]
+    secrets = [
+        secret
+        for k, item in enumerate(items)
+        for spot in item.spots
+        if (secret := _secret(spot, owners == k + 1)) is not None
+    ]
+    return Scene(image=image, objects=objects, secrets=secrets)
+
+
+def _secret(spot: Spot, owned: npt.NDArray[np.bool_]) -> SceneSecret | None:
+    """What of a mark can be seen; None if it is hidden, cut by the frame, askew or of unreadable height."""
+    height, width = owned.shape
+    xs, ys = [x for x, _ in spot.corners], [y for _, y in spot.corners]
+    if min(xs) < 0 or min(ys) < 0 or max(xs) > width or max(ys) > height:
+        return None
+    stencil = Image.new("L", (width, height))
+    ImageDraw.Draw(stencil).polygon(spot.corners, fill=255)
+    inside = np.asarray(stencil) > 0
+    total = int(inside.sum())
+    visible = int((owned & inside).sum()) / max(total, 1)
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = spot.corners
+    base = (((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 + ((cx - dx) ** 2 + (cy - dy) ** 2) ** 0.5) / 2
+    # Twice the area over twice the base: the letters' height perpendicular to their line.
+    upright = abs((cx - ax) * (dy - by) - (dx - bx) * (cy - ay)) / 2 / max(base, 1e-6) / OVERSAMPLING
+    slant = abs((by + cy - ay - dy) / max(abs(bx + cx - ax - dx), 1e-6))
+    if visible < _LEAST_VISIBLE_SECRET or slant > 0.3:
+        return None
+    if spot.mark.kind == "face" and upright < LEAST_FACE:
+        return None
+    if spot.mark.kind == "text" and not TEXT_HEIGHTS[0] <= upright <= TEXT_HEIGHTS[1]:
+        return None
+    left, top = min(xs) / OVERSAMPLING, min(ys) / OVERSAMPLING
+    box = (left, top, max(xs) / OVERSAMPLING - left, max(ys) / OVERSAMPLING - top)
+    rounded = tuple(round(value, 2) for value in box)
+    return SceneSecret(
+        kind=spot.mark.kind,
+        content=spot.mark.content,
+        box=(rounded[0], rounded[1], rounded[2], rounded[3]),
+        visible=round(visible, 4),
+        height=round(upright, 2),
+    )

@@ -1,0 +1,143 @@
+"""Scenes as a COCO folder: pictures, instances and, beside them, what is secret in each picture."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from pedbench.scenes.assets import Split
+from pedbench.scenes.furnish import CATEGORIES
+from pedbench.scenes.render import render
+
+REVISION = "1"
+"""Changes whenever any scene does; part of every data set's identity."""
+
+SPLIT_SEEDS: dict[Split, int] = {"train": 1, "val": 2}
+"""Seeds of the published splits; any other seed makes fresh scenes."""
+
+_MARKER = "scenes.json"
+_LEFT_FOR_OTHERS = 1000  # annotation ids are image_id * 1000 + k
+_PNG_EFFORT = 4
+
+Job = tuple[str, int, Split, int]
+Entry = tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def write_split(
+    root: Path,
+    *,
+    seed: int,
+    count: int,
+    split: Split,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Render `count` scenes into a COCO folder, once.
+
+    Writes `<root>/images/000000.png` and so on and `<root>/annotations/instances.json` (COCO's layout; every
+    annotation has an `amodal_area` in pixels; top-level `secrets` of image_id, kind, content and bbox). The
+    folder appears only when it is complete; if it is there already with the same content, nothing happens.
+
+    Args:
+        workers: Processes that render; 1 renders in this one.
+        progress: Called with (scenes done, scenes wanted).
+
+    Raises:
+        ValueError: If the count or workers are not positive, or the folder holds something else.
+    """
+    if count < 1 or workers < 1:
+        raise ValueError(f"count and workers must be at least 1, found count={count} and workers={workers}")
+    identity = {"revision": REVISION, "seed": seed, "count": count, "split": split}
+    if _complete(root, identity):
+        return
+    partial = root.with_name(f".{root.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / "images").mkdir(parents=True)
+        (partial / "annotations").mkdir()
+        jobs = [(str(partial / "images"), seed, split, index) for index in range(count)]
+        entries = []
+        for entry in _entries(jobs, workers):
+            entries.append(entry)
+            if progress is not None:
+                progress(len(entries), count)
+        (partial / "annotations" / "instances.json").write_text(_document(identity, entries))
+        (partial / _MARKER).write_text(json.dumps(identity))
+        if not _complete(root, identity):
+            partial.rename(root)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _complete(root: Path, identity: dict[str, Any]) -> bool:
+    if not root.exists():
+        return False
+    marker = root / _MARKER
+    if not marker.is_file():
+        raise ValueError(
+            f"{root} exists and holds no scenes ({_MARKER} is missing); name a folder that does not exist"
+        )
+    found = json.loads(marker.read_text())
+    if found != identity:
+        raise ValueError(
+            f"{root} holds other scenes: found {found}, expected {identity}; remove it or name another"
+        )
+    return True
+
+
+def _entries(jobs: list[Job], workers: int) -> Iterator[Entry]:
+    if workers == 1:
+        yield from map(_write_one, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(_write_one, jobs, chunksize=8)
+
+
+def _write_one(job: Job) -> Entry:
+    folder, seed, split, index = job
+    scene = render(seed, index, split)
+    height, width = scene.image.shape[:2]
+    name = f"{index:06d}.png"
+    Image.fromarray(scene.image).save(Path(folder) / name, compress_level=_PNG_EFFORT)
+    annotations = []
+    for k, each in enumerate(scene.objects):
+        code = coco_mask.encode(np.asfortranarray(each.mask, np.uint8))
+        annotations.append(
+            {
+                "id": index * _LEFT_FOR_OTHERS + k,
+                "image_id": index,
+                "category_id": CATEGORIES.index(each.category) + 1,
+                "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},
+                "area": int(each.mask.sum()),
+                "bbox": [float(value) for value in coco_mask.toBbox(code)],
+                "iscrowd": 0,
+                "amodal_area": each.amodal_area,
+            }
+        )
+    secrets = [
+        {"image_id": index, "kind": each.kind, "content": each.content, "bbox": list(each.box)}
+        for each in scene.secrets
+    ]
+    return {"id": index, "file_name": name, "width": width, "height": height}, annotations, secrets
+
+
+def _document(identity: dict[str, Any], entries: list[Entry]) -> str:
+    return json.dumps(
+        {
+            "info": {"description": "pedbench procedural scenes", **identity},
+            "images": [image for image, _, _ in entries],
+            "categories": [{"id": k + 1, "name": name} for k, name in enumerate(CATEGORIES)],
+            "annotations": [each for _, annotations, _ in entries for each in annotations],
+            "secrets": [each for _, _, secrets in entries for each in secrets],
+        },
+        separators=(",", ":"),
+    )

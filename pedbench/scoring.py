@@ -1,0 +1,145 @@
+"""The trusted side of privacy: what a guess is worth, given the truth.
+
+Rows are (attack, region, metric, value). Metrics are the raw ones, "leakage[X]" and "advantage[X]", where X
+is the column of a metric that has a distance (a metric without one, such as PSNR, stands alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from pedbench.base import Metric
+from pedbench.types import Mask, Picture
+
+
+class Score(NamedTuple):
+    """One value of one attack on one view."""
+
+    attack: str
+    region: str
+    metric: str
+    value: float
+
+
+def score_blind(truth: Picture, floors: Mapping[str, Picture], metrics: Sequence[Metric]) -> dict[str, float]:
+    """How near the best floor comes to a picture of which it received nothing; once per picture.
+
+    Args:
+        truth: (H, W, 3), the frame.
+        floors: Floor -> its guess (H, W, 3) of the empty view.
+
+    Returns:
+        Column -> smallest distance over the whole frame, for metrics that have one.
+
+    Raises:
+        ValueError: No floor, or a guess of another size.
+    """
+    if not floors:
+        raise ValueError("leakage needs the blind guess of at least one floor")
+    nothing = np.zeros(truth.shape[:2], np.bool_)
+    best = {}
+    for metric in metrics:
+        if metric.exact is not None:
+            found = _measure(metric, truth, nothing, floors, {"whole": ~nothing})
+            distances = _distances(metric, found, "whole")
+            if distances:
+                best[metric.column] = min(distances.values())
+    return best
+
+
+def score(
+    truth: Picture,
+    visible: Mask,
+    guesses: Mapping[str, Picture],
+    blind: Mapping[str, float],
+    floors: Collection[str],
+    metrics: Sequence[Metric],
+    blind_guesses: Mapping[str, Picture] | None = None,
+) -> list[Score]:
+    """Score the guesses of one view.
+
+    Visible pixels are pasted over every guess first. Regions are "hidden" and "whole". Leakage compares the
+    whole picture with the best floor that received nothing; advantage the hidden part with the best floor
+    that received the same. Both are 1 for an exact copy, unclipped, and absent where the floor is exact.
+
+    Args:
+        truth: (H, W, 3), the frame.
+        visible: (H, W) bool, pixels that were received exactly at their place.
+        guesses: Attack -> guess (H, W, 3), floors included.
+        blind: The same picture's, from `score_blind`.
+        floors: Which of the attacks are floors.
+        blind_guesses: Attack -> guess of the empty view, for "blind_advantage[X]": the advantage that the
+            same attack would have had without the view. Controls need it.
+
+    Returns:
+        Rows; a region that is empty (or too small for a metric) has none.
+
+    Raises:
+        ValueError: A guess or the mask of another size than the truth.
+    """
+    _check_size("visible mask", visible.shape, truth)
+    regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
+    rows = []
+    for metric in metrics:
+        column = metric.column
+        measured = _measure(metric, truth, visible, guesses, regions)
+        for attack, found in measured.items():
+            rows += [Score(attack, region, column, value) for region, value in found.items()]
+        whole = _distances(metric, measured, "whole")
+        rows += _relative(f"leakage[{column}]", "whole", whole, blind.get(column, 0.0))
+        hidden = _distances(metric, measured, "hidden")
+        best = min((distance for attack, distance in hidden.items() if attack in floors), default=0.0)
+        rows += _relative(f"advantage[{column}]", "hidden", hidden, best)
+        if blind_guesses:
+            unseeing = _measure(metric, truth, visible, blind_guesses, {"hidden": ~visible})
+            rows += _relative(
+                f"blind_advantage[{column}]", "hidden", _distances(metric, unseeing, "hidden"), best
+            )
+    return rows
+
+
+def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", "lower"]]:
+    """For every metric name that `score` gives, which direction means more privacy."""
+    directions: dict[str, Literal["higher", "lower"]] = {}
+    for metric in metrics:
+        directions[metric.column] = metric.better
+        if metric.exact is not None:
+            for derived in ("leakage", "advantage", "blind_advantage"):
+                directions[f"{derived}[{metric.column}]"] = "lower"
+    return directions
+
+
+def _measure(
+    metric: Metric, truth: Picture, visible: Mask, guesses: Mapping[str, Picture], regions: Mapping[str, Mask]
+) -> dict[str, dict[str, float]]:
+    """Values per attack and region. Guesses that are alike once pasted are measured once."""
+    for attack, guess in guesses.items():
+        _check_size(f"guess of {attack}", guess.shape[:2], truth)
+    pasted = {attack: np.where(visible[..., None], truth, guess) for attack, guess in guesses.items()}
+    contents = {attack: picture.tobytes() for attack, picture in pasted.items()}
+    different = {content: pasted[attack] for attack, content in contents.items()}
+    found = dict(zip(different, metric(list(different.values()), truth, regions), strict=True))
+    return {attack: found[content] for attack, content in contents.items()}
+
+
+def _distances(metric: Metric, measured: Mapping[str, Mapping[str, float]], region: str) -> dict[str, float]:
+    """Attack -> distance from an exact copy over a region; none for a metric that has no distance."""
+    if metric.exact is None:
+        return {}
+    return {
+        attack: abs(found[region] - metric.exact) for attack, found in measured.items() if region in found
+    }
+
+
+def _relative(name: str, region: str, distances: Mapping[str, float], reference: float) -> list[Score]:
+    if reference == 0:
+        return []
+    return [Score(attack, region, name, 1 - distance / reference) for attack, distance in distances.items()]
+
+
+def _check_size(what: str, size: tuple[int, ...], truth: Picture) -> None:
+    if tuple(size) != truth.shape[:2]:
+        raise ValueError(f"{what}: expected the frame's size {truth.shape[:2]}, found {tuple(size)}")

@@ -1,0 +1,206 @@
+"""Suites: what a run consists of, as a versioned TOML file.
+
+A published suite is never edited; a change makes a new version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pedbench.parameters import suggestion
+
+Value = bool | int | float | str | list[bool | int | float | str]
+"""What a plugin's parameter can be in a suite."""
+
+FOLDER = Path(__file__).parent / "suites"
+
+
+class SuiteError(ValueError):
+    """A suite is unknown, or its file says something that a suite cannot say."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Choice(_Strict):
+    """A plugin with its parameters. A parameter in `sweep` takes each of its values in turn."""
+
+    name: str
+    params: dict[str, Value] = {}
+    sweep: dict[str, list[Value]] = {}
+
+
+class DefenseChoice(Choice):
+    """A defense, and which axes beside utility are measured for it."""
+
+    privacy: bool = True
+    latency: bool = True
+
+
+class DatasetChoice(_Strict):
+    """A dataset and how many of its first pictures are used; all without a limit."""
+
+    name: str
+    params: dict[str, Value] = {}
+    limit: int | None = Field(default=None, ge=1)
+
+
+class UtilityChoice(_Strict):
+    """How prompts are placed and masks scored."""
+
+    protocol: Literal["clicks", "saf"]
+    prompts: list[str] = Field(min_length=1)
+
+
+class CoalitionChoice(_Strict):
+    """c of the N servers pool what they received; the m largest such subsets count."""
+
+    c: int | Literal["N"]
+    m: int = Field(ge=1)
+
+    @field_validator("c")
+    @classmethod
+    def _at_least_one(cls, c: int | str) -> int | str:
+        if isinstance(c, int) and c < 1:
+            raise ValueError("a coalition has at least one server")
+        return c
+
+
+class LatencyChoice(_Strict):
+    """How often a defense is timed.
+
+    Attributes:
+        samples: Timed pictures.
+        warmup: Pictures before them, outside the selection, whose times are dropped.
+        turn_taking: Whether to measure servers computing alone, too.
+    """
+
+    samples: int = Field(ge=1)
+    warmup: int = Field(ge=0)
+    turn_taking: bool = True
+
+
+class Suite(_Strict):
+    """What a run consists of."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    version: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    model: str
+    dataset: DatasetChoice
+    utility: list[UtilityChoice] = Field(min_length=1)
+    defenses: list[DefenseChoice] = Field(min_length=1)
+    attacks: list[Choice]
+    metrics: list[Choice]
+    coalitions: list[CoalitionChoice]
+    latency: LatencyChoice
+
+    @field_validator("attacks", "metrics", mode="before")
+    @classmethod
+    def _names_alone(cls, choices: Any) -> Any:
+        if not isinstance(choices, list):
+            return choices
+        return [{"name": choice} if isinstance(choice, str) else choice for choice in choices]
+
+
+class ResolvedSuite(Suite):
+    """A suite without sweeps, each plugin with all of its parameters: exactly what is run and saved."""
+
+    @field_validator("defenses", "attacks", "metrics")
+    @classmethod
+    def _no_sweeps(cls, choices: list[Choice]) -> list[Choice]:
+        for choice in choices:
+            if choice.sweep:
+                raise ValueError(f"{choice.name} has a sweep that was not expanded")
+        return choices
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that pedbench brings."""
+    return sorted(file.stem for file in FOLDER.glob("*.toml"))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Read one of pedbench's suites by its name, or a suite file by its path.
+
+    Raises:
+        SuiteError: The name is unknown, or the file is not a suite; the message says where and why.
+        FileNotFoundError: There is no such file.
+    """
+    if name_or_path in suite_names():
+        path = FOLDER / f"{name_or_path}.toml"
+    elif name_or_path.endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no suite file {path}.")
+    else:
+        known = suite_names()
+        raise SuiteError(
+            f"there is no suite named {name_or_path!r}{suggestion(name_or_path, known)}. "
+            f"Known suites: {', '.join(known)}; or give the path of a .toml file."
+        )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(f"{path} is not TOML: {error}.") from None
+    return _validated(data, path)
+
+
+def _validated(data: dict[str, Any], path: Path) -> Suite:
+    try:
+        return Suite.model_validate(data)
+    except ValidationError as error:
+        sentences = [_sentence(path, details) for details in error.errors(include_url=False)]
+        raise SuiteError("\n".join(sentences)) from None
+
+
+def _sentence(path: Path, details: Any) -> str:
+    loc = [str(part) for part in details["loc"]]
+    if details["type"] == "extra_forbidden":
+        fields = {name for model in _models() for name in model.model_fields}
+        return f"{path}: {'.'.join(loc)}: unknown key {loc[-1]!r}{suggestion(loc[-1], fields)}."
+    if details["type"] == "missing":
+        return f"{path}: {'.'.join(loc)}: this key is missing."
+    expected = details["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    return f"{path}: {'.'.join(loc)}: {expected}, found {details['input']!r}."
+
+
+def _models() -> list[type[BaseModel]]:
+    return [Suite, DefenseChoice, DatasetChoice, UtilityChoice, CoalitionChoice, LatencyChoice]
+
+
+def to_toml(suite: Suite) -> str:
+    """A suite as TOML that `load_suite` reads back as an equal suite."""
+    lines, tables = [], []
+    for key, value in suite.model_dump(exclude_none=True).items():
+        if isinstance(value, dict):
+            tables += ["", f"[{key}]", *(f"{name} = {_toml(item)}" for name, item in value.items())]
+        elif isinstance(value, list) and value:
+            for item in value:
+                tables += ["", f"[[{key}]]", *(f"{name} = {_toml(part)}" for name, part in item.items())]
+        else:
+            lines.append(f"{key} = {_toml(value)}")
+    return "\n".join([*lines, *tables]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, dict):
+        pairs = (
+            f"{key if re.fullmatch(r'[A-Za-z0-9_-]+', key) else _toml(key)} = {_toml(item)}"
+            for key, item in value.items()
+        )
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    return repr(value)

@@ -1,0 +1,136 @@
+"""From a cell's values to the metrics of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import pandas as pd
+
+from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
+from pedbench.base import Metric
+from pedbench.records import MetricValue
+
+Better = Literal["higher", "lower"]
+
+SIZES = {"S": ("S",), "M": ("M",), "L": ("L",), "ML": ("M", "L")}
+"""COCO's size classes, and medium and large together."""
+
+EXPOSURE_LEVELS = {"exposure >= 50 %": 0.5, "exposure >= 90 %": 0.9, "exposure 100 %": 1.0}
+
+_VERSION = 1
+"""Of the metrics defined here; those of plugins have their own."""
+
+
+def utility_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
+    """Mean IoU (or agreement) per prompt: over annotations, by size, at window borders, and over pictures.
+
+    Args:
+        values: Of one utility cell; `metric` is `IoU[PROMPT]` or `agreement`, `tag` the size class and " cut".
+    """
+    return tuple(_utility(values))
+
+
+def _utility(values: pd.DataFrame) -> Iterator[MetricValue]:
+    for metric, rows in values.groupby("metric", sort=False):
+        name = str(metric).replace("IoU[", "mIoU[")
+        tags = rows["tag"].str.split()
+        yield _value(name, "all", mean(rows), "utility", "higher")
+        for size, members in SIZES.items():
+            of_size = rows[tags.str[0].isin(members)]
+            if not of_size.empty:
+                yield _value(name, size, mean(of_size), "utility", "higher")
+        cut = rows[tags.str[-1] == "cut"]
+        if not cut.empty:
+            yield _value(name, "cut", mean(cut), "utility", "higher")
+        per_picture = rows.groupby("image")["value"].mean().reset_index()
+        yield _value(f"{name}, per picture", "all", mean(per_picture), "utility", "higher")
+
+
+def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
+    """What arrived, without any attack: shares of the frame, and how much of each object one coalition holds.
+
+    Args:
+        values: Of one geometry cell: `visible share` per coalition, `content share` per server, `exposure` per
+            annotation (already the largest over coalitions), with its size class as tag.
+    """
+    result = []
+    for name in ("visible share", "content share"):
+        rows = values[values["metric"] == name]
+        if not rows.empty:
+            result.append(_value(name, "", mean(worst_coalition(rows, "lower")), "privacy", "lower"))
+    exposed = values[values["metric"] == "exposure"]
+    for name, level in EXPOSURE_LEVELS.items():
+        reached = exposed.assign(value=(exposed["value"] >= level).astype(float))
+        for region, members in {"all": None, **SIZES}.items():
+            rows = reached if members is None else reached[reached["tag"].isin(members)]
+            if not rows.empty:
+                result.append(_value(name, region, mean(rows), "privacy", "lower"))
+    return tuple(result)
+
+
+def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tuple[MetricValue, ...]:
+    """Each metric and region: the worst coalition of each picture, then mean and tail over pictures.
+
+    Args:
+        values: Of one privacy cell with an attack.
+        metrics: By column name.
+    """
+    result = []
+    for (metric, region), rows in values.groupby(["metric", "region"], sort=False):
+        name = str(metric)
+        plugin = metrics.get(name)
+        better: Better = plugin.better if plugin is not None else "lower"
+        unit = plugin.unit if plugin is not None else ""
+        version = plugin.version if plugin is not None else _VERSION
+        worst = worst_coalition(rows, better)
+        tail = 0.9 if better == "lower" else 0.1
+        last = 1.0 if better == "lower" else 0.0
+        for label, estimate in (
+            (name, mean(worst)),
+            (f"{name}, p90", quantile(worst, tail)),
+            (f"{name}, worst", quantile(worst, last)),
+        ):
+            result.append(_value(label, str(region), estimate, "privacy", better, unit, version))
+    return tuple(result)
+
+
+def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
+    """Median and 90th percentile of each phase, by way of measuring, and bytes each way.
+
+    Args:
+        values: Of one latency cell: `wall` and `turn-taking` in seconds with the phase as region; `bytes up` and
+            `bytes down` per server.
+    """
+    result = []
+    for (metric, phase), rows in values.groupby(["metric", "region"], sort=False):
+        name = str(metric)
+        if name.startswith("bytes"):
+            totals = rows.groupby("image")["value"].sum().reset_index()
+            result.append(_value(name, "", mean(totals), "latency", "lower", "B"))
+            continue
+        for label, q in ((f"{name} p50", 0.5), (f"{name} p90", 0.9)):
+            result.append(_value(label, str(phase), quantile(rows, q), "latency", "lower", "s"))
+    return tuple(result)
+
+
+def _value(
+    name: str,
+    region: str,
+    estimate: Estimate,
+    axis: Literal["utility", "privacy", "latency"],
+    better: Better,
+    unit: str = "",
+    version: int = _VERSION,
+) -> MetricValue:
+    return MetricValue(
+        name=name,
+        region=region,
+        axis=axis,
+        better=better,
+        unit=unit,
+        value=estimate.value,
+        ci95=estimate.ci95,
+        n=estimate.n,
+        version=version,
+    )

@@ -1,0 +1,164 @@
+"""Batches for a training step, a pure function of (seed, step): resuming needs no reader's state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pedbench.training.packing import PackedScenes
+from pedbench.training.prompting import Prompts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """B pictures with P prompted objects each.
+
+    Attributes:
+        images: (B, 3, S, S) float32 in [0, 255].
+        inside: (B, 1, S, S) 1 on the picture, 0 on its padding.
+        clicks: One click in each object.
+        boxes: Each object's box instead.
+        targets: (B * P, S / 4, S / 4) share of each cell covered by the object.
+        valid: (B * P,) 0 where a picture had no object to prompt.
+        category: (B, S / 4, S / 4) 1 + category index of each cell, 0 for background.
+        offset: (B, 2, S / 4, S / 4) x and y from each cell to its object's centre, in eighths of the canvas.
+    """
+
+    images: Tensor
+    inside: Tensor
+    clicks: Prompts
+    boxes: Prompts
+    targets: Tensor
+    valid: Tensor
+    category: Tensor
+    offset: Tensor
+    generator_seed: int
+
+    def to(self, device: str) -> Batch:
+        """The same batch on another device."""
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, Prompts):
+                return Prompts(points=value.points.to(device), labels=value.labels.to(device))
+            return value.to(device) if isinstance(value, Tensor) else value
+
+        return Batch(**{f.name: moved(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Example:
+    image: npt.NDArray[np.float32]
+    inside: npt.NDArray[np.float32]
+    points: npt.NDArray[np.float32]
+    boxes: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.float32]
+    category: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.float32]
+
+
+def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Generator) -> _Example:
+    height, width = scenes.sizes[index]
+    canvas = scenes.images.shape[1]
+    image = scenes.images[index].astype(np.float32)
+    labels = scenes.labels[index].copy()
+    centres = scenes.centres[index].copy()
+    count = int(scenes.counts[index])
+    if rng.random() < 0.5:
+        image[:height, :width] = image[:height, :width][:, ::-1]
+        labels[:height, :width] = labels[:height, :width][:, ::-1].copy()
+        centres[:, 0] = width - 1 - centres[:, 0]
+    # Light and camera vary: a gain per channel around a common one, and an offset.
+    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
+    image[:height, :width] = np.clip(image[:height, :width] * gain + rng.uniform(-12, 12), 0, 255)
+    inside = np.zeros((canvas, canvas), np.float32)
+    inside[:height, :width] = 1
+
+    points, boxes = np.zeros((prompts, 2), np.float32), np.zeros((prompts, 4), np.float32)
+    targets = np.zeros((prompts, canvas // 4, canvas // 4), np.float32)
+    valid = np.zeros(prompts, np.float32)
+    order = np.concatenate([rng.permutation(count) for _ in range(-(-prompts // max(count, 1)))]) if count else []
+    for place, instance in enumerate(order[:prompts]):
+        mask = labels == instance + 1
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows) == 0:
+            continue
+        if rng.random() < 0.6:
+            points[place] = centres[instance]
+        else:
+            inner = np.flatnonzero(mask)
+            points[place] = np.divmod(inner[rng.integers(len(inner))], canvas)[::-1]
+        corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+        side = np.tile(corners[2:] - corners[:2], 2)
+        boxes[place] = corners + rng.normal(0, 0.03, 4) * side
+        targets[place] = mask.reshape(canvas // 4, 4, canvas // 4, 4).mean((1, 3))
+        valid[place] = 1
+
+    coarse = labels[2::4, 2::4].astype(np.int64)
+    table = np.concatenate([[0], scenes.categories[index] + 1])
+    grid = np.stack(np.meshgrid(np.arange(canvas // 4), np.arange(canvas // 4)), 0) * 4 + 1.5
+    middle = np.concatenate([np.zeros((1, 2), np.float32), centres])[coarse].transpose(2, 0, 1)
+    return _Example(
+        image=image.transpose(2, 0, 1),
+        inside=inside[None],
+        points=points,
+        boxes=boxes,
+        targets=targets,
+        valid=valid,
+        category=table[coarse],
+        offset=((middle - grid) / (canvas / 8)).astype(np.float32),
+    )
+
+
+def make_batch(scenes: PackedScenes, *, size: int, prompts: int, seed: int, step: int) -> Batch:
+    """The batch of one step; epochs are permutations drawn from the seed."""
+    per_epoch = len(scenes) // size
+    epoch, place = divmod(step, per_epoch)
+    order = np.random.default_rng((seed, 0, epoch)).permutation(len(scenes))
+    rng = np.random.default_rng((seed, 1, step))
+    examples = [_example(scenes, int(i), prompts, rng) for i in order[place * size : (place + 1) * size]]
+
+    def stacked(name: str) -> Tensor:
+        return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
+
+    count = size * prompts
+    points = stacked("points").reshape(count, 1, 2)
+    boxes = stacked("boxes").reshape(count, 2, 2)
+    return Batch(
+        images=stacked("image"),
+        inside=stacked("inside"),
+        clicks=Prompts(
+            points=torch.cat([points, torch.zeros(count, 1, 2)], dim=1),
+            labels=torch.tensor([1, -1]).expand(count, 2),
+        ),
+        boxes=Prompts(points=boxes, labels=torch.tensor([2, 3]).expand(count, 2)),
+        targets=stacked("targets").flatten(0, 1),
+        valid=stacked("valid").flatten(),
+        category=stacked("category"),
+        offset=stacked("offset"),
+        generator_seed=int(rng.integers(2**31)),
+    )
+
+
+def batches(
+    scenes: PackedScenes, *, size: int, prompts: int, seed: int, first: int, last: int
+) -> Iterator[tuple[int, Batch]]:
+    """Batches of the steps first..last-1, the next one made while the present one is used."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def make(step: int) -> Batch:
+            return make_batch(scenes, size=size, prompts=prompts, seed=seed, step=step)
+
+        waiting = pool.submit(make, first)
+        for step in range(first, last):
+            batch = waiting.result()
+            if step + 1 < last:
+                waiting = pool.submit(make, step + 1)
+            yield step, batch

@@ -1,0 +1,152 @@
+"""The training loop: optimisers, schedule, running average of the weights, checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Learning rate over the steps: warm-up, constant, linear decay to zero.
+
+    The constant part can be prolonged later: the state at its end is kept.
+
+    Attributes:
+        steps: Steps in all.
+        warmup: Steps of linear warm-up.
+        decay: Share of the steps at the end over which the rate falls.
+        rate: The constant learning rate.
+        momentum: Of the running average of the weights, which is what is evaluated and shipped.
+    """
+
+    steps: int
+    warmup: int = 200
+    decay: float = 0.25
+    rate: float = 1e-3
+    momentum: float = 0.998
+
+    def factor(self, step: int) -> float:
+        left = (self.steps - step) / max(self.decay * self.steps, 1)
+        return min(1.0, (step + 1) / self.warmup, left)
+
+    @property
+    def decay_starts(self) -> int:
+        return self.steps - int(self.decay * self.steps)
+
+
+class Trainer:
+    """One network in training.
+
+    Args:
+        network: The network to train and ship.
+        auxiliary: Further modules that are trained with it and thrown away.
+        schedule: Learning rate.
+        folder: Where the checkpoint `last.pt`, the checkpoint before the decay `stable.pt` and `log.jsonl` go.
+    """
+
+    def __init__(self, network: nn.Module, auxiliary: nn.Module, schedule: Schedule, folder: Path) -> None:
+        self.network, self.auxiliary, self.schedule, self.folder = network, auxiliary, schedule, folder
+        self.step = 0
+        matrices = [p for n, p in network.named_parameters() if _is_hidden_matrix(n, p)]
+        chosen = {id(p) for p in matrices}
+        rest = [
+            p for m in (network, auxiliary) for p in m.parameters() if p.requires_grad and id(p) not in chosen
+        ]
+        # Orthogonalised updates for the hidden matrices: with the rate matched to Adam's, one rate serves both.
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=schedule.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(rest, lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
+        ]
+        self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    def resume(self) -> bool:
+        """Continue from `last.pt`, or prolong a longer schedule from `stable.pt`; False if there is neither."""
+        for name in ("last.pt", "stable.pt"):
+            path = self.folder / name
+            if not path.exists():
+                continue
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if state["step"] > self.schedule.decay_starts and state["steps"] != self.schedule.steps:
+                continue
+            self.network.load_state_dict(state["network"])
+            self.auxiliary.load_state_dict(state["auxiliary"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
+            self.average, self.step = state["average"], state["step"]
+            return True
+        return False
+
+    def save(self, name: str = "last.pt") -> None:
+        """Write a checkpoint; a kill while writing leaves the former one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": self.step,
+            "steps": self.schedule.steps,
+            "network": self.network.state_dict(),
+            "auxiliary": self.auxiliary.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "average": self.average,
+        }
+        temporary = self.folder / f"{name}.part"
+        torch.save(state, temporary)
+        os.replace(temporary, self.folder / name)
+
+    def update(self, loss: Tensor) -> None:
+        """One optimiser step on the loss."""
+        factor = self.schedule.factor(self.step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_([p for m in (self.network, self.auxiliary) for p in m.parameters()], 1.0)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.schedule.rate * factor
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        # Early on the average follows fast, or it would drag the initialisation along.
+        momentum = min(self.schedule.momentum, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for key, value in self.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - momentum)
+
+    def run(
+        self,
+        steps: Iterator[tuple[int, Any]],
+        loss_of: Callable[[int, Any], tuple[Tensor, dict[str, float]]],
+        report: Callable[[int, dict[str, float]], None],
+        checkpoint_seconds: float = 120,
+    ) -> None:
+        """Train until the steps are used up, saving now and then, at the decay's start and at the end."""
+        saved = time.monotonic()
+        for step, batch in steps:
+            if step == self.schedule.decay_starts:
+                self.save("stable.pt")
+            loss, values = loss_of(step, batch)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"the loss at step {step} is {loss.item()}; lower the learning rate")
+            self.update(loss)
+            report(step, values)
+            if time.monotonic() - saved > checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def log(self, values: dict[str, float]) -> None:
+        """Append a line to the training log."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": self.step, **values}) + "\n")
+
+
+def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+    inner = ".blocks." in name or ".transformer." in name
+    return parameter.requires_grad and parameter.ndim == 2 and inner and "rel_pos" not in name

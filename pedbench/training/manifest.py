@@ -1,0 +1,39 @@
+"""The manifest beside the shipped weights: what each file is, where it comes from, how well it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pedbench.models.checkpoints import fingerprint
+from pedbench.scenes import REVISION
+
+
+def record(weights: Path, recipe: Any, *, training_scenes: int, scores: dict[str, float]) -> None:
+    """Write the entry of a weights file into `manifest.json` in its folder.
+
+    Args:
+        weights: The `.safetensors` file.
+        recipe: A dataclass that says how it was trained.
+        training_scenes: How many scenes it was trained on.
+        scores: Validation scores by name.
+    """
+    path = weights.with_name("manifest.json")
+    manifest = json.loads(path.read_text()) if path.exists() else {}
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    manifest[weights.stem] = {
+        "file": weights.name,
+        "sha256": digest,
+        "fingerprint": fingerprint(weights),
+        "recipe": asdict(recipe),
+        "data": {"scenes": REVISION, "split": "train", "count": training_scenes},
+        "scores": {name: round(value, 4) for name, value in scores.items()},
+    }
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")
+    os.replace(temporary, path)

@@ -1,0 +1,96 @@
+"""Utility of an embedding where nothing is annotated: how well its masks agree with the undefended ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco_mask
+
+from pedbench.base import Embedding
+from pedbench.coco_masks import decode_segmentation
+from pedbench.frame import Size
+from pedbench.types import Instance
+from pedbench.utility.segmentation import Masks, Row, intersection_over_union, is_cut, predict, size_class
+
+POINTS_PER_SIDE = 4
+
+SMALLEST_SHARE = 0.01
+"""Of the picture's area; smaller masks of the undefended model are not compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What the undefended model sees at the points of a grid.
+
+    Attributes:
+        places: (N,) which points of the grid, counted row by row, have a mask that is large enough.
+        points: (N, 2) their x, y in pixels of the original picture.
+        runs: The N masks as COCO's run lengths, so that many pictures' references fit into memory.
+        original: Height and width (H, W) of the original picture.
+    """
+
+    places: npt.NDArray[np.int64]
+    points: npt.NDArray[np.float64]
+    runs: tuple[dict[str, Any], ...]
+    original: Size
+
+    @property
+    def masks(self) -> Masks:
+        """(N, H, W) bool at the original resolution."""
+        masks = [decode_segmentation(runs, self.original) for runs in self.runs]
+        return np.stack(masks) if masks else np.zeros((0, *self.original), np.bool_)
+
+
+def reference(undefended: Embedding, original: Size) -> Reference:
+    """Ask the undefended model for the mask at each point of a 4 x 4 grid.
+
+    Args:
+        undefended: The original network's embedding of the picture.
+        original: Height and width of the original picture.
+    """
+    steps = (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
+    y, x = np.meshgrid(steps * original[0], steps * original[1], indexing="ij")
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    masks = predict(undefended, original, points=points[:, None]).masks
+    large = masks.mean(axis=(1, 2)) >= SMALLEST_SHARE
+    runs = [coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks[large]]
+    return Reference(
+        places=np.flatnonzero(large),
+        points=points[large],
+        runs=tuple({"size": list(original), "counts": code["counts"].decode("ascii")} for code in runs),
+        original=original,
+    )
+
+
+def agreement(embedding: Embedding, of: Reference, *, frame: Size, window: int) -> list[Row]:
+    """IoU of a defended mask with the undefended one, point by point.
+
+    Args:
+        embedding: What a defense made of the picture's frame.
+        of: The picture's reference.
+        frame: Height and width of the frame.
+        window: Side of a window in pixels of the frame.
+
+    Returns:
+        A row for each point of the reference, `annotation` being its place in the grid; sizes are those of
+        the undefended masks.
+    """
+    if not len(of.places):
+        return []
+    masks, expected = predict(embedding, of.original, points=of.points[:, None]).masks, of.masks
+    rows: list[Row] = []
+    values = intersection_over_union(masks, expected)
+    for place, mask, value in zip(of.places.tolist(), expected, values, strict=True):
+        seen = Instance(id=place, category="", mask=mask, area=float(mask.sum()))
+        row = Row(
+            annotation=place,
+            metric="agreement",
+            value=value,
+            size=size_class(seen.area),
+            cut=is_cut(seen, frame, window),
+        )
+        rows.append(row)
+    return rows

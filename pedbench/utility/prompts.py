@@ -1,0 +1,97 @@
+"""Prompts for an object, as the two protocols place them.
+
+Pixels are named (x, y) in the original picture. "First" means first in row order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from pedbench.types import Mask
+
+Pixel = tuple[int, int]
+
+NEAR_ENOUGH = 20
+"""Pixels from the border at which the search of `saf_point` stops."""
+
+
+def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a mask; right and bottom are exclusive, as in COCO's boxes.
+
+    Raises:
+        ValueError: The mask is empty.
+    """
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        raise ValueError("an empty mask has no place for a prompt")
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def innermost_pixel(mask: Mask) -> Pixel:
+    """The pixel farthest from the object's border: protocol `clicks`, first click.
+
+    It is where the Euclidean distance transform of the mask, padded by a pixel, is largest (Kirillov et al.,
+    Segment Anything, arXiv 2304.02643, section D.1); the first such pixel.
+
+    Args:
+        mask: (H, W) bool, not empty.
+    """
+    left, top, right, bottom = bounding_box(mask)
+    # Pixels outside the box are never nearer than the ring around it.
+    distance = ndimage.distance_transform_edt(np.pad(mask[top:bottom, left:right], 1))
+    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+    return left + int(column) - 1, top + int(row) - 1
+
+
+def next_click(truth: Mask, guess: Mask) -> tuple[Pixel, bool] | None:
+    """Where a person would correct a mask: protocol `clicks`, all but the first click.
+
+    Of the pixels missed and the pixels too many, the more numerous kind is corrected, on a draw the missed
+    ones: at the innermost pixel of that region.
+
+    Args:
+        truth: (H, W) bool.
+        guess: (H, W) bool.
+
+    Returns:
+        The pixel, and whether it belongs to the object; None when there is nothing to correct.
+    """
+    missed, surplus = truth & ~guess, guess & ~truth
+    inside = bool(np.count_nonzero(missed) >= np.count_nonzero(surplus))
+    region = missed if inside else surplus
+    return (innermost_pixel(region), inside) if region.any() else None
+
+
+def saf_point(mask: Mask) -> Pixel:
+    """The one point of protocol `saf`.
+
+    The centre of mass, rounded half to even, if it is inside the object. Else, of each pixel's runs within
+    the object up, down, left and right, the shortest counts: the first pixel whose shortest run is at least
+    20, or if there is none, the first of those where it is longest. As in segment-anything-fast
+    (github.com/pytorch-labs/segment-anything-fast, experiments/data.py).
+
+    Args:
+        mask: (H, W) bool, not empty.
+    """
+    left, top, right, bottom = bounding_box(mask)
+    inside = mask[top:bottom, left:right]
+    rows, columns = np.nonzero(inside)
+    # Over the whole picture's coordinates, as adding the offset afterwards could round otherwise.
+    x, y = round((columns + left).sum() / len(columns)), round((rows + top).sum() / len(rows))
+    if mask[y, x]:
+        return x, y
+    runs = np.minimum.reduce([np.rot90(_run_to_left(np.rot90(inside, turn)), -turn) for turn in range(4)])
+    runs[~inside] = -1
+    place = int((np.minimum(runs, NEAR_ENOUGH)).argmax())
+    row, column = divmod(place, inside.shape[1])
+    return left + column, top + row
+
+
+def _run_to_left(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """How many pixels further to the left still belong to the mask without a gap; -1 outside."""
+    places = np.arange(mask.shape[1])
+    border = np.maximum.accumulate(np.where(mask, -1, places), axis=1)
+    run: npt.NDArray[np.int64] = places - border - 1
+    return run

@@ -1,0 +1,250 @@
+"""Utility of an embedding: the masks that prompts get out of it, against the annotated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pycocotools import mask as coco_mask
+from torch import Tensor
+
+from pedbench.base import Embedding
+from pedbench.frame import Size, frame_size, scale_boxes, scale_points
+from pedbench.models.decoder import predict_masks, upscale
+from pedbench.types import Instance, Sample
+from pedbench.utility.prompts import bounding_box, innermost_pixel, next_click, saf_point
+
+Protocol = Literal["clicks", "saf"]
+
+PROMPTS: dict[Protocol, dict[str, str]] = {
+    "clicks": {"1": "IoU[1 click]", "3": "IoU[3 clicks]", "5": "IoU[5 clicks]", "box": "IoU[box]"},
+    "saf": {"1": "IoU[saf]"},
+}
+"""The prompts of each protocol (a number of clicks, or the box), and the metric that each gives."""
+
+SizeClass = Literal["S", "M", "L"]
+
+_PIXELS_AT_ONCE = 2**25
+"""Canvas or picture pixels of all the masks worked on at a time: what bounds the memory."""
+
+Masks = npt.NDArray[np.bool_]
+
+
+class Row(TypedDict):
+    """The value of one annotation.
+
+    Attributes:
+        metric: `IoU[1 click]`, `IoU[box]`, `IoU[saf]`, `agreement` and the like.
+        size: COCO's class of the annotation's area: S < 32^2 <= M < 96^2 <= L.
+        cut: Whether a border between windows runs through the object.
+    """
+
+    annotation: int
+    metric: str
+    value: float
+    size: SizeClass
+    cut: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Of each prompt's three masks the one with the highest predicted IoU.
+
+    Attributes:
+        masks: (N, H, W) bool at the original resolution.
+        logits: (N, 1, h, w) of the same masks as the decoder made them, over the canvas.
+    """
+
+    masks: Masks
+    logits: Tensor
+
+
+def evaluate(
+    embedding: Embedding,
+    sample: Sample,
+    *,
+    frame: Size,
+    window: int,
+    protocol: Protocol,
+    prompts: Sequence[str],
+) -> list[Row]:
+    """Score the masks of one picture's objects.
+
+    After the first click, the decoder gets all clicks so far and the logits of the mask that they correct, as
+    SAM's interactive training and evaluation do (arXiv 2304.02643, appendices A and D.1); a mask without a
+    wrong pixel stays as it is. Masks are thresholded and compared at the original resolution.
+
+    Args:
+        embedding: What a defense made of the picture's frame.
+        sample: The picture. Instances without any pixel are left out; crowds too, except in `saf`.
+        frame: Height and width of the frame, to tell which objects are cut by a window's border.
+        window: Side of a window in pixels of the frame.
+        protocol: How prompts are placed.
+        prompts: Which prompts of `PROMPTS[protocol]` to score.
+
+    Returns:
+        A row for each instance and prompt; none for a picture without instances.
+
+    Raises:
+        ValueError: The protocol has no such prompt.
+    """
+    unknown = [prompt for prompt in prompts if prompt not in PROMPTS[protocol]]
+    if unknown:
+        known = ", ".join(PROMPTS[protocol])
+        raise ValueError(f"protocol {protocol!r} has the prompts {known}; found {', '.join(unknown)}")
+    counted = [item for item in sample.instances if protocol == "saf" or not item.crowd]
+    instances = [item for item in counted if item.mask.any()]
+    original = (sample.image.shape[0], sample.image.shape[1])
+    chunk = prompts_at_once(embedding, original)
+    rows: list[Row] = []
+    for first in range(0, len(instances), chunk):
+        part = instances[first : first + chunk]
+        truths = np.stack([item.mask for item in part])
+        for prompt, masks in _predictions(embedding, truths, protocol, prompts):
+            for item, value in zip(part, intersection_over_union(masks, truths), strict=True):
+                row = Row(
+                    annotation=item.id,
+                    metric=PROMPTS[protocol][prompt],
+                    value=value,
+                    size=size_class(item.area),
+                    cut=is_cut(item, frame, window),
+                )
+                rows.append(row)
+    return rows
+
+
+def _predictions(
+    embedding: Embedding, truths: Masks, protocol: Protocol, prompts: Sequence[str]
+) -> list[tuple[str, Masks]]:
+    if protocol == "saf":
+        points = np.array([[saf_point(truth)] for truth in truths])
+        masks = predict(embedding, truths.shape[1:], points=points).masks
+        return [(prompt, masks) for prompt in prompts]
+    counts = [int(prompt) for prompt in prompts if prompt != "box"]
+    after = clicked_masks(embedding, truths, max(counts, default=0))
+    found = [(str(count), after[count - 1]) for count in counts]
+    if "box" in prompts:
+        boxes = np.array([bounding_box(truth) for truth in truths])
+        found.append(("box", predict(embedding, truths.shape[1:], boxes=boxes).masks))
+    return found
+
+
+def clicked_masks(embedding: Embedding, truths: Masks, clicks: int) -> list[Masks]:
+    """The masks after one click, two clicks and so on, each click correcting the mask before it.
+
+    Args:
+        truths: (N, H, W) bool.
+        clicks: How many.
+
+    Returns:
+        For each number of clicks the masks (N, H, W).
+    """
+    after: list[Masks] = []
+    points = np.zeros((len(truths), clicks, 2))
+    labels = np.ones((len(truths), clicks), np.int64)
+    logits: Tensor | None = None
+    for click in range(clicks):
+        if logits is None:
+            points[:, 0] = [innermost_pixel(truth) for truth in truths]
+            prediction = predict(embedding, truths.shape[1:], points=points[:, :1])
+            after.append(prediction.masks)
+            logits = prediction.logits
+            continue
+        masks = after[-1].copy()
+        corrections = [next_click(truth, mask) for truth, mask in zip(truths, masks, strict=True)]
+        wrong = [place for place, correction in enumerate(corrections) if correction is not None]
+        for place, correction in enumerate(corrections):
+            if correction is not None:
+                points[place, click], labels[place, click] = correction
+        if wrong:
+            prediction = predict(
+                embedding,
+                truths.shape[1:],
+                points=points[wrong, : click + 1],
+                labels=labels[wrong, : click + 1],
+                logits=logits[wrong],
+            )
+            masks[wrong] = prediction.masks
+            logits = logits.clone()
+            logits[wrong] = prediction.logits
+        after.append(masks)
+    return after
+
+
+def predict(
+    embedding: Embedding,
+    original: Size | tuple[int, ...],
+    *,
+    points: npt.NDArray[Any] | None = None,
+    labels: npt.NDArray[Any] | None = None,
+    boxes: npt.NDArray[Any] | None = None,
+    logits: Tensor | None = None,
+) -> Prediction:
+    """Decode a mask for each prompt; prompts are in pixels of the original picture.
+
+    Args:
+        original: Height and width (H, W) of the original picture.
+        points: (N, K, 2) clicks as x, y.
+        labels: (N, K) 1 inside the object, 0 outside; all inside by default.
+        boxes: (N, 4) left, top, right, bottom.
+        logits: (N, 1, h, w) of the masks to correct.
+    """
+    network = embedding.network
+    size = (original[0], original[1])
+    frame = frame_size(*size, network.image_encoder.img_size)
+    prompts: dict[str, Tensor] = {}
+    if points is not None:
+        prompts["points"] = torch.from_numpy(scale_points(points, size, frame)).float()
+        inside = np.ones(points.shape[:2], np.int64)
+        prompts["labels"] = torch.from_numpy(inside if labels is None else labels)
+    if boxes is not None:
+        prompts["boxes"] = torch.from_numpy(scale_boxes(boxes, size, frame)).float()
+    with torch.inference_mode():
+        low, predicted = predict_masks(
+            network, embedding.features, mask_input=logits, batch=prompts_at_once(embedding, size), **prompts
+        )
+        chosen = low[torch.arange(len(low), device=low.device), predicted.argmax(dim=1)][:, None]
+        masks = upscale(network, chosen, frame, size)[:, 0] > network.mask_threshold
+    return Prediction(masks=masks.cpu().numpy(), logits=chosen)
+
+
+def prompts_at_once(embedding: Embedding, original: Size) -> int:
+    """How many prompts to decode at a time; bounds memory, not results."""
+    canvas = int(embedding.network.image_encoder.img_size)
+    return min(64, max(1, _PIXELS_AT_ONCE // max(canvas * canvas, original[0] * original[1])))
+
+
+def intersection_over_union(masks: Masks, truths: Masks) -> list[float]:
+    """IoU of each mask with its truth, by pycocotools; 0 for an empty mask.
+
+    Args:
+        masks: (N, H, W) bool.
+        truths: (N, H, W) bool.
+    """
+    guesses, targets = (
+        coco_mask.encode(np.asfortranarray(stack.transpose(1, 2, 0), np.uint8)) for stack in (masks, truths)
+    )
+    pairs = zip(guesses, targets, strict=True)
+    return [float(coco_mask.iou([guess], [target], [0])[0, 0]) for guess, target in pairs]
+
+
+def size_class(area: float) -> SizeClass:
+    """COCO's size class of an area in square pixels of the original picture."""
+    return "S" if area < 32**2 else "M" if area < 96**2 else "L"
+
+
+def is_cut(instance: Instance, frame: Size, window: int) -> bool:
+    """Whether a border between windows runs through an object.
+
+    Args:
+        frame: Height and width of the frame.
+        window: Side of a window in pixels of the frame.
+    """
+    left, top, right, bottom = bounding_box(instance.mask)
+    centres = np.array([[left, top], [right - 1, bottom - 1]]) + 0.5
+    first, last = scale_points(centres, (instance.mask.shape[0], instance.mask.shape[1]), frame) // window
+    return bool((first != last).any())

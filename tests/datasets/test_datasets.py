@@ -1,0 +1,115 @@
+"""The datasets as a run uses them: by name, with paths and parameters that may be wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pedbench.reading import DatasetError, FileDataset
+from pedbench.registry import PluginError, Registry
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def dataset(name: str, **params: Any) -> FileDataset:
+    found = Registry().create("datasets", name, params)
+    assert isinstance(found, FileDataset)
+    return found
+
+
+def paint(path: Path, colour: str, size: tuple[int, int] = (8, 6)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_folder_takes_pictures_by_name(tmp_path: Path) -> None:
+    for name, colour in (("b.png", "red"), ("a/z.JPG", "blue"), ("a/.hidden.png", "red"), ("c.webp", "lime")):
+        paint(tmp_path / name, colour)
+    (tmp_path / "a" / "broken.png").write_bytes((tmp_path / "b.png").read_bytes()[:-30])
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = dataset("folder", data=str(tmp_path))
+    assert list(found.ids()) == ["a/z.JPG", "b.png", "c.webp"]
+    assert list(found.left_out) == ["a/broken.png"]
+    assert len(found) == 3
+    assert found[1].id == "b.png"
+    assert found[1].image.shape == (6, 8, 3)
+    np.testing.assert_array_equal(found[1].image[0, 0], [1, 0, 0])
+    assert found[1].instances == ()
+
+
+def test_folder_revision_follows_names_and_sizes(tmp_path: Path) -> None:
+    paint(tmp_path / "one" / "a.png", "red")
+    paint(tmp_path / "one" / "b.png", "red")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    first, second = (dataset("folder", data=str(tmp_path / name)).revision for name in ("one", "two"))
+    assert first == second
+    assert first.endswith("-2")
+    (tmp_path / "two" / "b.png").rename(tmp_path / "two" / "c.png")
+    assert dataset("folder", data=str(tmp_path / "two")).revision != first
+
+
+def test_missing_data_says_where_and_what_to_do(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    expectations = [
+        ("coco", {}, f"{home}/coco.*--data PATH.*pedbench fetch coco"),
+        ("coco", {"data": str(tmp_path / "gone")}, f"{tmp_path}/gone.*--data PATH"),
+        ("folder", {"data": str(tmp_path / "gone")}, f"{tmp_path}/gone.*--data PATH"),
+        ("folder", {}, "--data PATH"),
+        ("folder", {"data": str(tmp_path / "empty")}, "holds no picture"),
+    ]
+    for name, params, message in expectations:
+        with pytest.raises(DatasetError, match=message):
+            dataset(name, **params).ids()
+    with pytest.raises(PluginError, match="count is at least 1, found 0"):
+        dataset("scenes", count=0)
+    with pytest.raises(PluginError, match="'train', 'val'"):
+        dataset("scenes", split="test")
+
+
+def test_scenes_are_drawn_once_and_read_as_coco(home: Path) -> None:
+    found = dataset("scenes", count=2, seed=77)
+    assert list(found.ids()) == ["0", "1"]
+    assert not found.left_out
+    sample = found[1]
+    assert max(sample.image.shape) == 320
+    assert len(sample.instances) >= 6
+    assert all(instance.mask.shape == sample.image.shape[:2] for instance in sample.instances)
+    assert all(instance.area == instance.mask.sum() for instance in sample.instances)
+    assert {secret.kind for item in (found[0], sample) for secret in item.secrets} >= {"text"}
+    (folder,) = (home / "scenes").iterdir()
+    stamp = (folder / "annotations" / "instances.json").stat().st_mtime_ns
+    again = dataset("scenes", count=2, seed=77)
+    np.testing.assert_array_equal(again[1].image, sample.image)
+    assert (folder / "annotations" / "instances.json").stat().st_mtime_ns == stamp
+    assert not found.defects
+    revisions = {dataset("scenes", **params).revision for params in ({}, {"seed": 77}, {"split": "train"})}
+    assert len(revisions) == 3
+    assert dataset("scenes", count=5).revision == dataset("scenes").revision
+    as_coco = dataset("coco", data=str(folder))
+    np.testing.assert_array_equal(as_coco[1].image, sample.image)
+    assert as_coco[1].secrets == sample.secrets
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the real photographs")
+def test_real_photographs() -> None:
+    coco = dataset("coco", data=str(DATA / "coco"))
+    assert coco.revision.endswith("-80")
+    first = coco.ids()[:3]
+    assert len(first) == 3
+    assert coco[0].id == first[0]
+    assert len(coco[0].instances) > 0
+    folder = dataset("folder", data=str(DATA / "photos"))
+    assert len(folder) == 220
+    assert not folder.left_out

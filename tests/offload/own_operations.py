@@ -1,0 +1,78 @@
+"""Operations that a plugin might bring, honest and not."""
+
+import threading
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pedbench.base import Field, Networks, Operation
+from pedbench.offload.tiles import to_picture
+from pedbench.types import Patch, Payload
+
+BLOB = {"blob": Field(dtypes=("uint8",), shape=("size",))}
+PIXELS = {"pixels": Field(dtypes=("uint8",), shape=("height", "width", 3))}
+
+
+class Echo(Operation):
+    """Sends pixels back, and shows all of them."""
+
+    name = "echo"
+    request: ClassVar = PIXELS
+    reply: ClassVar = PIXELS
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        return payload
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        picture = to_picture(payload["pixels"])
+        return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+
+
+class Liar(Echo):
+    """Shows a corner of what it gets."""
+
+    name = "liar"
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        picture = to_picture(payload["pixels"][:8, :8])
+        return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+
+
+class Opaque(Operation):
+    """Knows no way to show its payload."""
+
+    name = "opaque"
+    request: ClassVar = BLOB
+    reply: ClassVar = BLOB
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        return payload
+
+
+class Hang(Opaque):
+    """Never answers."""
+
+    name = "hang"
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        threading.Event().wait()
+        return payload
+
+
+class Broken(Opaque):
+    """Fails."""
+
+    name = "broken"
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        raise KeyError("no such thing")
+
+
+class Other(Opaque):
+    """Replies with something else than it declares."""
+
+    name = "other"
+    reply: ClassVar = PIXELS

@@ -1,0 +1,332 @@
+"""Defenses that send more than they say: each must be seen through."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from pedbench.audit import Audit, audit, same_messages, visible_mask
+from pedbench.base import Embedding
+from pedbench.models.family import FamilyNetworks
+from pedbench.observe import Observation, build_view, footprints, observe
+from pedbench.offload.assignment import assign
+from pedbench.offload.cloud import Cloud, DisclosureError
+from pedbench.offload.edge import Edge
+from pedbench.offload.passes import AuditError, Pass, run_pass
+from pedbench.offload.tiles import cut_tiles, embed_windows, to_bytes
+from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.wire import METHOD, Call, encode_call
+from pedbench.plugins.defenses.full_offload import FullOffload
+from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
+from pedbench.plugins.defenses.on_device import OnDevice
+from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.plugins.defenses.pixelate import Pixelate
+from pedbench.plugins.defenses.random_payload import RandomPayload
+from pedbench.types import Picture, Prior
+
+W = "reordered"
+PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
+
+
+@dataclass(kw_only=True)
+class Cheat(PedSam):
+    """Claims a window a server, and does what a test wants."""
+
+    name = "cheat"
+    version = 1
+    script: Callable[[Picture, Edge, Cloud], Any]
+    weights: str = W
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        self.script(frame, edge, cloud)
+        return edge.encode_image(frame, W)
+
+
+def run(defense: Any, frame: Picture, servers: VirtualServers, networks: FamilyNetworks) -> Pass:
+    return run_pass(defense, frame, servers, networks, np.random.default_rng(0))
+
+
+def judge(
+    defense: Any, frame: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> tuple[tuple[Observation, ...], Audit]:
+    done = run(defense, frame, servers, networks)
+    seen = observe(done.received, servers.operations, networks, frame.shape[:2])
+    return seen, audit(seen, frame, defense, networks, done.streamed)
+
+
+def windows(frame: Picture, edge: Edge) -> dict[int, tuple[tuple[int, int], ...]]:
+    return dict(assign("dispersed", edge.grid(W).active(frame.shape[:2]), 3, edge.rng))
+
+
+def view_of(seen: Any, servers: tuple[int, ...], frame: Picture, defense: Any) -> Any:
+    return build_view(
+        seen,
+        servers,
+        frame_size=frame.shape[:2],
+        disclosure=defense.disclosure,
+        description={},
+        prior=PRIOR,
+    )
+
+
+@pytest.mark.parametrize("payload", ["pixels", "tokens16", "tokens32"])
+def test_honest_windows_pass(
+    frame: Picture, servers: VirtualServers, networks: FamilyNetworks, payload: str
+) -> None:
+    defense = PedSam(payload=payload, weights=W)
+    seen, found = judge(defense, frame, servers, networks)
+    assert found == Audit(whole_visible=(), invalid=())
+    covered = footprints(seen, 3, frame.shape[:2])
+    assert (covered.sum(axis=0) == 1).all()
+    if payload == "pixels":
+        for server in range(3):
+            view = view_of(seen, (server,), frame, defense)
+            assert np.array_equal(visible_mask(view, frame), covered[server])
+            assert np.array_equal(view.canvas()[0][covered[server]], frame[covered[server]])
+        assert visible_mask(view_of(seen, (0, 1, 2), frame, defense), frame).all()
+
+
+def test_full_offload_shows_all_and_the_device_nothing(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    seen, found = judge(FullOffload(weights=W), wide, servers, networks)
+    assert found == Audit(whole_visible=(), invalid=())
+    assert visible_mask(view_of(seen, (0,), wide, FullOffload()), wide).all()
+    seen, found = judge(OnDevice(weights=W), wide, servers, networks)
+    assert found == Audit(whole_visible=(), invalid=())
+    assert not visible_mask(view_of(seen, (), wide, OnDevice()), wide).any()
+    assert not footprints(seen, 3, wide.shape[:2]).any()
+
+
+@pytest.mark.parametrize("defense", [GaussianBlur(weights=W), Pixelate(weights=W)])
+def test_degraded_pictures_are_hidden_but_held(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks, defense: Any
+) -> None:
+    seen, found = judge(defense, wide, servers, networks)
+    assert found == Audit(whole_visible=(), invalid=())
+    view = view_of(seen, (0,), wide, defense)
+    assert not view.patches
+    assert view.degraded_canvas()[1].all()
+    assert not visible_mask(view, wide).any()
+
+
+def test_a_blur_that_does_nothing_is_visible(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    defense = GaussianBlur(sigma=1e-6, weights=W)
+    seen, _ = judge(defense, wide, servers, networks)
+    assert visible_mask(view_of(seen, (0,), wide, defense), wide).all()
+
+
+def test_noise_says_nothing(wide: Picture, servers: VirtualServers, networks: FamilyNetworks) -> None:
+    defense = RandomPayload(weights=W)
+    seen, found = judge(defense, wide, servers, networks)
+    assert found == Audit(whole_visible=(), invalid=())
+    view = view_of(seen, (0, 1, 2), wide, defense)
+    assert view.canvas()[1].all()
+    assert visible_mask(view, wide).mean() < 1e-3
+    first, second = (run(defense, frame, servers, networks).received for frame in (wide, wide[::-1].copy()))
+    assert same_messages(first, second) == ""
+
+
+def test_a_decoy_that_knows_the_picture_is_found(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    first, second = (run(PedSam(weights=W), f, servers, networks).received for f in (wide, wide[::-1].copy()))
+    assert "3 of 3 messages differ" in same_messages(first, second)
+    # With nothing but server 1's windows left as they were, that server cannot tell.
+    grid_seen = observe(first, servers.operations, networks, wide.shape[:2])
+    keep = footprints(grid_seen, 3, wide.shape[:2])[1]
+    noisy = np.where(keep[..., None], wide, 1 - wide)
+    again = run(PedSam(weights=W), noisy, servers, networks).received
+    assert same_messages(first, again, servers=[1]) == ""
+    assert same_messages(first, again, servers=[0]) != ""
+
+
+def whole_by_the_harness(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].encode_image(frame, W)
+
+
+def test_the_whole_picture_is_not_sent_by_the_harness(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    with pytest.raises(DisclosureError):
+        run(Cheat(script=whole_by_the_harness), wide, servers, networks)
+    assert servers.collect() == [[], [], []]
+
+
+def whole_as_a_payload(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call(
+        "encode_image", arguments={"weights": W, "reply": "float32"}, pixels=to_bytes(frame)
+    ).result()
+
+
+def in_low_bits(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    pixels, hidden = to_bytes(frame), to_bytes(frame[::-1].copy())
+    cloud.encode_windows(((pixels & 0xFE) | (hidden >> 7)) / np.float32(255), windows(frame, edge), weights=W)
+
+
+def in_low_bits_of_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    pixels = to_bytes(frame)
+    window = edge.grid(W).active(frame.shape[:2])[0]
+    tokens = embed_windows(edge.networks.network(W), pixels)[window][None]
+    bits = tokens.view(np.uint32)
+    bits[:] = (bits & 0xFFFFFFFE) | (pixels.reshape(-1)[: bits.size].reshape(bits.shape) >> 7)
+    cloud[0].call(
+        "encode_window_tokens",
+        arguments={"weights": W, "reply": "float32"},
+        tokens=tokens,
+        positions=np.array([window], np.int32),
+        frame=np.array(frame.shape[:2], np.int32),
+    )
+
+
+def in_other_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    other = frame.copy()
+    other[7, 11, 1] += np.float32(1 / 255) if other[7, 11, 1] < 0.5 else -np.float32(1 / 255)
+    cloud.encode_windows(other, windows(frame, edge), weights=W, payload="tokens32")
+
+
+def permuted(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    grid = edge.grid(W)
+    assignment = windows(frame, edge)
+    cloud.encode_windows(np.roll(frame, grid.window * grid.patch, axis=1), assignment, weights=W)
+
+
+def window_by_window(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    grid = edge.grid(W)
+    for window in grid.active(frame.shape[:2]):
+        cloud[0].call(
+            "encode_windows",
+            arguments={"weights": W, "reply": "float32"},
+            pixels=cut_tiles(to_bytes(frame), [window], grid),
+            positions=np.array([window], np.int32),
+            frame=np.array(frame.shape[:2], np.int32),
+        )
+
+
+def told_another_size(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    grid = edge.grid(W)
+    cloud[0].call(
+        "encode_windows",
+        arguments={"weights": W, "reply": "float32"},
+        pixels=cut_tiles(to_bytes(frame), [(0, 0)], grid),
+        positions=np.array([(0, 0)], np.int32),
+        frame=np.array((frame.shape[0] - 17, frame.shape[1]), np.int32),
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (whole_as_a_payload, "received 100.0% of the frame"),
+        (window_by_window, "received 100.0% of the frame"),
+        (in_low_bits, "other pixels than the frame's"),
+        (permuted, "other pixels than the frame's"),
+        (in_low_bits_of_tokens, "low bits"),
+        (in_other_tokens, "tokens that are not the frame's"),
+        (told_another_size, "was told a frame"),
+    ],
+)
+def test_more_than_declared_is_invalid(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks, script: Any, reason: str
+) -> None:
+    _, found = judge(Cheat(script=script), wide, servers, networks)
+    assert reason in " ".join(found.invalid)
+
+
+def test_messages_of_a_silent_defense_are_invalid(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    @dataclass(kw_only=True)
+    class Silent(Cheat):
+        disclosure = "nothing"
+
+    _, found = judge(Silent(script=in_low_bits), wide, servers, networks)
+    assert "nothing is sent" in found.invalid[0]
+
+
+def raw(frame: Picture, edge: Edge, cloud: Cloud) -> tuple[Any, bytes]:
+    """A message past the harness, but well-formed: one window of the frame."""
+    payload = {
+        "pixels": cut_tiles(to_bytes(frame), [(0, 0)], edge.grid(W)),
+        "positions": np.array([(0, 0)], np.int32),
+        "frame": np.array(frame.shape[:2], np.int32),
+    }
+    arguments = {"weights": W, "reply": "float32"}
+    call = Call(operation="encode_windows", request=0, sequence=0, arguments=arguments, payload=payload)
+    return cloud.servers.call(0), encode_call(call)
+
+
+def in_metadata(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    send, data = raw(frame, edge, cloud)
+    send(data, metadata=(("picture-bin", to_bytes(frame)[::8, ::8].tobytes()[:3000]),))
+
+
+def in_the_user_agent(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    _, data = raw(frame, edge, cloud)
+    target = cloud.servers._members[0].channel._channel.target().decode()
+    agent = ("grpc.primary_user_agent", to_bytes(frame).tobytes()[:100].hex())
+    with grpc.insecure_channel(target, options=[agent]) as channel:
+        channel.unary_unary(METHOD)(data)
+
+
+def behind_the_message(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    send, data = raw(frame, edge, cloud)
+    send(data + b"\x7a\x64" + to_bytes(frame).tobytes()[:100])
+
+
+def in_the_method(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    _, data = raw(frame, edge, cloud)
+    channel = cloud.servers._members[0].channel
+    channel.unary_unary(f"{METHOD}/{to_bytes(frame).tobytes()[:30].hex()}")(data)
+
+
+def without_a_way_to_pixels(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call("opaque", blob=to_bytes(frame).reshape(-1)).result()
+
+
+def by_an_operation_that_shows_a_corner(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call("liar", pixels=to_bytes(frame)).result()
+
+
+def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    pixels = np.zeros((320, 320, 3), np.uint8)
+    pixels[: frame.shape[0]] = to_bytes(frame)
+    cloud[0].call("echo", pixels=pixels).result()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (in_metadata, "undeclared metadata 'picture-bin'"),
+        (in_the_user_agent, "undeclared metadata 'user-agent'"),
+        (behind_the_message, "explain no others"),
+        (in_the_method, "a call of '/pedbench.Server/Call/"),
+        (without_a_way_to_pixels, "opaque cannot show its payload"),
+        (by_an_operation_that_shows_a_corner, "liar carries"),
+        (beyond_the_frame, "reaches beyond the frame"),
+    ],
+)
+def test_unexplained_bytes_are_the_whole_frame(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks, script: Any, reason: str
+) -> None:
+    seen, found = judge(Cheat(script=script), wide, servers, networks)
+    assert reason in " ".join(found.whole_visible)
+    covered = footprints(seen, 3, wide.shape[:2])
+    assert covered[0].all()
+    assert not covered[1:].any()
+
+
+def test_a_message_past_the_ledger_is_found(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+        send, data = raw(frame, edge, cloud)
+        send(data)
+
+    with pytest.raises(AuditError, match="nothing of it"):
+        run(Cheat(script=script), wide, servers, networks)

@@ -1,0 +1,129 @@
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+
+from pedbench.models.family import FamilyNetworks
+from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.wire import Call, decode_answer, encode_call
+
+ORPHANS = """
+import multiprocessing.forkserver, sys
+from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.offload.virtual import VirtualServers
+if __name__ == "__main__":
+    servers = VirtualServers(2, FamilyNetworks(family=MINI, random_seed=0))
+    print(*servers.pids(), multiprocessing.forkserver._forkserver._forkserver_pid, servers._directory.name, flush=True)
+    {end}
+"""
+
+
+def ended(descriptor: int, seconds: float) -> bool:
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["killed", "failed"])
+def test_servers_end_with_their_parent(tmp_path: Path, end: str) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(ORPHANS.replace("{end}", "sys.stdin.read()" if end == "killed" else "1 / 0"))
+    parent = subprocess.Popen(
+        [sys.executable, script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    with parent:
+        assert parent.stdout is not None
+        *pids, directory = parent.stdout.readline().split()
+        descriptors = []
+        for pid in pids:
+            try:
+                descriptors.append(os.pidfd_open(int(pid)))
+            except ProcessLookupError:
+                assert end == "failed"
+        if end == "killed":
+            parent.kill()
+        parent.wait(10)
+        for descriptor in descriptors:
+            assert ended(descriptor, 2.0)
+            os.close(descriptor)
+    assert not Path(directory).exists()
+
+
+def test_commands_reach_the_living_when_one_is_lost(networks: FamilyNetworks) -> None:
+    with VirtualServers(2, networks) as servers:
+        servers.kill(0)
+        for _ in range(2):
+            with pytest.raises(ServerLost, match=r"servers \[0\] are gone"):
+                servers.set_mode(turns=False, threads=2)
+        assert servers.restart_lost() == (0,)
+        servers.forget()
+        assert servers.collect() == [[], []]
+        assert servers.restart_lost() == ()
+
+
+def test_a_failing_command_says_why(servers: VirtualServers) -> None:
+    with pytest.raises(RuntimeError, match="unknown weights 'none'"):
+        servers.load("none")
+    assert len(servers.collect()) == len(servers)
+
+
+def test_unknown_modules_fail_before_anything_starts(networks: FamilyNetworks) -> None:
+    with pytest.raises(ModuleNotFoundError):
+        VirtualServers(1, networks, modules=["no_such_module"])
+
+
+def test_other_code_on_the_server_is_refused(
+    networks: FamilyNetworks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "changing.py"
+    source = Path(__file__).with_name("own_operations.py").read_text()
+    module.write_text(source)
+    plain = VirtualServers._start
+
+    def change(self: VirtualServers, servers: range) -> object:
+        module.write_text(source + "\n# changed\n")
+        started = plain(self, servers)
+        return started
+
+    # The parent hashed what it loaded; the servers see the changed file.
+    import pedbench.offload.virtual as virtual
+
+    hashed = dict.fromkeys(["echo"], "0" * 64)
+    monkeypatch.setattr(VirtualServers, "_start", change)
+    monkeypatch.setattr(virtual, "source_hash", lambda operation: hashed.get(operation.name, "1" * 64))
+    with pytest.raises(ValueError, match="other code"):
+        VirtualServers(1, networks, modules=["changing"])
+
+
+def test_garbage_gets_an_error_and_stays_on_record(servers: VirtualServers) -> None:
+    servers.forget()
+    answer = decode_answer(servers.call(0)(b"\xff\xff"))
+    assert "WireError" in answer.error
+    unknown = encode_call(Call(operation="nothing", request=0, sequence=0))
+    assert "unknown operation 'nothing'" in decode_answer(servers.call(0)(unknown)).error
+    tapped = servers.collect()
+    assert [message.data for message in tapped[0]] == [b"\xff\xff", unknown]
+    assert tapped[1:] == [[]] * (len(servers) - 1)
+    servers.forget()
+    assert servers.collect() == [[]] * len(servers)
+
+
+def test_messages_beyond_the_limit_are_refused(servers: VirtualServers) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        servers.call(0)(bytes(65 * 2**20))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_spools_are_private(servers: VirtualServers) -> None:
+    root = Path(servers._directory.name)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (root, *root.iterdir()))
+    assert len(list(root.iterdir())) == len(servers)

@@ -1,0 +1,63 @@
+import pytest
+
+from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
+from pedbench.types import Exchange
+
+
+def exchange(server: int, *times: float) -> Exchange:
+    names = ("sent", "received", "started", "finished", "replied")
+    return Exchange(
+        server=server,
+        operation="o",
+        request=0,
+        sequence=0,
+        bytes_up=0,
+        bytes_down=0,
+        **dict(zip(names, times, strict=True)),
+    )
+
+
+def phases(times: PassTimes) -> tuple[float, ...]:
+    return times.prepare, times.uplink, times.server, times.downlink, times.edge
+
+
+def test_wall_follows_the_reply_that_came_last() -> None:
+    rounds = [
+        # Server 1 is sent later but decides the round; server 0 has the longer downlink.
+        [exchange(0, 2, 3, 3, 4, 7), exchange(1, 2.5, 4, 5, 8, 9)],
+        [exchange(0, 10, 11, 11, 12, 13)],
+    ]
+    # From 1.8 on the preparation runs beside the first message.
+    clock = Clock(start=1, stop=15, prepare=[(1, 1.5), (1.2, 2.25)])
+    times = wall_times(rounds, clock)
+    assert phases(times) == pytest.approx((1, 2 + 1, 4 + 1, 1 + 1, 3))
+    assert times.total == pytest.approx(14)
+
+
+def test_rounds_that_overlap_are_not_counted_twice() -> None:
+    rounds = [[exchange(0, 0, 1, 1, 6, 7)], [exchange(1, 3, 4, 4, 8, 10)]]
+    times = wall_times(rounds, Clock(start=0, stop=12))
+    assert times.total == pytest.approx(12)
+    assert times.edge == pytest.approx(2)
+
+
+def test_turns_compose_as_if_servers_were_apart() -> None:
+    rounds = [
+        # Server 1 waits 2 s for its turn, which does not count; server 0 is called twice in the round.
+        [exchange(0, 1, 2, 2, 3, 4), exchange(1, 4, 5, 7, 9, 10), exchange(0, 10, 11, 11, 14, 16)],
+        [exchange(2, 18, 19, 19, 20, 21)],
+    ]
+    clock = Clock(start=0, stop=24, prepare=[(0, 1)])
+    # Round one: server 0 takes 1+1+1 and 1+3+2, server 1 only 1+2+1. Edge: 24 - 1 - (3 + 6 + 6 + 3).
+    assert phases(turn_times(rounds, clock)) == pytest.approx((1, 2 + 1, 4 + 1, 3 + 1, 5))
+
+
+def test_a_pass_without_messages_is_all_edge() -> None:
+    clock = Clock(start=5, stop=7, prepare=[(5, 5.5)])
+    assert phases(wall_times([], clock)) == phases(turn_times([], clock)) == (0.5, 0, 0, 0, 1.5)
+
+
+def test_the_clock_times_what_runs_inside() -> None:
+    with Clock() as clock, clock.preparing():
+        pass
+    assert clock.start <= clock.prepare[0][0] <= clock.prepare[0][1] <= clock.stop

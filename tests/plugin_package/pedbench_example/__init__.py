@@ -1,0 +1,1 @@
+"""An attack and a defense that live outside of pedbench."""

@@ -1,0 +1,170 @@
+"""The command line as a user meets it, and what it says about progress."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pedbench.cli import main
+from pedbench.console import Console
+
+ROOT = Path(__file__).parents[1]
+
+
+def pedbench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert isinstance(left.value.code, int)
+    return left.value.code, captured.out, captured.err
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    script = """if True:
+        import sys
+        from pedbench.cli import main
+        try:
+            main(["list"])
+        except SystemExit as left:
+            print(left.code, sorted({"torch", "numpy", "pandas"} & set(sys.modules)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *listed, status = done.stdout.splitlines()
+    assert status == "0 []"
+    assert {"attacks", "  mean_colour", "suites", "  mini"} <= set(listed)
+
+
+def test_a_broken_plugin_is_listed_with_its_traceback(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("from pedbench.base import Attack\nimport no_such_module\nclass Broken(Attack): ...\n")
+    status, out, _ = pedbench(capsys, "list", "attacks", "--long", "--plugin", str(path))
+    assert status == 0
+    assert "No module named 'no_such_module'" in out
+    assert "Traceback" in out
+    assert "mean_colour" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["list", "attack"], "pedbench: there is no kind 'attack' (did you mean 'attacks'?)"),
+        (["run", "mimi"], "pedbench: there is no suite named 'mimi' (did you mean 'mini'?)"),
+        (["run", "mini", "--suite", "proof"], "pedbench: two suites were given"),
+        (["run", "--plugin", "nowhere.py"], "pedbench: --plugin: there is no file or folder"),
+        (["check", "mean_color"], "pedbench: there is no attack or defense named 'mean_color' (did you mean"),
+        (["train", "nothing"], "pedbench: no recipe for 'nothing'"),
+        (["run", "--limit", "none"], "--limit"),
+    ],
+)
+def test_wrong_input_is_a_sentence_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    status, _, err = pedbench(capsys, *arguments)
+    assert status == 2
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_where() -> None:
+    with pytest.raises(ValueError, match="no suite named"):
+        main(["run", "mimi", "--debug"])
+
+
+def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "careless.py"
+    path.write_text(CARELESS)
+    status, out, err = pedbench(capsys, "check", str(path))
+    assert status == 1
+    failed = [line.strip() for line in out.splitlines() if line.strip().startswith("failed")]
+    for words in (
+        "the same guess twice: the same view and generator gave two",
+        "the view is left as it is: the attack wrote",
+        "guess without a view: expected values in [0, 1], found -0.5",
+        "guess of a tiny frame: expected a float32 array of shape (8, 8, 3)",
+        "batches change nothing",
+    ):
+        assert any(words in line for line in failed), (words, out)
+    assert "checks failed" in err
+
+
+CARELESS = '''
+from dataclasses import dataclass
+
+import numpy as np
+
+from pedbench.base import Attack
+
+
+@dataclass(kw_only=True)
+class Careless(Attack):
+    """Break every rule."""
+
+    name = "careless"
+    version = 1
+    needs = frozenset({"nothing", "pixels"})
+
+    def reconstruct(self, view, rng):
+        if not view.patches:
+            return np.full((*view.frame_size, 3), -0.5, np.float32)
+        if min(view.frame_size) < 10:
+            return np.zeros((10, 10, 3), np.float32)
+        view.patches[0].picture[:] = 0
+        return np.random.random((*view.frame_size, 3)).astype(np.float32)
+'''
+
+
+@pytest.mark.slow
+def test_all_attacks_and_defenses_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = pedbench(capsys, "check")
+    assert status == 0, out
+
+
+def test_doctor_names_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pedbench.commands.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
+    status, out, _ = pedbench(capsys, "doctor")
+    assert status == 1
+    assert "python -m pip install 'torch>=99'" in out
+    assert "package no-such-package: not installed" in out
+    assert "ok      Python" in out
+
+
+def test_plain_lines_come_only_for_what_takes_long() -> None:
+    now = 0.0
+    stream = io.StringIO()
+    console = Console(stream, clock=lambda: now)
+    with console.stage("quick", 2) as advance:
+        advance(2)
+    assert stream.getvalue() == ""
+    with console.stage("slow [1]", 30) as advance:
+        for _ in range(30):
+            now += 1.0
+            advance(1)
+    assert stream.getvalue().splitlines() == [
+        "slow [1]: 2 of 30, about 28 s left",
+        "slow [1]: 12 of 30, about 18 s left",
+        "slow [1]: 22 of 30, about 8 s left",
+        "slow [1]: 30 done in 30.0 s",
+    ]
+
+
+def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    console = Console(stream)
+    with console.stage("outer", 2) as outer, console.stage("inner") as inner:
+        inner(3)
+        outer(1)
+        console.line("a [red] line")
+    assert "outer" in stream.getvalue()
+    assert "a [red] line" in stream.getvalue()

@@ -1,0 +1,195 @@
+"""Suite files, and what the command line makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pedbench.registry import PluginError, Registry
+from pedbench.resolve import Overrides, resolve
+from pedbench.suite import DatasetChoice, DefenseChoice, Suite, SuiteError, load_suite, suite_names, to_toml
+
+SUITE = """
+name = "small"
+version = 1
+seed = 3
+model = "mini"
+attacks = ["mean_colour", { name = "biharmonic", params = { side = 40 } }]
+metrics = []
+coalitions = [{ c = 1, m = 3 }, { c = "N", m = 1 }]
+[dataset]
+name = "still"
+limit = 4
+[[utility]]
+protocol = "clicks"
+prompts = ["1"]
+[[defenses]]
+name = "on_device"
+[[defenses]]
+name = "ped_sam"
+params = { servers = 3 }
+latency = false
+[latency]
+samples = 2
+warmup = 1
+"""
+
+DATASET = '''
+"""A test dataset."""
+from dataclasses import dataclass
+
+from pedbench.base import Dataset
+
+
+@dataclass(kw_only=True)
+class Still(Dataset):
+    """Nothing."""
+
+    name = "still"
+    version = 1
+    data: str = ""
+    revision = "1"
+    left_out = {}
+
+    def ids(self):
+        return []
+
+    def __getitem__(self, index):
+        raise IndexError(index)
+'''
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    path = tmp_path / "still.py"
+    path.write_text(DATASET)
+    return Registry([path])
+
+
+def loaded(tmp_path: Path, text: str = SUITE) -> Suite:
+    path = tmp_path / "small.toml"
+    path.write_text(text)
+    return load_suite(str(path))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        (
+            "limit = 4",
+            "limit = 0",
+            r"small\.toml: dataset\.limit: expected greater than or equal to 1, found 0",
+        ),
+        ("limit = 4", "limt = 4", r"dataset\.limt: unknown key 'limt' \(did you mean 'limit'\?\)"),
+        ("seed = 3", "seed = '3'", r"seed: expected a valid integer, found '3'"),
+        ("seed = 3", "", r"seed: this key is missing"),
+        ("seed = 3", "seed = = 3", r"small\.toml is not TOML"),
+        ("c = 1,", "c = 0,", r"at least one server"),
+        ('"clicks"', '"taps"', r"utility\.0\.protocol: expected 'clicks' or 'saf', found 'taps'"),
+    ],
+)
+def test_a_wrong_file_is_explained(tmp_path: Path, before: str, after: str, sentence: str) -> None:
+    with pytest.raises(SuiteError, match=sentence):
+        loaded(tmp_path, SUITE.replace(before, after))
+
+
+def test_unknown_suites_suggest_the_nearest() -> None:
+    with pytest.raises(SuiteError, match=r"did you mean 'mini'\?"):
+        load_suite("mimi")
+    with pytest.raises(FileNotFoundError, match=r"no suite file nowhere\.toml"):
+        load_suite("nowhere.toml")
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_of_ours_can_be_written_and_read_again(tmp_path: Path, name: str) -> None:
+    suite = load_suite(name)
+    assert suite.name == name
+    assert loaded(tmp_path, to_toml(suite)) == suite
+
+
+scalars = (
+    st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+params = st.dictionaries(st.text(), scalars | st.lists(scalars, max_size=3), max_size=4)
+
+
+@given(params=params)
+def test_any_parameters_survive_toml(
+    tmp_path_factory: pytest.TempPathFactory, params: dict[str, object]
+) -> None:
+    suite = load_suite("proof").model_copy(
+        update={
+            "dataset": DatasetChoice.model_validate({"name": "x", "params": params}),
+            "defenses": [DefenseChoice.model_validate({"name": "y", "params": params})],
+        }
+    )
+    assert loaded(tmp_path_factory.getbasetemp(), to_toml(suite)) == suite
+
+
+def test_resolving_completes_parameters_and_is_stable(tmp_path: Path, registry: Registry) -> None:
+    suite = loaded(tmp_path)
+    resolved = resolve(suite, Overrides(), registry)
+    assert resolved.defenses[1].params["servers"] == 3
+    assert set(resolved.defenses[1].params) > {"servers", "assignment", "payload", "weights"}
+    assert not resolved.defenses[1].latency
+    assert resolved.attacks[1].params == {"side": 40}
+    again = loaded(tmp_path, to_toml(resolved))
+    assert resolve(again, Overrides(), registry) == resolved
+
+
+def test_sweeps_expand_without_duplicates(tmp_path: Path, registry: Registry) -> None:
+    overrides = Overrides(
+        defenses=["ped_sam", "gaussian_blur"],
+        sweeps=["gaussian_blur.sigma=0.0125, 0.025", "ped_sam.servers=3,5,3"],
+    )
+    resolved = resolve(loaded(tmp_path), overrides, registry)
+    assert [
+        (choice.name, choice.params.get("servers"), choice.params.get("sigma"))
+        for choice in resolved.defenses
+    ] == [
+        ("ped_sam", 3, None),
+        ("ped_sam", 5, None),
+        ("gaussian_blur", None, 0.0125),
+        ("gaussian_blur", None, 0.025),
+    ]
+
+
+def test_overrides_select_and_limit(tmp_path: Path, registry: Registry) -> None:
+    overrides = Overrides(
+        attacks=["biharmonic"],
+        dataset="still",
+        data=tmp_path,
+        limit=2,
+        seed=9,
+        sweeps=["pixelate.weights=original"],
+    )
+    resolved = resolve(loaded(tmp_path), overrides, registry)
+    assert [choice.name for choice in resolved.defenses] == ["on_device", "ped_sam", "pixelate"]
+    assert [choice.params for choice in resolved.attacks] == [{"side": 40}]
+    assert (resolved.dataset.limit, resolved.seed) == (2, 9)
+    assert resolved.dataset.params == {"data": str(tmp_path.resolve())}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (Overrides(model="minni"), r"no model family 'minni' \(did you mean 'mini'\?\)"),
+        (Overrides(defenses=["pedsam"]), r"no defense named 'pedsam' \(did you mean 'ped_sam'\?\)"),
+        (Overrides(sweeps=["gaussian_blur=3"]), r"--sweep expects DEFENSE\.PARAMETER=VALUE"),
+        (Overrides(sweeps=["gaussian_blur.sigmma=3"]), r"no parameter 'sigmma' \(did you mean 'sigma'\?\)"),
+        (Overrides(sweeps=["gaussian_blur.sigma=x"]), r"expected float, found 'x'"),
+    ],
+)
+def test_wrong_overrides_are_explained(
+    tmp_path: Path, registry: Registry, overrides: Overrides, sentence: str
+) -> None:
+    with pytest.raises((SuiteError, PluginError), match=sentence):
+        resolve(loaded(tmp_path), overrides, registry)
+    with pytest.raises(SuiteError, match=r"no prompt '2'\. Known: 1, 3, 5, box"):
+        resolve(loaded(tmp_path, SUITE.replace('["1"]', '["2"]')), Overrides(), registry)
