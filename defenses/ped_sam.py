@@ -7,8 +7,9 @@ import numpy as np
 from pedbench.base import Defense, Embedding
 from pedbench.models.windows import WindowGrid
 from pedbench.offload.assignment import POLICIES, assign
-from pedbench.offload.cloud import PAYLOADS, Cloud
+from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
+from pedbench.offload.scatter import PAYLOADS
 from pedbench.types import Picture
 
 

@@ -53,6 +53,9 @@ def audit(
     frame = truth.shape[:2]
     whole = [f"server {seen.message.server}: {seen.problem}" for seen in observations if seen.problem]
     invalid = []
+    strangers = {seen.message.server for seen in observations} - set(range(defense.servers))
+    if strangers:
+        invalid.append(f"messages to servers {sorted(strangers)}, declared are {defense.servers}")
     if defense.disclosure == "nothing" and observations:
         invalid.append(f"declared that nothing is sent, found {len(observations)} messages")
     if defense.disclosure == "exact":
@@ -78,8 +81,8 @@ def same_messages(
     """Compare two passes with the same generator over different pictures of one size.
 
     Servers whose messages are the same in both learnt nothing of what differs between the pictures. For
-    a decoy the pictures have nothing in common; for windows that must not mix, all pixels but one server's are
-    replaced.
+    a decoy the pictures have nothing in common; for windows that must not mix, all pixels but one server's
+    are replaced.
 
     Args:
         first: Received in one pass.

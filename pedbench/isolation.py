@@ -92,6 +92,7 @@ class AttackProcess:
             "prior": str(prior.resolve()),
         }
         self._lock = threading.Lock()
+        self._closed = False
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
@@ -114,6 +115,9 @@ class AttackProcess:
         with self._lock:
             try:
                 connection = self._connection or self._start()
+                # Asked after the start: `close` marks first and kills then, so one of the two is seen.
+                if self._closed:
+                    raise EOFError
                 connection.send_bytes(json.dumps({"attack": index, "seeds": list(seeds)}).encode())
                 for view in views:
                     connection.send_bytes(view)
@@ -125,7 +129,7 @@ class AttackProcess:
                 raise AttackFailure(spec.name, "AttackDied", reason) from error
             # Interrupted half-way, the next answer to arrive would belong to this call.
             except BaseException:
-                self.kill()
+                self._kill()
                 self._stop()
                 raise
         if "failure" in answer:
@@ -137,13 +141,13 @@ class AttackProcess:
         return Guesses(pictures=pictures, seconds=answer["seconds"])
 
     def close(self) -> None:
-        """End the process; a guess that another thread waits for fails."""
-        self.kill()
+        """End the process for good; a guess that another thread waits for fails."""
+        self._closed = True
+        self._kill()
         with self._lock:
             self._stop()
 
-    def kill(self) -> None:
-        """End the process at once, without waiting for it."""
+    def _kill(self) -> None:
         process = self._process
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -178,7 +182,7 @@ class AttackProcess:
         return ours
 
     def _stop(self) -> int | None:
-        """End the process group and return its exit status."""
+        """Clear away after a process that has ended or is to end, and return its exit status."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -187,7 +191,7 @@ class AttackProcess:
             try:
                 status = self._process.wait(timeout=2)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._kill()
                 status = self._process.wait()
             self._process = None
         if self._scratch is not None:

@@ -11,7 +11,9 @@ import pandas as pd
 from pedbench.attack_pool import AttackPool
 from pedbench.cell import Cell
 from pedbench.console import Console
-from pedbench.measure import Bench, Outcome, measure, time_turns, warm_up
+from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.defense import measure
+from pedbench.measure.latency import time_turns, warm_up
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.operations import defined_in
 from pedbench.offload.virtual import VirtualServers

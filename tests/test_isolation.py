@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -308,3 +310,31 @@ def test_closing_ends_a_guess_that_never_ends(bench: Bench) -> None:
         hanging, queued = (pool.submit(bench.specs["hang"], [bench.view], [0]) for _ in range(2))
     assert isinstance(hanging.exception(), AttackFailure)
     assert queued.cancelled()
+
+
+def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:
+    script = (
+        "import sys, threading, time; from pathlib import Path\n"
+        "from pedbench.isolation import AttackProcess; from pedbench.registry import PluginSpec\n"
+        "spec = PluginSpec.from_json(sys.argv[1]); process = AttackProcess([spec], prior=Path(sys.argv[2]))\n"
+        "threading.Thread(target=process.guess, args=(spec, [sys.stdin.buffer.read()], [0])).start()\n"
+        "while process.enforced is None: time.sleep(0.01)\n"
+        "print(process._process.pid, flush=True)\n"
+    )
+    arguments = [bench.specs["hang"].to_json(), str(bench.prior)]
+    root = str(Path(__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": root, "TMPDIR": str(bench.data)},
+    ) as harness:
+        assert harness.stdin is not None
+        assert harness.stdout is not None
+        harness.stdin.write(bench.view)
+        harness.stdin.close()
+        worker = os.pidfd_open(int(harness.stdout.readline()))
+        harness.kill()
+    ended, _, _ = select.select([worker], [], [], 10)
+    os.close(worker)
+    assert ended

@@ -6,21 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
 from pedbench.base import Embedding, Networks
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.pending import Pending
-from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, stages, to_bytes, to_dtype
+from pedbench.offload.scatter import PAYLOADS, pixels_per_server, window_payloads
+from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.timing import Clock
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
-
-PAYLOADS = ("pixels", "tokens16", "tokens32")
-_TOKEN_DTYPES = {"tokens16": "float16", "tokens32": "float32"}
 
 
 class DisclosureError(ValueError):
@@ -230,8 +226,8 @@ class Cloud:
         stage = stages(network)[0]
         with self.clock.preparing():
             pixels = to_bytes(frame)
-            self.give(_shares(assignment, self._frame_size, stage.grid))
-            payloads = _payloads(network, pixels, assignment, payload)
+            self.give(pixels_per_server(assignment, self._frame_size, stage.grid))
+            payloads = window_payloads(network, pixels, assignment, payload)
         operation = "encode_windows" if payload == "pixels" else "encode_window_tokens"
         pendings = self.send(payloads, operation, {"weights": weights, "reply": reply})
         self.streamed.update((server, pending.sequence) for server, pending in pendings.items())
@@ -240,38 +236,3 @@ class Cloud:
             tokens = torch.tensor(pending.result()["tokens"], device=network.device)
             encoded.update(zip(sorted(assignment[server]), tokens, strict=True))
         return stage.assemble(encoded, pixels.shape[:2])
-
-
-def _shares(assignment: Assignment, frame: tuple[int, int], grid: WindowGrid) -> dict[int, int]:
-    """Pixels of the frame that each server would get.
-
-    Raises:
-        ValueError: A window is missing, stands twice or holds nothing of the frame.
-    """
-    assigned = [window for windows in assignment.values() for window in windows]
-    if sorted(assigned) != sorted(grid.active(frame)):
-        raise ValueError(
-            f"expected each of the windows {grid.active(frame)} once, found the assignment {dict(assignment)}"
-        )
-    return {
-        server: sum(grid.tile(window, frame).area for window in windows)
-        for server, windows in assignment.items()
-    }
-
-
-def _payloads(network: Any, pixels: Bytes, assignment: Assignment, payload: str) -> dict[int, Payload]:
-    frame = np.array(pixels.shape[:2], np.int32)
-    grid = stages(network)[0].grid
-    tokens = {} if payload == "pixels" else embed_windows(network, pixels)
-    payloads: dict[int, Payload] = {}
-    for server, windows in assignment.items():
-        ordered = sorted(windows)
-        if not ordered:
-            continue
-        places = {"positions": np.array(ordered, np.int32), "frame": frame}
-        if payload == "pixels":
-            payloads[server] = {"pixels": cut_tiles(pixels, ordered, grid), **places}
-        else:
-            values = np.stack([tokens[window] for window in ordered])
-            payloads[server] = {"tokens": to_dtype(values, _TOKEN_DTYPES[payload]), **places}
-    return payloads

@@ -49,6 +49,8 @@ def write_report(run_dir: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for name, frame in frames.items():
         frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    for old in (run_dir / "figures").glob("*"):
+        old.unlink()
     drawing = privacy_utility(run, frames["combined"])
     if drawing is not None:
         save(drawing, run_dir / "figures")

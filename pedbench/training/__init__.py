@@ -70,7 +70,9 @@ def train(
     training, validation = packed("train", TRAINING_SCENES, say), packed("val", VALIDATION_SCENES, say)
     torch.manual_seed(recipe.seed)
     network = _started(recipe, out).to(device)
-    teacher = load(out / f"{recipe.teacher}.safetensors", architecture(recipe.teacher)) if recipe.teacher else None
+    teacher = (
+        load(out / f"{recipe.teacher}.safetensors", architecture(recipe.teacher)) if recipe.teacher else None
+    )
     if teacher is not None:
         teacher = teacher.to(device).requires_grad_(False)
     channels = architecture(recipe.architecture).neck_channels
@@ -101,14 +103,13 @@ def _write_prior(out: Path, say: Callable[[str], None]) -> None:
 
 def packed(split: Split, count: int, say: Callable[[str], None]) -> PackedScenes:
     """The scenes of a split as arrays, rendered and packed when they are not there yet."""
+
     def progress(done: int, wanted: int) -> None:
         if done % 500 == 0:
             say(f"{done} of {wanted} {split} scenes")
 
     folder = home() / "scenes" / f"{REVISION}-{split}-{SPLIT_SEEDS[split]}-{count}"
-    write_split(
-        folder, seed=SPLIT_SEEDS[split], count=count, split=split, workers=cores(), progress=progress
-    )
+    write_split(folder, seed=SPLIT_SEEDS[split], count=count, split=split, workers=cores(), progress=progress)
     return pack(folder, canvas=320, progress=progress)
 
 

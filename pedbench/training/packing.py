@@ -103,7 +103,12 @@ def pack(
                 progress(place + 1, count)
         images.flush()
         labels.flush()
-        for name, array in (("sizes", sizes), ("counts", counts), ("categories", categories), ("centres", centres)):
+        for name, array in (
+            ("sizes", sizes),
+            ("counts", counts),
+            ("categories", categories),
+            ("centres", centres),
+        ):
             np.save(target / f"{name}.npy", array)
         (target / "done").touch()
     arrays = {

@@ -69,7 +69,8 @@ def decode(
     masks_out = hidden[:, 1 : 1 + decoder.num_mask_tokens]
     # Token 0 is for unambiguous prompts; only the three multimask tokens are used and trained.
     weights = torch.stack(
-        [decoder.output_hypernetworks_mlps[i](masks_out[:, i]) for i in range(1, decoder.num_mask_tokens)], dim=1
+        [decoder.output_hypernetworks_mlps[i](masks_out[:, i]) for i in range(1, decoder.num_mask_tokens)],
+        dim=1,
     )
     logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[2:])
     return logits, decoder.iou_prediction_head(hidden[:, 0])[:, 1:]
@@ -103,12 +104,16 @@ def mask_loss(logits: Tensor, predicted: Tensor, target: Tensor, valid: Tensor) 
     total = entropy + dice
     best, _ = total.min(dim=1)
     # A little of the mean keeps all three masks alive.
-    each = 0.9 * best + 0.1 * total.mean(dim=1) + functional.mse_loss(predicted, iou, reduction="none").mean(1)
+    each = (
+        0.9 * best + 0.1 * total.mean(dim=1) + functional.mse_loss(predicted, iou, reduction="none").mean(1)
+    )
     chosen = iou.gather(1, predicted.argmax(dim=1, keepdim=True))[:, 0]
     return (each * valid).sum() / valid.sum().clamp(min=1), chosen
 
 
-def error_click(logits: Tensor, predicted: Tensor, target: Tensor, canvas: int, draw: Tensor) -> tuple[Tensor, ...]:
+def error_click(
+    logits: Tensor, predicted: Tensor, target: Tensor, canvas: int, draw: Tensor
+) -> tuple[Tensor, ...]:
     """A further click at a random place where the best mask so far is wrong.
 
     Args:

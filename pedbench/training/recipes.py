@@ -104,7 +104,11 @@ def training_loss(
                     logits, predicted = _decode(network, features.detach(), prompts, mask_input)
                     draw = torch.rand(len(logits), logits[0, 0].numel(), generator=generator)
                     point, label, mask_input = error_click(
-                        logits, predicted, batch.targets, network.image_encoder.img_size, draw.to(logits.device)
+                        logits,
+                        predicted,
+                        batch.targets,
+                        network.image_encoder.img_size,
+                        draw.to(logits.device),
                     )
                     prompts = prompts.with_click(point, label)
         logits, predicted = _decode(network, features, prompts, mask_input)

@@ -46,4 +46,4 @@ def test_figures_of_the_paper_s_grid() -> None:
 )
 def test_wrong_parameters_are_refused(params: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        PedSam(**params)  # type: ignore[arg-type]
+        PedSam(**params)

@@ -1,7 +1,8 @@
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pedbench.models.family import MINI, FamilyNetworks
@@ -11,9 +12,18 @@ from pedbench.types import Picture
 # The servers load `own_operations` by name, from this process's path.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from made_pictures import picture
-
 NETWORKS = FamilyNetworks(family=MINI, random_seed=0)
+
+
+def make_picture(size: tuple[int, int]) -> Picture:
+    levels = np.random.default_rng(5).integers(0, 256, (*size, 3))
+    return levels.astype(np.float32) / np.float32(255)
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[[tuple[int, int]], Picture]:
+    """Makes a picture of a size (H, W): noise, so that no pixel is like its neighbour by chance."""
+    return make_picture
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +45,9 @@ def servers(shared_servers: VirtualServers) -> VirtualServers:
 
 @pytest.fixture(params=[(240, 320), (320, 320), (320, 200)], ids=["wide", "square", "tall"])
 def frame(request: pytest.FixtureRequest) -> Picture:
-    return picture(request.param)
+    return make_picture(request.param)
 
 
 @pytest.fixture
 def wide() -> Picture:
-    return picture((240, 320))
+    return make_picture((240, 320))

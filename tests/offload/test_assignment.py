@@ -17,7 +17,7 @@ def touching(assignment: Assignment) -> tuple[int, int]:
     """Pairs with a common side, and with a common corner, found from the windows' distances."""
     pairs = [pair for windows in assignment.values() for pair in combinations(windows, 2)]
     distances = [np.linalg.norm(np.subtract(*pair)) for pair in pairs]
-    return sum(d == 1 for d in distances), sum(1 < d < 2 for d in distances)
+    return sum(bool(d == 1) for d in distances), sum(bool(1 < d < 2) for d in distances)
 
 
 @given(
@@ -41,7 +41,7 @@ def test_every_window_is_assigned_once(policy: str, windows: set[Window], server
 def test_dispersed_parts_all_neighbours(size: tuple[int, int], servers: int) -> None:
     assignment = assign("dispersed", grid(*size), servers, np.random.default_rng(0))
     assert touching(assignment) == (0, 0)
-    # Four servers cannot have even shares: each 2x2 block holds all four, so that colours alternate in rows or columns.
+    # Four servers cannot have even shares: a 2x2 block holds all, so they alternate by row or column.
     even = -(-size[0] * size[1] // servers)
     assert max(map(len, assignment.values())) <= even + (servers == 4)
 

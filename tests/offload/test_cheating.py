@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import numpy as np
 import pytest
 
 from pedbench.audit import Audit, audit, same_messages, visible_mask
-from pedbench.base import Embedding
+from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.family import FamilyNetworks
+from pedbench.models.windows import WindowGrid
 from pedbench.observe import Observation, build_view, footprints, observe
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud, DisclosureError
 from pedbench.offload.edge import Edge
 from pedbench.offload.passes import AuditError, Pass, run_pass
-from pedbench.offload.tiles import cut_tiles, embed_windows, to_bytes
+from pedbench.offload.tiles import cut_tiles, embed_windows, to_bytes, to_picture
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import METHOD, Call, encode_call
 from pedbench.plugins.defenses.full_offload import FullOffload
@@ -25,20 +26,24 @@ from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.pixelate import Pixelate
 from pedbench.plugins.defenses.random_payload import RandomPayload
-from pedbench.types import Picture, Prior
+from pedbench.types import Payload, Picture, Prior
 
 W = "reordered"
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
 
 
 @dataclass(kw_only=True)
-class Cheat(PedSam):
-    """Claims a window a server, and does what a test wants."""
+class Cheat(Defense):
+    """Claims to be ped_sam, and does what a test wants."""
 
     name = "cheat"
     version = 1
+    disclosure: ClassVar[Disclosure] = "exact"
     script: Callable[[Picture, Edge, Cloud], Any]
-    weights: str = W
+    servers: int = 3
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return float(PedSam().max_share(frame, grid))
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         self.script(frame, edge, cloud)
@@ -166,7 +171,7 @@ def whole_as_a_payload(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def in_low_bits(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     pixels, hidden = to_bytes(frame), to_bytes(frame[::-1].copy())
-    cloud.encode_windows(((pixels & 0xFE) | (hidden >> 7)) / np.float32(255), windows(frame, edge), weights=W)
+    cloud.encode_windows(to_picture((pixels & 0xFE) | (hidden >> 7)), windows(frame, edge), weights=W)
 
 
 def in_low_bits_of_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -243,7 +248,7 @@ def test_messages_of_a_silent_defense_are_invalid(
 ) -> None:
     @dataclass(kw_only=True)
     class Silent(Cheat):
-        disclosure = "nothing"
+        disclosure: ClassVar[Disclosure] = "nothing"
 
     _, found = judge(Silent(script=in_low_bits), wide, servers, networks)
     assert "nothing is sent" in found.invalid[0]
@@ -251,7 +256,7 @@ def test_messages_of_a_silent_defense_are_invalid(
 
 def raw(frame: Picture, edge: Edge, cloud: Cloud) -> tuple[Any, bytes]:
     """A message past the harness, but well-formed: one window of the frame."""
-    payload = {
+    payload: Payload = {
         "pixels": cut_tiles(to_bytes(frame), [(0, 0)], edge.grid(W)),
         "positions": np.array([(0, 0)], np.int32),
         "frame": np.array(frame.shape[:2], np.int32),
@@ -268,10 +273,12 @@ def in_metadata(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def in_the_user_agent(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     _, data = raw(frame, edge, cloud)
-    target = cloud.servers._members[0].channel._channel.target().decode()
+    ours: Any = cloud.servers._members[0].channel
+    target = ours._channel.target().decode()
     agent = ("grpc.primary_user_agent", to_bytes(frame).tobytes()[:100].hex())
     with grpc.insecure_channel(target, options=[agent]) as channel:
-        channel.unary_unary(METHOD)(data)
+        send: Any = channel.unary_unary(METHOD)
+        send(data)
 
 
 def behind_the_message(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -282,7 +289,8 @@ def behind_the_message(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 def in_the_method(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     _, data = raw(frame, edge, cloud)
     channel = cloud.servers._members[0].channel
-    channel.unary_unary(f"{METHOD}/{to_bytes(frame).tobytes()[:30].hex()}")(data)
+    send: Any = channel.unary_unary(f"{METHOD}/{to_bytes(frame).tobytes()[:30].hex()}")
+    send(data)
 
 
 def without_a_way_to_pixels(frame: Picture, edge: Edge, cloud: Cloud) -> None:

@@ -1,10 +1,10 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from made_pictures import picture
 
 from pedbench.base import Networks
 from pedbench.models.architectures import SMALL, Architecture
@@ -18,10 +18,11 @@ from pedbench.offload.operations import (
     places,
 )
 from pedbench.offload.tiles import crop_tiles, cut_tiles, embed_windows, stages, to_bytes
-from pedbench.types import Patch, Tokens
+from pedbench.types import Patch, Picture, Tokens
 
+Make = Callable[[tuple[int, int]], Picture]
 ARGUMENTS = {"weights": "reordered", "reply": "float32"}
-# More channels than a patch has values, so that the patch embedding can be undone; windows reach over the border.
+# More channels than a patch has values, so that the embedding can be undone; windows reach over the border.
 WIDE = Architecture(
     name="wide",
     image_size=64,
@@ -77,7 +78,9 @@ def tokens_payload(networks: One, pixels: Any, windows: list[tuple[int, int]], d
 
 @pytest.mark.parametrize("size", [(256, 256), (192, 256), (256, 113)])
 @pytest.mark.parametrize("kind", ["pixels", "tokens"])
-def test_windows_apart_equal_the_whole_encoder(small: One, size: tuple[int, int], kind: str) -> None:
+def test_windows_apart_equal_the_whole_encoder(
+    picture: Make, small: One, size: tuple[int, int], kind: str
+) -> None:
     pixels = to_bytes(picture(size))
     reference = build_sam(SMALL, fast=False)
     randomise(reference, 3)
@@ -108,7 +111,7 @@ def paste(patches: Any, size: tuple[int, int]) -> Any:
 
 
 @pytest.mark.parametrize("size", [(256, 256), (192, 256), (256, 113)])
-def test_all_windows_show_exactly_the_frame(small: One, size: tuple[int, int]) -> None:
+def test_all_windows_show_exactly_the_frame(picture: Make, small: One, size: tuple[int, int]) -> None:
     frame = picture(size)
     payload = windows_payload(small, to_bytes(frame), list(stages(small.sam)[0].grid.active(size)))
     seen = EncodeWindows().observe(payload, ARGUMENTS, small, 4, 1)
@@ -119,7 +122,7 @@ def test_all_windows_show_exactly_the_frame(small: One, size: tuple[int, int]) -
 
 
 @pytest.mark.parametrize(("dtype", "levels"), [("float32", 0.0), ("float16", 0.5)])
-def test_wide_tokens_show_the_pixels(wide_networks: One, dtype: str, levels: float) -> None:
+def test_wide_tokens_show_the_pixels(picture: Make, wide_networks: One, dtype: str, levels: float) -> None:
     frame = picture((40, 64))
     windows = list(stages(wide_networks.sam)[0].grid.active((40, 64)))
     payload = tokens_payload(wide_networks, to_bytes(frame), windows, dtype)
@@ -128,7 +131,7 @@ def test_wide_tokens_show_the_pixels(wide_networks: One, dtype: str, levels: flo
     assert np.abs(paste(seen, (40, 64)) - frame).mean() * 255 <= levels
 
 
-def test_narrow_tokens_stay_tokens_at_their_places(small: One) -> None:
+def test_narrow_tokens_stay_tokens_at_their_places(picture: Make, small: One) -> None:
     pixels = to_bytes(picture((192, 113)))
     # The window at row 3 holds the frame's last 24 rows, that at column 2 a single column of pixels.
     payload = tokens_payload(small, pixels, [(0, 1), (3, 2)], "float16")
@@ -141,7 +144,7 @@ def test_narrow_tokens_stay_tokens_at_their_places(small: One) -> None:
     assert np.allclose(seen.values, grid[tuple(seen.positions.T)], atol=2e-3, rtol=2e-3)
 
 
-def test_content_beyond_the_frame_is_not_explained(small: One, wide_networks: One) -> None:
+def test_content_beyond_the_frame_is_not_explained(picture: Make, small: One, wide_networks: One) -> None:
     pixels = to_bytes(picture((192, 113)))
     payload = windows_payload(small, pixels, [(3, 2)])
     payload["pixels"][0, -1, -1, 0] = 1
@@ -174,14 +177,14 @@ def test_places_must_be_possible(small: One, windows: Any, frame: tuple[int, int
         places(payload, stages(small.sam)[0].grid)
 
 
-def test_too_large_numbers_do_not_become_infinite(small: One) -> None:
+def test_too_large_numbers_do_not_become_infinite(picture: Make, small: One) -> None:
     payload = tokens_payload(small, to_bytes(picture((20, 20))), [(0, 0)], "float32")
     payload["tokens"][:] = 3e5
     with torch.inference_mode(), pytest.raises(FloatingPointError):
         EncodeWindowTokens().run(payload, {**ARGUMENTS, "reply": "float16"}, small)
 
 
-def test_tiles_come_apart_and_together(small: One) -> None:
+def test_tiles_come_apart_and_together(picture: Make, small: One) -> None:
     pixels = to_bytes(picture((100, 60)))
     grid = stages(small.sam)[0].grid
     windows = grid.active((100, 60))
@@ -196,7 +199,7 @@ def test_pictures_outside_their_range_are_refused() -> None:
     with pytest.raises(ValueError, match="found nan"):
         to_bytes(np.full((2, 2, 3), np.nan, np.float32))
     with pytest.raises(ValueError, match="uint8"):
-        to_bytes(np.zeros((2, 2, 3), np.uint8))  # type: ignore[arg-type]
+        to_bytes(np.zeros((2, 2, 3), np.uint8))
 
 
 def test_own_operations_are_found_by_module() -> None:

@@ -1,15 +1,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from made_pictures import picture
 
 from pedbench.base import Defense, Embedding
 from pedbench.models.family import FamilyNetworks
 from pedbench.models.sam import build_sam, preprocess
+from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import Cloud, DisclosureError
 from pedbench.offload.edge import Edge
 from pedbench.offload.passes import AuditError, Pass, check_bytes, run_pass
@@ -87,7 +88,8 @@ def test_ped_sam_equals_the_whole_encoder(
     assert done.embedding.network is networks.network(W)
     assert {exchange.server for exchange in done.exchanges} == {0, 1, 2}
     assert not any(message.unexplained for message in done.received)
-    assert (len(done.streamed) == 3) and all(exchange.request == 2 for exchange in done.exchanges)
+    assert len(done.streamed) == 3
+    assert all(exchange.request == 2 for exchange in done.exchanges)
 
 
 def test_full_offload_equals_the_whole_encoder(
@@ -103,7 +105,9 @@ def test_full_offload_equals_the_whole_encoder(
     assert exchange.sent <= exchange.received <= exchange.started <= exchange.finished <= exchange.replied
 
 
-def test_servers_without_windows_get_no_message(servers: VirtualServers, networks: FamilyNetworks) -> None:
+def test_servers_without_windows_get_no_message(
+    picture: Callable[[tuple[int, int]], Picture], servers: VirtualServers, networks: FamilyNetworks
+) -> None:
     done = run(PedSam(weights=W), picture((60, 120)), servers, networks)
     assert {message.server for message in done.received} == {0, 1}
 
@@ -118,7 +122,7 @@ def test_taking_turns_changes_times_alone(
     assert not together.composed
     assert apart.embedding.features.equal(together.embedding.features)
     intervals = sorted((exchange.sent, exchange.replied) for exchange in apart.exchanges)
-    assert all(before[1] <= after[0] for before, after in zip(intervals, intervals[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(intervals))
     assert (
         apart.times.total
         < sum(end - start for start, end in intervals) + apart.times.prepare + apart.times.edge
@@ -152,13 +156,15 @@ def test_too_much_for_one_server_is_not_sent(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     @dataclass(kw_only=True)
-    class Greedy(PedSam):
-        def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-            cloud.encode_windows(frame, {0: edge.grid(W).active(frame.shape[:2])}, weights=W)
-            raise AssertionError("not reached")
+    class Greedy(Scripted):
+        def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+            return 0.5
+
+    def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+        cloud.encode_windows(frame, {0: edge.grid(W).active(frame.shape[:2])}, weights=W)
 
     with pytest.raises(DisclosureError, match=r"server 0 would get 100.0%"):
-        run(Greedy(weights=W), wide, servers, networks)
+        run(Greedy(script=script), wide, servers, networks)
     assert servers.collect() == [[], [], []]
 
 

@@ -8,16 +8,21 @@ import grpc
 import pytest
 
 from pedbench.models.family import FamilyNetworks
+from pedbench.offload import virtual
+from pedbench.offload.operations import source_hash
 from pedbench.offload.virtual import ServerLost, VirtualServers
 from pedbench.offload.wire import Call, decode_answer, encode_call
 
 ORPHANS = """
 import multiprocessing.forkserver, sys
 from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.offload import virtual
+from pedbench.offload.operations import source_hash
 from pedbench.offload.virtual import VirtualServers
 if __name__ == "__main__":
     servers = VirtualServers(2, FamilyNetworks(family=MINI, random_seed=0))
-    print(*servers.pids(), multiprocessing.forkserver._forkserver._forkserver_pid, servers._directory.name, flush=True)
+    forkserver = multiprocessing.forkserver._forkserver._forkserver_pid
+    print(*servers.pids(), forkserver, servers._directory.name, flush=True)
     {end}
 """
 
@@ -87,21 +92,14 @@ def test_other_code_on_the_server_is_refused(
     module = tmp_path / "changing.py"
     source = Path(__file__).with_name("own_operations.py").read_text()
     module.write_text(source)
-    plain = VirtualServers._start
-
-    def change(self: VirtualServers, servers: range) -> object:
+    with VirtualServers(1, networks, modules=["changing"]) as servers:
+        servers.kill(0)
+        before = {name: source_hash(operation) for name, operation in servers.operations.items()}
         module.write_text(source + "\n# changed\n")
-        started = plain(self, servers)
-        return started
-
-    # The parent hashed what it loaded; the servers see the changed file.
-    import pedbench.offload.virtual as virtual
-
-    hashed = dict.fromkeys(["echo"], "0" * 64)
-    monkeypatch.setattr(VirtualServers, "_start", change)
-    monkeypatch.setattr(virtual, "source_hash", lambda operation: hashed.get(operation.name, "1" * 64))
-    with pytest.raises(ValueError, match="other code"):
-        VirtualServers(1, networks, modules=["changing"])
+        # This process goes on with what it loaded; the new server loads the changed file.
+        monkeypatch.setattr(virtual, "source_hash", lambda operation: before[operation.name])
+        with pytest.raises(ValueError, match=r"other code .* 'echo'"):
+            servers.restart_lost()
 
 
 def test_garbage_gets_an_error_and_stays_on_record(servers: VirtualServers) -> None:

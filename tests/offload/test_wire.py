@@ -127,6 +127,8 @@ class Sum(Operation):
         return {}
 
 
+A: Any
+B: Any
 A, B = np.zeros((3, 2), np.uint8), np.zeros(3, np.int32)
 
 

@@ -79,11 +79,18 @@ BASE = Cell(
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A run directory and the values that were put into it, by cell id."""
+    """A run directory, and what was put into it.
+
+    Attributes:
+        values: By cell id, of the cells that are ok.
+        cells: Cell ids by (defense, "utility" or "latency") and (defense, c, "geometry" or attack).
+        nasty: The label of the defense whose parameter is hard to write down.
+    """
 
     directory: Path
     values: dict[str, pd.DataFrame]
     cells: dict[tuple[Any, ...], str]
+    nasty: str = f"split(servers=25, note={NASTY})"
 
 
 def utility_values(defense: PluginIdentity, rng: np.random.Generator) -> pd.DataFrame:
@@ -136,7 +143,9 @@ def latency_values(rng: np.random.Generator) -> pd.DataFrame:
     for image in IMAGES[:20]:
         for metric in ("wall", "turn-taking"):
             times = rng.uniform(0.01, 0.1, len(phases))
-            rows += [(image, "", phase, metric, seconds) for phase, seconds in zip(phases, times, strict=True)]
+            rows += [
+                (image, "", phase, metric, seconds) for phase, seconds in zip(phases, times, strict=True)
+            ]
             rows.append((image, "", "end to end", metric, times.sum()))
         rows += [(image, server, "", "bytes up", 150528.0) for server in ("0", "1")]
         rows += [(image, server, "", "bytes down", 1024.0) for server in ("0", "1")]
@@ -161,7 +170,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         fields: dict[str, Any] = {"status": "ok", **outcome}
         append_record(
             directory,
-            Record(cell_id=cell.cell_id, cell=cell.as_dict(), metrics=metrics, provenance=PROVENANCE, **fields),
+            Record(
+                cell_id=cell.cell_id, cell=cell.as_dict(), metrics=metrics, provenance=PROVENANCE, **fields
+            ),
         )
     write_plan(directory, planned)
     return made

@@ -1,0 +1,86 @@
+"""What measurements share, and what comes of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pedbench.attack_pool import AttackPool
+from pedbench.base import Networks
+from pedbench.cell import Cell
+from pedbench.frame import to_frame
+from pedbench.models.stages import window_grid
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.virtual import VirtualServers
+from pedbench.plan import DefensePlan, Plan
+from pedbench.seeds import generator
+from pedbench.types import Picture, Prior, Sample, Status
+from pedbench.utility.agreement import Reference
+
+Row = dict[str, Any]
+"""One value; its keys are columns of `values.SCHEMA`."""
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """What a run's measurements share: loaded once, used for every defense.
+
+    Attributes:
+        networks: The edge's models, which are public.
+        servers: As many as any defense calls.
+        pool: Processes in which attacks run.
+        prior: What attackers know of pictures in general.
+    """
+
+    plan: Plan
+    networks: Networks
+    servers: VirtualServers
+    pool: AttackPool
+    prior: Prior
+    blind: dict[str, dict[str, float]] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
+
+    @property
+    def grid(self) -> WindowGrid:
+        """The window grid of the family's networks."""
+        return window_grid(self.networks.network("original").image_encoder)
+
+    def frame(self, sample: Sample) -> Picture:
+        """The sample's picture as the family's networks want it."""
+        return to_frame(sample.image, self.networks.network("original").image_encoder.img_size)
+
+    def run(self, of: DefensePlan, sample: Sample, frame: Picture, request: int = 0) -> Pass:
+        """One pass of a defense, with the randomness that belongs to this sample and request.
+
+        Args:
+            frame: The sample's, or another picture of its size.
+        """
+        suite = self.plan.suite
+        rng = generator(suite.seed, self.plan.dataset.name, sample.id, of.defense.label, request)
+        return run_pass(of.defense, frame, self.servers, self.networks, rng, request=request)
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What became of some cells on some pictures.
+
+    Attributes:
+        rows: Values by cell id.
+        problems: Status and reason of the cells that cannot be finished, by cell id.
+        flags: Soundness flags by cell id.
+        seconds: Time by stage.
+    """
+
+    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
+    flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def spoil(self, cells: Iterable[Cell], status: Status, reason: str) -> None:
+        """Give cells up; the first reason stays."""
+        for cell in cells:
+            self.problems.setdefault(cell.cell_id, (status, reason))
+            self.rows.pop(cell.cell_id, None)

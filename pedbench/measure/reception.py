@@ -1,0 +1,163 @@
+"""What the servers received of a picture: checked, shared out to coalitions, and measured as geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pedbench.audit import audit, same_messages, visible_mask
+from pedbench.cell import Cell, CoalitionRule
+from pedbench.exposure import exposed_shares
+from pedbench.frame import mask_to_frame
+from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.observe import Observation, build_view, coalitions, content_shares, footprints, observe
+from pedbench.offload.passes import Pass
+from pedbench.plan import DefensePlan
+from pedbench.seeds import generator
+from pedbench.types import Mask, Picture, Sample, View
+from pedbench.utility.segmentation import size_class
+
+
+@dataclass(kw_only=True)
+class Reception:
+    """What coalitions hold of one picture, and the truth to score their guesses by.
+
+    Attributes:
+        views: By coalition.
+        visible: By coalition, what it received exactly.
+        subsets: The coalitions that each rule chose for this picture.
+    """
+
+    sample: Sample
+    frame: Picture
+    views: dict[tuple[int, ...], View]
+    visible: dict[tuple[int, ...], Mask]
+    subsets: dict[CoalitionRule, tuple[tuple[int, ...], ...]]
+
+
+def receive(
+    bench: Bench,
+    of: DefensePlan,
+    sample: Sample,
+    frame: Picture,
+    passes: Sequence[Pass],
+    private: Sequence[Cell],
+    outcome: Outcome,
+) -> Reception | None:
+    """Check what the servers received in all passes over a picture, and share it out to coalitions.
+
+    Args:
+        passes: One per request.
+        private: The privacy cells that want it; they are spoiled if the defense does other than it says, and
+            the geometry cells among them get their values.
+
+    Returns:
+        None if nothing is left to attack.
+    """
+    size = (frame.shape[0], frame.shape[1])
+    operations = bench.servers.operations
+    seen = [observe(done.received, operations, bench.networks, size) for done in passes]
+    invalid = _broken_word(bench, of, sample, frame, passes, seen)
+    if invalid:
+        outcome.spoil(private, "invalid", f"picture {sample.id}: {invalid}")
+        return None
+    everything = tuple(observation for observations in seen for observation in observations)
+    whole = any(observation.problem for observation in everything)
+    covered = footprints(seen[0], of.defense.servers, size)
+    rules = {cell.coalition for cell in private if cell.coalition is not None}
+    subsets = {rule: coalitions(covered, _size(rule, of.defense.servers), rule.m) for rule in rules}
+    views, visible = {}, {}
+    for subset in sorted({subset for chosen in subsets.values() for subset in chosen}):
+        views[subset] = build_view(
+            everything,
+            subset,
+            frame_size=size,
+            disclosure=of.defense.disclosure,
+            description=_description(bench, of),
+            prior=bench.prior,
+        )
+        problem = any(o.problem for o in everything if o.message.server in subset)
+        visible[subset] = np.ones(size, np.bool_) if problem else visible_mask(views[subset], frame)
+    if whole:
+        for cell in private:
+            outcome.flags[cell.cell_id].add("unexplained bytes")
+    for cell in of.geometry:
+        if cell.cell_id in {wanted.cell_id for wanted in private} and cell.coalition is not None:
+            outcome.rows[cell.cell_id] += _geometry(
+                sample, size, covered, [(s, visible[s]) for s in subsets[cell.coalition]]
+            )
+    return Reception(sample=sample, frame=frame, views=views, visible=visible, subsets=subsets)
+
+
+def _broken_word(
+    bench: Bench,
+    of: DefensePlan,
+    sample: Sample,
+    frame: Picture,
+    passes: Sequence[Pass],
+    seen: Sequence[Sequence[Observation]],
+) -> str:
+    """Why the defense does other than it says; empty if it keeps its word."""
+    for done, observations in zip(passes, seen, strict=True):
+        found = audit(observations, frame, of.defense, bench.networks, done.streamed)
+        if found.invalid:
+            return found.invalid[0]
+    if of.defense.disclosure == "decoy":
+        noise = generator(bench.plan.suite.seed, bench.plan.dataset.name, sample.id, "another picture")
+        other = (noise.integers(0, 256, frame.shape) / 255).astype(np.float32)
+        difference = same_messages(passes[0].received, bench.run(of, sample, other).received)
+        if difference:
+            return f"a decoy depends on the picture: {difference}"
+    return ""
+
+
+def _size(rule: CoalitionRule, servers: int) -> int:
+    return max(1, servers) if rule.c == "N" else rule.c
+
+
+def _description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
+    identity = of.planned.identity
+    return {
+        "defense": identity.name,
+        "version": identity.version,
+        "params": dict(identity.params),
+        "family": bench.plan.family.name,
+        "servers": of.defense.servers,
+    }
+
+
+def _geometry(
+    sample: Sample, size: tuple[int, int], covered: Any, visible: Sequence[tuple[tuple[int, ...], Mask]]
+) -> list[Row]:
+    rows: list[Row] = [
+        {
+            "image": sample.id,
+            "metric": "visible share",
+            "servers": joined(subset),
+            "value": float(mask.mean()),
+        }
+        for subset, mask in visible
+    ]
+    for server, share in enumerate(content_shares(covered)):
+        rows.append({"image": sample.id, "metric": "content share", "servers": str(server), "value": share})
+    instances = {item.id: mask_to_frame(item.mask, size) for item in sample.instances if not item.crowd}
+    sizes = {item.id: size_class(item.area) for item in sample.instances}
+    for annotation, share in exposed_shares(instances, [mask for _, mask in visible]).items():
+        rows.append(
+            {
+                "image": sample.id,
+                "annotation": annotation,
+                "metric": "exposure",
+                "value": share,
+                "tag": sizes[annotation],
+            }
+        )
+    return rows
+
+
+def joined(subset: tuple[int, ...]) -> str:
+    """A coalition as the column `servers` has it."""
+    return "+".join(str(server) for server in subset)
