@@ -252,7 +252,11 @@ class Networks(ABC):
 
     @abstractmethod
     def network(self, weights: str) -> Any:
-        """The `segment_anything.modeling.Sam` of a variant: original, fine-tuned, reordered, windowed, dropped, small."""
+        """The `segment_anything.modeling.Sam` of a variant.
+
+        Args:
+            weights: original, fine-tuned, reordered, windowed, dropped or small.
+        """
 
 
 @dataclass(kw_only=True)

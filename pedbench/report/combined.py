@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pedbench.cell import canonical_json
@@ -13,6 +14,9 @@ from pedbench.report.run import Run
 from pedbench.report.tables import latency, privacy, utility
 
 _BAD = ("failed", "invalid")
+
+_TIE = 1e-9
+"""Attacks whose means differ by less are equally strong."""
 
 
 def combined(run: Run) -> pd.DataFrame:
@@ -26,8 +30,9 @@ def combine(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame, latency: pd.
     The utility columns are about the first protocol's first prompt, on medium and large objects where sizes
     are known. Privacy is about the first metric that has a leakage; of each coalition rule (columns with
     `_c{c}_m{m}`) the attack with the largest mean leakage is reported and named, and so is the one with the
-    largest mean advantage, which may be another. privacy_complete_c{c}_m{m} is false where an attack failed
-    or has not run, so that these numbers are lower bounds. Latency is about the first link, end to end.
+    largest mean advantage, which may be another; `_ties` counts others that are as strong.
+    privacy_complete_c{c}_m{m} is false where an attack failed or has not run, so that these numbers are lower
+    bounds. Latency is about the first link, end to end.
 
     Args:
         utility: From `tables.utility`; the other two alike.
@@ -102,6 +107,12 @@ def _privacy(rows: pd.DataFrame, leakage: str, rule: str) -> Iterator[tuple[str,
         strongest = None if found.empty else found.iloc[found["value"].argmax()]
         yield from _number(f"{name}_{rule}", strongest).items()
         yield f"{name}_{rule}_attack", "" if strongest is None else strongest["attack"]
+        ties = (
+            0
+            if strongest is None
+            else np.isclose(found["value"], strongest["value"], rtol=0, atol=_TIE).sum() - 1
+        )
+        yield f"{name}_{rule}_ties", int(ties)
         yield f"{name}_{rule}_flags", _flags(strongest)
     yield f"privacy_complete_{rule}", not attacked["status"].isin(_BAD).any()
     yield f"privacy_status_{rule}", _status(rows)

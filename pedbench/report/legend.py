@@ -37,7 +37,8 @@ TERMS: Mapping[str, str] = {
     "advantage": "1 - d(guess) / d(best floor that received the same), hidden part only: 0 is nothing beyond "
     "a floor",
     "floor": "an attack without a learned prior",
-    "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker",
+    "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker; "
+    "+2 stands for two more that are as strong",
     "p90, worst": "the tail over pictures on the side that is bad for the defender: one picture in ten, and "
     "the extreme",
     "wall": "measured while all servers share this host",
@@ -51,13 +52,7 @@ FLAGS: Mapping[str, str] = {
     "few samples": "fewer than 20 timed pictures, so that medians and tails are rough",
     "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
-    "no better than the best floor": "the attack gains nothing over one without a prior",
-    "worse than pasting": "the attack loses against showing what was received and nothing else",
-    "attack unproven": "the attack has not reached the figure by which it is to be believed",
     "randomised defense attacked once": "more requests for the same scene could reveal more",
-    "seed spread above the effect": "another seed could turn the result around",
-    "weights unverified": "the weights do not have the digest that is on record",
-    "degraded": "the edge computed what lost servers should have; there is no latency",
 }
 """What soundness flags mean, by their names in records."""
 

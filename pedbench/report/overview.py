@@ -53,6 +53,12 @@ def attacked(row: Any, kind: str, rule: str) -> str:
     return f"≥ {shown}" if bound else shown
 
 
+def ties(row: Any, kind: str, rule: str) -> str:
+    """How many more attacks are as strong as the one that is named."""
+    count = row[f"{kind}_{rule}_ties"]
+    return f" +{count}" if count else ""
+
+
 def cells(row: Any) -> str:
     """How many of a defense's cells did not succeed."""
     counts = [f"{row[status]} {status}" for status in ("failed", "invalid", "skipped") if row[status]]
@@ -84,7 +90,8 @@ def combined_markdown(frame: pd.DataFrame, flags: Mapping[str, str]) -> str:
         for kind in measured:
             for rule in rules:
                 name = row[f"{kind}_{rule}_attack"]
-                line.append(f"{attacked(row, kind, rule)} {code(name) if name else ''}".rstrip())
+                by = f" {code(name)}{ties(row, kind, rule)}" if name else ""
+                line.append(f"{attacked(row, kind, rule)}{by}")
         line += [number(row, "wall_p50", row["latency_status"]), number(row, "turn_taking_p50")]
         line += [number(row, name, interval=False) for name in ("bytes_up", "bytes_down")]
         lines.append([*line, _counts(row, rules), _flagged(row, rules, flags), cells(row)])
@@ -99,14 +106,17 @@ def _counts(row: Any, rules: list[str]) -> str:
 
 
 def _flagged(row: Any, rules: list[str], flags: Mapping[str, str]) -> str:
-    groups = {"utility": row["utility_flags"]}
-    for kind in ("leakage", "advantage"):
-        groups |= {f"{kind} {short_rule(rule)}": row[f"{kind}_{rule}_flags"] for rule in rules}
-    groups["latency"] = row["latency_flags"]
+    """Letters with the axes that they are about."""
+    private = {
+        f"{kind} {short_rule(rule)}": row[f"{kind}_{rule}_flags"]
+        for rule in rules
+        for kind in ("leakage", "advantage")
+        if row[f"{kind}_{rule}_attack"]
+    }
+    if len(set(private.values())) == 1:
+        private = {"privacy": next(iter(private.values()))}
     by_letters: dict[str, list[str]] = {}
-    for group, names in groups.items():
+    for group, names in {"utility": row["utility_flags"], **private, "latency": row["latency_flags"]}.items():
         if names:
             by_letters.setdefault(letters(names, flags), []).append(group)
-    if len(by_letters) == 1 and len(next(iter(by_letters.values()))) == len(groups):
-        return next(iter(by_letters))
-    return "; ".join(f"{', '.join(where)}: {found}" for found, where in by_letters.items())
+    return "; ".join(f"{', '.join(groups)}: {found}" for found, groups in by_letters.items())

@@ -29,8 +29,11 @@ class Column:
 
 
 def names_in(rows: pd.DataFrame) -> list[str]:
-    """The metrics' names in order of appearance."""
-    return [name for name in rows["metric"].unique() if name]
+    """The metrics' names in the order of the cell that has most of them, then of appearance."""
+    if rows.empty:
+        return []
+    fullest = rows[rows["cell_id"] == rows["cell_id"].mode()[0]]
+    return [name for name in dict.fromkeys([*fullest["metric"], *rows["metric"]]) if name]
 
 
 def pivot(

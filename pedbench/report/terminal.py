@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pedbench.report.combined import combined
-from pedbench.report.overview import attacked, cells, headline, number, rules_of, short_rule
+from pedbench.report.overview import attacked, cells, headline, number, rules_of, short_rule, ties
 from pedbench.report.run import load
 from pedbench.report.text import NOTHING, one_line
 
@@ -48,7 +48,10 @@ def console_table(run_dir: Path) -> Table:
     for _, row in frame.iterrows():
         utility = [number(row, "utility", row["utility_status"]), number(row, "retention")]
         visible = _together(row, [f"visible_share_{rule}" for rule in rules], " / ")
-        leaked = [f"{attacked(row, 'leakage', rule)}\n{row[f'leakage_{rule}_attack']}" for rule in rules]
+        leaked = [
+            f"{attacked(row, 'leakage', rule)}\n{row[f'leakage_{rule}_attack']}{ties(row, 'leakage', rule)}"
+            for rule in rules
+        ]
         table.add_row(
             Text(one_line(row["defense"])),
             *(Text(text.replace(" [", "\n[").rstrip()) for text in [*utility, visible, *leaked]),

@@ -43,7 +43,7 @@ def train(
 ) -> dict[str, float]:
     """Train a network of the mini family, going on from where a former run stopped.
 
-    Training state is kept in `$PEDBENCH_HOME/training/<name>`; a kill at any moment loses at most two minutes.
+    Training state is kept in `$PEDBENCH_HOME/training/<name>`; a kill at any moment loses two minutes at most.
 
     Args:
         name: One of `RECIPES`; or `prior`, what attackers know of pictures in general.
@@ -93,7 +93,7 @@ def train(
 def _write_prior(out: Path, say: Callable[[str], None]) -> None:
     scenes = packed("train", TRAINING_SCENES, say)
     pictures = (
-        scenes.images[i, : scenes.sizes[i, 0], : scenes.sizes[i, 1]].astype(np.float32) / 255
+        scenes.images[i, : scenes.sizes[i, 0], : scenes.sizes[i, 1]].astype(np.float32) / np.float32(255)
         for i in range(PRIOR_SCENES)
     )
     source = f"scenes revision {REVISION}, train, 0 to {PRIOR_SCENES - 1}"

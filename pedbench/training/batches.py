@@ -84,9 +84,8 @@ def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Gene
     points, boxes = np.zeros((prompts, 2), np.float32), np.zeros((prompts, 4), np.float32)
     targets = np.zeros((prompts, canvas // 4, canvas // 4), np.float32)
     valid = np.zeros(prompts, np.float32)
-    order = (
-        np.concatenate([rng.permutation(count) for _ in range(-(-prompts // max(count, 1)))]) if count else []
-    )
+    rounds = -(-prompts // count) if count else 0
+    order = [int(instance) for _ in range(rounds) for instance in rng.permutation(count)]
     for place, instance in enumerate(order[:prompts]):
         mask = labels == instance + 1
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

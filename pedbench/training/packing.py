@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pycocotools import mask as coco_mask
 from scipy import ndimage
+
+from pedbench.coco_masks import decode_segmentation
 
 MAX_INSTANCES = 32
 """Instances kept per picture; the labels of a picture's pixels are 1 + their place, 0 is background."""
@@ -46,14 +47,18 @@ class PackedScenes:
 
 
 def _instances(
-    annotations: list[dict[str, Any]], category_index: dict[int, int], labels: npt.NDArray[np.uint8]
+    annotations: list[dict[str, Any]],
+    category_index: dict[int, int],
+    size: tuple[int, int],
+    labels: npt.NDArray[np.uint8],
 ) -> tuple[list[int], list[tuple[float, float]]]:
     """Write the instances into `labels`; return their categories and centres."""
-    categories, centres = [], []
+    categories: list[int] = []
+    centres: list[tuple[float, float]] = []
     for annotation in annotations[:MAX_INSTANCES]:
-        mask = coco_mask.decode(annotation["segmentation"]).astype(bool)
-        labels[: mask.shape[0], : mask.shape[1]][mask] = len(categories) + 1
-        rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+        mask = decode_segmentation(annotation["segmentation"], size)
+        labels[: size[0], : size[1]][mask] = len(categories) + 1
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         distance = ndimage.distance_transform_edt(np.pad(box, 1))
         y, x = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -62,20 +67,17 @@ def _instances(
     return categories, centres
 
 
-def pack(
-    root: Path, canvas: int, first: int | None = None, progress: Callable[[int, int], None] | None = None
-) -> PackedScenes:
+def pack(root: Path, canvas: int, progress: Callable[[int, int], None] | None = None) -> PackedScenes:
     """Pack a COCO folder (`images/`, `annotations/instances.json`) once and map the result.
 
     Args:
         root: The folder; the arrays are kept in its subfolder `packed-<canvas>`.
         canvas: Side of the square canvas in pixels.
-        first: How many pictures to take; all by default.
         progress: Called with pictures done and pictures in all.
     """
     document = json.loads((root / "annotations" / "instances.json").read_text())
-    entries = document["images"][:first]
-    target = root / f"packed-{canvas}-{len(entries)}"
+    entries = document["images"]
+    target = root / f"packed-{canvas}"
     names = tuple(category["name"] for category in document["categories"])
     if not (target / "done").exists():
         target.mkdir(exist_ok=True)
@@ -95,7 +97,7 @@ def pack(
                 pixels = np.asarray(picture.convert("RGB"))
             height, width = pixels.shape[:2]
             images[place, :height, :width] = pixels
-            found = _instances(by_image[entry["id"]], index, labels[place])
+            found = _instances(by_image[entry["id"]], index, (height, width), labels[place])
             sizes[place], counts[place] = (height, width), len(found[0])
             categories[place, : counts[place]] = found[0]
             centres[place, : counts[place]] = found[1]

@@ -79,8 +79,8 @@ def decode(
 def mask_loss(logits: Tensor, predicted: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     """Loss of the best of three masks, and of their predicted IoU.
 
-    Cross-entropy is normalised by the object's own size, so that small objects weigh as much as large ones; the
-    targets are coverages, which makes the upscaled logits cross zero at the true border.
+    Cross-entropy is normalised by the object's own size, so that small objects weigh as much as large ones.
+    The targets are coverages, which makes the upscaled logits cross zero at the true border.
 
     Args:
         logits: (n, 3, h, w).
@@ -124,7 +124,7 @@ def error_click(
         draw: (n, h * w) uniform random numbers.
 
     Returns:
-        Points (n, 2) in canvas pixels, labels (n,), and the chosen logits (n, 1, h, w) as the next mask input.
+        Points (n, 2) in canvas pixels, labels (n,), and the chosen logits (n, 1, h, w), the next mask input.
     """
     place = predicted.argmax(dim=1)
     chosen = logits[torch.arange(len(logits), device=logits.device), place].float()

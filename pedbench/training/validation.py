@@ -30,7 +30,7 @@ def one_click_scores(network: Any, scenes: PackedScenes, batch: int = 4) -> dict
     device = network.pixel_mean.device
     for first in range(0, len(scenes), batch):
         chosen = range(first, min(first + batch, len(scenes)))
-        images = torch.from_numpy(scenes.images[chosen.start : chosen.stop]).to(device)
+        images = torch.tensor(scenes.images[chosen.start : chosen.stop], device=device)
         inside = torch.zeros(len(chosen), 1, canvas, canvas, device=device)
         for place, index in enumerate(chosen):
             inside[place, :, : scenes.sizes[index, 0], : scenes.sizes[index, 1]] = 1

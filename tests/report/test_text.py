@@ -29,7 +29,25 @@ SNIPPETS = [
     "*",
     "**",
 ]
-SNIPPETS += ["_", "__", "~~", "](", "a", " ", "\n", "\r", "$", "1", "-", "#", "\u2028", "\x00", "\u00a0"]
+SNIPPETS += [
+    "_",
+    "*a*",
+    "_a_",
+    "~~a~~",
+    "__",
+    "](",
+    "a",
+    " ",
+    "\n",
+    "\r",
+    "$",
+    "1",
+    "-",
+    "#",
+    "\u2028",
+    "\x00",
+    "\u00a0",
+]
 TEXTS = st.lists(st.one_of(st.sampled_from(SNIPPETS), st.text(max_size=2)), max_size=8).map("".join)
 
 
