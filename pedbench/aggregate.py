@@ -62,14 +62,19 @@ def mean(values: pd.DataFrame) -> Estimate:
     return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(groups))
 
 
-def quantile(values: pd.DataFrame, q: float) -> Estimate:
-    """The q-quantile over pictures, each with the mean of its rows."""
+def quantile(values: pd.DataFrame, q: float, *, interval: bool = True) -> Estimate:
+    """The q-quantile over pictures, each with the mean of its rows.
+
+    Args:
+        interval: Whether to draw one; the bootstrap says nothing of extremes.
+    """
     each = values.groupby("image", sort=True)["value"].mean().to_numpy(float)
 
     def statistic(sample: Any, axis: int = -1) -> Any:
         return np.quantile(sample, q, axis=axis)
 
-    return Estimate(value=float(statistic(each)), ci95=_interval((each,), statistic), n=len(each))
+    ci95 = _interval((each,), statistic) if interval else None
+    return Estimate(value=float(statistic(each)), ci95=ci95, n=len(each))
 
 
 def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -89,11 +89,10 @@ def _bench(plan: Plan, console: Console) -> Iterator[Bench]:
         defense.defense.prepare(DEVICE)
     modules = sorted({type(item.defense).__module__ for item in plan.defenses if _brings_operations(item)})
     specs = [planned.spec for planned in plan.attacks]
-    with (
-        console.stage(f"starting {count} servers"),
-        VirtualServers(count, networks, modules=modules) as servers,
-        AttackPool(specs, workers=cores(), threads=1) as pool,
-    ):
+    with ExitStack() as resources:
+        with console.stage(f"starting {count} servers"):
+            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
+            pool = resources.enter_context(AttackPool(specs, workers=cores(), threads=1))
         yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
 
 

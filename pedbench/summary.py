@@ -88,8 +88,8 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
         last = 1.0 if better == "lower" else 0.0
         for label, estimate in (
             (name, mean(worst)),
-            (f"{name}, p90", quantile(worst, tail)),
-            (f"{name}, worst", quantile(worst, last)),
+            (f"{name}, p90", quantile(worst, tail, interval=False)),
+            (f"{name}, worst", quantile(worst, last, interval=False)),
         ):
             result.append(_value(label, str(region), estimate, "privacy", better, unit, version))
     return tuple(result)

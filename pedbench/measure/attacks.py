@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pedbench.base import Attack
@@ -11,10 +12,14 @@ from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Reception, joined
 from pedbench.plan import DefensePlan, Planned
+from pedbench.provenance import cores
 from pedbench.scoring import Score, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.types import Picture, View
 from pedbench.view_io import view_to_bytes
+
+ViewKey = tuple[int, tuple[int, ...]]
+"""Place of a picture among those attacked, and a coalition."""
 
 
 def attack(
@@ -46,23 +51,28 @@ def attack(
         if planned.plugin.label in failures:
             outcome.spoil([cell], "failed", failures[planned.plugin.label])
     floors = {planned.plugin.label for planned in bench.plan.attacks if planned.plugin.floor} - set(failures)
-    for place, item in enumerate(attacked):
-        for subset in item.views:
-            pictures = {
-                label: found[place, subset]
+
+    def scored(key: ViewKey) -> list[Score]:
+        place, subset = key
+        item = attacked[place]
+        return score(
+            item.frame,
+            item.visible[subset],
+            {
+                label: found[key]
                 for label, found in guesses.items()
-                if not isinstance(found, AttackFailure) and (place, subset) in found
-            }
-            scores = score(
-                item.frame,
-                item.visible[subset],
-                pictures,
-                bench.blind[item.sample.id],
-                floors,
-                bench.plan.metrics,
-                unseeing[place] if unseeing is not None else None,
-            )
-            _enter(scores, item, subset, cells, outcome)
+                if not isinstance(found, AttackFailure) and key in found
+            },
+            bench.blind[item.sample.id],
+            floors,
+            bench.plan.metrics,
+            unseeing[place] if unseeing is not None else None,
+        )
+
+    keys = [(place, subset) for place, item in enumerate(attacked) for subset in item.views]
+    with ThreadPoolExecutor(cores()) as threads:
+        for key, scores in zip(keys, threads.map(scored, keys), strict=True):
+            _enter(scores, attacked[key[0]], key[1], cells, outcome)
 
 
 def _enter(
@@ -89,7 +99,7 @@ def _enter(
             ]
 
 
-def _fitting(attack: Attack, attacked: Sequence[Reception]) -> set[tuple[int, tuple[int, ...]]]:
+def _fitting(attack: Attack, attacked: Sequence[Reception]) -> set[ViewKey]:
     """The views that hold something that the attack can use, as place among the pictures and coalition."""
     return {
         (place, subset)
@@ -114,8 +124,8 @@ def _guesses(
     of: DefensePlan,
     attacked: Sequence[Reception],
     needed: dict[str, Planned],
-    fit: dict[str, set[tuple[int, tuple[int, ...]]]],
-) -> dict[str, dict[tuple[int, tuple[int, ...]], Picture] | AttackFailure]:
+    fit: dict[str, set[ViewKey]],
+) -> dict[str, dict[ViewKey, Picture] | AttackFailure]:
     """Guesses by attack. No call holds two views of one picture, as an attack could put them together."""
     data = {
         (place, subset): view_to_bytes(view)
@@ -124,7 +134,7 @@ def _guesses(
     }
     jobs = []
     for label, planned in needed.items():
-        rounds: list[list[tuple[int, tuple[int, ...]]]] = []
+        rounds: list[list[ViewKey]] = []
         for key in sorted(fit[label]):
             later = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
             if later is None:
