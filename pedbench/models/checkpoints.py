@@ -98,6 +98,8 @@ def save(sam: Any, path: str | Path) -> None:
         torch.save(state, partial)
     else:
         raise ValueError(f"cannot write weights as {path.name!r}: expected .safetensors or .pth")
+    # safetensors writes files that only their owner may read.
+    partial.chmod(0o644)
     partial.replace(path)
 
 

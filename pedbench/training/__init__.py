@@ -172,8 +172,9 @@ def _train(
 
 
 def _averaged(trainer: Trainer, recipe: Recipe) -> Any:
+    """The averaged weights, rounded to half precision but kept as float32: archives shrink them to half."""
     network = build_sam(architecture(recipe.architecture))
-    network.load_state_dict(trainer.average)
+    network.load_state_dict({name: value.half().float() for name, value in trainer.average.items()})
     return network
 
 

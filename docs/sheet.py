@@ -1,0 +1,122 @@
+"""Contact sheets: pictures in rows and columns, with words above and below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from pedbench.frame import to_uint8
+from pedbench.types import Mask, Picture
+
+_GAP = 12
+_TEXT = 1 / 76
+"""Size of letters relative to the sheet's width: readable where pages show a sheet 900 pixels wide."""
+_SPACING = 1.35
+_INK, _PAPER = (32, 36, 42), (255, 255, 255)
+_COLOURS = 256
+"""Of the palette that a sheet is reduced to: half the bytes, and hard to tell from all colours."""
+
+_HATCH_LIGHT, _HATCH_DARK, _HATCH_PERIOD = 0.90, 0.82, 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A picture with lines of words below it, or words alone.
+
+    Attributes:
+        picture: (H, W, 3) in [0, 1].
+    """
+
+    picture: Picture | None = None
+    caption: Sequence[str] = ()
+
+
+def draw_sheet(
+    rows: Sequence[Sequence[Tile]], path: Path, *, headers: Sequence[str] = (), width: int
+) -> None:
+    """Write a sheet as a PNG.
+
+    Args:
+        rows: Tiles by row, each row with a picture.
+        path: Where to.
+        headers: What stands above the columns.
+        width: Of every tile in pixels; heights follow.
+    """
+    whole = max(map(len, rows)) * (width + _GAP) + _GAP
+    text = round(whole * _TEXT)
+    line = round(text * _SPACING)
+    pictures = [max(_height(tile, width) for tile in row) for row in rows]
+    captions = [max(len(tile.caption) for tile in row if tile.picture is not None) for row in rows]
+    first = _GAP + line * bool(headers)
+    heights = [height + line * lines + _GAP for height, lines in zip(pictures, captions, strict=True)]
+    sheet = Image.new("RGB", (whole, first + sum(heights)), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
+    bold, plain = (ImageFont.truetype(fonts / f"DejaVuSans{kind}.ttf", text) for kind in ("-Bold", ""))
+    for column, header in enumerate(headers):
+        pen.text((_GAP + column * (width + _GAP), _GAP // 2), header, _INK, bold)
+    for row, top in zip(rows, np.cumsum([first, *heights[:-1]]).tolist(), strict=True):
+        for column, tile in enumerate(row):
+            left = _GAP + column * (width + _GAP)
+            if tile.picture is not None:
+                size = (width, _height(tile, width))
+                pixels = Image.fromarray(to_uint8(tile.picture)).resize(size, Image.Resampling.LANCZOS)
+                sheet.paste(pixels, (left, top))
+            for number, words in enumerate(tile.caption):
+                pen.text((left, top + _height(tile, width) + 1 + number * line), words, _INK, plain)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A palette is only dithered to when it is given.
+    palette = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
+    sheet.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+
+
+def _height(tile: Tile, width: int) -> int:
+    if tile.picture is None:
+        return 0
+    height, own = tile.picture.shape[:2]
+    return round(height * width / own)
+
+
+def hatched(picture: Picture, known: Mask) -> Picture:
+    """Put neutral stripes where nothing is known.
+
+    Args:
+        picture: (H, W, 3).
+        known: (H, W) bool.
+    """
+    rows, columns = np.indices(known.shape)
+    dark = (rows + columns) % _HATCH_PERIOD < _HATCH_PERIOD // 2
+    stripes = np.where(dark, _HATCH_DARK, _HATCH_LIGHT)[..., None]
+    return np.where(known[..., None], picture, stripes).astype(np.float32)
+
+
+def overlaid(picture: Picture, masks: Sequence[Mask], clicks: Sequence[tuple[int, int]]) -> Picture:
+    """Tint masks, outline them, and mark the clicks that asked for them.
+
+    Args:
+        picture: (H, W, 3).
+        masks: (H, W) bool each.
+        clicks: x, y of one click a mask.
+    """
+    shown = picture * 0.55 + 0.25
+    for mask, colour in zip(masks, _tints(len(masks)), strict=True):
+        edge = mask & ~ndimage.binary_erosion(mask)
+        shown = np.where(mask[..., None], picture * 0.45 + colour * 0.55, shown)
+        shown = np.where(edge[..., None], colour, shown)
+    for x, y in clicks:
+        rows, columns = np.indices(picture.shape[:2])
+        distance = np.hypot(rows - y, columns - x)
+        shown = np.where((distance <= 4.5)[..., None], 1.0, shown)
+        shown = np.where((distance <= 3)[..., None], 0.1, shown)
+    return np.clip(shown, 0, 1).astype(np.float32)
+
+
+def _tints(count: int) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    return [np.array(colour) for colour in sns.color_palette("colorblind", count)]
