@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast lint types check lock clean
+.PHONY: run test test-fast lint types check illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -27,9 +27,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 types: $(INSTALLED)
-	$(BIN)/mypy pedbench attacks defenses datasets tests run_all.py
+	$(BIN)/mypy pedbench attacks defenses datasets docs tests run_all.py
 
 check: lint types test  ## what continuous integration runs
+
+illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
+	$(BIN)/python -m docs.illustrate $(ARGS)
 
 lock: $(INSTALLED)  ## pin the versions that are installed now
 	$(BIN)/python -m pip freeze --exclude-editable --exclude pip > constraints.txt

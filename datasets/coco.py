@@ -59,6 +59,6 @@ class Coco(FileDataset):
                 return CocoFolder(root / images, root / "annotations" / file)
         raise DatasetError(
             f"no COCO folder at {root}: looked for {self.split}/, annotations/instances_{self.split}.json, "
-            "and for images/, annotations/instances.json. Name the folder with --data PATH, or get COCO with "
-            "`pedbench fetch coco`."
+            "and for images/, annotations/instances.json. Name the folder with --data PATH; COCO val2017 and its "
+            "annotations are at cocodataset.org."
         )

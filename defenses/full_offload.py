@@ -15,6 +15,7 @@ class FullOffload(Defense):
     name = "full_offload"
     version = 1
     disclosure = "exact"
+    control = "whole picture"
     weights: str = "original"
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pedbench.controls import controls
 from pedbench.report.combined import combined
 from pedbench.report.overview import attacked, headline, number, rules_of, short_rule, ties
 from pedbench.report.run import Run, load
@@ -34,13 +35,15 @@ def results(run_dir: Path) -> str:
 
     Raises:
         FileNotFoundError: The directory holds no run.
-        ValueError: The run is unfinished or has failed cells, or no coalition rule.
+        ValueError: The run is unfinished, has failed cells or a failed control, or no coalition rule.
     """
     run = load(run_dir)
     bad = [record.cell_id for record in run.records if record.status in ("failed", "invalid")]
-    if run.missing or bad:
+    broken = [control for control in controls(run_dir) if control.verdict == "fails"]
+    if run.missing or bad or broken:
         raise ValueError(
-            f"{run_dir} is no run to show: {len(run.missing)} cells are missing, {len(bad)} failed or invalid"
+            f"{run_dir} is no run to show: {len(run.missing)} cells are missing, {len(bad)} failed or invalid, "
+            f"{len(broken)} controls failed"
         )
     frame = combined(run)
     rules = rules_of(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from pedbench.utility.segmentation import clicked_masks, intersection_over_union
 
 ON_SHEET = (2, 5, 6, 10, 11, 21, 28, 38)
 ATTACKED = (6, 23)
-SEGMENTED = (6, 21, 38)
+SEGMENTED = (21, 38)
 """Scenes of the validation split, by index: picked to show much, not to score well."""
 
 OBJECTS = 6
@@ -33,19 +34,15 @@ OBJECTS = 6
 
 LEAKAGE = "leakage[RMSE]"
 
-KEY = (
-    "Above: what the server that",
-    "learns most received. Striped",
-    "parts never reached it.",
-    "Beside: a guess of the whole",
-    "scene from that, by the best",
-    "of the attacks without a",
-    "learned prior. Leakage 1 is an",
-    "exact copy, 0 what anybody",
-    "could have guessed.",
-)
+KEY = ("\N{UPWARDS ARROW} what a server got", "\N{RIGHTWARDS ARROW} what it can guess")
 
-SHOWN = (
+WIDTH = 240
+"""Of a picture on a sheet, in pixels."""
+
+Shown = tuple[str, str, dict[str, Any]]
+"""A column: what stands above it, and a defense by name and parameters."""
+
+SHOWN: tuple[Shown, ...] = (
     ("full offload", "full_offload", {}),
     ("blur", "gaussian_blur", {}),
     ("pixelation", "pixelate", {}),
@@ -77,7 +74,7 @@ class Illustrator:
         """A sheet of validation scenes."""
         tiles = [Tile(picture=self.scenes[index].image) for index in ON_SHEET]
         half = len(tiles) // 2
-        draw_sheet([tiles[:half], tiles[half:]], self.folder / "scenes.png", width=320)
+        draw_sheet([tiles[:half], tiles[half:]], self.folder / "scenes.png", width=WIDTH)
 
     def draw_views(self) -> None:
         """What the worst single server received under each defense, and what a floor makes of it."""
@@ -85,18 +82,18 @@ class Illustrator:
         for index in ATTACKED:
             sample = self.scenes[index]
             received = [Tile(picture=self._frame(sample), caption=["the scene"])]
-            guessed = [Tile(caption=() if rows else KEY)]
+            guessed = [Tile(caption=KEY)]
             for _, name, params in SHOWN:
                 view, guess = self._worst(sample, self.registry.create("defenses", name, params))
                 received.append(view)
                 guessed.append(guess)
             rows += [received, guessed]
         headers = ["", *(title for title, _, _ in SHOWN)]
-        draw_sheet(rows, self.folder / "what_servers_see.png", headers=headers, width=300)
+        draw_sheet(rows, self.folder / "what_servers_see.png", headers=headers, width=WIDTH)
 
     def draw_masks(self) -> None:
         """One click an object: the annotated masks, and those that come out under some defenses."""
-        shown = (("on the device", "on_device", {}), SHOWN[1], SHOWN[3])
+        shown: tuple[Shown, ...] = (("on the device", "on_device", {}), SHOWN[1], SHOWN[3])
         rows = []
         for index in SEGMENTED:
             sample = self.scenes[index]
@@ -112,7 +109,7 @@ class Illustrator:
                 row.append(Tile(picture=picture, caption=[f"mean IoU here {mean:.2f}"]))
             rows.append(row)
         headers = ["one click an object", *(title for title, _, _ in shown)]
-        draw_sheet(rows, self.folder / "masks.png", headers=headers, width=320)
+        draw_sheet(rows, self.folder / "masks.png", headers=headers, width=WIDTH)
 
     def _frame(self, sample: Sample) -> Picture:
         return to_frame(sample.image, MINI.original.architecture.image_size)
@@ -152,7 +149,7 @@ class Illustrator:
                 best = (
                     leakage[name],
                     Tile(picture=shown, caption=[f"received: {_kind(exact)}"]),
-                    Tile(picture=guess, caption=[_words(name), f"leakage {leakage[name]:.2f}"]),
+                    Tile(picture=guess, caption=[_words(name, visible), f"leakage {leakage[name]:.2f}"]),
                 )
         if best is None:
             raise ValueError(f"{defense.label} calls no server, so there is nothing to show")
@@ -166,8 +163,8 @@ def _kind(exact: Mask) -> str:
     return f"{100 * exact.mean():.0f} %, exact" if exact.any() else "all, degraded"
 
 
-def _words(name: str) -> str:
-    return f"guess: {name.replace('_', ' ')}"
+def _words(name: str, visible: Mask) -> str:
+    return "nothing is left to guess" if visible.all() else f"guess: {name.replace('_', ' ')}"
 
 
 def draw_all(folder: Path) -> None:

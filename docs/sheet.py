@@ -20,9 +20,6 @@ _TEXT = 1 / 76
 """Size of letters relative to the sheet's width: readable where pages show a sheet 900 pixels wide."""
 _SPACING = 1.35
 _INK, _PAPER = (32, 36, 42), (255, 255, 255)
-_COLOURS = 256
-"""Of the palette that a sheet is reduced to: half the bytes, and hard to tell from all colours."""
-
 _HATCH_LIGHT, _HATCH_DARK, _HATCH_PERIOD = 0.90, 0.82, 16
 
 
@@ -72,15 +69,13 @@ def draw_sheet(
             for number, words in enumerate(tile.caption):
                 pen.text((left, top + _height(tile, width) + 1 + number * line), words, _INK, plain)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A palette is only dithered to when it is given.
-    palette = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
-    sheet.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    sheet.save(path, optimize=True)
 
 
 def _height(tile: Tile, width: int) -> int:
     if tile.picture is None:
         return 0
-    height, own = tile.picture.shape[:2]
+    height, own = (int(side) for side in tile.picture.shape[:2])
     return round(height * width / own)
 
 
@@ -115,7 +110,8 @@ def overlaid(picture: Picture, masks: Sequence[Mask], clicks: Sequence[tuple[int
         distance = np.hypot(rows - y, columns - x)
         shown = np.where((distance <= 4.5)[..., None], 1.0, shown)
         shown = np.where((distance <= 3)[..., None], 0.1, shown)
-    return np.clip(shown, 0, 1).astype(np.float32)
+    clipped: Picture = np.clip(shown, 0, 1).astype(np.float32)
+    return clipped
 
 
 def _tints(count: int) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:

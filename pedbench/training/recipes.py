@@ -38,14 +38,14 @@ class Recipe:
 
 
 RECIPES = {
-    "sam-mini": Recipe(architecture="sam-mini", schedule=Schedule(steps=12000)),
+    "sam-mini": Recipe(architecture="sam-mini", schedule=Schedule(steps=3200)),
     "ped-mini": Recipe(
         architecture="ped-mini",
         start="sam-mini",
         teacher="sam-mini",
-        schedule=Schedule(steps=4000, rate=4e-4, decay=0.5),
+        schedule=Schedule(steps=1100, rate=4e-4, decay=0.5),
     ),
-    "sam-tiny": Recipe(architecture="sam-tiny", schedule=Schedule(steps=8000)),
+    "sam-tiny": Recipe(architecture="sam-tiny", schedule=Schedule(steps=2000)),
 }
 
 
