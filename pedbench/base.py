@@ -82,9 +82,12 @@ class Defense(Plugin, ABC):
             "nothing" no message at all; "exact" pixels (or tokens) of the frame as they are, each at its
             place; "degraded" pixels changed on purpose, all of which count as hidden and are attacked as
             such; "decoy" payloads that do not depend on the picture at all.
+        control: "whole picture" if one server gets every frame as it is, so that a sound harness finds a
+            leakage of 1. Defenses that send nothing, or decoys, are controls without saying so.
     """
 
     disclosure: ClassVar[Disclosure]
+    control: ClassVar[Literal["", "whole picture"]] = ""
 
     @property
     def undefended(self) -> bool:

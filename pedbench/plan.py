@@ -76,6 +76,11 @@ class Plan:
     attacks: tuple[Planned, ...]
     defenses: tuple[DefensePlan, ...]
 
+    @property
+    def floors(self) -> tuple[Planned, ...]:
+        """The attacks without a learned prior, to which leakage and advantage of all relate."""
+        return tuple(planned for planned in self.attacks if planned.plugin.floor)
+
     def cells(self) -> list[Cell]:
         return [cell for defense in self.defenses for cell in defense.cells()]
 
@@ -87,7 +92,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         PluginError: A plugin is unknown or broken, or a parameter is wrong.
         DatasetError: The dataset cannot be read.
         CheckpointError: Weights are missing.
-        ValueError: The dataset holds no readable picture.
+        ValueError: The dataset holds too few readable pictures, or no attack is a floor.
     """
     dataset: Dataset = registry.create("datasets", suite.dataset.name, suite.dataset.params)
     ids = list(dataset.ids()[: suite.dataset.limit])
@@ -110,6 +115,12 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         seed=suite.seed,
     )
     attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
+    floors = [planned for planned in attacks if planned.plugin.floor]
+    if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
+        raise ValueError(
+            "leakage relates to the best floor that received nothing, and none of the attacks is such a floor: "
+            f"{', '.join(planned.plugin.label for planned in attacks)}. Add one, e.g. mean_colour."
+        )
     return Plan(
         suite=suite,
         dataset=dataset,
@@ -132,13 +143,15 @@ def _defense_plan(
 ) -> DefensePlan:
     planned = _planned("defenses", choice, registry)
     base = replace(base, defense=planned.identity)
-    rules = [CoalitionRule(c=rule.c, m=rule.m) for rule in suite.coalitions] if choice.privacy else []
+    floors = selection_hash(
+        sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
+    )
+    listed = suite.coalitions if choice.privacy else ()
+    rules = list(dict.fromkeys(CoalitionRule(c=rule.c, m=rule.m) for rule in listed))
+    protocols = {f"{utility.protocol}: {', '.join(utility.prompts)}": utility for utility in suite.utility}
     return DefensePlan(
         planned=planned,
-        utility=tuple(
-            (utility, replace(base, protocol=f"{utility.protocol}: {', '.join(utility.prompts)}"))
-            for utility in suite.utility
-        ),
+        utility=tuple((utility, replace(base, protocol=protocol)) for protocol, utility in protocols.items()),
         geometry=tuple(replace(base, kind="privacy", coalition=rule) for rule in rules),
         privacy=tuple(
             (
@@ -149,6 +162,7 @@ def _defense_plan(
                     coalition=rule,
                     attack=attack.identity,
                     requests=_requests(attack.plugin),
+                    floors=floors,
                 ),
             )
             for rule in rules

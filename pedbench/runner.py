@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pedbench.attack_pool import AttackPool
+from pedbench.base import Operation
 from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_turns, warm_up
+from pedbench.measure.record import make_record
 from pedbench.models.family import FamilyNetworks, family
-from pedbench.offload.operations import defined_in
+from pedbench.offload.operations import EncodeImage
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan, make_plan
 from pedbench.prior import load_prior
-from pedbench.provenance import cores, provenance
-from pedbench.records import MetricValue, Record, append_record, read_records, write_plan
-from pedbench.registry import Registry, source_hash
+from pedbench.provenance import cores
+from pedbench.reading import FileDataset
+from pedbench.records import append_record, read_records, write_plan
+from pedbench.registry import PluginError, Registry
 from pedbench.report.markdown import write_report
+from pedbench.selection import Selection, read_selection, write_selection
 from pedbench.suite import ResolvedSuite
-from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
-from pedbench.types import Sample, Status
-from pedbench.values import DEFAULTS, read_values, remove_values, write_values
+from pedbench.types import Sample
+from pedbench.values import DEFAULTS, remove_values, write_values
 
 SHARD = 8
 """Pictures whose passes are run, and whose views are then attacked, at a time: what bounds the memory."""
 
 DEVICE = "cpu"
-
-FEW_PICTURES, FEW_SAMPLES = 100, 20
-"""Below these a record is flagged."""
 
 
 def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence[Path]) -> None:
@@ -56,17 +58,35 @@ def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence
     registry = Registry(plugins)
     with console.stage("reading the dataset and the weights"):
         plan = make_plan(suite, registry, family(suite.model))
+        networks = FamilyNetworks(family=plan.family, device=DEVICE)
+        networks.network("original")
     for id, reason in plan.dataset.left_out.items():
         console.line(f"left out: {id}: {reason}")
+    # What a killed run was just writing; the lock keeps others away.
+    for partial in (run_dir / "values").glob("*.partial"):
+        partial.unlink()
     write_plan(run_dir, plan.cells())
     missing = _missing(run_dir, plan.cells())
-    if missing:
-        with _bench(plan, console) as bench:
-            for defense in plan.defenses:
-                wanted = {cell.cell_id for cell in defense.cells()} & missing
-                if wanted:
-                    _run_defense(bench, defense, wanted, run_dir, console)
+    due = [(defense, {cell.cell_id for cell in defense.cells()} & missing) for defense in plan.defenses]
+    due = [(defense, wanted) for defense, wanted in due if wanted]
+    _note_pictures(run_dir, plan)
+    if due:
+        with _bench(plan, networks, [defense for defense, _ in due], console) as bench:
+            for defense, wanted in due:
+                _run_defense(bench, defense, wanted, run_dir, console)
+        _note_pictures(run_dir, plan)
     write_report(run_dir)
+
+
+def _note_pictures(run_dir: Path, plan: Plan) -> None:
+    """Write down the selection, and what is known by now to be wrong with the dataset."""
+    images = [plan.dataset.ids()[index] for index in plan.selection]
+    before = read_selection(run_dir)
+    # A run that is continued reads only the samples that it still needs.
+    known = before.defects if before is not None and list(before.images) == images else {}
+    dataset = plan.dataset
+    defects = {**known, **(dataset.defects if isinstance(dataset, FileDataset) else {})}
+    write_selection(run_dir, Selection(images=images, left_out=dict(plan.dataset.left_out), defects=defects))
 
 
 def _missing(run_dir: Path, cells: Sequence[Cell]) -> set[str]:
@@ -80,14 +100,17 @@ def _missing(run_dir: Path, cells: Sequence[Cell]) -> set[str]:
 
 
 @contextmanager
-def _bench(plan: Plan, console: Console) -> Iterator[Bench]:
-    count = max(defense.defense.servers for defense in plan.defenses)
-    networks = FamilyNetworks(family=plan.family, device=DEVICE)
+def _bench(
+    plan: Plan, networks: FamilyNetworks, due: Sequence[DefensePlan], console: Console
+) -> Iterator[Bench]:
+    count = max(defense.defense.servers for defense in due)
     for metric in plan.metrics:
-        metric.prepare(DEVICE)
-    for defense in plan.defenses:
-        defense.defense.prepare(DEVICE)
-    modules = sorted({type(item.defense).__module__ for item in plan.defenses if _brings_operations(item)})
+        try:
+            metric.prepare(DEVICE)
+        # Code of a plugin; without it no cell of the run would be what the suite asks for.
+        except Exception as error:
+            raise PluginError(f"metric {metric.name} cannot be prepared: {error}") from error
+    modules = sorted({module for item in due for module in _operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"):
@@ -96,8 +119,22 @@ def _bench(plan: Plan, console: Console) -> Iterator[Bench]:
         yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
 
 
-def _brings_operations(item: DefensePlan) -> bool:
-    return bool(defined_in(type(item.defense).__module__))
+def _operation_modules(of: DefensePlan) -> set[str]:
+    """The modules of the operations that a defense's module defines or imports, beside those of every server.
+
+    Raises:
+        PluginError: Servers could not import one of them.
+    """
+    plugin = sys.modules[type(of.defense).__module__]
+    kinds = [kind for kind in vars(plugin).values() if isinstance(kind, type) and issubclass(kind, Operation)]
+    known = (Operation.__module__, EncodeImage.__module__)
+    modules = {kind.__module__ for kind in kinds if kind.__module__ not in known}
+    if plugin.__name__ in modules and of.planned.spec.origin.type == "path":
+        raise PluginError(
+            f"defense {of.defense.name} ({of.planned.spec.origin}) defines operations of its own: servers load "
+            "them by name, so they have to lie in an importable module, which the plugin then imports."
+        )
+    return modules
 
 
 def _run_defense(
@@ -105,28 +142,29 @@ def _run_defense(
 ) -> None:
     """Measure one defense, shard by shard; values are written as they come, records at the end."""
     plan = bench.plan
-    bench.servers.restart_lost()
-    for cell_id in wanted:
-        remove_values(run_dir, cell_id)
+    cells = [cell for cell in of.cells() if cell.cell_id in wanted]
+    for cell in cells:
+        remove_values(run_dir, cell.cell_id)
+    total = Outcome()
     with console.stage(of.defense.label, total=len(plan.selection)) as advance:
-        total = Outcome()
+        with total.giving_up(cells, "warming up"):
+            of.defense.prepare(DEVICE)
+            bench.restore_servers()
+            _warm_up(bench, of)
         shards = [plan.selection[i : i + SHARD] for i in range(0, len(plan.selection), SHARD)]
-        _warm_up(bench, of)
         for number, images in enumerate(shards):
-            still = set(wanted) - set(total.problems)
+            still = {cell.cell_id for cell in cells} - set(total.problems)
             if still:
                 _absorb(total, measure(bench, of, images, still, advance), run_dir, number)
-        latency = plan.suite.latency
-        timed = of.latency is not None and of.latency.cell_id in set(wanted) - set(total.problems)
-        if timed and latency.turn_taking and of.defense.servers:
-            images = plan.selection[: latency.samples]
+        timed = [cell for cell in cells if cell.kind == "latency" and cell.cell_id not in total.problems]
+        if timed and plan.suite.latency.turn_taking and of.defense.servers:
+            images = plan.selection[: plan.suite.latency.samples]
             _absorb(total, time_turns(bench, of, images, threads=cores()), run_dir, len(shards))
-    for cell in of.cells():
-        if cell.cell_id in wanted:
-            record = _record(bench, of, cell, total, run_dir)
-            append_record(run_dir, record)
-            if record.status in ("failed", "invalid"):
-                console.line(f"{of.defense.label}, {cell.kind}: {record.status}: {record.reason}")
+    for cell in cells:
+        record = make_record(bench.plan, of, cell, total, run_dir, DEVICE)
+        append_record(run_dir, record)
+        if record.status in ("failed", "invalid"):
+            console.line(f"{of.defense.label}, {cell.kind}: {record.status}: {record.reason}")
 
 
 def _warm_up(bench: Bench, of: DefensePlan) -> None:
@@ -139,68 +177,27 @@ def _warm_up(bench: Bench, of: DefensePlan) -> None:
 
 
 def _absorb(total: Outcome, outcome: Outcome, run_dir: Path, shard: int) -> None:
+    """Write the values of a shard and note everything else; a value that is not finite ends its cell."""
+    frames = {
+        cell_id: pd.DataFrame([DEFAULTS | row for row in rows])
+        for cell_id, rows in outcome.rows.items()
+        if rows
+    }
+    for cell_id, frame in frames.items():
+        gaps = frame[~np.isfinite(frame["value"].to_numpy(float))]
+        if not gaps.empty:
+            row = gaps.iloc[0]
+            where = f"{row['metric']}, {row['region']}" if row["region"] else row["metric"]
+            reason = f"picture {row['image']}: {where} is {row['value']}, which is no finite number"
+            outcome.problems.setdefault(cell_id, ("invalid", reason))
     for cell_id, problem in outcome.problems.items():
         total.problems.setdefault(cell_id, problem)
         remove_values(run_dir, cell_id)
     for cell_id, flags in outcome.flags.items():
         total.flags[cell_id] |= flags
+    total.unfit.update(outcome.unfit)
     for stage, seconds in outcome.seconds.items():
         total.seconds[stage] += seconds
-    for cell_id, rows in outcome.rows.items():
-        if rows and cell_id not in total.problems:
-            frame = pd.DataFrame([DEFAULTS | row for row in rows])
+    for cell_id, frame in frames.items():
+        if cell_id not in total.problems:
             write_values(run_dir, cell_id, shard, frame)
-
-
-def _record(bench: Bench, of: DefensePlan, cell: Cell, total: Outcome, run_dir: Path) -> Record:
-    values = read_values(run_dir, cell.cell_id)
-    status: Status
-    status, reason = total.problems.get(cell.cell_id, ("ok", ""))
-    metrics: tuple[MetricValue, ...] = ()
-    flags = set(total.flags[cell.cell_id])
-    if status == "ok" and values.empty:
-        status, reason = "skipped", "the selected pictures give this cell no value"
-    if status == "ok":
-        metrics = _metrics(bench.plan, cell, values)
-        flags |= _flags(bench.plan, of, cell, values)
-    plugins = [of.planned, *(planned for planned, each in of.privacy if each == cell)]
-    return Record(
-        cell_id=cell.cell_id,
-        cell=cell.as_dict(),
-        status=status,
-        reason=reason,
-        metrics=metrics,
-        flags=tuple(sorted(flags)),
-        timing={stage: round(seconds, 3) for stage, seconds in total.seconds.items()},
-        provenance=provenance(
-            run_id=run_dir.name,
-            device=DEVICE,
-            sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
-            weights=bench.plan.weights,
-        ),
-    )
-
-
-def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    if cell.kind == "utility":
-        return utility_metrics(values)
-    if cell.kind == "latency":
-        return latency_metrics(values)
-    if cell.attack is None:
-        return geometry_metrics(values)
-    return privacy_metrics(values, {metric.column: metric for metric in plan.metrics})
-
-
-def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
-    pictures = values["image"].nunique()
-    flags = set()
-    if cell.kind == "latency":
-        if pictures < FEW_SAMPLES:
-            flags.add("few samples")
-    elif pictures < FEW_PICTURES:
-        flags.add("few pictures")
-    if cell.kind == "utility" and of.defense.undefended:
-        flags.add("reference")
-    if cell.attack is not None and of.defense.randomised and cell.requests == 1:
-        flags.add("randomised defense attacked once")
-    return flags

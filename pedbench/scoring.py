@@ -46,7 +46,7 @@ def score_blind(truth: Picture, floors: Mapping[str, Picture], metrics: Sequence
             found = _measure(metric, truth, nothing, floors, {"whole": ~nothing})
             distances = _distances(metric, found, "whole")
             if distances:
-                best[metric.column] = min(distances.values())
+                best[metric.column] = float(np.min([*distances.values()]))
     return best
 
 
@@ -91,7 +91,8 @@ def score(
         whole = _distances(metric, measured, "whole")
         rows += _relative(f"leakage[{column}]", "whole", whole, blind.get(column, 0.0))
         hidden = _distances(metric, measured, "hidden")
-        best = min((distance for attack, distance in hidden.items() if attack in floors), default=0.0)
+        # numpy's minimum, as Python's may lose a NaN.
+        best = float(np.min([hidden[attack] for attack in hidden if attack in floors] or [0.0]))
         rows += _relative(f"advantage[{column}]", "hidden", hidden, best)
         if blind_guesses:
             unseeing = _measure(metric, truth, visible, blind_guesses, {"hidden": ~visible})

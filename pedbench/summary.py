@@ -82,7 +82,8 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
         plugin = metrics.get(name)
         better: Better = plugin.better if plugin is not None else "lower"
         unit = plugin.unit if plugin is not None else ""
-        version = plugin.version if plugin is not None else _VERSION
+        inner = plugin or metrics.get(name.partition("[")[2].rstrip("]"))
+        version = inner.version if inner is not None else _VERSION
         worst = worst_coalition(rows, better)
         tail = 0.9 if better == "lower" else 0.1
         last = 1.0 if better == "lower" else 0.0

@@ -31,7 +31,7 @@ def run_suite(
     """Run a suite (mini, unless told otherwise) and print its report.
 
     The same selection continues in the same run directory: what is finished there is not run again, what
-    failed is tried again. The exit status is 1 when cells failed.
+    failed is tried again. The exit status is 1 when cells failed or a control did not come out.
     """
     from pedbench.console import Console
     from pedbench.records import read_plan, read_records
@@ -56,7 +56,8 @@ def run_suite(
     resolved = resolve(load_suite(suite or named or "mini"), overrides, Registry(plugins))
     directory = run_directory(out, resolved, fresh=fresh)
     console = Console()
-    # It brings the models along, which take seconds to import: wrong input is told of before.
+    # They bring models and statistics along, which take seconds to import: wrong input is told of before.
+    from pedbench.controls import controls
     from pedbench.runner import run
 
     with locked(directory):
@@ -78,5 +79,8 @@ def run_suite(
         console.line(
             f"{record.status}: {record.cell['kind']} of {defense_name} ({record.cell_id}): {record.reason}"
         )
-    if bad:
+    broken = [str(control) for control in controls(directory) if control.verdict == "fails"]
+    for sentence in broken:
+        console.line(f"the run is invalid: {sentence}")
+    if bad or broken:
         sys.exit(1)

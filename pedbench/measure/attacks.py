@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
-from pedbench.measure.reception import Reception, joined
+from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import DefensePlan, Planned
 from pedbench.provenance import cores
 from pedbench.scoring import Score, score, score_blind
@@ -18,74 +18,97 @@ from pedbench.seeds import torch_seed
 from pedbench.types import Picture, View
 from pedbench.view_io import view_to_bytes
 
-ViewKey = tuple[int, tuple[int, ...]]
-"""Place of a picture among those attacked, and a coalition."""
+ViewKey = tuple[int, Held]
+"""Place of a picture among those attacked, and who listened to how many requests."""
 
 
 def attack(
     bench: Bench, of: DefensePlan, attacked: Sequence[Reception], wanted: Collection[str], outcome: Outcome
 ) -> None:
-    """Let every wanted attack guess every picture from every coalition's view, and score the guesses."""
-    if not attacked:
-        return
+    """Let every wanted attack guess every picture from every coalition's view, and score the guesses.
+
+    An attack that fails spoils its own cells; a floor, to which all others relate, spoils all.
+    """
     cells = [(planned, cell) for planned, cell in of.privacy if cell.cell_id in wanted]
     cells = [(planned, cell) for planned, cell in cells if cell.cell_id not in outcome.problems]
-    needed = {planned.plugin.label: planned for planned, _ in cells}
-    # Floors are the reference of every other attack, whether or not their own cells are wanted.
-    needed |= {planned.plugin.label: planned for planned in bench.plan.attacks if planned.plugin.floor}
-    fit = {label: _fitting(planned.plugin, attacked) for label, planned in needed.items()}
-    for planned, cell in cells:
-        if not fit[planned.plugin.label]:
-            needs = ", ".join(sorted(planned.plugin.needs))
-            outcome.spoil(
-                [cell], "skipped", f"{planned.plugin.name} needs {needs}, of which nothing was received"
-            )
-    _floor_distances(bench, attacked)
+    if not attacked or not cells:
+        return
+    with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
+        _attack(bench, of, attacked, cells, outcome)
+
+
+def _attack(
+    bench: Bench,
+    of: DefensePlan,
+    attacked: Sequence[Reception],
+    cells: Sequence[tuple[Planned, Cell]],
+    outcome: Outcome,
+) -> None:
+    floors = {planned.plugin.label: planned for planned in bench.plan.floors}
+    needed = floors | {planned.plugin.label: planned for planned, _ in cells}
+    keys = _keys(attacked, cells)
+    guesses, failures = _guesses(bench, attacked, needed, keys)
+    blind: dict[str, list[Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
-    unseeing = _blind(bench, attacked, needed) if of.defense.disclosure == "decoy" else None
-    guesses = _guesses(bench, of, attacked, needed, fit)
-    failures = {
-        label: str(error) for label, found in guesses.items() if isinstance(error := found, AttackFailure)
-    }
+    if of.defense.disclosure == "decoy":
+        blind, unable = _blind(bench, attacked, needed)
+        failures = unable | failures
+    failures |= _floor_distances(bench, attacked)
+    broken = next((failure for label, failure in failures.items() if label in floors), None)
     for planned, cell in cells:
-        if planned.plugin.label in failures:
-            outcome.spoil([cell], "failed", failures[planned.plugin.label])
-    floors = {planned.plugin.label for planned in bench.plan.attacks if planned.plugin.floor} - set(failures)
+        label = planned.plugin.label
+        if label in failures:
+            outcome.spoil([cell], "failed", str(failures[label]))
+        elif broken is not None:
+            reason = f"a floor, to which leakage and advantage relate, failed: {broken}"
+            outcome.spoil([cell], "failed", reason)
+        elif not guesses[label]:
+            needs = ", ".join(sorted(planned.plugin.needs))
+            outcome.unfit[cell.cell_id] = f"{label} needs {needs}, of which nothing was received"
+    if broken is not None:
+        return
 
     def scored(key: ViewKey) -> list[Score]:
-        place, subset = key
+        place, held = key
         item = attacked[place]
-        return score(
-            item.frame,
-            item.visible[subset],
-            {
-                label: found[key]
-                for label, found in guesses.items()
-                if not isinstance(found, AttackFailure) and key in found
-            },
-            bench.blind[item.sample.id],
-            floors,
-            bench.plan.metrics,
-            unseeing[place] if unseeing is not None else None,
-        )
+        pictures = {label: found[key] for label, found in guesses.items() if key in found}
+        unseeing = {label: found[place] for label, found in blind.items() if label in pictures}
+        rows: list[Score] = []
+        for metric in bench.plan.metrics:
+            with _naming(metric, item):
+                truth, distances = item.frame, bench.blind[item.sample.id]
+                rows += score(truth, item.visible[held], pictures, distances, floors, [metric], unseeing)
+        return rows
 
-    keys = [(place, subset) for place, item in enumerate(attacked) for subset in item.views]
     with ThreadPoolExecutor(cores()) as threads:
-        for key, scores in zip(keys, threads.map(scored, keys), strict=True):
-            _enter(scores, attacked[key[0]], key[1], cells, outcome)
+        for (place, held), scores in zip(keys, threads.map(scored, keys), strict=True):
+            _enter(scores, attacked[place], held, cells, outcome)
+
+
+def _keys(attacked: Sequence[Reception], cells: Sequence[tuple[Planned, Cell]]) -> list[ViewKey]:
+    """The views that the cells are about."""
+    asked = {(cell.coalition, cell.requests or 1) for _, cell in cells if cell.coalition is not None}
+    found = {
+        (place, (requests, subset))
+        for place, item in enumerate(attacked)
+        for rule, requests in asked
+        for subset in item.subsets[rule, requests]
+    }
+    return sorted(found)
 
 
 def _enter(
     scores: Sequence[Score],
     item: Reception,
-    subset: tuple[int, ...],
+    held: Held,
     cells: Sequence[tuple[Planned, Cell]],
     outcome: Outcome,
 ) -> None:
+    requests, subset = held
     for planned, cell in cells:
-        if cell.cell_id in outcome.problems or cell.coalition is None:
+        if cell.cell_id in outcome.problems or cell.coalition is None or cell.requests != requests:
             continue
-        if subset in item.subsets[cell.coalition]:
+        if subset in item.subsets[cell.coalition, requests]:
             outcome.rows[cell.cell_id] += [
                 {
                     "image": item.sample.id,
@@ -99,16 +122,6 @@ def _enter(
             ]
 
 
-def _fitting(attack: Attack, attacked: Sequence[Reception]) -> set[ViewKey]:
-    """The views that hold something that the attack can use, as place among the pictures and coalition."""
-    return {
-        (place, subset)
-        for place, item in enumerate(attacked)
-        for subset, view in item.views.items()
-        if attack.needs & _offers(view)
-    }
-
-
 def _offers(view: View) -> set[str]:
     kinds = {
         "pixels": view.patches,
@@ -120,70 +133,89 @@ def _offers(view: View) -> set[str]:
 
 
 def _guesses(
-    bench: Bench,
-    of: DefensePlan,
-    attacked: Sequence[Reception],
-    needed: dict[str, Planned],
-    fit: dict[str, set[ViewKey]],
-) -> dict[str, dict[ViewKey, Picture] | AttackFailure]:
-    """Guesses by attack. No call holds two views of one picture, as an attack could put them together."""
-    data = {
-        (place, subset): view_to_bytes(view)
-        for place, item in enumerate(attacked)
-        for subset, view in item.views.items()
-    }
+    bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned], keys: Sequence[ViewKey]
+) -> tuple[dict[str, dict[ViewKey, Picture]], dict[str, AttackFailure]]:
+    """Guesses of the views that hold something that an attack can use, and failures, by attack.
+
+    No call holds two views of one picture, as an attack could put them together.
+    """
+    data = {key: view_to_bytes(attacked[key[0]].views[key[1]]) for key in keys}
+    offers = {key: _offers(attacked[key[0]].views[key[1]]) for key in keys}
     jobs = []
     for label, planned in needed.items():
+        attack: Attack = planned.plugin
         rounds: list[list[ViewKey]] = []
-        for key in sorted(fit[label]):
-            later = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
-            if later is None:
-                rounds.append(later := [])
-            later.append(key)
-        for keys in rounds:
-            seeds = [
-                _attack_seed(
-                    bench, attacked[place].sample.id, f"{label} on {of.defense.label} {joined(subset)}"
-                )
-                for place, subset in keys
-            ]
-            jobs.append((label, keys, bench.pool.submit(planned.spec, [data[key] for key in keys], seeds)))
-    result: dict[str, Any] = {label: {} for label in needed}
-    for label, keys, job in jobs:
+        # Floors have to guess whatever others guess; an attack gets as many requests as it asks for.
+        heard = [key for key in keys if attack.floor or key[1][0] == attack.requests]
+        for key in (key for key in heard if attack.needs & offers[key]):
+            free = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
+            if free is None:
+                rounds.append(free := [])
+            free.append(key)
+        for together in rounds:
+            seeds = [_seed(bench, attacked[place], label) for place, _ in together]
+            views = [data[key] for key in together]
+            jobs.append((label, together, bench.pool.submit(planned.spec, views, seeds)))
+    guesses: dict[str, dict[ViewKey, Picture]] = {label: {} for label in needed}
+    failures: dict[str, AttackFailure] = {}
+    for label, together, job in jobs:
         try:
-            pictures = job.result().pictures
+            guesses[label] |= dict(zip(together, job.result().pictures, strict=True))
         except AttackFailure as error:
-            result[label] = error
-        else:
-            if not isinstance(result[label], AttackFailure):
-                result[label] |= dict(zip(keys, pictures, strict=True))
-    return result
+            failures.setdefault(label, error)
+    return {label: {} if label in failures else found for label, found in guesses.items()}, failures
 
 
-def _attack_seed(bench: Bench, image: str, component: str) -> int:
-    return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, image, component)
+def _seed(bench: Bench, item: Reception, label: str) -> int:
+    # The same for every view of a picture, the empty one too: chance is then no difference between them.
+    return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, item.sample.id, label)
 
 
 def _blind(
-    bench: Bench, attacked: Sequence[Reception], needed: dict[str, Planned]
-) -> list[dict[str, Picture]]:
-    """What attacks guess of each picture's frame when they received nothing of it."""
+    bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned]
+) -> tuple[dict[str, list[Picture]], dict[str, AttackFailure]]:
+    """What attacks that can do without guess of each picture when they received nothing, and failures."""
     views = [
         view_to_bytes(View(frame_size=(item.frame.shape[0], item.frame.shape[1]), prior=bench.prior))
         for item in attacked
     ]
-    jobs = {}
-    for label, planned in needed.items():
-        seeds = [_attack_seed(bench, item.sample.id, f"{label}, blind") for item in attacked]
-        jobs[label] = bench.pool.submit(planned.spec, views, seeds)
-    found = {label: job.result().pictures for label, job in jobs.items()}
-    return [{label: pictures[place] for label, pictures in found.items()} for place in range(len(attacked))]
+    jobs = {
+        label: bench.pool.submit(planned.spec, views, [_seed(bench, item, label) for item in attacked])
+        for label, planned in needed.items()
+        if "nothing" in planned.plugin.needs
+    }
+    found: dict[str, list[Picture]] = {}
+    failures: dict[str, AttackFailure] = {}
+    for label, job in jobs.items():
+        try:
+            found[label] = list(job.result().pictures)
+        except AttackFailure as error:
+            failures[label] = error
+    return found, failures
 
 
-def _floor_distances(bench: Bench, attacked: Sequence[Reception]) -> None:
+def _floor_distances(bench: Bench, attacked: Sequence[Reception]) -> dict[str, AttackFailure]:
     """How near the best floor comes without any view: once per picture and run."""
     new = [item for item in attacked if item.sample.id not in bench.blind]
-    if new:
-        floors = {planned.plugin.label: planned for planned in bench.plan.attacks if planned.plugin.floor}
-        for item, guesses in zip(new, _blind(bench, new, floors), strict=True):
-            bench.blind[item.sample.id] = score_blind(item.frame, guesses, bench.plan.metrics)
+    if not new:
+        return {}
+    found, failures = _blind(bench, new, {planned.plugin.label: planned for planned in bench.plan.floors})
+    if not failures:
+        for place, item in enumerate(new):
+            guesses = {label: pictures[place] for label, pictures in found.items()}
+            distances: dict[str, float] = {}
+            for metric in bench.plan.metrics:
+                with _naming(metric, item):
+                    distances |= score_blind(item.frame, guesses, [metric])
+            bench.blind[item.sample.id] = distances
+    return failures
+
+
+@contextmanager
+def _naming(metric: Metric, item: Reception) -> Iterator[None]:
+    """Say which metric it was that raised, and for which picture."""
+    try:
+        yield
+    except Exception as error:
+        reason = f"metric {metric.name}, picture {item.sample.id}: {type(error).__name__}: {error}"
+        raise RuntimeError(reason) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ from pedbench.cell import Cell
 from pedbench.frame import to_frame
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.cloud import DisclosureError
+from pedbench.offload.passes import AuditError, Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.seeds import generator
@@ -33,6 +35,8 @@ class Bench:
         servers: As many as any defense calls.
         pool: Processes in which attacks run.
         prior: What attackers know of pictures in general.
+        blind: Picture -> column -> how near the best floor comes to it without any view.
+        references: Picture -> what the undefended model sees in it, where nothing is annotated.
     """
 
     plan: Plan
@@ -42,6 +46,7 @@ class Bench:
     prior: Prior
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    _doubtful: bool = False
 
     @property
     def grid(self) -> WindowGrid:
@@ -56,11 +61,27 @@ class Bench:
         """One pass of a defense, with the randomness that belongs to this sample and request.
 
         Args:
-            frame: The sample's, or another picture of its size.
+            frame: The sample's, or another picture of its size; the defense gets a copy.
         """
         suite = self.plan.suite
         rng = generator(suite.seed, self.plan.dataset.name, sample.id, of.defense.label, request)
-        return run_pass(of.defense, frame, self.servers, self.networks, rng, request=request)
+        self._doubtful = True
+        # What is scored against must not be what a defense wrote into.
+        done = run_pass(of.defense, frame.copy(), self.servers, self.networks, rng, request=request)
+        self._doubtful = False
+        return done
+
+    def restore_servers(self) -> None:
+        """Start servers anew that died. After a pass that failed all of them: one may compute on for ever.
+
+        Raises:
+            ServerLost: One does not start.
+        """
+        if self._doubtful:
+            for server in range(len(self.servers)):
+                self.servers.kill(server)
+        self.servers.restart_lost()
+        self._doubtful = False
 
 
 @dataclass(kw_only=True)
@@ -70,12 +91,14 @@ class Outcome:
     Attributes:
         rows: Values by cell id.
         problems: Status and reason of the cells that cannot be finished, by cell id.
+        unfit: Why there was nothing to measure on these pictures, by cell id.
         flags: Soundness flags by cell id.
         seconds: Time by stage.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -84,3 +107,13 @@ class Outcome:
         for cell in cells:
             self.problems.setdefault(cell.cell_id, (status, reason))
             self.rows.pop(cell.cell_id, None)
+
+    @contextmanager
+    def giving_up(self, cells: Iterable[Cell], where: str) -> Iterator[None]:
+        """Whatever is raised inside spoils these cells, and the run goes on with the others."""
+        try:
+            yield
+        except (AuditError, DisclosureError) as error:
+            self.spoil(cells, "invalid", f"{where}: {error}")
+        except Exception as error:
+            self.spoil(cells, "failed", f"{where}: {type(error).__name__}: {error}")

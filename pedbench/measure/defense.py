@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
+from pedbench.cell import Cell
 from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.latency import decoder_time, timing
@@ -15,6 +16,7 @@ from pedbench.offload.edge import Edge
 from pedbench.offload.passes import Pass
 from pedbench.offload.timing import Clock
 from pedbench.plan import DefensePlan
+from pedbench.suite import UtilityChoice
 from pedbench.types import Picture, Sample
 from pedbench.utility.agreement import Reference, agreement, reference
 from pedbench.utility.segmentation import evaluate
@@ -37,20 +39,19 @@ def measure(
         advance: Called with 1 after each picture's pass.
     """
     outcome = Outcome()
-    cells = [cell for cell in of.cells() if cell.cell_id in wanted]
     attacked: list[Reception] = []
     for index in images:
-        sample = bench.plan.dataset[index]
+        left = [
+            cell for cell in of.cells() if cell.cell_id in wanted and cell.cell_id not in outcome.problems
+        ]
+        if not left:
+            break
         began = time.monotonic()
-        try:
-            found = _one_picture(bench, of, sample, wanted, outcome)
-        # Whatever a defense raises, its cells fail with the reason, and the run goes on with the others.
-        except Exception as error:
-            outcome.spoil(cells, "failed", f"picture {sample.id}: {type(error).__name__}: {error}")
-            return outcome
+        with outcome.giving_up(left, f"picture {bench.plan.dataset.ids()[index]}"):
+            found = _one_picture(bench, of, bench.plan.dataset[index], left, outcome)
+            if found is not None:
+                attacked.append(found)
         outcome.seconds["passes"] += time.monotonic() - began
-        if found is not None:
-            attacked.append(found)
         advance(1)
     began = time.monotonic()
     attack(bench, of, attacked, wanted, outcome)
@@ -59,56 +60,61 @@ def measure(
 
 
 def _one_picture(
-    bench: Bench, of: DefensePlan, sample: Sample, wanted: Collection[str], outcome: Outcome
+    bench: Bench, of: DefensePlan, sample: Sample, cells: Collection[Cell], outcome: Outcome
 ) -> Reception | None:
     frame = bench.frame(sample)
-    private = [cell for cell in of.cells() if cell.kind == "privacy" and cell.cell_id in wanted]
+    private = [cell for cell in cells if cell.kind == "privacy"]
     requests = max([1, *(cell.requests or 1 for cell in private)])
     passes = [bench.run(of, sample, frame, request) for request in range(requests)]
     first = passes[0]
-    _utility(bench, of, sample, frame, first, wanted, outcome)
-    if of.latency is not None and of.latency.cell_id in wanted:
-        outcome.rows[of.latency.cell_id] += [*timing(first, sample.id), *decoder_time(first, sample)]
-    if not private:
-        return None
-    return receive(bench, of, sample, frame, passes, private, outcome)
+    for choice, cell in of.utility:
+        if cell in cells:
+            with outcome.giving_up([cell], f"picture {sample.id}"):
+                _utility(bench, choice, cell, sample, frame, first, outcome)
+    if of.latency is not None and of.latency in cells:
+        with outcome.giving_up([of.latency], f"picture {sample.id}"):
+            outcome.rows[of.latency.cell_id] += [*timing(first, sample.id), *decoder_time(first, sample)]
+    if private:
+        with outcome.giving_up(private, f"picture {sample.id}"):
+            return receive(bench, of, sample, frame, passes, private, outcome)
+    return None
 
 
 def _utility(
     bench: Bench,
-    of: DefensePlan,
+    choice: UtilityChoice,
+    cell: Cell,
     sample: Sample,
     frame: Picture,
     done: Pass,
-    wanted: Collection[str],
     outcome: Outcome,
 ) -> None:
     size = (frame.shape[0], frame.shape[1])
     window = bench.grid.window * bench.grid.patch
-    for choice, cell in of.utility:
-        if cell.cell_id not in wanted:
-            continue
-        if bench.plan.dataset.annotated:
-            rows = evaluate(
-                done.embedding,
-                sample,
-                frame=size,
-                window=window,
-                protocol=choice.protocol,
-                prompts=choice.prompts,
-            )
-        else:
-            rows = agreement(done.embedding, _reference(bench, sample, frame), frame=size, window=window)
-        outcome.rows[cell.cell_id] += [
-            {
-                "image": sample.id,
-                "annotation": row["annotation"],
-                "metric": row["metric"],
-                "value": row["value"],
-                "tag": f"{row['size']} cut" if row["cut"] else row["size"],
-            }
-            for row in rows
-        ]
+    if not done.embedding.features.isfinite().all():
+        outcome.spoil([cell], "invalid", f"picture {sample.id}: the embedding has values that are not finite")
+        return
+    if bench.plan.dataset.annotated:
+        rows = evaluate(
+            done.embedding,
+            sample,
+            frame=size,
+            window=window,
+            protocol=choice.protocol,
+            prompts=choice.prompts,
+        )
+    else:
+        rows = agreement(done.embedding, _reference(bench, sample, frame), frame=size, window=window)
+    outcome.rows[cell.cell_id] += [
+        {
+            "image": sample.id,
+            "annotation": row["annotation"],
+            "metric": row["metric"],
+            "value": row["value"],
+            "tag": f"{row['size']} cut" if row["cut"] else row["size"],
+        }
+        for row in rows
+    ]
 
 
 def _reference(bench: Bench, sample: Sample, frame: Picture) -> Reference:

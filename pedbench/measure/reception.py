@@ -20,22 +20,25 @@ from pedbench.seeds import generator
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
 
+Held = tuple[int, tuple[int, ...]]
+"""How many requests for a scene were listened to, and by which coalition."""
+
 
 @dataclass(kw_only=True)
 class Reception:
     """What coalitions hold of one picture, and the truth to score their guesses by.
 
     Attributes:
-        views: By coalition.
-        visible: By coalition, what it received exactly.
-        subsets: The coalitions that each rule chose for this picture.
+        views: By number of requests and coalition.
+        visible: Likewise, what was received exactly.
+        subsets: The coalitions that each rule chose for this picture, by rule and number of requests.
     """
 
     sample: Sample
     frame: Picture
-    views: dict[tuple[int, ...], View]
-    visible: dict[tuple[int, ...], Mask]
-    subsets: dict[CoalitionRule, tuple[tuple[int, ...], ...]]
+    views: dict[Held, View]
+    visible: dict[Held, Mask]
+    subsets: dict[tuple[CoalitionRule, int], tuple[tuple[int, ...], ...]]
 
 
 def receive(
@@ -64,32 +67,48 @@ def receive(
     if invalid:
         outcome.spoil(private, "invalid", f"picture {sample.id}: {invalid}")
         return None
-    everything = tuple(observation for observations in seen for observation in observations)
-    whole = any(observation.problem for observation in everything)
-    covered = footprints(seen[0], of.defense.servers, size)
-    rules = {cell.coalition for cell in private if cell.coalition is not None}
-    subsets = {rule: coalitions(covered, _size(rule, of.defense.servers), rule.m) for rule in rules}
-    views, visible = {}, {}
-    for subset in sorted({subset for chosen in subsets.values() for subset in chosen}):
-        views[subset] = build_view(
-            everything,
-            subset,
-            frame_size=size,
-            disclosure=of.defense.disclosure,
-            description=_description(bench, of),
-            prior=bench.prior,
+    found = Reception(sample=sample, frame=frame, views={}, visible={}, subsets={})
+    servers = of.defense.servers
+    covered = footprints(seen[0], servers, size)
+    for cell in private:
+        requests = cell.requests or 1
+        if cell.coalition is None or (cell.coalition, requests) in found.subsets:
+            continue
+        # An attack that asks for k requests gets k, whatever others ask for.
+        heard = tuple(observation for observations in seen[:requests] for observation in observations)
+        held = covered if requests == 1 else footprints(heard, servers, size)
+        chosen = coalitions(
+            held, max(1, servers) if cell.coalition.c == "N" else cell.coalition.c, cell.coalition.m
         )
-        problem = any(o.problem for o in everything if o.message.server in subset)
-        visible[subset] = np.ones(size, np.bool_) if problem else visible_mask(views[subset], frame)
-    if whole:
+        found.subsets[cell.coalition, requests] = chosen
+        for subset in chosen:
+            if (requests, subset) not in found.views:
+                _share_out(bench, of, heard, (requests, subset), found)
+    if any(observation.problem for observations in seen for observation in observations):
         for cell in private:
             outcome.flags[cell.cell_id].add("unexplained bytes")
-    for cell in of.geometry:
-        if cell.cell_id in {wanted.cell_id for wanted in private} and cell.coalition is not None:
-            outcome.rows[cell.cell_id] += _geometry(
-                sample, size, covered, [(s, visible[s]) for s in subsets[cell.coalition]]
-            )
-    return Reception(sample=sample, frame=frame, views=views, visible=visible, subsets=subsets)
+    for cell in private:
+        if cell.attack is None and cell.coalition is not None:
+            visible = [(subset, found.visible[1, subset]) for subset in found.subsets[cell.coalition, 1]]
+            outcome.rows[cell.cell_id] += _geometry(sample, size, covered, visible)
+    return found
+
+
+def _share_out(
+    bench: Bench, of: DefensePlan, heard: Sequence[Observation], held: Held, found: Reception
+) -> None:
+    size = (found.frame.shape[0], found.frame.shape[1])
+    view = build_view(
+        heard,
+        held[1],
+        frame_size=size,
+        disclosure=of.defense.disclosure,
+        description=_description(bench, of),
+        prior=bench.prior,
+    )
+    unexplained = any(o.problem for o in heard if o.message.server in held[1])
+    found.views[held] = view
+    found.visible[held] = np.ones(size, np.bool_) if unexplained else visible_mask(view, found.frame)
 
 
 def _broken_word(
@@ -112,10 +131,6 @@ def _broken_word(
         if difference:
             return f"a decoy depends on the picture: {difference}"
     return ""
-
-
-def _size(rule: CoalitionRule, servers: int) -> int:
-    return max(1, servers) if rule.c == "N" else rule.c
 
 
 def _description(bench: Bench, of: DefensePlan) -> dict[str, Any]:

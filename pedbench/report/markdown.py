@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 
 from pedbench.cell import canonical_json
+from pedbench.controls import controls
 from pedbench.report import legend
 from pedbench.report.combined import combine
 from pedbench.report.figures import SYNTHETIC, Drawing, privacy_utility, save
@@ -20,6 +21,7 @@ from pedbench.report.run import REFERENCE, Run, load
 from pedbench.report.sections import latency_tables, privacy_tables, utility_tables
 from pedbench.report.tables import latency, privacy, utility
 from pedbench.report.text import code, escape, table
+from pedbench.report.unused import unused
 
 _MOMENT = "utc"
 """The entry of the provenance of which first and last are told."""
@@ -76,7 +78,8 @@ def _render(run: Run, frames: Mapping[str, pd.DataFrame], drawing: Drawing | Non
     references = [r for r in run.of_kind("utility") if REFERENCE in r.flags]
     return environment.get_template("report.md.jinja").render(
         suite=run.suite,
-        problems=list(problems(run)),
+        controls=controls(run.directory),
+        problems=[*problems(run), *unused(run)],
         pictures=run.pictures,
         dataset=run.suite.dataset.name,
         revision=cell.get("revision", "unknown"),

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.cell import canonical_json
+from pedbench.controls import CONTROL
 from pedbench.records import Record
 from pedbench.report.retention import COLUMNS as RETENTION
 from pedbench.report.retention import retentions
@@ -84,7 +85,9 @@ def _tidy(run: Run, kind: str, columns: list[str], facts: Callable[[Record], dic
             **facts(record),
             "status": record.status,
             "reason": record.reason,
-            "flags": "; ".join(flag for flag in record.flags if flag != REFERENCE),
+            "flags": "; ".join(
+                flag for flag in record.flags if flag != REFERENCE and not flag.startswith(CONTROL)
+            ),
         }
         rows += [{**common, **number} for number in _numbers(record)]
     frame = pd.DataFrame(rows, columns=[*_HEAD, *columns, *_NUMBER, *_TAIL])

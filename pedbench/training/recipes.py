@@ -45,7 +45,7 @@ RECIPES = {
         teacher="sam-mini",
         schedule=Schedule(steps=1100, rate=4e-4, decay=0.5),
     ),
-    "sam-tiny": Recipe(architecture="sam-tiny", schedule=Schedule(steps=2000)),
+    "sam-tiny": Recipe(architecture="sam-tiny", schedule=Schedule(steps=1200)),
 }
 
 

@@ -1,0 +1,156 @@
+"""Controls: defenses of which is known what a sound harness must find. Told from a run directory alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from pedbench.aggregate import mean
+from pedbench.records import Record
+from pedbench.report.run import Run, load
+from pedbench.values import read_values
+
+CONTROL = "control: "
+"""Begins the flag of a record that belongs to a control; the control's name follows."""
+
+FEW_PICTURES = 100
+"""With fewer, an interval that reaches beyond its bound says nothing yet."""
+
+LEAST_LEAKAGE = 0.99
+"""Of a picture that a server received as it is, for every attack and metric."""
+
+MOST_GAIN = 0.01
+"""By which an attack may seem to do better with a decoy than with nothing; the interval's upper end."""
+
+Verdict = Literal["holds", "open", "fails"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What came of one control.
+
+    Attributes:
+        name: What was controlled: "whole picture", "nothing sent" or "decoy".
+        defense: What tables call the defense.
+        verdict: "open" where there are too few pictures to tell.
+        detail: The figure that decides, or the reason.
+    """
+
+    name: str
+    defense: str
+    verdict: Verdict
+    detail: str
+
+    def __str__(self) -> str:
+        return f"control {self.name} ({self.defense}) {self.verdict}: {self.detail}"
+
+
+def controls(run_dir: Path) -> list[Control]:
+    """All controls of a run in the order of its suite; one that fails makes the run invalid.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+    """
+    run = load(run_dir)
+    examined = {"whole picture": _whole_picture, "nothing sent": _nothing_sent, "decoy": _decoy}
+    found = []
+    for (defense, name), records in _groups(run).items():
+        bad = [record for record in records if record.status in ("failed", "invalid")]
+        measured = [record for record in records if record.status == "ok"]
+        if bad:
+            verdict, detail = _fails(f"{bad[0].status}: {bad[0].reason}")
+        elif not measured:
+            verdict, detail = _fails("nothing was measured")
+        else:
+            verdict, detail = examined[name](run, defense, measured)
+        found.append(Control(name=name, defense=defense, verdict=verdict, detail=detail))
+    return found
+
+
+def _groups(run: Run) -> dict[tuple[str, str], list[Record]]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        for flag in record.flags:
+            if flag.startswith(CONTROL):
+                key = (run.defense(record), flag.removeprefix(CONTROL))
+                groups.setdefault(key, []).append(record)
+    return groups
+
+
+def _fails(detail: str) -> tuple[Verdict, str]:
+    return "fails", detail
+
+
+def _geometry(run: Run, records: Sequence[Record], metric: str) -> list[float]:
+    """All values of a metric of what was received, without any attack."""
+    tables = [read_values(run.directory, r.cell_id) for r in records if "attack" not in r.cell]
+    return [float(value) for table in tables for value in table.loc[table["metric"] == metric, "value"]]
+
+
+def _attacked(run: Run, records: Sequence[Record]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Attack and coalition in words, with the values."""
+    for record in records:
+        if "attack" in record.cell:
+            where = f"{run.attack(record)}, c = {record.cell['coalition']['c']}"
+            yield where, read_values(run.directory, record.cell_id)
+
+
+def _whole_picture(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
+    share = min(_geometry(run, records, "visible share"), default=0.0)
+    if share < LEAST_LEAKAGE:
+        return _fails(f"a server gets the whole picture, and of one a share of {share:.3f} counts as visible")
+    least, where = 1.0, ""
+    for attack, values in _attacked(run, records):
+        leakage = values[values["metric"].str.startswith("leakage[")]
+        if not leakage.empty and leakage["value"].min() < least:
+            row = leakage.sort_values("value").iloc[0]
+            least, where = row["value"], f" ({attack}, {row['metric']}, picture {row['image']})"
+    if least < LEAST_LEAKAGE:
+        return _fails(f"leakage is as low as {least:.3f}{where}, expected is at least {LEAST_LEAKAGE}")
+    return "holds", f"leakage is at least {least:.3f} for every attack, metric and picture"
+
+
+def _nothing_sent(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
+    for metric in ("visible share", "content share"):
+        most = max(_geometry(run, records, metric), default=0.0)
+        if most > 0:
+            return _fails(f"nothing is sent, and the {metric} reaches {most:.3f}")
+    for record in run.of_kind("latency"):
+        if run.defense(record) == defense and record.status == "ok":
+            values = read_values(run.directory, record.cell_id)
+            if values["metric"].str.startswith("bytes").any():
+                return _fails("nothing is sent, and bytes were counted")
+    return "holds", "no message at all"
+
+
+def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
+    gains = []
+    for attack, values in _attacked(run, records):
+        keyed = values[values["region"] == "hidden"].set_index(["metric", "image", "servers"])["value"]
+        for metric in sorted(set(values["metric"])):
+            if not metric.startswith("advantage["):
+                continue
+            blind = f"blind_{metric}"
+            unseeing = keyed.loc[blind] if blind in keyed.index.get_level_values(0) else 0.0
+            gain = mean((keyed.loc[metric] - unseeing).dropna().reset_index())
+            low, high = gain.ci95 or (gain.value, gain.value)
+            gains.append((high, low, gain.n, f"{attack}, {metric}"))
+    if not gains:
+        return "open", "no attack was measured"
+    for high, low, pictures, what in gains:
+        if low > MOST_GAIN or (high > MOST_GAIN and pictures >= FEW_PICTURES):
+            return _fails(
+                f"{what}: above its own blind run by [{low:.3f}, {high:.3f}], at most {MOST_GAIN} is expected"
+            )
+    high, low, pictures, what = max(gains)
+    if high > MOST_GAIN:
+        wide = sum(high > MOST_GAIN for high, *_ in gains)
+        return "open", (
+            f"{pictures} pictures are too few for {wide} of {len(gains)} intervals, the widest "
+            f"[{low:.3f}, {high:.3f}] ({what}), at most {MOST_GAIN} above the blind run is expected"
+        )
+    return "holds", f"no attack does better than blind by more than {high:.3f} ({what})"

@@ -1,0 +1,92 @@
+"""The record of a cell that was measured, or could not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pedbench.base import Disclosure
+from pedbench.cell import Cell
+from pedbench.controls import CONTROL, FEW_PICTURES
+from pedbench.measure.bench import Outcome
+from pedbench.plan import DefensePlan, Plan
+from pedbench.provenance import provenance
+from pedbench.records import MetricValue, Record
+from pedbench.registry import source_hash
+from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
+from pedbench.types import Status
+from pedbench.values import read_values
+
+FEW_SAMPLES = 20
+"""Timed pictures below which a latency record is flagged."""
+
+CONTROLS: dict[Disclosure, str] = {"nothing": "nothing sent", "decoy": "decoy"}
+"""Which control a defense is by what it says of itself."""
+
+NO_VALUE = "the selected pictures give this cell no value"
+
+
+def make_record(
+    plan: Plan, of: DefensePlan, cell: Cell, total: Outcome, run_dir: Path, device: str
+) -> Record:
+    """Sum up a cell from the values in the run directory.
+
+    Args:
+        total: What became of the defense on all pictures.
+        device: Where the models computed.
+    """
+    values = read_values(run_dir, cell.cell_id)
+    status: Status
+    status, reason = total.problems.get(cell.cell_id, ("ok", ""))
+    metrics: tuple[MetricValue, ...] = ()
+    flags = set(total.flags[cell.cell_id])
+    control = of.defense.control or CONTROLS.get(of.defense.disclosure)
+    if cell.kind == "privacy" and control:
+        flags.add(f"{CONTROL}{control}")
+    if status == "ok" and values.empty:
+        status, reason = "skipped", total.unfit.get(cell.cell_id, NO_VALUE)
+    if status == "ok":
+        metrics = _metrics(plan, cell, values)
+        flags |= _flags(of, cell, values)
+    plugins = [of.planned, *(planned for planned, each in of.privacy if each == cell)]
+    return Record(
+        cell_id=cell.cell_id,
+        cell=cell.as_dict(),
+        status=status,
+        reason=reason,
+        metrics=metrics,
+        flags=tuple(sorted(flags)),
+        timing={stage: round(seconds, 3) for stage, seconds in total.seconds.items()},
+        provenance=provenance(
+            run_id=run_dir.name,
+            device=device,
+            sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
+            weights=plan.weights,
+        ),
+    )
+
+
+def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue, ...]:
+    if cell.kind == "utility":
+        return utility_metrics(values)
+    if cell.kind == "latency":
+        return latency_metrics(values)
+    if cell.attack is None:
+        return geometry_metrics(values)
+    return privacy_metrics(values, {metric.column: metric for metric in plan.metrics})
+
+
+def _flags(of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
+    flags = set()
+    if cell.kind == "latency":
+        timed = values[values["metric"].isin(["wall", "turn-taking"])]
+        if timed.groupby("metric")["image"].nunique().min() < FEW_SAMPLES:
+            flags.add("few samples")
+    elif values["image"].nunique() < FEW_PICTURES:
+        flags.add("few pictures")
+    if cell.kind == "utility" and of.defense.undefended:
+        flags.add("reference")
+    if cell.attack is not None and of.defense.randomised and cell.requests == 1:
+        flags.add("randomised defense attacked once")
+    return flags

@@ -1,0 +1,39 @@
+"""Which pictures a run is about, which ones it could not read, and which annotations it could not use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FILE = "pictures.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The pictures of a run; the same for all defenses.
+
+    Attributes:
+        images: Ids in their order.
+        left_out: Pictures that cannot be read, id -> reason, as far as they were tried.
+        defects: Annotations that cannot be used, name -> reason, as far as samples were read.
+    """
+
+    images: Sequence[str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    defects: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_selection(run_dir: Path, selection: Selection) -> None:
+    """Write the selection into a run directory, whole or not at all."""
+    path = run_dir / FILE
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(selection), indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_selection(run_dir: Path) -> Selection | None:
+    """The selection of a run; None where none was written down."""
+    path = run_dir / FILE
+    return Selection(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None

@@ -1,0 +1,107 @@
+"""Whole runs, as small as they can be; the one that others are compared with is made once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+PLUGINS = Path(__file__).parent / "measure" / "plugins"
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "version": 1,
+    "seed": 0,
+    "model": "mini",
+    "dataset": {"name": "scenes", "params": {"count": 8}, "limit": 2},
+    "utility": [{"protocol": "clicks", "prompts": ["1"]}],
+    "defenses": [{"name": "on_device"}, {"name": "full_offload"}, {"name": "ped_sam"}],
+    "attacks": ["mean_colour", "random_image"],
+    "metrics": ["root_mean_square_error", "structural_similarity"],
+    "coalitions": [{"c": 1, "m": 3}, {"c": "N", "m": 1}],
+    "latency": {"samples": 2, "warmup": 1, "turn_taking": False},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run's directory and what it told the user."""
+
+    directory: Path
+    said: str
+
+    @property
+    def records(self) -> list[Any]:
+        """The newest record of each planned cell, in the order of the plan."""
+        from pedbench.records import read_plan, read_records
+
+        records = read_records(self.directory)
+        return [records[cell_id] for cell_id in read_plan(self.directory)]
+
+    def of(self, defense: str, kind: str = "", attack: str | None = None) -> list[Any]:
+        """Records of a defense; `attack=""` are those of what was received."""
+        return [
+            record
+            for record in self.records
+            if record.cell["defense"]["name"] == defense
+            and (not kind or record.cell["kind"] == kind)
+            and (attack is None or record.cell.get("attack", {"name": ""})["name"] == attack)
+            and (attack is None or record.cell["kind"] == "privacy")
+        ]
+
+    def values(self, record: Any) -> pd.DataFrame:
+        from pedbench.values import read_values
+
+        return read_values(self.directory, record.cell_id)
+
+
+Run = Callable[..., Finished]
+
+
+@pytest.fixture(scope="session")
+def run_small() -> Run:
+    """Runs the small suite, with changes, in a directory, with the plugins of the tests."""
+
+    def run_it(
+        directory: Path, plugins: Sequence[str] = (), *, report: bool = False, **changes: Any
+    ) -> Finished:
+        from pedbench.console import Console
+        from pedbench.registry import Registry
+        from pedbench.resolve import Overrides, resolve
+        from pedbench.run_directory import SUITE
+        from pedbench.runner import run
+        from pedbench.suite import Suite, to_toml
+
+        paths = [PLUGINS / f"{name}.py" for name in plugins]
+        suite = resolve(Suite.model_validate(SMALL | changes), Overrides(), Registry(paths))
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / SUITE).write_text(to_toml(suite), encoding="utf-8")
+        stream = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            if not report:
+                patch.setattr("pedbench.runner.write_report", lambda _: None)
+            run(suite, directory, Console(stream), paths)
+        return Finished(directory=directory, said=stream.getvalue())
+
+    return run_it
+
+
+CONTROLLED = [*SMALL["defenses"], {"name": "random_payload"}]
+
+
+@pytest.fixture(scope="session")
+def small_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Four scenes, every kind of control."""
+    dataset = SMALL["dataset"] | {"limit": 4}
+    return run_small(tmp_path_factory.mktemp("small"), report=True, dataset=dataset, defenses=CONTROLLED)
+
+
+@pytest.fixture(scope="session")
+def short_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The same with two scenes."""
+    return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)

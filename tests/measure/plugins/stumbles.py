@@ -1,0 +1,44 @@
+"""A defense that fails in one way or another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class Stumbles(Defense):
+    """Fail.
+
+    Attributes:
+        how: `warm-up` raises on every picture, `prepare` before any, `nothing` returns no embedding, `nan`
+            one that is not finite.
+    """
+
+    name = "stumbles"
+    version = 1
+    disclosure = "nothing"
+
+    how: str = "warm-up"
+
+    @property
+    def servers(self) -> int:
+        return 0
+
+    def prepare(self, device: str) -> None:
+        if self.how == "prepare":
+            raise FileNotFoundError("no such weights")
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        if self.how == "warm-up":
+            raise KeyError("no such window")
+        embedding = edge.encode_image(frame)
+        if self.how == "nan":
+            embedding.features[0, 0, 0, 0] = float("nan")
+        if self.how == "nothing":
+            embedding.network = None
+        return embedding

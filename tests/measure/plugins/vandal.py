@@ -1,0 +1,24 @@
+"""A defense that writes into what it was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class Vandal(Defense):
+    """Send everything, then paint the frame black, so that nothing matches it."""
+
+    name = "vandal"
+    version = 1
+    disclosure = "exact"
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        embedding = cloud[0].encode_image(frame)
+        frame[:] = 0
+        return embedding

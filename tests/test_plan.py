@@ -1,0 +1,83 @@
+"""From a suite to cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pedbench.models.family import MINI
+from pedbench.plan import Plan, make_plan
+from pedbench.registry import Registry
+from pedbench.resolve import Overrides, resolve
+from pedbench.suite import Suite
+
+PLUGINS = Path(__file__).parent / "measure" / "plugins"
+
+SUITE: dict[str, Any] = {
+    "name": "made",
+    "version": 1,
+    "seed": 3,
+    "model": "mini",
+    "dataset": {"name": "scenes", "params": {"count": 8}, "limit": 2},
+    "utility": [{"protocol": "clicks", "prompts": ["1", "box"]}, {"protocol": "saf", "prompts": ["1"]}],
+    "defenses": [{"name": "on_device"}, {"name": "ped_sam", "sweep": {"servers": [3, 5]}}],
+    "attacks": ["mean_colour", "two_requests"],
+    "metrics": ["root_mean_square_error"],
+    "coalitions": [{"c": 1, "m": 3}, {"c": "N", "m": 1}],
+    "latency": {"samples": 2, "warmup": 1},
+}
+
+
+def plan(**changes: Any) -> Plan:
+    registry = Registry([PLUGINS / "two_requests.py", PLUGINS / "black.py"])
+    return make_plan(resolve(Suite.model_validate(SUITE | changes), Overrides(), registry), registry, MINI)
+
+
+def test_every_measurement_is_a_cell_of_its_own() -> None:
+    made = plan()
+    cells = made.cells()
+    # For each of three defenses: two protocols, two geometries, two attacks on each, one latency.
+    assert len(cells) == 3 * (2 + 2 + 4 + 1)
+    assert len({cell.cell_id for cell in cells}) == len(cells)
+    assert {cell.seed for cell in cells} == {3}
+    attacked = [cell for cell in cells if cell.attack is not None]
+    assert {(cell.attack.name, cell.requests) for cell in attacked if cell.attack} == {
+        ("mean_colour", 1),
+        ("two_requests", 2),
+    }
+    assert [planned.plugin.name for planned in made.floors] == ["mean_colour"]
+
+
+def test_the_selection_is_part_of_a_cell_and_its_place_in_the_suite_is_not() -> None:
+    ids = [cell.cell_id for cell in plan().cells()]
+    assert not set(ids) & {cell.cell_id for cell in plan(dataset=SUITE["dataset"] | {"limit": 1}).cells()}
+    turned = plan(defenses=SUITE["defenses"][::-1], attacks=SUITE["attacks"][::-1])
+    assert sorted(cell.cell_id for cell in turned.cells()) == sorted(ids)
+    assert {cell.cell_id for cell in plan(name="other", version=9).cells()} == set(ids)
+
+
+def test_what_a_suite_says_twice_is_measured_once() -> None:
+    twice = plan(coalitions=SUITE["coalitions"] * 2, utility=SUITE["utility"] * 2)
+    assert [cell.cell_id for cell in twice.cells()] == [cell.cell_id for cell in plan().cells()]
+
+
+def test_axes_can_be_left_out() -> None:
+    made = plan(defenses=[{"name": "on_device", "privacy": False, "latency": False}])
+    assert {cell.kind for cell in made.cells()} == {"utility"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"dataset": SUITE["dataset"] | {"limit": 9}},
+            "holds 8 readable pictures, fewer than the limit of 9",
+        ),
+        ({"attacks": ["black"]}, "none of the attacks is such a floor: black. Add one, e.g. mean_colour"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        plan(**changes)

@@ -1,0 +1,175 @@
+"""Runs from end to end: what they measure, that they repeat themselves, and what stands in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 2}
+
+
+def signature(record: Any) -> tuple[Any, ...]:
+    """All of a record but its provenance and, for latency, its times."""
+    metrics = () if record.cell["kind"] == "latency" else record.metrics
+    return record.cell_id, record.cell, record.status, record.reason, metrics, record.flags
+
+
+def without_times(values: pd.DataFrame) -> pd.DataFrame:
+    return values[~values["metric"].isin(["wall", "turn-taking"])]
+
+
+def compare(first: Any, second: Any, images: list[str] | None = None) -> Iterator[tuple[Any, Any]]:
+    """Values of the same cells by kind, defense and attack, in two runs that may differ in the selection."""
+    pairs = zip(first.records, second.records, strict=True)
+    for one, other in pairs:
+        kinds = [
+            (r.cell["kind"], r.cell["defense"], r.cell.get("attack"), r.cell.get("coalition"))
+            for r in (one, other)
+        ]
+        assert kinds[0] == kinds[1]
+        left, right = (without_times(run.values(r)) for run, r in ((first, one), (second, other)))
+        if images is not None:
+            left, right = (frame[frame["image"].isin(images)] for frame in (left, right))
+        yield left.reset_index(drop=True), right.reset_index(drop=True)
+
+
+def test_everything_is_measured(small_run: Any) -> None:
+    assert {record.status for record in small_run.records} == {"ok"}
+    kinds = {(r.cell["kind"], r.cell["defense"]["name"]) for r in small_run.records}
+    assert len(kinds) == 3 * 4
+    images = small_run.values(small_run.of("on_device", "utility")[0])["image"].unique()
+    assert len(images) == 4
+    for record in small_run.records:
+        assert set(small_run.values(record)["image"]) == set(images)
+        assert record.provenance["run_id"] == small_run.directory.name
+    assert "few pictures" in small_run.of("on_device", "utility")[0].flags
+    assert "reference" in small_run.of("on_device", "utility")[0].flags
+    assert small_run.of("on_device", "latency")[0].flags == ("few samples",)
+
+
+def test_what_is_visible_is_what_was_sent(small_run: Any) -> None:
+    def shares(defense: str) -> list[float]:
+        return [
+            max(small_run.values(record).query("metric == 'visible share'")["value"])
+            for record in small_run.of(defense, attack="")
+        ]
+
+    assert shares("on_device") == [0, 0]
+    assert shares("full_offload") == [1, 1]
+    one, together = shares("ped_sam")
+    assert 1 / 3 <= one < 0.5
+    assert together == 1
+    assert max(shares("random_payload")) < 1e-3
+
+
+def test_controls_hold(small_run: Any) -> None:
+    from pedbench.controls import controls
+
+    found = {control.name: control for control in controls(small_run.directory)}
+    assert set(found) == {"nothing sent", "whole picture", "decoy"}
+    assert found["nothing sent"].verdict == "holds"
+    assert found["whole picture"].verdict == "holds"
+    assert found["decoy"].verdict == "holds", found["decoy"].detail
+    report = (small_run.directory / "report.md").read_text()
+    assert report.index("## Controls") < report.index("## What was measured")
+    assert "nothing sent, `on_device`: **holds**" in report
+    # They are no soundness flags of a number.
+    assert "control: " not in report
+
+
+def test_an_attack_that_ignores_its_view_gains_exactly_nothing_from_a_decoy(small_run: Any) -> None:
+    for record in small_run.of("random_payload", attack="random_image"):
+        hidden = small_run.values(record).query("region == 'hidden'")
+        values = hidden.set_index(["image", "servers", "metric"])["value"].unstack()
+        for column in ("RMSE", "SSIM"):
+            seeing, blind = values[f"advantage[{column}]"], values[f"blind_advantage[{column}]"]
+            assert np.array_equal(seeing, blind)
+
+
+def test_the_same_run_again_is_identical(short_run: Any, run_small: Any, tmp_path: Path) -> None:
+    defenses = [{"name": name} for name in ("on_device", "full_offload", "ped_sam", "random_payload")]
+    again = run_small(tmp_path / "again", defenses=defenses)
+    assert [signature(record) for record in short_run.records] == [signature(r) for r in again.records]
+    for left, right in compare(short_run, again):
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+
+
+def test_a_limit_changes_no_value(small_run: Any, short_run: Any) -> None:
+    images = short_run.values(short_run.records[0])["image"].unique().tolist()
+    assert len(images) == 2
+    for left, right in compare(small_run, short_run, images):
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+
+
+@pytest.mark.slow
+def test_the_number_of_threads_changes_next_to_nothing(
+    run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    before, runs = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            monkeypatch.setattr("pedbench.runner.cores", lambda threads=threads: threads * 3)
+            runs.append(run_small(tmp_path / str(threads)))
+    finally:
+        torch.set_num_threads(before)
+    for left, right in compare(*runs):
+        masks = left["metric"].str.startswith("IoU")
+        pd.testing.assert_frame_equal(left[~masks], right[~masks], rtol=1e-5)
+        # Masks are thresholded: a pixel at the threshold may flip, and with it one object's IoU.
+        if masks.any():
+            differences = (left["value"] - right["value"]).abs()
+            assert (differences <= 1e-5).mean() >= 0.95
+            assert left["value"].mean() == pytest.approx(right["value"].mean(), rel=1e-3)
+
+
+def test_attacks_hear_as_many_requests_as_they_ask_for(run_small: Any, tmp_path: Path) -> None:
+    changes = {
+        "defenses": [{"name": "ped_sam", "params": {"assignment": "random"}}],
+        "metrics": ["root_mean_square_error"],
+        "dataset": SCENES,
+    }
+    plugins = ["one_request", "two_requests"]
+    both = run_small(tmp_path / "2", plugins, attacks=["mean_colour", *plugins], **changes)
+    assert {record.status for record in both.records} == {"ok"}, both.said
+    one, two = both.of("ped_sam", attack="one_request")[0], both.of("ped_sam", attack="two_requests")[0]
+    assert (one.cell["requests"], two.cell["requests"]) == (1, 2)
+    assert "randomised defense attacked once" in one.flags
+    assert "randomised defense attacked once" not in two.flags
+    alone = run_small(tmp_path / "1", plugins, attacks=["mean_colour", "one_request"], **changes)
+    # What others hear is no business of an attack, nor of the geometry.
+    for name in ("", "mean_colour", "one_request"):
+        for left, right in zip(
+            both.of("ped_sam", attack=name), alone.of("ped_sam", attack=name), strict=True
+        ):
+            assert left.cell_id == right.cell_id
+            pd.testing.assert_frame_equal(both.values(left), alone.values(right), check_exact=True)
+    # Two random assignments cover more of the frame than one: less is hidden, more has leaked.
+    leaks = [
+        both.values(r).query("metric == 'leakage[RMSE]'").groupby("image")["value"].max() for r in (one, two)
+    ]
+    assert (leaks[1] > leaks[0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "folder"), [("coco", "coco"), ("folder", "photos")])
+def test_real_photographs(run_small: Any, tmp_path: Path, name: str, folder: str) -> None:
+    data = Path(__file__).parents[2] / "shared" / "data" / folder
+    if not data.is_dir():
+        pytest.skip(f"{data} is not there")
+    dataset = {"name": name, "params": {"data": str(data)}, "limit": 2}
+    done = run_small(tmp_path, report=True, dataset=dataset)
+    assert {record.status for record in done.records} == {"ok"}
+    report = (done.directory / "report.md").read_text()
+    assert "mIoU[1 click]" in report if name == "coco" else "agreement" in report
+    if name == "folder":
+        agreed = done.values(done.of("on_device", "utility")[0])["value"]
+        assert np.array_equal(agreed, np.ones(len(agreed)))

@@ -1,0 +1,313 @@
+"""What goes wrong in a run: it is told, the rest is finished, and a second run completes what is missing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RMSE = ["root_mean_square_error"]
+
+
+def outcome(records: Sequence[Any]) -> set[str]:
+    return {record.status for record in records}
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, Any], None]) -> list[str]:
+    """Names of the defenses in the order of their passes; `before` is told number and servers of each."""
+    from pedbench.measure import bench
+
+    real: Any = vars(bench)["run_pass"]
+    passes: list[str] = []
+
+    def run_pass(defense: Any, frame: Any, servers: Any, *rest: Any, **more: Any) -> Any:
+        passes.append(defense.name)
+        before(len(passes), servers)
+        return real(defense, frame, servers, *rest, **more)
+
+    monkeypatch.setattr(bench, "run_pass", run_pass)
+    return passes
+
+
+def test_a_killed_server_fails_its_cells_and_a_second_run_completes_them(
+    short_run: Any, run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defenses = [{"name": name} for name in ("on_device", "full_offload", "ped_sam", "random_payload")]
+    pids: set[int] = set()
+
+    def kill(number: int, servers: Any) -> None:
+        pids.update(servers.pids())
+        # Warm-up and two scenes of on_device and of full_offload; then ped_sam's warm-up and first scene.
+        if number == 9:
+            servers.kill(1)
+
+    with monkeypatch.context() as patch:
+        passes = counted(patch, kill)
+        broken = run_small(tmp_path, defenses=defenses)
+    assert passes[8] == "ped_sam"
+    assert outcome(broken.of("ped_sam")) == {"failed"}
+    assert all("ServerLost: " in record.reason for record in broken.of("ped_sam"))
+    for name in ("on_device", "full_offload", "random_payload"):
+        assert outcome(broken.of(name)) == {"ok"}
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not list((tmp_path / "values").glob(f"{broken.of('ped_sam')[0].cell_id}-*"))
+
+    with monkeypatch.context() as patch:
+        passes = counted(patch, lambda number, servers: None)
+        whole = run_small(tmp_path, defenses=defenses)
+    assert passes == ["ped_sam"] * 3
+    assert outcome(whole.records) == {"ok"}
+    for record, expected in zip(whole.records, short_run.records, strict=True):
+        left, right = (
+            frame[~frame["metric"].isin(["wall", "turn-taking"])]
+            for frame in (whole.values(record), short_run.values(expected))
+        )
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+    with monkeypatch.context() as patch:
+        assert counted(patch, lambda number, servers: None) == []
+        run_small(tmp_path, defenses=defenses)
+
+
+def test_attacks_fail_alone(run_small: Any, tmp_path: Path) -> None:
+    attacks = [
+        "mean_colour",
+        {"name": "refuses_one", "params": {"fewer": 10**9}},
+        "wrong_shape",
+        "token_reader",
+    ]
+    plugins = ["refuses_one", "wrong_shape", "token_reader"]
+    done = run_small(
+        tmp_path,
+        plugins,
+        attacks=attacks,
+        metrics=RMSE,
+        defenses=[{"name": "on_device"}, {"name": "ped_sam"}],
+    )
+    refused = done.of("ped_sam", attack="refuses_one")
+    assert outcome(refused) == {"failed"}
+    assert "ValueError: I do not like this one" in refused[0].reason
+    small = done.of("ped_sam", attack="wrong_shape")
+    assert outcome(small) == {"failed"}
+    assert "found float32 of shape (8, 8, 3)" in small[0].reason
+    tokens = done.of("ped_sam", attack="token_reader")
+    assert outcome(tokens) == {"skipped"}
+    assert tokens[0].reason == "token_reader needs tokens, of which nothing was received"
+    # It needs pixels, and on the device nobody receives any.
+    assert outcome(done.of("on_device", attack="refuses_one")) == {"skipped"}
+    for name in ("on_device", "ped_sam"):
+        for kind, attack in (("utility", None), ("latency", None), ("", ""), ("", "mean_colour")):
+            assert outcome(done.of(name, kind, attack)) == {"ok"}, (name, kind, attack)
+
+
+def test_a_broken_floor_spoils_what_relates_to_it(run_small: Any, tmp_path: Path) -> None:
+    done = run_small(
+        tmp_path,
+        ["broken_floor"],
+        attacks=["mean_colour", "broken_floor"],
+        metrics=RMSE,
+        defenses=[{"name": "on_device"}, {"name": "ped_sam"}],
+    )
+    assert outcome(done.of("on_device")) == {"ok"}
+    assert outcome(done.of("ped_sam", attack="broken_floor")) == {"failed"}
+    related = done.of("ped_sam", attack="mean_colour")
+    assert outcome(related) == {"failed"}
+    assert "a floor, to which leakage and advantage relate, failed" in related[0].reason
+    assert outcome(done.of("ped_sam", attack="")) == {"ok"}
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_metric_gone_wrong_ends_no_run(run_small: Any, tmp_path: Path, raises: bool) -> None:
+    done = run_small(
+        tmp_path,
+        ["moody", "black"],
+        attacks=["mean_colour", "black"],
+        metrics=[*RMSE, {"name": "moody", "params": {"raises": raises}}],
+        defenses=[{"name": "on_device"}],
+    )
+    black, colour = (done.of("on_device", attack=name) for name in ("black", "mean_colour"))
+    assert outcome(black) == {"failed" if raises else "invalid"}
+    assert outcome(colour) == ({"failed"} if raises else {"ok"})
+    assert ("metric moody" if raises else "MAE, hidden is nan") in black[0].reason
+    assert outcome(done.of("on_device", attack="")) == {"ok"}
+    assert outcome(done.of("on_device", "utility")) == {"ok"}
+
+
+CHEATS = {
+    "whole_by_the_harness": ("invalid", "the defense may give"),
+    "whole_as_a_payload": ("invalid", "received 100.0% of the frame"),
+    "in_low_bits": ("invalid", "other pixels than the frame's"),
+    "permuted": ("invalid", "other pixels than the frame's"),
+    "in_metadata": ("ok", ""),
+    "without_a_way_to_pixels": ("ok", ""),
+}
+
+
+def test_cheats_are_seen_through(run_small: Any, tmp_path: Path) -> None:
+    defenses = [{"name": "cheat", "params": {"how": how}} for how in CHEATS]
+    done = run_small(
+        tmp_path, ["cheat", "vandal"], defenses=[*defenses, {"name": "vandal"}], dataset=scenes(1)
+    )
+    for how, (status, reason) in CHEATS.items():
+        cells = [
+            r
+            for r in done.of("cheat")
+            if r.cell["defense"]["params"]["how"] == how and r.cell["kind"] == "privacy"
+        ]
+        assert outcome(cells) == {status}, (how, [record.reason for record in cells])
+        for record in cells:
+            assert reason in record.reason
+            if status == "ok":
+                assert "unexplained bytes" in record.flags
+                assert_all_is_lost(done, record)
+    for record in done.of("vandal", "privacy"):
+        assert_all_is_lost(done, record)
+
+
+def assert_all_is_lost(done: Any, record: Any) -> None:
+    values = done.values(record)
+    for metric in ("visible share", "leakage[RMSE]", "leakage[SSIM]"):
+        # The worst coalition counts: other servers may have received nothing.
+        found = values[values["metric"] == metric].groupby("image")["value"].max()
+        assert (found == 1).all()
+    assert len(values)
+
+
+def scenes(limit: int) -> dict[str, Any]:
+    return {"name": "scenes", "params": {"count": 8}, "limit": limit}
+
+
+def test_messages_past_the_ledger_make_everything_invalid(
+    run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pedbench.offload.passes import AuditError
+
+    def lose(number: int, servers: Any) -> None:
+        if number == 2:
+            raise AuditError("the edge sent messages that no server has")
+
+    counted(monkeypatch, lose)
+    done = run_small(tmp_path, defenses=[{"name": "ped_sam"}, {"name": "on_device"}], dataset=scenes(1))
+    assert outcome(done.of("ped_sam")) == {"invalid"}
+    assert outcome(done.of("on_device")) == {"ok"}
+
+
+def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
+    ways = {
+        "warm-up": "warming up: KeyError: 'no such window'",
+        "prepare": "warming up: FileNotFoundError: no such weights",
+        "nothing": "AttributeError",
+        "nan": "the embedding has values that are not finite",
+    }
+    defenses = [{"name": "stumbles", "params": {"how": how}} for how in ways]
+    done = run_small(tmp_path, ["stumbles"], defenses=[*defenses, {"name": "on_device"}], dataset=scenes(1))
+    by_way = {
+        how: [r for r in done.of("stumbles") if r.cell["defense"]["params"]["how"] == how] for how in ways
+    }
+    for how in ("warm-up", "prepare"):
+        assert {(record.status, record.reason) for record in by_way[how]} == {("failed", ways[how])}
+    utility = {how: next(r for r in by_way[how] if r.cell["kind"] == "utility") for how in ways}
+    assert (utility["nan"].status, utility["nothing"].status) == ("invalid", "failed")
+    assert ways["nan"] in utility["nan"].reason
+    assert outcome(done.of("on_device")) == {"ok"}
+    from pedbench.controls import controls
+
+    verdicts = {control.defense: control.verdict for control in controls(done.directory)}
+    assert verdicts["on_device"] == "holds"
+    assert verdicts["stumbles(how=warm-up)"] == "fails"
+
+
+SUITE = """
+name = "cut"
+version = 1
+seed = 0
+model = "mini"
+attacks = ["mean_colour", "random_image"]
+metrics = ["root_mean_square_error"]
+coalitions = [{ c = 1, m = 3 }]
+dataset = { name = "scenes", params = { count = 8 }, limit = 4 }
+utility = [{ protocol = "clicks", prompts = ["1"] }]
+defenses = [{ name = "on_device" }, { name = "full_offload" }, { name = "ped_sam" }]
+latency = { samples = 2, warmup = 1, turn_taking = true }
+"""
+
+KILLER = """if True:
+    import os, signal, sys
+    from pedbench.measure import bench
+    real, passes = bench.run_pass, []
+    def run_pass(defense, frame, servers, *rest, **more):
+        passes.append(defense.name)
+        if len(passes) == {number}:
+            print("pids", *servers.pids(), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(defense, frame, servers, *rest, **more)
+    bench.run_pass = run_pass
+    from pedbench.cli import main
+    main(["run", {suite!r}, "--out", {out!r}])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [8, 14])
+def test_a_killed_run_leaves_nothing_behind_and_is_completed(tmp_path: Path, number: int) -> None:
+    from pedbench.records import read_plan, read_records
+    from pedbench.values import read_values
+
+    suite = tmp_path / "cut.toml"
+    suite.write_text(SUITE)
+
+    def call(script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    killed = call(KILLER.format(number=number, suite=str(suite), out=str(tmp_path / "cut")))
+    assert killed.returncode == -signal.SIGKILL
+    for pid in killed.stdout.split("pids")[1].split():
+        wait_for_end(int(pid))
+    (directory,) = (tmp_path / "cut" / "runs").iterdir()
+    # As if it had been killed in the middle of writing.
+    with (directory / "records.jsonl").open("a") as stream:
+        stream.write('{"schema": 1, "cell_id": "half')
+    (directory / "values" / "half.1.partial").write_bytes(b"half")
+    for out in ("a", "cut"):
+        finished = call(KILLER.format(number=-1, suite=str(suite), out=str(tmp_path / out)))
+        assert finished.returncode == 0, finished.stderr
+    (undisturbed,) = (tmp_path / "a" / "runs").iterdir()
+    plan = read_plan(directory)
+    assert plan == read_plan(undisturbed)
+    lines = (directory / "records.jsonl").read_text().splitlines()
+    assert len(lines) == len(plan)
+    assert not list((directory / "values").glob("*.partial"))
+    found, expected = read_records(directory), read_records(undisturbed)
+    for cell_id in plan:
+        assert found[cell_id].status == "ok"
+        assert found[cell_id].flags == expected[cell_id].flags
+        left, right = (
+            frame[~frame["metric"].isin(["wall", "turn-taking"])]
+            for frame in (read_values(directory, cell_id), read_values(undisturbed, cell_id))
+        )
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+        counts = [len(read_values(run, cell_id)) for run in (directory, undisturbed)]
+        assert counts[0] == counts[1]
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until a process that is no child of this one has ended."""
+    import select
+
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    assert poll.poll(20_000), f"process {pid} lives on"
+    os.close(handle)
