@@ -148,7 +148,8 @@ def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, 
     for high, low, pictures, what in gains:
         if low > MOST_GAIN or (high > MOST_GAIN and pictures >= FEW_PICTURES):
             return _fails(
-                f"{what}: above the best floor and its own blind run by [{low:.3f}, {high:.3f}], at most {MOST_GAIN} is expected"
+                f"{what}: above the best floor and its own blind run by [{low:.3f}, {high:.3f}], "
+                f"at most {MOST_GAIN} is expected"
             )
     high, low, pictures, what = max(gains)
     if high > MOST_GAIN:
