@@ -24,10 +24,7 @@ LEAST_LEAKAGE = 0.99
 """Of a picture that a server received as it is, for every attack and metric."""
 
 MOST_GAIN = 0.01
-"""By which an attack may seem to do better with a decoy than the best floor does, or than itself with nothing.
-
-The interval's upper end counts.
-"""
+"""By which an attack may seem to do better with a decoy than with nothing; the interval's upper end."""
 
 Verdict = Literal["holds", "open", "fails"]
 
@@ -138,9 +135,8 @@ def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, 
             if not metric.startswith("advantage["):
                 continue
             blind = f"blind_{metric}"
-            # Worse than the best floor, an attack's own blind run sets no bar: the floor does.
-            known = keyed.loc[blind].clip(lower=0) if blind in keyed.index.get_level_values(0) else 0.0
-            gain = mean((keyed.loc[metric] - known).dropna().reset_index())
+            unseeing = keyed.loc[blind] if blind in keyed.index.get_level_values(0) else 0.0
+            gain = mean((keyed.loc[metric] - unseeing).dropna().reset_index())
             low, high = gain.ci95 or (gain.value, gain.value)
             gains.append((high, low, gain.n, f"{attack}, {metric}"))
     if not gains:
@@ -148,14 +144,13 @@ def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, 
     for high, low, pictures, what in gains:
         if low > MOST_GAIN or (high > MOST_GAIN and pictures >= FEW_PICTURES):
             return _fails(
-                f"{what}: above the best floor and its own blind run by [{low:.3f}, {high:.3f}], "
-                f"at most {MOST_GAIN} is expected"
+                f"{what}: above its own blind run by [{low:.3f}, {high:.3f}], at most {MOST_GAIN} is expected"
             )
     high, low, pictures, what = max(gains)
     if high > MOST_GAIN:
         wide = sum(high > MOST_GAIN for high, *_ in gains)
         return "open", (
             f"{pictures} pictures are too few for {wide} of {len(gains)} intervals, the widest "
-            f"[{low:.3f}, {high:.3f}] ({what}), at most {MOST_GAIN} is expected"
+            f"[{low:.3f}, {high:.3f}] ({what}), at most {MOST_GAIN} above the blind run is expected"
         )
     return "holds", f"no attack does better than blind by more than {high:.3f} ({what})"
