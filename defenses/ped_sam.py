@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pedbench.base import Defense, Embedding
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.assignment import POLICIES, assign
+from pedbench.offload.assignment import assign, check_sharing, largest_share
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.scatter import PAYLOADS
@@ -37,9 +35,8 @@ class PedSam(Defense):
     weights: str = "fine-tuned"
 
     def __post_init__(self) -> None:
-        if self.servers < 1:
-            raise ValueError(f"ped_sam needs at least one server, found {self.servers}")
-        known = {"assignment": tuple(POLICIES), "payload": PAYLOADS, "reply": ("float32", "float16")}
+        check_sharing(self.servers, self.assignment)
+        known = {"payload": PAYLOADS, "reply": ("float32", "float16")}
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known: {', '.join(values)}")
@@ -49,16 +46,7 @@ class PedSam(Defense):
         return self.assignment == "random"
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
-        """What the policy gives to one server at most; it depends on nothing but the frame's size."""
-        windows = grid.active(frame)
-        areas = {window: grid.tile(window, frame).area for window in windows}
-        if self.assignment == "random":
-            most = -(-len(windows) // self.servers)
-            pixels = sum(sorted(areas.values())[-most:])
-        else:
-            parts = assign(self.assignment, windows, self.servers, np.random.default_rng(0)).values()
-            pixels = max(sum(areas[window] for window in part) for part in parts)
-        return pixels / (frame[0] * frame[1])
+        return largest_share(self.assignment, self.servers, frame, grid)
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ import numpy as np
 from pedbench.base import Defense, Networks
 from pedbench.models.stages import window_grid
 from pedbench.observe import Observation
-from pedbench.offload.operations import EncodeWindows, EncodeWindowTokens, places
-from pedbench.offload.tiles import Bytes, embed_windows, stages, to_bytes, to_dtype, to_picture
-from pedbench.types import Mask, Patch, Payload, Picture, Received, View
+from pedbench.offload.block_operations import StartWindows
+from pedbench.offload.operations import EncodeWindows
+from pedbench.offload.tiles import Bytes, to_bytes, to_picture
+from pedbench.token_audit import TOKEN_OPERATIONS, TokenAudit
+from pedbench.types import Mask, Patch, Picture, Received, View
 
-# Tokens that the harness makes are made the same way here; threads may change the order of sums.
-_TOKEN_TOLERANCE = {"float16": 2.0**-10, "float32": 1e-5}
 # A degraded patch that is this much the frame's is not degraded.
 _SAME_SHARE = 0.99
 _LEVEL = 1.001 / 255
@@ -60,14 +61,12 @@ def audit(
         invalid.append(f"declared that nothing is sent, found {len(observations)} messages")
     if defense.disclosure == "exact":
         pixels = to_bytes(truth)
+        tokens = TokenAudit(truth=pixels, networks=networks, streamed=streamed)
         for seen in observations:
-            invalid += [
-                f"server {seen.message.server}: {why}"
-                for why in _differences(seen, pixels, networks, streamed)
-            ]
+            invalid += [f"server {seen.message.server}: {why}" for why in _differences(seen, pixels, tokens)]
     grid = window_grid(networks.network("original").image_encoder)
     bound = defense.max_share(frame, grid)
-    for server, share in _shares(observations, frame).items():
+    for server, share in _shares(observations, frame, streamed).items():
         if share > bound + 0.5 / truth[..., 0].size:
             invalid.append(
                 f"server {server} received {share:.1%} of the frame, declared is at most {bound:.1%}"
@@ -151,17 +150,13 @@ def _place(patch: Patch) -> tuple[slice, slice]:
     return slice(patch.top, patch.top + height), slice(patch.left, patch.left + width)
 
 
-def _differences(
-    seen: Observation, truth: Bytes, networks: Networks, streamed: Collection[tuple[int, int]]
-) -> Iterator[str]:
+def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterator[str]:
     """Where a message differs from what the frame has at its place, in the last bit too."""
     message = seen.message
     if seen.problem or message.payload is None:
         return
-    if message.operation == EncodeWindowTokens.name:
-        if (message.server, message.sequence) not in streamed:
-            yield "received tokens that `cloud.encode_windows` did not make: their low bits may say anything"
-        yield from _token_differences(message, message.payload, truth, networks)
+    if seen.tokens or message.operation in TOKEN_OPERATIONS:
+        yield from tokens.differences(message, message.payload)
         return
     for patch in seen.patches:
         if not np.array_equal(patch.picture, to_picture(truth[_place(patch)])):
@@ -169,38 +164,38 @@ def _differences(
                 f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
                 "low bits, or another place"
             )
-    if any(tokens.depth == 0 for tokens in seen.tokens):
-        yield f"received patch embeddings by {message.operation}; only `cloud.encode_windows` is verified"
-    if message.operation == EncodeWindows.name and tuple(message.payload["frame"]) != truth.shape[:2]:
-        yield f"was told a frame of {message.payload['frame']} pixels instead of {truth.shape[:2]}"
+    if message.operation in (EncodeWindows.name, StartWindows.name):
+        told = tuple(message.payload["frame"].tolist())
+        if told != truth.shape[:2]:
+            yield f"was told a frame of {told} pixels instead of {truth.shape[:2]}"
 
 
-def _token_differences(
-    message: Received, payload: Payload, truth: Bytes, networks: Networks
-) -> Iterator[str]:
-    network = networks.network(message.arguments["weights"])
-    windows, frame = places(payload, stages(network)[0].grid)
-    if frame != truth.shape[:2]:
-        yield f"was told a frame of {frame} pixels instead of {truth.shape[:2]}"
-        return
-    tokens = embed_windows(network, truth)
-    found = payload["tokens"]
-    expected = to_dtype(np.stack([tokens[window] for window in windows]), found.dtype.name)
-    error = np.abs(found.astype(np.float64) - expected)
-    if (error > _TOKEN_TOLERANCE[found.dtype.name] * np.maximum(1, np.abs(expected))).any():
-        yield f"received tokens that are not the frame's: off by up to {error.max():.2g}"
+def _shares(
+    observations: Sequence[Observation], frame: tuple[int, int], streamed: Collection[tuple[int, int]]
+) -> dict[int, float]:
+    """Per server its content over the frame's pixels; a place counts anew when it carries something new.
 
-
-def _shares(observations: Sequence[Observation], frame: tuple[int, int]) -> dict[int, float]:
-    """Per server its content over the frame's pixels; a place counts anew when it carries something new."""
+    Deeper tokens that the harness made of places that the server has already are nothing new: what they say of
+    other places is not a matter of geometry, and attacks have to find it.
+    """
     contents: dict[int, dict[object, float]] = {}
+    pixels, deeper = (defaultdict[int, Mask](lambda: np.zeros(frame, np.bool_)) for _ in range(2))
     for seen in observations:
         if seen.problem:
             continue
-        parts = contents.setdefault(seen.message.server, {})
+        server, footprint = seen.message.server, seen.footprint(frame)
+        parts = contents.setdefault(server, {})
         for patch in seen.patches:
             key = (patch.request, patch.top, patch.left, patch.picture.shape, patch.picture.tobytes())
             parts[key] = patch.picture[..., 0].size / (frame[0] * frame[1])
-        if seen.tokens:
-            parts[seen.message.sequence] = float(seen.footprint(frame).mean())
-    return {server: sum(parts.values()) for server, parts in contents.items()}
+        mixed = all(tokens.depth > 0 for tokens in seen.tokens)
+        if seen.tokens and mixed and (server, seen.message.sequence) in streamed:
+            deeper[server] |= footprint
+        else:
+            pixels[server] |= footprint
+            if seen.tokens:
+                parts[seen.message.sequence] = float(footprint.mean())
+    return {
+        server: sum(parts.values()) + float((deeper[server] & ~pixels[server]).mean())
+        for server, parts in contents.items()
+    }

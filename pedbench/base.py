@@ -134,13 +134,16 @@ class Attack(Plugin, ABC):
     Attributes:
         needs: What the attack can use of a view: any of "nothing", "pixels", "degraded", "tokens", "metadata".
             A view that holds none of them is not attacked; the cell is recorded as skipped.
-        requests: How many requests of the same scene the attack asks for.
         floor: Whether this is an attack without a learned prior, against which the others are measured.
     """
 
     needs: ClassVar[frozenset[str]]
-    requests: ClassVar[int] = 1
     floor: ClassVar[bool] = False
+
+    @property
+    def requests(self) -> int:
+        """How many requests of the same scene the attack asks for."""
+        return 1
 
     @abstractmethod
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:

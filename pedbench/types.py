@@ -100,8 +100,10 @@ class Tokens:
 
     Attributes:
         values: (n, C) float32, one row a token.
-        positions: (n, 2) int, row and column of each token in the encoder's grid.
-        depth: How many blocks they went through; 0 right after the patch embedding.
+        positions: (n, 2) int, row and column of each token in the encoder's grid, as the message states them.
+            Deeper tokens may lie beyond the frame: there, too, they have mixed with what is inside.
+        depth: How many blocks they went through; 0 right after the patch embedding, with or without position
+            embedding.
     """
 
     values: npt.NDArray[np.float32]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pedbench.models.reorder import global_blocks
 from pedbench.models.sam import preprocess
+from pedbench.models.window_blocks import add_positions, run_window_blocks
 from pedbench.models.windows import WindowGrid
 from pedbench.types import Window
 
@@ -76,9 +77,7 @@ def window_tiles(sam: Any, crops: Iterable[npt.NDArray[Any] | Tensor]) -> Tensor
 class WindowStage:
     """Patch embedding, position embedding and window blocks, on any subset of windows.
 
-    The results are those of the whole encoder. There, a window that reaches over the grid's border is padded
-    with zeros behind the first normalisation of every block, and what becomes of the padding is dropped
-    again. So here the tokens between attentions are the real ones alone.
+    The results are those of the whole encoder; see `run_window_blocks`.
 
     Args:
         encoder: An encoder without a window block behind a global one. Its weights must not change
@@ -118,18 +117,8 @@ class WindowStage:
         Returns:
             (n, window, window, C); zero in the padding.
         """
-        expected = (len(windows), self.grid.window, self.grid.window)
-        if tokens.ndim != 4 or tuple(tokens.shape[:3]) != expected:
-            raise ValueError(f"expected {expected} tokens of C channels, found {tuple(tokens.shape)}")
-        inside, place = self._places(windows, tokens.device)
-        positions = self.encoder.pos_embed[0].flatten(0, 1)
-        real = tokens.to(positions.dtype).flatten(0, 2)[inside] + positions[place]
-        padded = tokens.shape
-        for block in self.encoder.blocks[: self.depth]:
-            attended = block.attn(_scatter(block.norm1(real), inside, padded))
-            real = real + attended.flatten(0, 2)[inside]
-            real = real + block.mlp(block.norm2(real))
-        return _scatter(real, inside, padded)
+        embedded = add_positions(self.encoder, tokens, windows, self.grid)
+        return run_window_blocks(self.encoder, embedded, windows, self.grid, 0, self.depth)
 
     def assemble(self, encoded: Mapping[Window, Tensor], frame: tuple[int, int]) -> Tensor:
         """Put encoded windows together to the grid that the global stage takes.
@@ -165,19 +154,6 @@ class WindowStage:
             blank = self.encoder.pos_embed.new_zeros(len(windows), 3, side, side)
             return self(self.embed(blank), windows)
 
-    def _places(self, windows: Sequence[Window], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Of the tokens that are no padding: places among the windows' tokens, and places in the grid."""
-        for window in windows:
-            self.grid.inside(window)
-        height, width = self.grid.tokens
-        side = self.grid.window
-        corner = torch.tensor(windows).reshape(-1, 2) * side
-        rows = corner[:, 0, None, None] + torch.arange(side)[:, None]
-        columns = corner[:, 1, None, None] + torch.arange(side)
-        inside = ((rows < height) & (columns < width)).flatten().nonzero()[:, 0]
-        place = (rows * width + columns).flatten()[inside]
-        return inside.to(device), place.to(device)
-
 
 class GlobalStage:
     """The global blocks and the neck, on the tokens of the whole grid.
@@ -205,10 +181,3 @@ class GlobalStage:
         tokens = tokens.to(self.encoder.pos_embed.dtype)
         mixed = run_blocks(self.encoder, tokens, self.first, len(self.encoder.blocks))
         return self.encoder.neck(mixed.permute(0, 3, 1, 2))  # type: ignore[no-any-return]
-
-
-def _scatter(real: Tensor, inside: Tensor, shape: torch.Size) -> Tensor:
-    """Put (N, C) tokens at places `inside` of a zero tensor of `shape`."""
-    if len(inside) == shape[:-1].numel():
-        return real.reshape(shape)
-    return real.new_zeros(shape[:-1].numel(), shape[-1]).index_copy(0, inside, real).reshape(shape)

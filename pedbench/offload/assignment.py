@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+from pedbench.models.windows import WindowGrid
 from pedbench.types import Assignment, Window
 
 Policy = Callable[[Sequence[Window], int, np.random.Generator], Assignment]
@@ -38,6 +39,63 @@ def assign(policy: str, windows: Sequence[Window], servers: int, rng: np.random.
     if len(set(windows)) != len(windows):
         raise ValueError(f"a window stands twice in {sorted(windows)}")
     return POLICIES[policy](sorted(windows), servers, rng)
+
+
+def check_sharing(servers: int, policy: str) -> None:
+    """Refuse what no windows could be dealt by.
+
+    Raises:
+        ValueError: No servers, or an unknown policy.
+    """
+    if servers < 1:
+        raise ValueError(f"windows need at least one server, found {servers}")
+    if policy not in POLICIES:
+        raise ValueError(f"assignment is {policy!r}; known: {', '.join(POLICIES)}")
+
+
+def largest_share(policy: str, servers: int, frame: tuple[int, int], grid: WindowGrid) -> float:
+    """The share of a frame's pixels that a policy gives to one server at most.
+
+    It depends on nothing but the frame's size.
+
+    Args:
+        policy: A name in `POLICIES`.
+        servers: How many servers there are.
+        frame: Height and width of the frame.
+        grid: The windows' grid.
+    """
+    windows = grid.active(frame)
+    areas = {window: grid.tile(window, frame).area for window in windows}
+    if policy == "random":
+        most = -(-len(windows) // servers)
+        pixels = sum(sorted(areas.values())[-most:])
+    else:
+        parts = assign(policy, windows, servers, np.random.default_rng(0)).values()
+        pixels = max(sum(areas[window] for window in part) for part in parts)
+    return pixels / (frame[0] * frame[1])
+
+
+def shuffle_alike(
+    windows: Sequence[Window], frame: tuple[int, int], grid: WindowGrid, rng: np.random.Generator
+) -> tuple[Window, ...]:
+    """Put windows in a random order, such that how many tokens of each lie in a frame stays as it was.
+
+    Args:
+        windows: The windows of one server.
+        frame: Height and width of the frame.
+        grid: The windows' grid.
+        rng: Draws the order.
+    """
+    alike: dict[tuple[int, int], list[Window]] = {}
+    for window in windows:
+        tile = grid.tile(window, frame)
+        alike.setdefault((-(-tile.height // grid.patch), -(-tile.width // grid.patch)), []).append(window)
+    drawn = {
+        window: group[index]
+        for group in alike.values()
+        for window, index in zip(group, rng.permutation(len(group)), strict=True)
+    }
+    return tuple(drawn[window] for window in windows)
 
 
 def _round_robin(windows: Sequence[Window], servers: int, rng: np.random.Generator) -> Assignment:

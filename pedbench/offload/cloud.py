@@ -11,12 +11,12 @@ import torch
 
 from pedbench.base import Embedding, Networks
 from pedbench.offload.pending import Pending
-from pedbench.offload.scatter import PAYLOADS, pixels_per_server, window_payloads
+from pedbench.offload.scatter import PAYLOADS, gather_windows, pixels_per_server, window_payloads
 from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.timing import Clock
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
-from pedbench.types import Assignment, Exchange, Payload, Picture, Window
+from pedbench.types import Assignment, Exchange, Payload, Picture
 
 
 class DisclosureError(ValueError):
@@ -231,8 +231,5 @@ class Cloud:
         operation = "encode_windows" if payload == "pixels" else "encode_window_tokens"
         pendings = self.send(payloads, operation, {"weights": weights, "reply": reply})
         self.streamed.update((server, pending.sequence) for server, pending in pendings.items())
-        encoded: dict[Window, torch.Tensor] = {}
-        for server, pending in pendings.items():
-            tokens = torch.tensor(pending.result()["tokens"], device=network.device)
-            encoded.update(zip(sorted(assignment[server]), tokens, strict=True))
-        return stage.assemble(encoded, pixels.shape[:2])
+        order = {server: tuple(sorted(windows)) for server, windows in assignment.items()}
+        return stage.assemble(gather_windows(pendings, order, network.device), self._frame_size)

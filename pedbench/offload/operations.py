@@ -16,17 +16,22 @@ import torch
 from pedbench.base import Field, Networks, Operation
 from pedbench.models.family import WEIGHTS
 from pedbench.models.sam import preprocess
+from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.tiles import crop_tiles, embed_tiles, stages, to_dtype, to_picture, tokens_to_tiles
+from pedbench.offload.payloads import (
+    FEATURES,
+    PLACES,
+    REPLY_DTYPES,
+    TOKENS,
+    encoded,
+    holding,
+    places,
+    token_places,
+)
+from pedbench.offload.tiles import crop_tiles, embed_tiles, stages, to_picture, tokens_to_tiles
 from pedbench.types import Patch, Payload, Tokens, Window
 
-REPLY_DTYPES = ("float32", "float16")
-_FEATURES = {"features": Field(dtypes=REPLY_DTYPES, shape=(1, "channels", "height", "width"))}
-_TOKENS = Field(dtypes=REPLY_DTYPES, shape=("windows", "side", "side", "channels"))
-_PLACES = {
-    "positions": Field(dtypes=("int32",), shape=("windows", 2)),
-    "frame": Field(dtypes=("int32",), shape=(2,)),
-}
+_OWN_MODULES = ("pedbench.offload.operations", "pedbench.offload.block_operations")
 
 
 class EncodeImage(Operation):
@@ -37,13 +42,13 @@ class EncodeImage(Operation):
 
     name = "encode_image"
     request: ClassVar = {"pixels": Field(dtypes=("uint8",), shape=("height", "width", 3))}
-    reply: ClassVar = _FEATURES
+    reply: ClassVar = FEATURES
     arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES}
 
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         network = networks.network(arguments["weights"])
         features = network.image_encoder(preprocess(network, torch.tensor(payload["pixels"])))
-        return {"features": _reply(features, arguments)}
+        return {"features": encoded(features, arguments)}
 
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
@@ -62,9 +67,9 @@ class EncodeWindows(Operation):
     name = "encode_windows"
     request: ClassVar = {
         "pixels": Field(dtypes=("uint8",), shape=("windows", "extent", "extent", 3)),
-        **_PLACES,
+        **PLACES,
     }
-    reply: ClassVar = {"tokens": _TOKENS}
+    reply: ClassVar = {"tokens": TOKENS}
     arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES}
 
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
@@ -72,12 +77,12 @@ class EncodeWindows(Operation):
         stage = stages(network)[0]
         windows, frame = places(payload, stage.grid)
         tokens = embed_tiles(network, crop_tiles(payload["pixels"].copy(), windows, stage.grid, frame))
-        return {"tokens": _reply(stage(tokens, windows), arguments)}
+        return {"tokens": encoded(stage(tokens, windows), arguments)}
 
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
-        grid = stages(networks.network(arguments["weights"]))[0].grid
+        grid = window_grid(networks.network(arguments["weights"]).image_encoder)
         windows, frame = places(payload, grid)
         return _patches(payload["pixels"], windows, grid, frame, server, request)
 
@@ -90,15 +95,15 @@ class EncodeWindowTokens(Operation):
     """
 
     name = "encode_window_tokens"
-    request: ClassVar = {"tokens": _TOKENS, **_PLACES}
-    reply: ClassVar = {"tokens": _TOKENS}
+    request: ClassVar = {"tokens": TOKENS, **PLACES}
+    reply: ClassVar = {"tokens": TOKENS}
     arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES}
 
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         stage = stages(networks.network(arguments["weights"]))[0]
         windows, _ = places(payload, stage.grid)
         tokens = torch.tensor(payload["tokens"]).to(stage.encoder.pos_embed.device)
-        return {"tokens": _reply(stage(tokens, windows), arguments)}
+        return {"tokens": encoded(stage(tokens, windows), arguments)}
 
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
@@ -107,7 +112,8 @@ class EncodeWindowTokens(Operation):
         grid = stages(network)[0].grid
         windows, frame = places(payload, grid)
         tokens = payload["tokens"]
-        inside, positions = _token_places(windows, grid, frame)
+        positions = token_places(windows, grid)
+        inside = holding(positions, grid, frame)
         if (tokens[~inside] != _beyond_frame(network, tokens, positions, grid)[~inside]).any():
             raise ValueError(f"tokens carry something beyond the frame of {frame} pixels")
         tiles = tokens_to_tiles(network, torch.tensor(tokens))
@@ -123,26 +129,8 @@ class EncodeWindowTokens(Operation):
         return _patches(tiles, windows, grid, frame, server, request)
 
 
-def places(payload: Payload, grid: WindowGrid) -> tuple[list[Window], tuple[int, int]]:
-    """Read the windows and the frame's size out of a payload.
-
-    Raises:
-        ValueError: Windows out of order, twice, or without a pixel of the frame; a frame beyond the canvas.
-    """
-    height, width = payload["frame"].tolist()
-    windows = [(row, column) for row, column in payload["positions"].tolist()]
-    if windows != sorted(set(windows)):
-        raise ValueError(f"expected different windows in reading order, found {windows}")
-    empty = set(windows) - set(grid.active((height, width)))
-    if empty or not windows:
-        raise ValueError(
-            f"expected windows that hold part of a {height}x{width} frame, found {sorted(empty)}"
-        )
-    return windows, (height, width)
-
-
 def load_operations(modules: Iterable[str] = ()) -> dict[str, Operation]:
-    """The operations of this module and of others, by name.
+    """The operations of this package and of other modules, by name.
 
     Args:
         modules: Importable modules that define `Operation` subclasses.
@@ -151,7 +139,7 @@ def load_operations(modules: Iterable[str] = ()) -> dict[str, Operation]:
         ValueError: A module without operations, or a name that stands twice.
     """
     found: dict[str, Operation] = {}
-    for module in (__name__, *dict.fromkeys(modules)):
+    for module in (*_OWN_MODULES, *dict.fromkeys(modules)):
         kinds = defined_in(module)
         if not kinds:
             raise ValueError(f"module {module} defines no operation")
@@ -178,21 +166,6 @@ def defined_in(module: str) -> list[type[Operation]]:
         and member.__module__ == module
         and not inspect.isabstract(member)
     ]
-
-
-def _reply(values: torch.Tensor, arguments: Mapping[str, str]) -> npt.NDArray[Any]:
-    return to_dtype(values.cpu().numpy(), arguments["reply"])
-
-
-def _token_places(
-    windows: Sequence[Window], grid: WindowGrid, frame: tuple[int, int]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Which tokens hold part of the frame, (n, side, side), and all their places, (n, side, side, 2)."""
-    corner = np.array(windows).reshape(-1, 1, 1, 2) * grid.window
-    offset = np.stack(np.meshgrid(*[np.arange(grid.window)] * 2, indexing="ij"), axis=-1)
-    positions = corner + offset
-    holding: npt.NDArray[np.bool_] = np.all(positions * grid.patch < frame, axis=-1)
-    return holding, positions
 
 
 def _beyond_frame(

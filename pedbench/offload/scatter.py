@@ -1,14 +1,18 @@
-"""What goes to which server when a frame is scattered by windows."""
+"""What goes to which server when a frame is scattered by windows, and what comes back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
+from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, stages, to_dtype
-from pedbench.types import Assignment, Payload
+from pedbench.offload.pending import Pending
+from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, to_dtype
+from pedbench.types import Assignment, Payload, Window
 
 PAYLOADS = ("pixels", "tokens16", "tokens32")
 _TOKEN_DTYPES = {"tokens16": "float16", "tokens32": "float32"}
@@ -41,7 +45,7 @@ def window_payloads(network: Any, pixels: Bytes, assignment: Assignment, payload
         payload: One of `PAYLOADS`.
     """
     frame = np.array(pixels.shape[:2], np.int32)
-    grid = stages(network)[0].grid
+    grid = window_grid(network.image_encoder)
     tokens = {} if payload == "pixels" else embed_windows(network, pixels)
     payloads: dict[int, Payload] = {}
     for server, windows in assignment.items():
@@ -55,3 +59,23 @@ def window_payloads(network: Any, pixels: Bytes, assignment: Assignment, payload
             values = np.stack([tokens[window] for window in ordered])
             payloads[server] = {"tokens": to_dtype(values, _TOKEN_DTYPES[payload]), **places}
     return payloads
+
+
+def gather_windows(
+    pendings: Mapping[int, Pending], order: Assignment, device: torch.device
+) -> dict[Window, torch.Tensor]:
+    """Wait for the tokens of windows.
+
+    Args:
+        pendings: Per server the call whose reply has `tokens`.
+        order: Per server the windows as their tokens were sent.
+        device: Where the tokens go.
+
+    Returns:
+        Per window (window, window, C).
+    """
+    gathered: dict[Window, torch.Tensor] = {}
+    for server, pending in pendings.items():
+        tokens = torch.tensor(pending.result()["tokens"], device=device)
+        gathered.update(zip(order[server], tokens, strict=True))
+    return gathered

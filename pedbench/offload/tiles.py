@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pedbench.models.stages import GlobalStage, WindowStage, window_tiles
+from pedbench.models.stages import GlobalStage, WindowStage, window_grid, window_tiles
 from pedbench.models.windows import WindowGrid
 from pedbench.types import Picture, Window
 
@@ -88,7 +88,8 @@ def crop_tiles(
 def embed_tiles(network: Any, crops: Sequence[Bytes]) -> torch.Tensor:
     """Patch-embed crops of windows: (n, window, window, C) tokens without position embedding."""
     with torch.inference_mode():
-        return stages(network)[0].embed(window_tiles(network, crops))
+        embedded: torch.Tensor = network.image_encoder.patch_embed(window_tiles(network, crops))
+        return embedded
 
 
 def embed_windows(network: Any, pixels: Bytes) -> dict[Window, npt.NDArray[np.float32]]:
@@ -101,7 +102,7 @@ def embed_windows(network: Any, pixels: Bytes) -> dict[Window, npt.NDArray[np.fl
     Returns:
         Per window that holds part of the frame its (window, window, C) tokens; zero outside the token grid.
     """
-    grid = stages(network)[0].grid
+    grid = window_grid(network.image_encoder)
     windows = grid.active(pixels.shape[:2])
     crops = [pixels[grid.tile(window, pixels.shape[:2]).slices] for window in windows]
     tokens = embed_tiles(network, crops).float().cpu().numpy()

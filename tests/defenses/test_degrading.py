@@ -1,11 +1,17 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import block_reduce
 
+from pedbench.audit import Audit
+from pedbench.plugins.defenses.downsample import Downsample
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
+from pedbench.plugins.defenses.jpeg import Jpeg
 from pedbench.plugins.defenses.pixelate import Pixelate, pixelate
+from pedbench.types import Picture
 
 
 @given(height=st.integers(1, 20), width=st.integers(1, 20), side=st.integers(1, 25))
@@ -29,3 +35,48 @@ def test_strengths_without_sense_are_refused() -> None:
         GaussianBlur(sigma=0)
     with pytest.raises(ValueError, match="block"):
         Pixelate(block=1.5)
+    with pytest.raises(ValueError, match="found 100"):
+        Jpeg(quality=100)
+    with pytest.raises(ValueError, match="found 1"):
+        Downsample(factor=1)
+
+
+def waves() -> Picture:
+    rows, columns = np.mgrid[:240, :320]
+    picture = 0.5 + 0.2 * np.sin(rows[..., None] / (5, 7, 9)) + 0.2 * np.cos(columns[..., None] / (9, 6, 8))
+    levels: Picture = (np.rint(picture * 255) / 255).astype(np.float32)
+    return levels
+
+
+def received(mini: Any, defense: Any, frame: Picture) -> Picture:
+    """What the server shows, once the audit had nothing to say."""
+    _, (seen,), found = mini.judge(defense, frame)
+    assert found == Audit(whole_visible=(), invalid=())
+    picture: Picture = seen.patches[0].picture
+    assert picture.shape == frame.shape
+    return picture
+
+
+def test_jpeg_loses_more_at_lower_quality(mini: Any) -> None:
+    frame = waves()
+    errors = [float(np.abs(received(mini, Jpeg(quality=q), frame) - frame).mean()) for q in (95, 50, 10, 1)]
+    assert errors == sorted(errors)
+    assert 0 < errors[0] < 1.5 / 255
+    assert errors[-1] > 10 / 255
+
+
+def test_jpeg_halves_chroma_both_ways(mini: Any) -> None:
+    # Red and green of one luminance take turns: at full resolution of chroma 95 would keep them apart.
+    frame = np.zeros((64, 320, 3), np.float32)
+    frame[:, ::2] = np.array((128, 0, 0), np.float32) / 255
+    frame[:, 1::2] = np.array((0, 65, 0), np.float32) / 255
+    found = received(mini, Jpeg(quality=95), frame)
+    assert np.abs(found[:, ::2] - found[:, 1::2]).max() < 0.3 * np.abs(frame[:, ::2] - frame[:, 1::2]).max()
+
+
+def test_a_lower_resolution_keeps_what_is_coarse_and_loses_what_is_fine(mini: Any) -> None:
+    coarse = waves()
+    assert np.abs(received(mini, Downsample(factor=2), coarse) - coarse)[8:-8, 8:-8].max() < 4 / 255
+    fine = np.broadcast_to(np.indices((240, 320)).sum(axis=0)[..., None] % 2, (240, 320, 3))
+    grey = received(mini, Downsample(), fine.astype(np.float32))
+    assert np.abs(grey - 0.5).max() < 3 / 255

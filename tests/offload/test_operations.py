@@ -15,8 +15,8 @@ from pedbench.offload.operations import (
     EncodeWindows,
     EncodeWindowTokens,
     load_operations,
-    places,
 )
+from pedbench.offload.payloads import places
 from pedbench.offload.tiles import crop_tiles, cut_tiles, embed_windows, stages, to_bytes
 from pedbench.types import Patch, Picture, Tokens
 
@@ -203,7 +203,8 @@ def test_pictures_outside_their_range_are_refused() -> None:
 
 
 def test_own_operations_are_found_by_module() -> None:
-    assert {"encode_image", "encode_windows", "encode_window_tokens"} == set(load_operations())
+    windows = {"encode_image", "encode_windows", "encode_window_tokens"}
+    assert windows | {"start_windows", "run_blocks", "finish_blocks"} == set(load_operations())
     assert {"echo", "opaque"} < set(load_operations(["own_operations", "own_operations"]))
     with pytest.raises(ValueError, match="no operation"):
         load_operations(["json"])

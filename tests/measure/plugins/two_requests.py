@@ -17,7 +17,7 @@ class TwoRequests(Attack):
     name = "two_requests"
     version = 1
     needs = frozenset({"pixels"})
-    requests = 2
+    requests: int = 2
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         heard = {patch.request for patch in view.patches}

@@ -1,0 +1,38 @@
+"""Several requests for the same scene, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pedbench.base import Attack
+from pedbench.inversion.read_out import fill_with_nearest
+from pedbench.types import Picture, View
+
+
+@dataclass(kw_only=True)
+class Accumulate(Attack):
+    """Put together the windows of several requests for a still scene; holes take the nearest pixel's colour.
+
+    If windows are dealt anew for each request, a coalition that gets a share p of them has seen 1 - (1 - p)^k
+    of the scene after k requests. Proven on `ped_sam` with random assignment, whose visible share must come
+    up to that.
+
+    Attributes:
+        requests: How many requests are put together.
+    """
+
+    name = "accumulate"
+    version = 1
+    cite = "Wright et al., The Predecessor Attack, 2004, on what repeated random assignment gives away"
+    needs = frozenset({"nothing", "pixels"})
+
+    requests: int = 4
+
+    def __post_init__(self) -> None:
+        if self.requests < 1:
+            raise ValueError(f"requests is at least 1, found {self.requests}")
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return fill_with_nearest(view)

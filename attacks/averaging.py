@@ -1,0 +1,43 @@
+"""Several requests for the same scene, averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pedbench.base import Attack
+from pedbench.inversion.read_out import read_out
+from pedbench.inversion.repetition import average_patches, average_tokens
+from pedbench.inversion.token_reader import token_reader
+from pedbench.types import Picture, View
+
+
+@dataclass(kw_only=True)
+class Averaging(Attack):
+    """Average what several requests for the same scene brought, then read it out.
+
+    Independent noise falls with the root of their number. Tokens are read as `patch_inversion` does. Proven on
+    `token_noise`, where eight requests leave a noise of 0.35 of one request's.
+
+    Attributes:
+        requests: How many requests are averaged.
+    """
+
+    name = "averaging"
+    version = 1
+    cite = "Dwork et al., Our Data, Ourselves, 2006, on repeated answers with independent noise"
+    needs = frozenset({"degraded", "tokens"})
+
+    requests: int = 8
+
+    def __post_init__(self) -> None:
+        if self.requests < 1:
+            raise ValueError(f"requests is at least 1, found {self.requests}")
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        degraded = average_patches(view.degraded)
+        if view.tokens:
+            tokens = average_tokens(view.tokens)
+            degraded += token_reader(view).patches(view, tokens, "linear_mmse")
+        return read_out(replace(view, degraded=degraded))

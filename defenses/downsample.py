@@ -1,0 +1,43 @@
+"""Taking away resolution before the picture is offloaded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pedbench.base import Defense, Embedding
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.offload.tiles import to_bytes, to_picture
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class Downsample(Defense):
+    """One server gets the frame at a lower resolution.
+
+    The picture is brought back to the frame's size before it is sent, so that the encoder sees things at their
+    scale; fewer bytes are not claimed.
+
+    Attributes:
+        factor: By which height and width shrink, with a bicubic filter that leaves no aliases.
+        weights: The network that the server runs.
+    """
+
+    name = "downsample"
+    version = 1
+    disclosure = "degraded"
+    factor: float = 4.0
+    weights: str = "original"
+
+    def __post_init__(self) -> None:
+        if not 1 < self.factor < float("inf"):
+            raise ValueError(f"factor must be larger than 1, found {self.factor}")
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        with edge.preparing():
+            height, width = frame.shape[:2]
+            small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))
+            picture = Image.fromarray(to_bytes(frame)).resize(small, Image.Resampling.BICUBIC)
+            coarse = to_picture(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)))
+        return cloud[0].encode_image(coarse, self.weights)

@@ -1,0 +1,52 @@
+"""Positive control: window blocks on non-colluding servers in the model's own block order."""
+
+from dataclasses import dataclass
+
+from pedbench.base import Defense, Embedding
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.assignment import assign, check_sharing, largest_share
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.offload.interleave import encode_interleaved
+from pedbench.offload.payloads import REPLY_DTYPES
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class InterleavedOffload(Defense):
+    """Servers run the window blocks in the model's own order and get tokens back that global blocks have mixed.
+
+    Every server keeps its windows, so it holds the pixels of no others; of those, the mixed tokens tell.
+
+    Attributes:
+        servers: How many servers share the windows.
+        assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
+        dtype: How tokens travel both ways, `float32` or `float16`.
+        weights: The network; with one in PED order this is `ped_sam`.
+    """
+
+    name = "interleaved_offload"
+    version = 1
+    disclosure = "exact"
+    servers: int = 3
+    assignment: str = "dispersed"
+    dtype: str = "float32"
+    weights: str = "original"
+
+    def __post_init__(self) -> None:
+        check_sharing(self.servers, self.assignment)
+        if self.dtype not in REPLY_DTYPES:
+            raise ValueError(f"dtype is {self.dtype!r}; known: {', '.join(REPLY_DTYPES)}")
+
+    @property
+    def randomised(self) -> bool:
+        return self.assignment == "random"
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return largest_share(self.assignment, self.servers, frame, grid)
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        with edge.preparing():
+            windows = edge.grid(self.weights).active(frame.shape[:2])
+            assignment = assign(self.assignment, windows, self.servers, edge.rng)
+        return encode_interleaved(cloud, frame, assignment, weights=self.weights, dtype=self.dtype)

@@ -1,0 +1,122 @@
+"""Undoing a known separable degradation: a Gaussian blur, averages over blocks, or a loss of resolution.
+
+All degrade rows and columns independently, each by a matrix. Written so, the frame's border is part of what is
+known, and needs no padding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from pedbench.types import Picture
+
+Matrix = npt.NDArray[np.float64]
+
+QUANTISATION = 1 / 12 / 255**2
+"""Variance of what rounding to 8 bits adds, where all rounding errors are equally likely."""
+
+CORRELATION = 1 / 32
+"""Distance at which pixels correlate by 1/e, relative to the frame's longest side.
+
+Anything from 1/64 to 1/16 serves within 0.1 dB on scenes.
+"""
+
+
+def blur_operator(length: int, sigma: float) -> Matrix:
+    """What `scipy.ndimage.gaussian_filter(..., mode="nearest")` does along one axis, (length, length).
+
+    Args:
+        length: Pixels along the axis.
+        sigma: Standard deviation in pixels.
+    """
+    operator: Matrix = ndimage.gaussian_filter1d(np.eye(length), sigma, axis=0, mode="nearest")
+    return operator
+
+
+def block_operator(length: int, side: int) -> Matrix:
+    """Averages over blocks of `side` pixels along one axis, (blocks, length); the last may be cut off."""
+    owner = np.arange(length) // side
+    members = (owner == np.arange(owner[-1] + 1)[:, None]).astype(np.float64)
+    operator: Matrix = members / members.sum(axis=1, keepdims=True)
+    return operator
+
+
+def resolution_operator(length: int, coarse: int) -> Matrix:
+    """What `PIL`'s bicubic reduction to `coarse` pixels and back does along one axis, (length, length)."""
+    planes = Image.fromarray(np.eye(length, dtype=np.float32))
+    for size in (coarse, length):
+        planes = planes.resize((length, size), Image.Resampling.BICUBIC)
+    return np.asarray(planes, np.float64)
+
+
+def wiener(
+    degraded: Picture, rows: Matrix, columns: Matrix, correlation: float, noise: float = QUANTISATION
+) -> Picture:
+    """Undo a separable degradation by the linear estimate of least expected squared error.
+
+    The sharp picture is taken for a random field whose correlation falls as exp(-distance) along each axis,
+    around the degraded picture's mean and with its variance, channel by channel.
+
+    Args:
+        degraded: (h, w, 3) in [0, 1].
+        rows: (h, H), what the degradation does along a column of pixels.
+        columns: (w, W), likewise along a row.
+        correlation: Distance in pixels at which the correlation is 1/e.
+        noise: Variance of what came on top.
+
+    Returns:
+        (H, W, 3) in [0, 1].
+
+    Source: Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949.
+    """
+    left, heights, up = _decompose(rows, correlation)
+    right, widths, across = _decompose(columns, correlation)
+    strengths = np.outer(heights, widths)
+    sharp = np.empty((rows.shape[1], columns.shape[1], 3), np.float32)
+    for channel in range(3):
+        plane = degraded[..., channel].astype(np.float64)
+        mean, variance = plane.mean(), max(float(plane.var()), noise)
+        gains = strengths / (strengths**2 + noise / variance)
+        sharp[..., channel] = up @ (gains * (left.T @ (plane - mean) @ right)) @ across.T + mean
+    return np.clip(sharp, 0, 1)
+
+
+def richardson_lucy(degraded: Picture, rows: Matrix, columns: Matrix, iterations: int) -> Picture:
+    """Undo a separable degradation of non-negative weights by the multiplicative iteration, which stays positive.
+
+    Args:
+        degraded: (H, W, 3) in [0, 1].
+        rows: (H, H), what the degradation does along a column of pixels.
+        columns: (W, W), likewise along a row.
+        iterations: More recover finer detail, and more of the noise.
+
+    Returns:
+        (H, W, 3) in [0, 1].
+
+    Source: Richardson, Bayesian-Based Iterative Method of Image Restoration, 1972; Lucy, An Iterative
+        Technique for the Rectification of Observed Distributions, 1974.
+    """
+    planes = degraded.astype(np.float64).transpose(2, 0, 1)
+    weights = np.outer(rows.sum(axis=0), columns.sum(axis=0))
+    sharp = planes
+    for _ in range(iterations):
+        # Half a level, so that black is never divided by black.
+        ratio = planes / np.maximum(rows @ sharp @ columns.T, 0.5 / 255)
+        sharp = sharp * (rows.T @ ratio @ columns) / weights
+    result: Picture = np.clip(sharp.transpose(1, 2, 0), 0, 1).astype(np.float32)
+    return result
+
+
+def _decompose(operator: Matrix, correlation: float) -> tuple[Matrix, Matrix, Matrix]:
+    """Singular vectors and values of the operator on a field of independent values that are then correlated.
+
+    Returns:
+        (m, k) directions of the observation, (k,) their strengths, (n, k) what each means in pixels.
+    """
+    distance = np.abs(np.subtract.outer(*[np.arange(operator.shape[1])] * 2))
+    root = np.linalg.cholesky(np.exp(-distance / correlation))
+    observed, strengths, independent = np.linalg.svd(operator @ root, full_matrices=False)
+    return observed, strengths, root @ independent.T

@@ -1,0 +1,124 @@
+"""Where windows of tokens belong whose stated places are not the true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from pedbench.inversion.assembly import Place, assemble
+from pedbench.inversion.patch_embedding import Matrix
+from pedbench.inversion.token_reader import TokenReader
+from pedbench.types import Picture, Tokens, View
+
+_ROUNDS = 3
+"""The first guess of the noise takes position embeddings for noise, so it is made again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    """The tokens of one window.
+
+    Attributes:
+        values: (height * width, C) in reading order.
+        stated: Where they are said to belong, in tokens.
+    """
+
+    values: Matrix
+    stated: Place
+
+
+def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> Tokens:
+    """All tokens of a view at the places where their windows seem to belong, among those that are stated.
+
+    If the tokens carry a position embedding, it gives the places away. Otherwise they are turned into pixels,
+    and windows are put together such that neighbours continue each other.
+
+    Args:
+        view: Holds tokens, of each window all that lie in the frame, every window at another place.
+        reader: Of the network that made them.
+        rng: For the search.
+
+    Raises:
+        ValueError: A window's tokens fill no rectangle.
+    """
+    windows = _windows(view.tokens, reader.window)
+    places = [window.stated for window in windows]
+    found = _by_position(windows, places, reader)
+    if found is None:
+        scaled = [Place(*(length * reader.embedding.side for length in place)) for place in places]
+        found = assemble(_pictures(windows, reader), scaled, rng)
+    first = view.tokens[0]
+    return Tokens(
+        values=np.concatenate([window.values for window in windows]).astype(np.float32),
+        positions=np.concatenate([_positions(places[index]) for index in found]),
+        depth=first.depth,
+        server=first.server,
+        request=first.request,
+    )
+
+
+def _windows(tokens: Sequence[Tokens], side: int) -> list[_Window]:
+    windows = []
+    for held in tokens:
+        owners = held.positions // side
+        for owner in np.unique(owners, axis=0):
+            inside = (owners == owner).all(axis=1)
+            offsets = held.positions[inside] % side
+            order = np.lexsort((offsets[:, 1], offsets[:, 0]))
+            height, width = (int(length) + 1 for length in offsets.max(axis=0))
+            if height * width != len(order):
+                raise ValueError(f"expected whole windows, found {len(order)} tokens of {height}x{width}")
+            top, left = (int(corner) * side for corner in owner)
+            values = held.values[inside][order].astype(np.float64)
+            windows.append(_Window(values=values, stated=Place(top, left, height, width)))
+    return windows
+
+
+def _by_position(
+    windows: Sequence[_Window], places: Sequence[Place], reader: TokenReader
+) -> list[int] | None:
+    """For each window the place whose position embedding explains it best; None if they carry none."""
+    table, expected = reader.embedding.positions, reader.expected
+    embeddings = []
+    for place in places:
+        rows, columns = _positions(place).T
+        embeddings.append(table[rows, columns])
+    together = np.concatenate([window.values for window in windows])
+    noise = expected.noise(together)
+    for _ in range(_ROUNDS):
+        costs = np.full((len(windows), len(places)), np.inf)
+        for i, window in enumerate(windows):
+            for j, (place, embedded) in enumerate(zip(places, embeddings, strict=True)):
+                if window.stated[2:] == place[2:]:
+                    costs[i, j] = expected.surprise(window.values - embedded, noise).sum()
+        _, found = linear_sum_assignment(costs)
+        bare = np.concatenate(
+            [window.values - embeddings[j] for window, j in zip(windows, found, strict=True)]
+        )
+        noise = expected.noise(bare)
+    if reader.surprise(together) <= reader.surprise(bare):
+        return None
+    return [int(index) for index in found]
+
+
+def _positions(place: Place) -> npt.NDArray[np.int64]:
+    """(n, 2) rows and columns of the tokens of a place, in reading order."""
+    rows, columns = np.mgrid[place.top : place.top + place.height, place.left : place.left + place.width]
+    return np.stack([rows.ravel(), columns.ravel()], axis=1)
+
+
+def _pictures(windows: Sequence[_Window], reader: TokenReader) -> list[Picture]:
+    """Windows as pictures, read together, as what noise there is shows better in many tokens."""
+    pieces = iter(reader.pictures(np.concatenate([window.values for window in windows]), "linear_mmse"))
+    pictures = []
+    for window in windows:
+        rows = [
+            np.concatenate([next(pieces) for _ in range(window.stated.width)], axis=1)
+            for _ in range(window.stated.height)
+        ]
+        pictures.append(np.concatenate(rows, axis=0))
+    return pictures

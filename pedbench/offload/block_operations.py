@@ -1,0 +1,174 @@
+"""What servers can do with parts of an encoder, in any block order: tokens go in and out between blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pedbench.base import Field, Networks, Operation
+from pedbench.models.family import WEIGHTS
+from pedbench.models.stages import run_blocks, window_grid, window_tiles
+from pedbench.models.window_blocks import add_positions, run_window_blocks
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.operations import EncodeWindows
+from pedbench.offload.payloads import (
+    FEATURES,
+    FRAME,
+    PLACES,
+    REPLY_DTYPES,
+    TOKENS,
+    encoded,
+    holding,
+    places,
+    token_places,
+)
+from pedbench.offload.tiles import crop_tiles, to_picture, tokens_to_tiles
+from pedbench.types import Patch, Payload, Tokens, Window
+
+BLOCKS = tuple(str(index) for index in range(33))
+"""Indices of blocks as arguments; ViT-H has 32, and a last block is exclusive."""
+
+
+class StartWindows(EncodeWindows):
+    """Run the first blocks, as far as they are window blocks, on the pixels of some windows.
+
+    The payload is that of `encode_windows`, in any block order; `last` is the index after the last block.
+    """
+
+    name = "start_windows"
+    arguments: ClassVar = {**EncodeWindows.arguments, "last": BLOCKS}
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        network = networks.network(arguments["weights"])
+        encoder, grid = network.image_encoder, window_grid(network.image_encoder)
+        windows, frame = places(payload, grid)
+        crops = crop_tiles(payload["pixels"].copy(), windows, grid, frame)
+        tokens = add_positions(encoder, encoder.patch_embed(window_tiles(network, crops)), windows, grid)
+        done = run_window_blocks(encoder, tokens, windows, grid, 0, int(arguments["last"]))
+        return {"tokens": encoded(done, arguments)}
+
+
+class RunBlocks(Operation):
+    """Run window blocks `first` to `last`, the latter exclusive, on the tokens of some windows.
+
+    `tokens` come out of block `first` - 1, or carry the position embedding alone, and are zero beyond the token
+    grid; `positions` and `frame` as in `encode_windows`. Only the size of a window's part of the grid matters
+    to the result, so `positions` may be those of other windows of that size.
+    """
+
+    name = "run_blocks"
+    request: ClassVar = {"tokens": TOKENS, **PLACES}
+    reply: ClassVar = {"tokens": TOKENS}
+    arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES, "first": BLOCKS, "last": BLOCKS}
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        encoder = networks.network(arguments["weights"]).image_encoder
+        grid = window_grid(encoder)
+        windows, _ = places(payload, grid)
+        tokens = torch.tensor(payload["tokens"]).to(encoder.pos_embed)
+        first, last = int(arguments["first"]), int(arguments["last"])
+        return {"tokens": encoded(run_window_blocks(encoder, tokens, windows, grid, first, last), arguments)}
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> Sequence[Tokens]:
+        encoder = networks.network(arguments["weights"]).image_encoder
+        grid = window_grid(encoder)
+        windows, frame = places(payload, grid)
+        tokens, positions = payload["tokens"], token_places(windows, grid)
+        if tokens.shape[1:] != (grid.window, grid.window, encoder.pos_embed.shape[3]):
+            raise ValueError(f"tokens of shape {tokens.shape} are no windows of the encoder's")
+        content = (positions < grid.tokens).all(axis=-1)
+        if tokens[~content].any():
+            raise ValueError("tokens carry something beyond the token grid")
+        if arguments["first"] == "0":
+            content &= holding(positions, grid, frame)
+            _check_blank(encoder, tokens, ~content, windows, grid)
+        return [
+            Tokens(
+                values=tokens[content].astype(np.float32),
+                positions=positions[content],
+                depth=int(arguments["first"]),
+                server=server,
+                request=request,
+            )
+        ]
+
+
+class FinishBlocks(Operation):
+    """Run all blocks from `first` on, and the neck, on the tokens of the whole grid.
+
+    `tokens` come out of block `first` - 1, or carry the position embedding alone; `frame` is the frame's height
+    and width.
+    """
+
+    name = "finish_blocks"
+    request: ClassVar = {
+        "tokens": Field(dtypes=REPLY_DTYPES, shape=("height", "width", "channels")),
+        "frame": FRAME,
+    }
+    reply: ClassVar = FEATURES
+    arguments: ClassVar = {"weights": WEIGHTS, "reply": REPLY_DTYPES, "first": BLOCKS}
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        encoder = networks.network(arguments["weights"]).image_encoder
+        tokens = torch.tensor(payload["tokens"]).to(encoder.pos_embed)[None]
+        done = run_blocks(encoder, tokens, int(arguments["first"]), len(encoder.blocks))
+        return {"features": encoded(encoder.neck(done.permute(0, 3, 1, 2)), arguments)}
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> Sequence[Patch | Tokens]:
+        network = networks.network(arguments["weights"])
+        encoder, grid = network.image_encoder, window_grid(network.image_encoder)
+        tokens, (height, width) = payload["tokens"], payload["frame"].tolist()
+        # Refuses a frame that does not lie in the canvas.
+        grid.tile((0, 0), (height, width))
+        if tokens.shape != encoder.pos_embed.shape[1:]:
+            raise ValueError(f"tokens of shape {tokens.shape} are no grid of the encoder's")
+        positions = np.stack(np.meshgrid(*map(np.arange, grid.tokens), indexing="ij"), axis=-1)
+        content = np.ones(grid.tokens, np.bool_)
+        if arguments["first"] == "0":
+            content = holding(positions, grid, (height, width))
+            blank = (encoder.patch_embed.proj.bias + encoder.pos_embed[0]).detach().cpu().numpy()
+            if (tokens != blank.astype(tokens.dtype))[~content].any():
+                raise ValueError(f"tokens carry something beyond the frame of {(height, width)} pixels")
+            bare = torch.tensor(tokens).double() - encoder.pos_embed[0].detach().cpu().double()
+            canvas = tokens_to_tiles(network, bare[None])
+            if canvas is not None:
+                picture = to_picture(canvas[0, :height, :width])
+                return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+        return [
+            Tokens(
+                values=tokens[content].astype(np.float32),
+                positions=positions[content],
+                depth=int(arguments["first"]),
+                server=server,
+                request=request,
+            )
+        ]
+
+
+def _check_blank(
+    encoder: Any,
+    tokens: npt.NDArray[Any],
+    beyond: npt.NDArray[np.bool_],
+    windows: Sequence[Window],
+    grid: WindowGrid,
+) -> None:
+    """Check that tokens beyond the frame are those of an empty canvas at one of the message's windows.
+
+    Raises:
+        ValueError: They are not.
+    """
+    bias = encoder.patch_embed.proj.bias.expand(*tokens.shape)
+    blank = add_positions(encoder, bias, windows, grid).detach().cpu().numpy().astype(tokens.dtype)
+    places_of = token_places(windows, grid)
+    blank[(places_of >= grid.tokens).any(axis=-1)] = 0
+    for window, found, unseen in zip(windows, tokens, beyond, strict=True):
+        if not any(np.array_equal(found[unseen], other[unseen]) for other in blank):
+            raise ValueError(f"window {window} carries something beyond the frame")

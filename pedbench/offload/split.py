@@ -1,0 +1,48 @@
+"""The encoder cut in two: first blocks on the edge, the others on one server."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pedbench.base import Embedding
+from pedbench.models.sam import preprocess
+from pedbench.models.stages import run_blocks
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.tiles import to_bytes, to_dtype
+from pedbench.types import Picture
+
+
+def encode_split(
+    cloud: Cloud, frame: Picture, blocks: int, *, weights: str = "original", dtype: str = "float32"
+) -> Embedding:
+    """Run the patch embedding and some blocks here, and the rest of the encoder on the first server.
+
+    Args:
+        cloud: The servers.
+        frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
+        blocks: How many blocks run here.
+        weights: Which network.
+        dtype: How tokens and features travel, `float32` or `float16`.
+
+    Raises:
+        ValueError: The network has fewer blocks.
+        ServerLost: The server does not answer.
+    """
+    network = cloud.networks.network(weights)
+    encoder = network.image_encoder
+    with cloud.clock.preparing():
+        picture = to_bytes(frame)
+        cloud.give({0: picture[..., 0].size})
+        pixels = preprocess(network, picture)
+    tokens = run_blocks(encoder, encoder.patch_embed(pixels) + encoder.pos_embed, 0, blocks)[0]
+    with cloud.clock.preparing():
+        payload = {
+            "tokens": to_dtype(tokens.float().cpu().numpy(), dtype),
+            "frame": np.array(frame.shape[:2], np.int32),
+        }
+    arguments = {"weights": weights, "reply": dtype, "first": str(blocks)}
+    pending = cloud.send({0: payload}, "finish_blocks", arguments)[0]
+    cloud.streamed.add((0, pending.sequence))
+    features = torch.tensor(pending.result()["features"], device=network.device)
+    return Embedding(features=features.float(), network=network)
