@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -94,23 +95,45 @@ def _selection(run: Run, frame: pd.DataFrame) -> str:
 
 
 def models(manifest: Path) -> str:
-    """What a manifest says of the shipped networks: a line each.
+    """What a manifest says of the shipped Segment Anything networks: a line each.
 
     Raises:
         FileNotFoundError: There is no manifest.
     """
-    if not manifest.is_file():
-        raise FileNotFoundError(f"there is no {manifest}; `pedbench train NAME` writes it")
-    entries = json.loads(manifest.read_text(encoding="utf-8"))
     classes = ("S", "M", "L", "ML", "all")
     lines = [
-        [
-            code(name),
-            f"{entry['recipe']['schedule']['steps']:,}",
-            f"{entry['data']['count']:,}",
-            code(entry["sha256"][:12]),
-            *(f"{entry['scores'][size]:.3f}" if size in entry["scores"] else NOTHING for size in classes),
-        ]
-        for name, entry in entries.items()
+        [*_about(name, entry), *(_score(entry, size) for size in classes)]
+        for name, entry in _entries(manifest).items()
+        if "architecture" in entry["recipe"]
     ]
     return table(["network", "steps", "scenes", "sha256", "S", "M", "L", "M+L", "all"], lines)
+
+
+def attackers(manifest: Path) -> str:
+    """What a manifest says of the networks that attack and measure: a line each.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+    """
+    lines = [
+        [*_about(name, entry), ", ".join(f"{score} {_score(entry, score)}" for score in entry["scores"])]
+        for name, entry in _entries(manifest).items()
+        if "architecture" not in entry["recipe"]
+    ]
+    return table(["network", "steps", "scenes", "sha256", "on validation scenes"], lines)
+
+
+def _entries(manifest: Path) -> dict[str, Any]:
+    if not manifest.is_file():
+        raise FileNotFoundError(f"there is no {manifest}; `pedbench train NAME` writes it")
+    entries: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+    return entries
+
+
+def _about(name: str, entry: Any) -> list[str]:
+    steps, scenes = entry["recipe"]["schedule"]["steps"], entry["data"]["count"]
+    return [code(name), f"{steps:,}", f"{scenes:,}", code(entry["sha256"][:12])]
+
+
+def _score(entry: Any, name: str) -> str:
+    return f"{entry['scores'][name]:.3f}" if name in entry["scores"] else NOTHING

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from docs.blocks import models, replace_block, results
+from docs.blocks import attackers, models, replace_block, results
 from docs.drawings import draw_all
 from pedbench.models.family import ASSETS
 
@@ -35,6 +35,7 @@ def main() -> None:
     manifest = ASSETS / "manifest.json"
     if manifest.is_file():
         replace_block(given.to / "docs" / "models.md", "networks", models(manifest))
+        replace_block(given.to / "docs" / "models.md", "attackers", attackers(manifest))
     else:
         print(f"docs/models.md stays as it is: there is no {manifest}")
     draw_all(given.to / "docs" / "pictures")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
 BORDER = 16
 """Pixels of mirrored frame around the frame, so that the trunk's zero padding stays away from it."""
 
-Trunk = Literal["random", "alex", "vgg", "squeeze"]
+Trunk = Literal["random", "mini", "alex", "vgg", "squeeze"]
+
+OWN = Path(__file__).parents[1] / "assets" / "lpips-mini.safetensors"
+"""The trunk that pedbench ships: a SqueezeNet that was trained to tell the objects of scenes apart."""
 
 
 def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
     """Assemble lpips' network without downloading anything.
 
     Args:
-        net: "random" is a SqueezeNet trunk with seeded untrained weights whose layers count alike;
-            the others are torchvision's classifiers with lpips' own linear layers.
-        weights: File with torchvision's state dict of the classifier; "" for "random".
+        net: "random" is a SqueezeNet trunk with seeded untrained weights, "mini" one trained on scenes; in
+            both, layers and channels count alike. The others are torchvision's classifiers with lpips' own
+            linear layers.
+        weights: File with torchvision's state dict of the classifier; "" for "random" and for the weights
+            of "mini" that pedbench ships.
         device: Where the network runs.
 
     Returns:
@@ -39,6 +45,8 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
     Raises:
         ValueError: When a trained trunk comes without weights, or "random" with some.
     """
+    if net == "mini":
+        weights = weights or str(OWN)
     if (net == "random") == bool(weights):
         raise ValueError(
             f"LPIPS net {net!r} with weights {weights!r}: 'random' takes none, every other net needs the path"
@@ -50,8 +58,8 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
         from lpips import LPIPS
 
         network = LPIPS(
-            net="squeeze" if net == "random" else net,
-            lpips=net != "random",
+            net="squeeze" if net in ("random", "mini") else net,
+            lpips=net not in ("random", "mini"),
             pnet_rand=True,
             spatial=True,
             verbose=False,
@@ -131,18 +139,19 @@ class LearnedPerceptualSimilarity(Metric):
     """Distance in a network's features (LPIPS), averaged over the region eroded by 5 pixels.
 
     Attributes:
-        net: Trunk: "random" (untrained, needs no weights), "alex", "vgg" or "squeeze".
-        weights: Path of torchvision's weights of that trunk.
+        net: Trunk: "mini" (trained on scenes, comes with pedbench), "random" (untrained), "alex", "vgg" or
+            "squeeze".
+        weights: Path of torchvision's weights of that trunk; "" for the first two.
     """
 
     name = "learned_perceptual_similarity"
-    version = 1
+    version = 2
     cite = "Zhang et al., The Unreasonable Effectiveness of Deep Features, arXiv 1801.03924"
     better = "higher"
     bounds = (0.0, np.inf)
     exact = 0.0
 
-    net: Trunk = "random"
+    net: Trunk = "mini"
     weights: str = ""
     _network: Any = field(default=None, init=False, repr=False, compare=False)
 

@@ -6,27 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from pedbench.home import home
-from pedbench.models.architectures import architecture
-from pedbench.models.checkpoints import load, save
 from pedbench.models.family import ASSETS
-from pedbench.models.reorder import block_order
-from pedbench.models.sam import build_sam
 from pedbench.prior import make_prior
 from pedbench.provenance import cores
 from pedbench.scenes.assets import Split
 from pedbench.scenes.store import REVISION, SPLIT_SEEDS, write_split
-from pedbench.training.batches import Batch, batches
+from pedbench.training.course import Course, prefetched
 from pedbench.training.loop import Trainer
 from pedbench.training.manifest import record
 from pedbench.training.packing import PackedScenes, pack
-from pedbench.training.recipes import RECIPES, DenseHead, Recipe, training_loss
-from pedbench.training.validation import one_click_scores
+from pedbench.training.recipes import RECIPES, make_course
 
 TRAINING_SCENES = 6000
 VALIDATION_SCENES = 200
@@ -41,19 +36,19 @@ def train(
     device: str | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, float]:
-    """Train a network of the mini family, going on from where a former run stopped.
+    """Train a network of the mini family or of its attackers, going on from where a former run stopped.
 
     Training state is kept in `$PEDBENCH_HOME/training/<name>`; a kill at any moment loses two minutes at most.
 
     Args:
         name: One of `RECIPES`; or `prior`, what attackers know of pictures in general.
         steps: Instead of the recipe's number of steps. More than before prolongs the constant-rate part.
-        out: Folder that gets `<name>.safetensors` and the manifest entry.
+        out: Folder that gets the weights and the manifest entry.
         device: Where to train; a CUDA device if there is one.
         say: Called with a line of progress now and then.
 
     Returns:
-        One-click mIoU on the validation scenes, by size.
+        Scores on the validation scenes.
 
     Raises:
         ValueError: Unknown name.
@@ -69,23 +64,17 @@ def train(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     training, validation = packed("train", TRAINING_SCENES, say), packed("val", VALIDATION_SCENES, say)
     torch.manual_seed(recipe.seed)
-    network = _started(recipe, out).to(device)
-    teacher = (
-        load(out / f"{recipe.teacher}.safetensors", architecture(recipe.teacher)) if recipe.teacher else None
-    )
-    if teacher is not None:
-        teacher = teacher.to(device).requires_grad_(False)
-    channels = architecture(recipe.architecture).neck_channels
-    dense = DenseHead(channels, len(training.category_names)).to(device)
-    trainer = Trainer(network, dense, recipe.schedule, home() / "training" / name)
+    course = make_course(name, recipe, training=training, validation=validation, weights=out, device=device)
+    trainer = Trainer(course.network, course.auxiliary, course.schedule, home() / "training" / name)
     if trainer.resume():
-        say(f"{name}: going on at step {trainer.step} of {recipe.schedule.steps}")
-    _train(trainer, dense, teacher, recipe, training, validation, device, say)
-    averaged = _averaged(trainer, recipe)
-    scores = one_click_scores(averaged, validation)
-    path = out / f"{name}.safetensors"
-    save(averaged, path)
-    record(path, recipe, training_scenes=TRAINING_SCENES, scores=scores)
+        say(f"{name}: going on at step {trainer.step} of {course.schedule.steps}")
+    _train(trainer, course, say)
+    averaged = _averaged(trainer, course)
+    scores = course.scores(averaged)
+    path = out / course.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    course.save(averaged, path)
+    record(name, path, recipe, folder=out, training_scenes=TRAINING_SCENES, scores=scores)
     say(f"{name}: {_shown(scores)} on {VALIDATION_SCENES} validation scenes; written to {path}")
     return scores
 
@@ -113,69 +102,39 @@ def packed(split: Split, count: int, say: Callable[[str], None]) -> PackedScenes
     return pack(folder, canvas=320, progress=progress)
 
 
-def _started(recipe: Recipe, weights: Path) -> Any:
-    """The network with its starting weights, ready to train."""
-    target = architecture(recipe.architecture)
-    network = build_sam(target)
-    if recipe.start is not None:
-        source = architecture(recipe.start)
-        started = load(weights / f"{recipe.start}.safetensors", source)
-        order = block_order(source.depth, source.global_blocks)
-        started.image_encoder.blocks = torch.nn.ModuleList(started.image_encoder.blocks[i] for i in order)
-        network.load_state_dict(started.state_dict())
-    return network.train()
-
-
-def _train(
-    trainer: Trainer,
-    dense: DenseHead,
-    teacher: Any,
-    recipe: Recipe,
-    training: PackedScenes,
-    validation: PackedScenes,
-    device: str,
-    say: Callable[[str], None],
-) -> None:
+def _train(trainer: Trainer, course: Course, say: Callable[[str], None]) -> None:
     import torch._inductor.config as inductor
 
     # The patterns turn small attentions into a kernel whose backward pass is several times slower on CPUs.
     inductor.pattern_matcher = False
-    began, first = time.monotonic(), trainer.step
+    began, first, last = time.monotonic(), trainer.step, course.schedule.steps
     running: dict[str, float] = {}
-    steps = batches(
-        training,
-        size=recipe.batch,
-        prompts=recipe.prompts,
-        seed=recipe.seed,
-        first=first,
-        last=recipe.schedule.steps,
-    )
-    modes = ("click", "click", "click", "box", "clicks")
 
     def report(step: int, values: dict[str, float]) -> None:
         for key, value in values.items():
             running[key] = 0.98 * running.get(key, value) + 0.02 * value
         if (step + 1) % 100 == 0:
-            rate = (step + 1 - first) * recipe.batch / (time.monotonic() - began)
-            trainer.log({**running, "pictures_per_second": rate})
-            say(f"step {step + 1}/{recipe.schedule.steps}, {rate:.1f} pictures/s: {_shown(running)}")
-        if (step + 1) % 1000 == 0:
-            scores = one_click_scores(_averaged(trainer, recipe).to(device), validation)
-            trainer.log({f"miou_{key}": value for key, value in scores.items()})
-            say(f"step {step + 1}: validation mIoU {_shown(scores)}")
+            rate = (step + 1 - first) * course.batch / (time.monotonic() - began)
+            trainer.log({**running, "examples_per_second": rate})
+            say(f"step {step + 1}/{last}, {rate:.1f} examples/s: {_shown(running)}")
+        if (step + 1) % 1000 == 0 and step + 1 < last:
+            scores = course.scores(_averaged(trainer, course))
+            trainer.log({f"validation {key}": value for key, value in scores.items()})
+            say(f"step {step + 1}: validation {_shown(scores)}")
 
-    def loss_of(step: int, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        mode = modes[step % len(modes)]
-        return training_loss(trainer.network, dense, batch.to(device), mode, teacher)
-
-    trainer.run(steps, loss_of, report)
+    trainer.run(prefetched(course.make_batch, first, last), course.loss, report)
 
 
-def _averaged(trainer: Trainer, recipe: Recipe) -> Any:
+def _averaged(trainer: Trainer, course: Course) -> nn.Module:
     """The averaged weights, rounded to half precision but kept as float32: archives shrink them to half."""
-    network = build_sam(architecture(recipe.architecture))
-    network.load_state_dict({name: value.half().float() for name, value in trainer.average.items()})
-    return network
+    network = course.fresh().eval()
+    network.load_state_dict(
+        {
+            name: value.half().float() if value.is_floating_point() else value
+            for name, value in trainer.average.items()
+        }
+    )
+    return network.to(next(course.network.parameters()).device)
 
 
 def _shown(values: dict[str, float]) -> str:

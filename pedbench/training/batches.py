@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pedbench.training.packing import PackedScenes
+from pedbench.training.pictures import order
 from pedbench.training.prompting import Prompts
 
 
@@ -120,11 +119,8 @@ def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Gene
 
 def make_batch(scenes: PackedScenes, *, size: int, prompts: int, seed: int, step: int) -> Batch:
     """The batch of one step; epochs are permutations drawn from the seed."""
-    per_epoch = len(scenes) // size
-    epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng((seed, 0, epoch)).permutation(len(scenes))
     rng = np.random.default_rng((seed, 1, step))
-    examples = [_example(scenes, int(i), prompts, rng) for i in order[place * size : (place + 1) * size]]
+    examples = [_example(scenes, int(i), prompts, rng) for i in order(len(scenes), size, seed, step)]
 
     def stacked(name: str) -> Tensor:
         return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
@@ -146,20 +142,3 @@ def make_batch(scenes: PackedScenes, *, size: int, prompts: int, seed: int, step
         offset=stacked("offset"),
         generator_seed=int(rng.integers(2**31)),
     )
-
-
-def batches(
-    scenes: PackedScenes, *, size: int, prompts: int, seed: int, first: int, last: int
-) -> Iterator[tuple[int, Batch]]:
-    """Batches of the steps first..last-1, the next one made while the present one is used."""
-    with ThreadPoolExecutor(1) as pool:
-
-        def make(step: int) -> Batch:
-            return make_batch(scenes, size=size, prompts=prompts, seed=seed, step=step)
-
-        waiting = pool.submit(make, first)
-        for step in range(first, last):
-            batch = waiting.result()
-            if step + 1 < last:
-                waiting = pool.submit(make, step + 1)
-            yield step, batch

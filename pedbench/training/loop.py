@@ -43,6 +43,10 @@ class Schedule:
         return self.steps - int(self.decay * self.steps)
 
 
+_STACKS = (".blocks.", ".transformer.", ".layers.", ".decoder_layers.")
+"""Parts of the names of what is repeated: transformer blocks, as different libraries call them."""
+
+
 class Trainer:
     """One network in training.
 
@@ -61,11 +65,15 @@ class Trainer:
         rest = [
             p for m in (network, auxiliary) for p in m.parameters() if p.requires_grad and id(p) not in chosen
         ]
-        # Orthogonalised updates for the hidden matrices: with the rate matched to Adam's, one rate serves both.
-        self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=schedule.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(rest, lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
-        ]
+        self.optimisers: list[torch.optim.Optimizer] = []
+        if matrices:
+            # Orthogonalised updates for hidden matrices: with the rate matched to Adam's, one rate serves both.
+            muon = torch.optim.Muon(
+                matrices, lr=schedule.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+            )
+            self.optimisers.append(muon)
+        adam = torch.optim.AdamW(rest, lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.optimisers.append(adam)
         self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
     def resume(self) -> bool:
@@ -148,5 +156,5 @@ class Trainer:
 
 
 def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
-    inner = ".blocks." in name or ".transformer." in name
+    inner = any(part in f".{name}" for part in _STACKS)
     return parameter.requires_grad and parameter.ndim == 2 and inner and "rel_pos" not in name

@@ -13,21 +13,25 @@ from pedbench.models.checkpoints import fingerprint
 from pedbench.scenes import REVISION
 
 
-def record(weights: Path, recipe: Any, *, training_scenes: int, scores: dict[str, float]) -> None:
-    """Write the entry of a weights file into `manifest.json` in its folder.
+def record(
+    name: str, weights: Path, recipe: Any, *, folder: Path, training_scenes: int, scores: dict[str, float]
+) -> None:
+    """Write the entry of a weights file into `manifest.json`.
 
     Args:
-        weights: The `.safetensors` file.
+        name: Of the network.
+        weights: Its `.safetensors` file.
         recipe: A dataclass that says how it was trained.
+        folder: Of the manifest; the file lies in it or below.
         training_scenes: How many scenes it was trained on.
         scores: Validation scores by name.
     """
-    path = weights.with_name("manifest.json")
+    path = folder / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    manifest[weights.stem] = {
-        "file": weights.name,
+    manifest[name] = {
+        "file": str(weights.relative_to(folder)),
         "sha256": digest,
         "fingerprint": fingerprint(weights),
         "recipe": asdict(recipe),

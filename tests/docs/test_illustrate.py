@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from docs.blocks import models, replace_block
+from docs.blocks import attackers, models, replace_block
 from pedbench.report.text import NOTHING
 
 ROOT = Path(__file__).parents[2]
@@ -75,11 +75,14 @@ def test_scores_come_from_the_manifest(tmp_path: Path) -> None:
         models(manifest)
     entry = {
         "sha256": "0123456789abcdef",
-        "recipe": {"schedule": {"steps": 12000}},
+        "recipe": {"architecture": "sam-mini", "schedule": {"steps": 12000}},
         "data": {"count": 6000},
         "scores": {"S": 0.25, "ML": 0.7504},
     }
-    manifest.write_text(json.dumps({"sam-mini": entry}))
+    attacker = {**entry, "recipe": {"schedule": {"steps": 5}}, "scores": {"hidden PSNR": 17.25}}
+    manifest.write_text(json.dumps({"mae-mini": attacker, "sam-mini": entry}))
+    *_, line = attackers(manifest).splitlines()
+    assert [cell.strip() for cell in line.strip("|").split("|")][::4] == ["`mae-mini`", "hidden PSNR 17.250"]
     *_, line = models(manifest).splitlines()
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [

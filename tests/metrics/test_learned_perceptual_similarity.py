@@ -14,6 +14,7 @@ from pedbench.metrics.learned_perceptual_similarity import (
     LearnedPerceptualSimilarity,
     distance_maps,
 )
+from pedbench.training.perceptual import STRENGTHS, distorted
 from pedbench.types import Picture
 
 
@@ -64,7 +65,7 @@ def test_map_equals_torchmetrics_with_the_same_trunk(
 
 
 def test_untrained_trunk_is_the_same_everywhere_and_named(truth: Picture, guesses: list[Picture]) -> None:
-    metric = LearnedPerceptualSimilarity()
+    metric = LearnedPerceptualSimilarity(net="random")
     torch.manual_seed(1)
     metric.prepare("cpu")
     whole = {"whole": np.ones(truth.shape[:2], bool)}
@@ -74,6 +75,22 @@ def test_untrained_trunk_is_the_same_everywhere_and_named(truth: Picture, guesse
     assert 0 < noisy < grey
     first = np.random.default_rng(0).standard_normal(3 * 3 * 3 * 64)[:27] * np.sqrt(2 / 27)
     assert metric._network.net.slice1[0].weight[0].flatten().numpy() == pytest.approx(first, rel=1e-6)
+
+
+def test_shipped_trunk_sees_distortions_grow_on_photographs_it_never_saw() -> None:
+    metric = LearnedPerceptualSimilarity()
+    metric.prepare("cpu")
+    assert metric.column == "LPIPS-mini"
+    rising = []
+    for name in ("chelsea", "coffee", "rocket"):
+        picture = (getattr(data, name)()[:200, :240] / 255).astype(np.float32)
+        whole = {"whole": np.ones(picture.shape[:2], bool)}
+        for kind, strengths in STRENGTHS.items():
+            guesses = list(distorted(picture, kind, np.random.default_rng(0)))
+            found = [value["whole"] for value in metric(guesses, picture, whole)]
+            pairs = [found[k] > found[j] for k in range(len(strengths)) for j in range(k)]
+            rising += pairs
+    assert np.mean(rising) >= 0.95
 
 
 def test_scores_do_not_depend_on_the_batch(truth: Picture, guesses: list[Picture]) -> None:
@@ -92,6 +109,6 @@ def test_nets_and_weights_go_together(trunk: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="every other net needs the path"):
         LearnedPerceptualSimilarity(net="alex").prepare("cpu")
     with pytest.raises(ValueError, match="'random' takes none"):
-        LearnedPerceptualSimilarity(weights=str(trunk)).prepare("cpu")
+        LearnedPerceptualSimilarity(net="random", weights=str(trunk)).prepare("cpu")
     with pytest.raises(ValueError, match=r"lacks features\.\d+"):
         LearnedPerceptualSimilarity(net="vgg", weights=str(trunk)).prepare("cpu")

@@ -14,23 +14,16 @@ import torch
 from pedbench.models.architectures import SAM_TINY
 from pedbench.models.sam import build_sam, randomise
 from pedbench.scenes.render import render
-from pedbench.scenes.store import write_split
-from pedbench.training.batches import batches, make_batch
+from pedbench.training.batches import make_batch
+from pedbench.training.course import prefetched
 from pedbench.training.loop import Schedule, Trainer
-from pedbench.training.packing import PackedScenes, pack
+from pedbench.training.packing import PackedScenes
 from pedbench.training.prompting import Prompts, decode, error_click, mask_loss
-from pedbench.training.recipes import DenseHead, training_loss
+from pedbench.training.segmentation import DenseHead, training_loss
 from pedbench.training.validation import one_click_scores
 from pedbench.utility.prompts import innermost_pixel
 
 SEED, COUNT, BATCH, PROMPTS = 3, 6, 2, 3
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> PackedScenes:
-    root = tmp_path_factory.mktemp("packed") / "train"
-    write_split(root, seed=SEED, count=COUNT, split="train", workers=1)
-    return pack(root, canvas=320)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +130,10 @@ def _trained(scenes: PackedScenes, folder: Path, stops: list[int]) -> dict[str, 
         def loss_of(step: int, batch: Any, network: Any = network, dense: Any = dense) -> Any:
             return training_loss(network, dense, batch, ("click", "box", "clicks")[step % 3], None)
 
-        steps = batches(scenes, size=BATCH, prompts=PROMPTS, seed=0, first=trainer.step, last=last)
+        def made(step: int) -> Any:
+            return make_batch(scenes, size=BATCH, prompts=PROMPTS, seed=0, step=step)
+
+        steps = prefetched(made, trainer.step, last)
         trainer.run(steps, loss_of, lambda step, values: None)
     return trainer.average
 

@@ -1,0 +1,43 @@
+"""The adaptive attacker: completion by a network that was trained on the defense's own masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pedbench.base import Attack
+from pedbench.inversion.completion import complete
+from pedbench.types import Picture, View
+
+
+@dataclass(kw_only=True)
+class Completion(Attack):
+    """Fill in hidden windows with a network trained on what coalitions of `ped_sam`'s servers hold.
+
+    Trained on scenes of the training split, for 2 to 25 servers, all assignment policies and any coalition.
+
+    Attributes:
+        model: A restoration network of the mini family, by name, or the path of a file of one.
+    """
+
+    name = "completion"
+    version = 1
+    cite = "Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016"
+    needs = frozenset({"nothing", "pixels"})
+
+    model: str = "completion-mini"
+    _network: Any = field(default=None, init=False, repr=False, compare=False)
+
+    def prepare(self, device: str) -> None:
+        from pedbench.models.family import ASSETS
+        from pedbench.models.restoration import load_restoration
+
+        own = Path(self.model).suffix == ""
+        path = ASSETS / f"{self.model}.safetensors" if own else Path(self.model)
+        self._network = load_restoration(path)
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return complete(self._network, *view.canvas())

@@ -1,0 +1,163 @@
+"""Recipe and course of the perceptual trunk: a SqueezeNet that tells the scenes' objects apart."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from scipy import ndimage
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pedbench.base import Metric
+from pedbench.frame import from_uint8
+from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
+from pedbench.training.course import Course
+from pedbench.training.loop import Schedule
+from pedbench.training.packing import PackedScenes
+from pedbench.types import Picture
+
+STRENGTHS = {
+    "blur": (0.5, 1.0, 2.0, 4.0, 8.0),
+    "noise": (0.01, 0.03, 0.06, 0.12, 0.24),
+    "shift": (1, 2, 4, 8, 16),
+}
+"""Standard deviations in pixels and in units of the full range, and pixels."""
+
+_EXAMINED = 40
+"""Validation scenes on which distortions are ranked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptualRecipe:
+    """How a trunk learns.
+
+    Attributes:
+        crop: Side in pixels of the squares around objects that it classifies.
+        schedule: Steps and learning rate.
+        batch: Crops a step.
+        seed: Of initialisation and batches.
+    """
+
+    crop: int = 72
+    schedule: Schedule
+    batch: int = 64
+    seed: int = 0
+
+
+class PerceptualCourse(Course):
+    """Trains torchvision's SqueezeNet 1.1, whose layers the lpips package reads; arguments as `RestorationCourse`."""
+
+    def __init__(
+        self,
+        recipe: PerceptualRecipe,
+        name: str,
+        *,
+        training: PackedScenes,
+        validation: PackedScenes,
+        device: str,
+    ) -> None:
+        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
+        self.training, self.validation, self.device = training, validation, device
+        self.file = f"{name}.safetensors"
+        self.network = self.fresh().to(device).to(memory_format=torch.channels_last)
+        self.auxiliary = nn.Module()
+
+    def fresh(self) -> nn.Module:
+        from torchvision.models import squeezenet1_1
+
+        network: nn.Module = squeezenet1_1(num_classes=len(self.training.category_names), dropout=0.0)
+        return network
+
+    def make_batch(self, step: int) -> tuple[Tensor, Tensor]:
+        return self._crops(self.training, self.batch, np.random.default_rng((self.recipe.seed, 1, step)))
+
+    def _crops(self, scenes: PackedScenes, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """(count, 3, side, side) in [-1, 1] and the category of the object in the middle of each."""
+        side = self.recipe.crop
+        pixels = np.zeros((count, side, side, 3), np.float32)
+        categories = np.zeros(count, np.int64)
+        for place in range(count):
+            index = int(rng.integers(len(scenes)))
+            instance = int(rng.integers(scenes.counts[index]))
+            centre = np.rint(scenes.centres[index, instance] + rng.uniform(-8, 8, 2)).astype(int)
+            height, width = (int(length) for length in scenes.sizes[index])
+            left, top = np.clip(centre - side // 2, 0, (width - side, height - side)).tolist()
+            part = scenes.images[index, top : top + side, left : left + side]
+            gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
+            crop = np.clip(part * gain + rng.uniform(-12, 12), 0, 255)
+            pixels[place] = crop[:, ::-1] if rng.random() < 0.5 else crop
+            categories[place] = scenes.categories[index, instance]
+        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+        return tensor.contiguous(memory_format=torch.channels_last), torch.from_numpy(categories)
+
+    def loss(self, step: int, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        pixels, categories = (part.to(self.device) for part in batch)
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            logits = self.network(pixels).float()
+        loss = functional.cross_entropy(logits, categories, label_smoothing=0.05)
+        right = float((logits.argmax(1) == categories).float().mean())
+        return loss, {"entropy": float(loss.detach()), "accuracy": right}
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        rng = np.random.default_rng((self.recipe.seed, 2))
+        with torch.inference_mode():
+            pixels, categories = self._crops(self.validation, 1000, rng)
+            logits = torch.cat([network(part.to(self.device)) for part in torch.split(pixels, 100)])
+        scores = {"accuracy": float((logits.argmax(1).cpu() == categories).float().mean())}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "trunk.safetensors"
+            self.save(network, path)
+            metric = LearnedPerceptualSimilarity(net="mini", weights=str(path))
+            metric.prepare(self.device)
+        for kind, rising in rises(self.validation, metric).items():
+            scores[f"rises with {kind}"] = rising
+        return scores
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        state = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
+        save_file({name: value for name, value in state.items() if name.startswith("features.")}, path)
+        path.chmod(0o644)
+
+
+def rises(scenes: PackedScenes, metric: Metric) -> dict[str, float]:
+    """Share of pairs of strengths of one distortion in which the stronger one is farther away.
+
+    Args:
+        scenes: Pictures to distort.
+        metric: A distance, prepared.
+    """
+    ordered: dict[str, list[bool]] = {kind: [] for kind in STRENGTHS}
+    for index in range(min(_EXAMINED, len(scenes))):
+        height, width = scenes.sizes[index]
+        picture = from_uint8(np.asarray(scenes.images[index, :height, :width]))
+        whole = {"whole": np.ones(picture.shape[:2], np.bool_)}
+        rng = np.random.default_rng(index)
+        for kind in STRENGTHS:
+            guesses = list(distorted(picture, kind, rng))
+            found = [values["whole"] for values in metric(guesses, picture, whole)]
+            ordered[kind] += [
+                found[stronger] > found[weaker]
+                for stronger in range(len(found))
+                for weaker in range(stronger)
+            ]
+    return {kind: float(np.mean(values)) for kind, values in ordered.items()}
+
+
+def distorted(picture: Picture, kind: str, rng: np.random.Generator) -> Iterator[Picture]:
+    """A picture (H, W, 3) distorted ever more strongly, by the kind's `STRENGTHS`."""
+    noise = rng.standard_normal(picture.shape).astype(np.float32)
+    for strength in STRENGTHS[kind]:
+        if kind == "blur":
+            yield ndimage.gaussian_filter(picture, (strength, strength, 0), mode="nearest")
+        elif kind == "noise":
+            yield np.clip(picture + np.float32(strength) * noise, 0, 1)
+        else:
+            yield np.roll(np.pad(picture, ((0, 0), (16, 16), (0, 0)), mode="edge"), int(strength), 1)[
+                :, 16:-16
+            ]

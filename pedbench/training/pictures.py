@@ -1,0 +1,83 @@
+"""Batches of whole pictures for networks that restore them: a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pedbench.training.packing import PackedScenes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """B pictures on square canvases.
+
+    Attributes:
+        images: (B, 3, S, S) float32 in [0, 1], zero beyond the picture.
+        inside: (B, 1, S, S) 1 on the picture, 0 on its padding.
+        sizes: Height and width of each.
+        rng: What else a batch draws comes from here.
+    """
+
+    images: Tensor
+    inside: Tensor
+    sizes: tuple[tuple[int, int], ...]
+    rng: np.random.Generator
+
+
+def order(count: int, size: int, seed: int, step: int) -> npt.NDArray[np.int64]:
+    """Which pictures a step sees; epochs are permutations drawn from the seed."""
+    epoch, place = divmod(step, count // size)
+    shuffled = np.random.default_rng((seed, 0, epoch)).permutation(count)
+    return shuffled[place * size : (place + 1) * size]
+
+
+def draw_pictures(scenes: PackedScenes, *, size: int, seed: int, step: int) -> Pictures:
+    """The pictures of one step, mirrored and lit at random."""
+    rng = np.random.default_rng((seed, 1, step))
+    canvas = scenes.images.shape[1]
+    images = np.zeros((size, canvas, canvas, 3), np.float32)
+    inside = np.zeros((size, 1, canvas, canvas), np.float32)
+    sizes = []
+    for place, index in enumerate(order(len(scenes), size, seed, step)):
+        height, width = (int(length) for length in scenes.sizes[index])
+        picture = scenes.images[index, :height, :width].astype(np.float32)
+        if rng.random() < 0.5:
+            picture = picture[:, ::-1]
+        gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
+        # Rounded, as frames are: a network must not learn that there are other values.
+        lit = np.rint(np.clip(picture * gain.astype(np.float32) + rng.uniform(-8, 8), 0, 255))
+        images[place, :height, :width] = lit / np.float32(255)
+        inside[place, :, :height, :width] = 1
+        sizes.append((height, width))
+    return Pictures(
+        images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
+        inside=torch.from_numpy(inside),
+        sizes=tuple(sizes),
+        rng=rng,
+    )
+
+
+def unaltered(scenes: PackedScenes, first: int, last: int) -> Pictures:
+    """Pictures as they are, for validation; the generator is their first index's."""
+    images = torch.from_numpy(scenes.images[first:last].astype(np.float32) / np.float32(255))
+    inside = torch.zeros(last - first, 1, *images.shape[1:3])
+    sizes = tuple((int(height), int(width)) for height, width in scenes.sizes[first:last])
+    for place, (height, width) in enumerate(sizes):
+        inside[place, :, :height, :width] = 1
+    return Pictures(
+        images=images.permute(0, 3, 1, 2).contiguous(),
+        inside=inside,
+        sizes=sizes,
+        rng=np.random.default_rng((0, 2, first)),
+    )
+
+
+def psnr(guess: Tensor, truth: Tensor, region: Tensor) -> list[float]:
+    """Peak signal-to-noise ratio in dB of each picture (B, 3, S, S) over its region (B, 1, S, S)."""
+    squares = ((guess.clamp(0, 1) - truth) ** 2 * region).sum((1, 2, 3)) / (3 * region.sum((1, 2, 3)))
+    return [float(value) for value in -10 * torch.log10(squares.clamp(min=1e-10))]

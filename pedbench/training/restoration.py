@@ -1,0 +1,153 @@
+"""Recipes and courses of restoration networks: completion of what some servers hold, with tokens or without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pedbench.models.architectures import architecture
+from pedbench.models.checkpoints import load
+from pedbench.models.restoration import RestorationSizes, RestorationTransformer, save_restoration
+from pedbench.models.stages import run_blocks
+from pedbench.training.course import Course
+from pedbench.training.loop import Schedule
+from pedbench.training.packing import PackedScenes
+from pedbench.training.pictures import Pictures, draw_pictures, psnr, unaltered
+from pedbench.training.views import draw_coalition, held_pixels, held_tokens
+
+_VALIDATED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorationRecipe:
+    """How a network learns to complete pictures from the windows that a coalition holds.
+
+    Attributes:
+        encoder: The network whose tokens of those windows it gets; "" for pixels alone.
+        blocks: How many of the encoder's blocks those tokens went through.
+        sizes: The network's own.
+        schedule: Steps and learning rate.
+        batch: Pictures a step.
+        seed: Of initialisation and batches.
+    """
+
+    encoder: str = ""
+    blocks: int = 0
+    sizes: RestorationSizes
+    schedule: Schedule
+    batch: int = 16
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Pictures and what a coalition holds of them; see `RestorationTransformer.forward`."""
+
+    pictures: Pictures
+    pixels: Tensor
+    tokens: Tensor
+
+
+class RestorationCourse(Course):
+    """Trains a `RestorationTransformer` on what coalitions hold.
+
+    Args:
+        recipe: How.
+        name: Of the weights.
+        training: Scenes to train on.
+        validation: Scenes to examine on.
+        weights: Folder of the encoder's weights.
+        device: Where to train.
+    """
+
+    def __init__(
+        self,
+        recipe: RestorationRecipe,
+        name: str,
+        *,
+        training: PackedScenes,
+        validation: PackedScenes,
+        weights: Path,
+        device: str,
+    ) -> None:
+        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
+        self.training, self.validation, self.device = training, validation, device
+        self.file = f"{name}.safetensors"
+        self.network = self.fresh().to(device)
+        self.auxiliary = nn.Module()
+        self.grid = architecture(recipe.encoder or "sam-mini").grid
+        self._encoder: Any = None
+        if recipe.encoder:
+            sam = load(weights / f"{recipe.encoder}.safetensors", architecture(recipe.encoder))
+            self._encoder = sam.to(device).requires_grad_(False)
+
+    def fresh(self) -> nn.Module:
+        return RestorationTransformer(self.recipe.sizes)
+
+    def make_batch(self, step: int) -> Held:
+        pictures = draw_pictures(self.training, size=self.batch, seed=self.recipe.seed, step=step)
+        return self._held(pictures)
+
+    def _held(self, pictures: Pictures) -> Held:
+        pixels, tokens = [], []
+        for size in pictures.sizes:
+            windows = draw_coalition(size, self.grid, pictures.rng)
+            pixels.append(held_pixels(windows, size, self.grid))
+            tokens.append(held_tokens(windows, self.grid))
+        return Held(
+            pictures=pictures,
+            pixels=torch.from_numpy(np.stack(pixels)[:, None].astype(np.float32)),
+            tokens=torch.from_numpy(np.stack(tokens)[:, None].astype(np.float32)),
+        )
+
+    def loss(self, step: int, batch: Held) -> tuple[Tensor, dict[str, float]]:
+        images, inside, held = self._canvas(batch)
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            guess = self.network(images, held, inside, *self._tokens(batch))
+        hidden = inside * (1 - held)
+        error = (guess.float() - images) * hidden
+        count = 3 * hidden.sum().clamp(min=1)
+        square, absolute = error.square().sum() / count, error.abs().sum() / count
+        loss = 4 * square + absolute
+        return loss, {"psnr": float(-10 * torch.log10(square.detach())), "absolute": float(absolute.detach())}
+
+    def _canvas(self, batch: Held) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures, what lies in them and what is held, at the network's resolution."""
+        pictures = batch.pictures
+        scale = pictures.images.shape[2] // self.recipe.sizes.canvas
+        parts = (pictures.images, pictures.inside, batch.pixels)
+        images, inside, held = (functional.avg_pool2d(part.to(self.device), scale) for part in parts)
+        return images, inside, held
+
+    def _tokens(self, batch: Held) -> tuple[Tensor, ...]:
+        if self._encoder is None:
+            return ()
+        encoder, sam = self._encoder.image_encoder, self._encoder
+        images, inside = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
+        with torch.no_grad():
+            pixels = (images * 255 - sam.pixel_mean) / sam.pixel_std * inside
+            embedded = encoder.patch_embed(pixels) + encoder.pos_embed
+            tokens = run_blocks(encoder, embedded, 0, self.recipe.blocks).permute(0, 3, 1, 2)
+        return tokens.float(), batch.tokens.to(self.device)
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        found: list[float] = []
+        with torch.inference_mode():
+            for first in range(0, len(self.validation), _VALIDATED):
+                last = min(first + _VALIDATED, len(self.validation))
+                batch = self._held(unaltered(self.validation, first, last))
+                images, inside, held = self._canvas(batch)
+                guess = network(images, held, inside, *self._tokens(batch))
+                full = functional.interpolate(guess, batch.pixels.shape[2:], mode="bicubic")
+                truth, frame = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
+                found += psnr(full, truth, frame * (1 - batch.pixels.to(self.device)))
+        return {"hidden PSNR": float(np.mean(found))}
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        save_restoration(cast(RestorationTransformer, network), path)
