@@ -10,6 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -144,6 +145,11 @@ class Attack(Plugin, ABC):
     def requests(self) -> int:
         """How many requests of the same scene the attack asks for."""
         return 1
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files and folders outside of the package that `prepare` reads: weights that a parameter names."""
+        return ()
 
     @abstractmethod
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:

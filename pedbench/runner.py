@@ -112,10 +112,11 @@ def _bench(
             raise PluginError(f"metric {metric.name} cannot be prepared: {error}") from error
     modules = sorted({module for item in due for module in _operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
+    weights = [file for planned in plan.attacks for file in planned.plugin.files]
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"):
             servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
-            pool = resources.enter_context(AttackPool(specs, workers=cores(), threads=1))
+            pool = resources.enter_context(AttackPool(specs, workers=cores(), threads=1, readable=weights))
         yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
 
 

@@ -1,0 +1,88 @@
+"""Completion by a masked autoencoder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pedbench.base import Attack
+from pedbench.inversion.read_out import read_out
+from pedbench.models.pretrained import model_files, model_reference
+from pedbench.types import Picture, View
+
+BATCH = 8
+STATISTICS = ("none", "neighbours")
+
+
+@dataclass(kw_only=True)
+class Vitmae(Attack):
+    """Complete what was seen with a masked autoencoder.
+
+    Windows are laid over whole patches of it; of patches seen in part the unseen pixels are predicted. It was
+    trained to complete something: where no patch was seen as a whole, the guess is the mean colour.
+
+    Attributes:
+        model: `mae-mini`, or the folder or hub id of any ViTMAE with its decoder, which has to be on this machine.
+        window_patches: Patches along a window's side; 0 takes what comes nearest to the size of the pictures that
+            the model was trained on. Positions are interpolated.
+        statistics: Weights trained on normalised pixels say nothing of a patch's mean and contrast: `neighbours`
+            takes those of the patches around that were seen; with `none` such weights are refused.
+    """
+
+    name = "vitmae"
+    version = 1
+    cite = "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377"
+    needs = frozenset({"nothing", "pixels"})
+
+    model: str = "mae-mini"
+    window_patches: int = 0
+    statistics: str = "none"
+    _autoencoder: Any = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.model = model_reference(self.model)
+        if self.window_patches < 0:
+            raise ValueError(f"window_patches must not be negative, found {self.window_patches}")
+        if self.statistics not in STATISTICS:
+            raise ValueError(f"statistics is {self.statistics!r}; known: {', '.join(STATISTICS)}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return model_files(self.model)
+
+    def prepare(self, device: str) -> None:
+        from pedbench.models.vitmae import load_autoencoder
+
+        self._autoencoder = load_autoencoder(self.model, device)
+        if self._autoencoder.normalised_targets != (self.statistics == "neighbours"):
+            trained = "normalised pixels" if self._autoencoder.normalised_targets else "pixels as they are"
+            wanted = "neighbours" if self._autoencoder.normalised_targets else "none"
+            raise ValueError(f"{self.model} was trained on {trained}, which needs statistics = {wanted!r}")
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return self.reconstruct_many([view], [rng])[0]
+
+    def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
+        from pedbench.inversion.masked_autoencoder import complete, layout
+
+        if self._autoencoder is None:
+            raise RuntimeError(f"{self!r} was called before prepare()")
+        sizes = (self._autoencoder.side, self._autoencoder.patch, self.window_patches)
+        guesses, groups = [read_out(replace(view, degraded=())) for view in views], defaultdict(list)
+        for index, view in enumerate(views):
+            over, seen = layout(view, *sizes), view.canvas()[1]
+            kept = over.kept(seen)
+            if kept.any() and not seen.all():
+                groups[over, int(kept.sum())].append((index, kept))
+        for (over, _), group in groups.items():
+            for start in range(0, len(group), BATCH):
+                indices, kept = zip(*group[start : start + BATCH], strict=True)
+                found = complete(self._autoencoder, [views[index] for index in indices], over, kept)
+                for index, guess in zip(indices, found, strict=True):
+                    guesses[index] = guess
+        return guesses

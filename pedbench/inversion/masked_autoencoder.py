@@ -1,0 +1,225 @@
+"""Completion by a masked autoencoder (ViTMAE): its patches over a frame, its mask, its predictions as pixels.
+
+Source: He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pedbench.inversion.read_out import fill_with_nearest
+from pedbench.models.family import family
+from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
+from pedbench.types import Mask, Picture, View
+
+_VARIANCE = 1e-6
+"""What normalised-pixel targets add to a patch's variance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchLayout:
+    """How the patches of an autoencoder lie over a frame.
+
+    The frame lies in the top left corner of a square canvas, as SAM has it; patches may begin between two
+    of its pixels.
+
+    Attributes:
+        canvas: Side of the canvas in pixels of the frame.
+        count: Patches along a side.
+        patch: Side of a patch in the autoencoder's pixels.
+    """
+
+    canvas: int
+    count: int
+    patch: int
+
+    @property
+    def side(self) -> int:
+        """Side of the autoencoder's picture in its pixels."""
+        return self.count * self.patch
+
+    def kept(self, seen: Mask) -> Mask:
+        """The patches all of whose pixels were seen; what reaches beyond the frame is none of them.
+
+        Args:
+            seen: (H, W) of the frame.
+
+        Returns:
+            (count, count).
+        """
+        canvas = np.zeros((self.canvas, self.canvas), np.int64)
+        canvas[: seen.shape[0], : seen.shape[1]] = seen
+        sums = np.pad(canvas.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        index = np.arange(self.count)
+        first, last = index * self.canvas // self.count, -(-(index + 1) * self.canvas // self.count)
+        found = (
+            sums[np.ix_(last, last)]
+            - sums[np.ix_(first, last)]
+            - sums[np.ix_(last, first)]
+            + sums[np.ix_(first, first)]
+        )
+        areas = np.multiply.outer(last - first, last - first)
+        kept: Mask = found == areas
+        return kept
+
+    def shrink(self, view: View) -> Tensor:
+        """What was received as the autoencoder's picture, (3, side, side) in [0, 1].
+
+        Unseen pixels take the nearest seen one's colour, so that nothing foreign enters patches at a border.
+        """
+        picture = fill_with_nearest(view)
+        beyond = [(0, self.canvas - length) for length in picture.shape[:2]]
+        canvas = np.pad(picture, (*beyond, (0, 0)), mode="edge")
+        return resize(torch.from_numpy(canvas).permute(2, 0, 1), (self.side, self.side))
+
+    def enlarge(self, picture: Tensor, frame_size: tuple[int, int]) -> Picture:
+        """The frame's part of the autoencoder's picture, (H, W, 3) in [0, 1]."""
+        canvas = resize(picture, (self.canvas, self.canvas)).permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(canvas[: frame_size[0], : frame_size[1]])
+
+
+def layout(view: View, native: int, patch: int, window_patches: int = 0) -> PatchLayout:
+    """The patches over a view's frame, such that every window of the encoder is a whole number of them.
+
+    If the view does not name the family of networks, there are no windows to go by: the frame's longest side
+    becomes the autoencoder's.
+
+    Args:
+        view: Whose frame and windows they lie over.
+        native: Side in pixels of the pictures that the autoencoder was trained on.
+        patch: Side of its patches in pixels.
+        window_patches: Patches along a window's side; with 0, what comes nearest to `native`.
+
+    Raises:
+        ValueError: The windows form no square.
+    """
+    if "family" not in view.description:
+        return PatchLayout(canvas=max(view.frame_size), count=native // patch, patch=patch)
+    grid = family(str(view.description["family"])).original.architecture.grid
+    if grid.rows != grid.columns:
+        raise ValueError(f"expected as many rows as columns of windows, found {grid.rows}x{grid.columns}")
+    each = window_patches or max(1, round(native / patch / grid.rows))
+    return PatchLayout(canvas=grid.rows * grid.window * grid.patch, count=grid.rows * each, patch=patch)
+
+
+def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (C, h, w) values in [0, 1], bicubic and free of aliases."""
+    if picture.shape[1:] == size:
+        return picture
+    resized = functional.interpolate(
+        picture[None], size, mode="bicubic", antialias=True, align_corners=False
+    )[0]
+    return resized.clamp(0, 1)
+
+
+def patchify(pictures: Tensor, patch: int) -> Tensor:
+    """(B, 3, S, S) pictures as (B, L, patch * patch * 3): row by row, each as rows, columns, channels."""
+    count = pictures.shape[2] // patch
+    split = pictures.reshape(-1, 3, count, patch, count, patch)
+    return split.permute(0, 2, 4, 3, 5, 1).reshape(-1, count * count, patch * patch * 3)
+
+
+def unpatchify(patches: Tensor, patch: int) -> Tensor:
+    """The inverse of `patchify`."""
+    count = round(patches.shape[1] ** 0.5)
+    split = patches.reshape(-1, count, count, patch, patch, 3).permute(0, 5, 1, 3, 2, 4)
+    return split.reshape(-1, 3, count * patch, count * patch)
+
+
+def predict(network: Any, pictures: Tensor, kept: Tensor) -> Tensor:
+    """Let a ViTMAE predict all patches from some.
+
+    Args:
+        network: A `ViTMAEForPreTraining` for L patches, in evaluation mode.
+        pictures: (B, 3, S, S), normalised; what lies in other patches has no influence.
+        kept: (B, L) bool; the same number in each row, at least 1 and less than L.
+
+    Returns:
+        (B, L, patch * patch * 3), as normalised as the network's targets are.
+
+    Raises:
+        ValueError: Other numbers are kept.
+        RuntimeError: The network kept other patches.
+    """
+    length, counts = kept.shape[1], kept.sum(dim=1)
+    k = int(counts[0])
+    if not (counts == k).all() or not 0 < k < length:
+        raise ValueError(
+            f"expected the same number of kept patches, 1 to {length - 1}, found {counts.tolist()}"
+        )
+    # int(L * (1 - ratio)) patches are kept, the ones with the least noise. The half patch is there because
+    # rounding would otherwise lose one for many k.
+    network.vit.embeddings.config.mask_ratio = 1 - (k + 0.5) / length
+    noise = torch.where(kept, 0, length) + torch.arange(length, device=kept.device)
+    with torch.inference_mode():
+        found = network(pictures, noise=noise.float())
+    if not torch.equal(found.mask == 0, kept):
+        raise RuntimeError(f"the network kept {(found.mask == 0).sum(dim=1).tolist()} patches instead of {k}")
+    predicted: Tensor = found.logits
+    return predicted
+
+
+def neighbour_statistics(patches: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of every patch as those of kept ones suggest, weighted by inverse squared distance.
+
+    Args:
+        patches: (L, n) normalised pixels; those that are not kept have no influence.
+        kept: (L,) bool.
+
+    Returns:
+        (L, 1) each.
+    """
+    count = round(len(patches) ** 0.5)
+    places = torch.stack([torch.arange(len(patches)) // count, torch.arange(len(patches)) % count], 1).float()
+    squares = torch.cdist(places, places[kept.cpu()]).square().clamp(min=1e-6).to(patches.device)
+    weights = 1 / squares
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    held = patches[kept]
+    return weights @ held.mean(dim=1, keepdim=True), weights @ held.var(dim=1, keepdim=True)
+
+
+def denormalise_patches(predicted: Tensor, patches: Tensor, kept: Tensor) -> Tensor:
+    """(L, n) predictions of normalised-pixel weights, scaled by what kept patches suggest."""
+    mean, variance = neighbour_statistics(patches, kept)
+    return predicted * (variance + _VARIANCE).sqrt() + mean
+
+
+def complete(
+    model: MaskedAutoencoder, views: Sequence[View], over: PatchLayout, kept: Sequence[Mask]
+) -> list[Picture]:
+    """Complete some frames of which as many patches were kept.
+
+    Args:
+        model: The autoencoder.
+        views: What was received of the frames.
+        over: How its patches lie over them.
+        kept: (count, count) each.
+
+    Returns:
+        (H, W, 3) in [0, 1] each, the received pixels pasted.
+    """
+    network = fit_positions(model.network, over.count)
+    device = network.device
+    small = torch.stack([over.shrink(view) for view in views]).to(device)
+    masks = torch.from_numpy(np.stack(kept)).flatten(1).to(device)
+    normalised = (small - model.mean.to(device)) / model.deviation.to(device)
+    predicted = predict(network, normalised, masks)
+    if model.normalised_targets:
+        held = zip(predicted, patchify(normalised, over.patch), masks, strict=True)
+        predicted = torch.stack([denormalise_patches(*each) for each in held])
+    pixels = unpatchify(predicted, over.patch) * model.deviation.to(device) + model.mean.to(device)
+    shown = masks.reshape(-1, 1, over.count, over.count)
+    shown = shown.repeat_interleave(over.patch, 2).repeat_interleave(over.patch, 3)
+    together = torch.where(shown, small, pixels.clamp(0, 1)).cpu()
+    guesses = []
+    for view, picture in zip(views, together, strict=True):
+        canvas, seen = view.canvas()
+        guesses.append(np.where(seen[..., None], canvas, over.enlarge(picture, view.frame_size)))
+    return guesses

@@ -1,0 +1,128 @@
+"""Folders of pretrained models in Hugging Face's formats: found on this machine, never fetched, never with code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pedbench.models.checkpoints import CheckpointError
+from pedbench.models.family import ASSETS
+
+
+def model_reference(model: str) -> str:
+    """A model as a configuration names it, whatever the working directory of who reads it.
+
+    Args:
+        model: The name of a model that pedbench ships, a local folder, or an id of the Hugging Face hub.
+
+    Returns:
+        A folder's absolute path; anything else as it is.
+    """
+    path = Path(model).expanduser()
+    is_path = path.is_absolute() or model.startswith(("~", ".")) or ("/" in model and path.exists())
+    return str(path.resolve()) if is_path else model
+
+
+def model_files(model: str) -> tuple[Path, ...]:
+    """What has to be readable for a model to load: its folder, and where links in it lead to."""
+    folder = _folder(model)
+    if folder is None or not folder.is_dir():
+        return ()
+    targets = {file.resolve() for file in folder.rglob("*") if file.is_symlink()}
+    return (folder, *sorted(targets))
+
+
+def model_folder(model: str, kind: str, description: str) -> Path:
+    """The folder of a model, checked as far as that goes without loading it.
+
+    Args:
+        model: As `model_reference` returns it.
+        kind: What is expected, for messages.
+        description: The file that describes a model of that kind, e.g. "config.json".
+
+    Raises:
+        CheckpointError: There is no such model on this machine, its folder holds something else or code, or
+            it is not the one in the manifest.
+    """
+    folder = _folder(model)
+    if folder is None:
+        raise CheckpointError(
+            f"the hub's model {model!r} is not on this machine\n"
+            f"expected {kind}: download it with `hf download {model}`, or pass the path of a local folder"
+        )
+    if not (folder / description).is_file():
+        shipped = folder.parent == ASSETS
+        advice = f"to make it: pedbench train {model}" if shipped else "pass a folder of `save_pretrained`"
+        raise CheckpointError(f"no {kind} {model!r}: looked for {folder / description}\n{advice}")
+    code = sorted(folder.rglob("*.py"))
+    if code:
+        raise CheckpointError(
+            f"{folder}: found code beside the weights ({code[0].name})\n"
+            "expected weights and settings alone: code that comes with a model is never run"
+        )
+    _verify(folder)
+    return folder
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        CheckpointError: The file holds something else.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file}: found no JSON ({error})\nexpected a model's settings") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{file}: found a {type(found).__name__}\nexpected a JSON object")
+    return found
+
+
+def refuse_gaps(folder: Path, missing: Iterable[str], kind: str) -> None:
+    """Refuse weights some of which would stay random.
+
+    Raises:
+        CheckpointError: Some are missing.
+    """
+    names = sorted(missing)
+    if names:
+        raise CheckpointError(
+            f"{folder}: found no weights for {names[0]} and {len(names) - 1} more\n"
+            f"expected all weights of {kind}: they would stay random"
+        )
+
+
+def _folder(model: str) -> Path | None:
+    if "/" not in model:
+        return ASSETS / model
+    if Path(model).is_absolute():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
+
+
+def _verify(folder: Path) -> None:
+    """Hold a shipped model's weights against the manifest, if that knows them."""
+    manifest = folder.parent / "manifest.json"
+    if folder.parent != ASSETS or not manifest.is_file():
+        return
+    entry = read_json(manifest).get(folder.name)
+    if entry is None:
+        return
+    file = ASSETS / entry["file"]
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != entry["sha256"]:
+        raise CheckpointError(
+            f"{file}: found sha256 {found}\n"
+            f"the manifest expects {entry['sha256']}: pedbench train {folder.name}"
+        )

@@ -1,0 +1,117 @@
+"""ViTMAE networks of transformers from local folders: the mini family's and the public ones alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pedbench.models.checkpoints import CheckpointError
+from pedbench.models.pretrained import model_folder, read_json, refuse_gaps
+
+_KIND = "masked autoencoder (transformers' ViTMAEForPreTraining)"
+_POSITIONS = ("vit.embeddings.position_embeddings", "decoder.decoder_pos_embed")
+
+# ImageNet statistics, with which the public weights were trained.
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedAutoencoder:
+    """A network with what it expects of its input.
+
+    Attributes:
+        network: A `transformers.ViTMAEForPreTraining` in evaluation mode, its parameters frozen.
+        mean: (3, 1, 1) of the pixels in [0, 1].
+        deviation: (3, 1, 1) likewise.
+    """
+
+    network: Any
+    mean: Tensor
+    deviation: Tensor
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the pictures that it was trained on."""
+        return int(self.network.config.image_size)
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in pixels."""
+        return int(self.network.config.patch_size)
+
+    @property
+    def normalised_targets(self) -> bool:
+        """Whether its targets were patches of mean 0 and variance 1, so that a prediction lacks both."""
+        return bool(self.network.config.norm_pix_loss)
+
+
+def load_autoencoder(model: str, device: str) -> MaskedAutoencoder:
+    """Load a ViTMAE with its decoder; nothing is downloaded and no code of the model is run.
+
+    Args:
+        model: As `pretrained.model_reference` returns it.
+        device: Where it computes.
+
+    Raises:
+        CheckpointError: There is no such model, or another one.
+    """
+    folder = model_folder(model, _KIND, "config.json")
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind != "vit_mae":
+        raise CheckpointError(f"{folder}: found a model of type {kind!r}\nexpected a {_KIND}")
+    from transformers import ViTMAEForPreTraining
+
+    if not any(folder.glob("*.safetensors")):
+        raise CheckpointError(
+            f"{folder}: found no weights in .safetensors files\nexpected those of a {_KIND}"
+        )
+    network, report = ViTMAEForPreTraining.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    refuse_gaps(folder, report["missing_keys"], _KIND)
+    config = network.config
+    if not all(isinstance(length, int) for length in (config.image_size, config.patch_size)):
+        raise CheckpointError(
+            f"{folder}: found sizes {config.image_size} and patches {config.patch_size}\nexpected squares"
+        )
+    file = folder / "preprocessor_config.json"
+    settings = read_json(file) if file.is_file() else {}
+    return MaskedAutoencoder(
+        network=network.eval().requires_grad_(False).to(device),
+        mean=torch.tensor(settings.get("image_mean", _MEAN)).reshape(3, 1, 1),
+        deviation=torch.tensor(settings.get("image_std", _DEVIATION)).reshape(3, 1, 1),
+    )
+
+
+def fit_positions(network: Any, count: int) -> Any:
+    """The same network for `count` patches along a side, with shared weights and interpolated positions.
+
+    transformers interpolates the decoder's positions along the flattened grid, which tears its rows apart; here
+    both tables are interpolated as the grids that they are.
+
+    Args:
+        network: A `ViTMAEForPreTraining`.
+        count: Patches along a side.
+    """
+    if count * count == network.vit.embeddings.patch_embeddings.num_patches:
+        return network
+    from transformers import ViTMAEForPreTraining
+
+    config = type(network.config).from_dict(network.config.to_dict())
+    config.image_size = count * config.patch_size
+    state = dict(network.state_dict())
+    for name in _POSITIONS:
+        table = state[name]
+        before = round((table.shape[1] - 1) ** 0.5)
+        grid = table[:, 1:].reshape(1, before, before, -1).permute(0, 3, 1, 2)
+        grid = functional.interpolate(grid, (count, count), mode="bicubic", align_corners=False)
+        state[name] = torch.cat([table[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
+    with torch.device("meta"):
+        fitted = ViTMAEForPreTraining(config)
+    fitted.load_state_dict(state, assign=True)
+    return fitted.eval().requires_grad_(False)
