@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pedbench.inversion.read_out import fill_with_nearest
+from pedbench.inversion.resizing import resize
 from pedbench.models.family import family
 from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.types import Mask, Picture, View
@@ -107,16 +107,6 @@ def layout(view: View, native: int, patch: int, window_patches: int = 0) -> Patc
         raise ValueError(f"expected as many rows as columns of windows, found {grid.rows}x{grid.columns}")
     each = window_patches or max(1, round(native / patch / grid.rows))
     return PatchLayout(canvas=grid.rows * grid.window * grid.patch, count=grid.rows * each, patch=patch)
-
-
-def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (C, h, w) values in [0, 1], bicubic and free of aliases."""
-    if picture.shape[1:] == size:
-        return picture
-    resized = functional.interpolate(
-        picture[None], size, mode="bicubic", antialias=True, align_corners=False
-    )[0]
-    return resized.clamp(0, 1)
 
 
 def patchify(pictures: Tensor, patch: int) -> Tensor:

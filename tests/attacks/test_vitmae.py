@@ -262,7 +262,7 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match=r"mae-nano/config.json\nto make it: pedbench train mae-nano"):
         load_autoencoder("mae-nano", "cpu")
-    with pytest.raises(CheckpointError, match="looked for .*nowhere/config.json\npass a folder"):
+    with pytest.raises(CheckpointError, match=r"looked for .*nowhere/config.json\npass a folder"):
         load_autoencoder(str(tmp_path / "nowhere"), "cpu")
     with pytest.raises(CheckpointError, match="the hub's model 'someone/mae' is not on this machine"):
         load_autoencoder("someone/mae", "cpu")

@@ -1,0 +1,65 @@
+"""Inpainting by diffusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pedbench.base import Attack
+from pedbench.models.pretrained import model_files, model_reference
+from pedbench.types import Picture, View
+
+
+@dataclass(kw_only=True)
+class DiffusionInpaint(Attack):
+    """Paint what was not seen with a diffusion model, and keep the sample that continues what was seen best.
+
+    Of several samples the guess is the one with the smallest step at the border of what was seen, measured at
+    the size at which the model paints.
+
+    Attributes:
+        model: `inpaint-mini`, or the folder or hub id of any inpainting pipeline of diffusers, which has to be on
+            this machine.
+        samples: How many are drawn.
+        steps: Evaluations of the network for each.
+        caption: What the picture shows, if the attacker knows; for pipelines that take a prompt.
+    """
+
+    name = "diffusion_inpaint"
+    version = 1
+    cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
+    needs = frozenset({"nothing", "pixels"})
+
+    model: str = "inpaint-mini"
+    samples: int = 4
+    steps: int = 10
+    caption: str = ""
+    _pipeline: Any = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.model = model_reference(self.model)
+        if min(self.samples, self.steps) < 1:
+            raise ValueError(f"samples and steps are at least 1, found {self.samples} and {self.steps}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return model_files(self.model)
+
+    def prepare(self, device: str) -> None:
+        from pedbench.models.inpainting import load_inpainting
+
+        self._pipeline = load_inpainting(self.model, device)
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        from pedbench.inversion.inpainting import paint
+
+        if self._pipeline is None:
+            raise RuntimeError(f"{self!r} was called before prepare()")
+        canvas, seen = view.canvas()
+        if seen.all():
+            return canvas
+        seeds = [int(seed) for seed in rng.integers(2**62, size=self.samples)]
+        return paint(self._pipeline, view, seeds=seeds, steps=self.steps, caption=self.caption)
