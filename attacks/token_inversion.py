@@ -1,0 +1,56 @@
+"""Undoing encoder blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from pedbench.base import Attack
+from pedbench.types import Picture, View
+
+if TYPE_CHECKING:
+    from pedbench.models.family import Weights
+
+
+@dataclass(kw_only=True)
+class TokenInversion(Attack):
+    """Look for the picture that has the received tokens, by gradient descent through the public encoder.
+
+    Pixels that were received stay as they are. The rest starts as the linear estimate that `patch_inversion`
+    makes, or as the nearest pixel, and stays smooth where tokens do not say otherwise.
+
+    Attributes:
+        steps: Of the descent.
+    """
+
+    name = "token_inversion"
+    version = 1
+    cite = "He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019"
+    needs = frozenset({"tokens"})
+
+    steps: int = 80
+    _device: str = field(default="cpu", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps is at least 1, found {self.steps}")
+
+    def prepare(self, device: str) -> None:
+        self._device = device
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        from pedbench.inversion.token_optimisation import first_guess, optimise, targets
+        from pedbench.inversion.token_reader import token_reader
+        from pedbench.models.family import family, load_network
+
+        reader, (canvas, seen) = token_reader(view), view.canvas()
+        start = first_guess(view, reader)
+        if seen.all():
+            return canvas
+        weights = cast("Weights", view.description.get("params", {}).get("weights", "original"))
+        network = load_network(family(str(view.description["family"])), weights, self._device)
+        wanted = targets(view, reader, self._device)
+        guess = optimise(network, wanted, start, self.steps, fixed=seen)
+        return np.where(seen[..., None], canvas, guess)

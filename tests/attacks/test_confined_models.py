@@ -1,0 +1,60 @@
+"""Models that a parameter names, in the confined processes that attacks run in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pedbench.attack_pool import AttackPool
+from pedbench.isolation import AttackFailure
+from pedbench.models.inpainting import build_inpaint_mini
+from pedbench.prior import load_prior
+from pedbench.registry import Registry
+from pedbench.types import Patch, View
+from pedbench.view_io import view_to_bytes
+
+
+def _view() -> View:
+    picture = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    return View(
+        frame_size=(128, 192), patches=(Patch(picture=picture, top=0, left=64, server=0),), prior=load_prior()
+    )
+
+
+def _save(name: str, folder: Path) -> None:
+    from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
+    torch.manual_seed(0)
+    if name == "vitmae":
+        sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        decoder = {f"decoder_{key}": value for key, value in sizes.items()}
+        config = ViTMAEConfig(image_size=192, **sizes, **decoder)
+        ViTMAEForPreTraining(config).save_pretrained(folder)
+    else:
+        build_inpaint_mini().save_pretrained(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vitmae", "diffusion_inpaint"])
+def test_a_model_is_loaded_once_and_serves_every_job(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A cache of the hub has links in its snapshots.
+    _save(name, tmp_path / "blobs")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    for entry in (tmp_path / "blobs").iterdir():
+        (tmp_path / "model" / entry.name).symlink_to(entry)
+    registry = Registry()
+    attack = registry.create("attacks", name, {"model": "./model"})
+    spec = registry.spec("attacks", name, attack.params)
+    data = view_to_bytes(_view())
+    with AttackPool([spec], workers=1, readable=attack.files) as pool:
+        first, again = (pool.submit(spec, [data], [3]).result().pictures[0] for _ in range(2))
+    assert first.tobytes() == again.tobytes()
+    attack.prepare("cpu")
+    expected = attack.reconstruct(_view(), np.random.default_rng(3))
+    np.testing.assert_allclose(first, expected, atol=1e-5)
+    with AttackPool([spec], workers=1) as pool, pytest.raises(AttackFailure, match="model"):
+        pool.submit(spec, [data], [3]).result()
