@@ -5,26 +5,33 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pedbench.base import Attack
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
-from pedbench.types import MessageFacts, Patch, Picture, Prior, View
+from pedbench.types import MessageFacts, Patch, Picture, Prior, Tokens, View
+
+if TYPE_CHECKING:
+    from pedbench.models.family import Weights
 
 NEEDS = ("nothing", "pixels", "degraded", "tokens", "metadata")
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8)}
 """(H, W) of the frames."""
 
+WEIGHTS: Weights = "small"
+"""Which of the mini family's networks the views' tokens come from."""
+
 
 def check_attack(attack: Attack) -> Iterator[Outcome]:
     """Check an attack against views that hold what it says it needs."""
     yield outcome("declared needs", lambda: _check_needs(attack))
-    if attack.needs <= {"tokens"}:
-        yield Outcome("guesses", skipped="it needs tokens, which only a model can make")
+    prepared = outcome("preparation", lambda: attack.prepare("cpu"))
+    yield prepared
+    if prepared.skipped:
         return
-    yield outcome("preparation", lambda: attack.prepare("cpu"))
     views = {name: make_view(attack, made_up_picture(_rng(0), size)) for name, size in SIZES.items()}
     for name, view in views.items():
         yield outcome(f"guess of a {name} frame", partial(_check_guess, attack, view))
@@ -44,6 +51,7 @@ def make_view(attack: Attack, frame: Picture) -> View:
     height, width = frame.shape[:2]
     patches: list[Patch] = []
     degraded: list[Patch] = []
+    tokens: list[Tokens] = []
     messages: list[MessageFacts] = []
     for request in range(attack.requests):
         if "pixels" in attack.needs:
@@ -53,6 +61,8 @@ def make_view(attack: Attack, frame: Picture) -> View:
         if "degraded" in attack.needs:
             coarse = frame[::4, ::4].repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
             degraded.append(Patch(picture=coarse, top=0, left=0, server=0, request=request))
+        if "tokens" in attack.needs:
+            tokens.append(_made_up_tokens(frame, request))
         messages.append(
             MessageFacts(
                 server=0,
@@ -72,9 +82,30 @@ def make_view(attack: Attack, frame: Picture) -> View:
         frame_size=(height, width),
         patches=tuple(patches),
         degraded=tuple(degraded),
+        tokens=tuple(tokens),
+        description={"defense": "made up", "version": 1, "params": {"weights": WEIGHTS}, "family": "mini"},
         messages=tuple(messages),
         prior=prior,
     )
+
+
+def _made_up_tokens(frame: Picture, request: int) -> Tokens:
+    """All tokens of a frame before the second block of the smallest network that pedbench ships."""
+    import torch
+
+    from pedbench.models.family import MINI, load_network
+    from pedbench.models.sam import preprocess
+    from pedbench.models.stages import run_blocks
+
+    network = load_network(MINI, WEIGHTS)
+    encoder = network.image_encoder
+    with torch.inference_mode():
+        grid = run_blocks(encoder, encoder.patch_embed(preprocess(network, frame)) + encoder.pos_embed, 0, 1)[
+            0
+        ]
+    positions = np.indices(grid.shape[:2]).transpose(1, 2, 0).reshape(-1, 2)
+    values = grid.flatten(0, 1).numpy()
+    return Tokens(values=values, positions=positions, depth=1, server=0, request=request)
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -121,6 +152,7 @@ def _seed_globals(seed: int) -> None:
 def _check_view_unchanged(attack: Attack, view: View) -> None:
     held = [patch.picture for patch in (*view.patches, *view.degraded)]
     held += [view.prior.mean_colour, *view.prior.pictures]
+    held += [array for tokens in view.tokens for array in (tokens.values, tokens.positions)]
     before = [array.copy() for array in held]
     attack.reconstruct(view, _rng(1))
     if not all(np.array_equal(old, new) for old, new in zip(before, held, strict=True)):

@@ -55,11 +55,15 @@ def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
 
 
 def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
-    """Examine one rule. Whatever a plugin raises is a problem with its traceback."""
+    """Examine one rule. Whatever a plugin raises is a problem with its traceback, but for missing weights."""
+    from pedbench.models.checkpoints import MissingWeightsError
+
     try:
         examine()
     except BrokenRule as broken:
         return Outcome(rule, problem=str(broken))
+    except MissingWeightsError as missing:
+        return Outcome(rule, skipped=str(missing))
     # A plugin can raise anything, and the other rules are still of interest.
     except Exception as error:
         return Outcome(rule, problem=_told(error))

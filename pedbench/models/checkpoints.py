@@ -23,6 +23,10 @@ class CheckpointError(ValueError):
     """Weights that cannot be used: a line on what was found, a line on what was expected and what to do."""
 
 
+class MissingWeightsError(CheckpointError):
+    """Weights that are not on this machine."""
+
+
 def load(path: str | Path, architecture: Architecture) -> Any:
     """Build a SAM and give it the weights of a file.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pedbench.models.checkpoints import CheckpointError
+from pedbench.models.checkpoints import CheckpointError, MissingWeightsError
 from pedbench.models.family import ASSETS
 
 
@@ -44,19 +44,19 @@ def model_folder(model: str, kind: str, description: str) -> Path:
         description: The file that describes a model of that kind, e.g. "config.json".
 
     Raises:
-        CheckpointError: There is no such model on this machine, its folder holds something else or code, or
-            it is not the one in the manifest.
+        MissingWeightsError: There is no such model on this machine.
+        CheckpointError: Its folder holds code, or it is not the one in the manifest.
     """
     folder = _folder(model)
     if folder is None:
-        raise CheckpointError(
+        raise MissingWeightsError(
             f"the hub's model {model!r} is not on this machine\n"
             f"expected {kind}: download it with `hf download {model}`, or pass the path of a local folder"
         )
     if not (folder / description).is_file():
         shipped = folder.parent == ASSETS
         advice = f"to make it: pedbench train {model}" if shipped else "pass a folder of `save_pretrained`"
-        raise CheckpointError(f"no {kind} {model!r}: looked for {folder / description}\n{advice}")
+        raise MissingWeightsError(f"no {kind} {model!r}: looked for {folder / description}\n{advice}")
     code = sorted(folder.rglob("*.py"))
     if code:
         raise CheckpointError(

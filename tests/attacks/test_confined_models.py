@@ -1,6 +1,7 @@
 """Models that a parameter names, in the confined processes that attacks run in."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,3 +59,12 @@ def test_a_model_is_loaded_once_and_serves_every_job(
     np.testing.assert_allclose(first, expected, atol=1e-5)
     with AttackPool([spec], workers=1) as pool, pytest.raises(AttackFailure, match="model"):
         pool.submit(spec, [data], [3]).result()
+
+
+@pytest.mark.slow
+def test_a_run_lets_attacks_read_their_models(run_small: Any, tmp_path: Path) -> None:
+    _save("vitmae", tmp_path / "model")
+    attack = {"name": "vitmae", "params": {"model": str(tmp_path / "model"), "window_patches": 2}}
+    found = run_small(tmp_path / "run", attacks=["mean_colour", attack], defenses=[{"name": "ped_sam"}])
+    records = found.of("ped_sam", "privacy", "vitmae")
+    assert [record.status for record in records] == ["ok", "ok"], [record.reason for record in records]

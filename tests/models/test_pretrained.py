@@ -1,0 +1,60 @@
+"""Where models are looked for, and what is refused."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pedbench.attack_checks import check_attack
+from pedbench.models import pretrained
+from pedbench.models.checkpoints import CheckpointError, MissingWeightsError
+from pedbench.models.pretrained import model_files, model_folder, model_reference
+from pedbench.plugins.attacks.vitmae import Vitmae
+
+
+def test_references_do_not_depend_on_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "mae").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in ("models/mae", "./models/mae", "~/models/mae", str(tmp_path / "models/mae")):
+        assert model_reference(given) == str(tmp_path / "models/mae")
+        assert model_reference(model_reference(given)) == model_reference(given)
+    for given in ("mae-mini", "facebook/vit-mae-base"):
+        assert model_reference(given) == given
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("{}")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "config.json").symlink_to("../blob")
+    assert model_files(str(tmp_path / "snapshot")) == (tmp_path / "snapshot", tmp_path / "blob")
+    assert model_files(str(tmp_path / "nowhere")) == ()
+
+
+def test_shipped_weights_are_those_of_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "ASSETS", tmp_path)
+    folder = tmp_path / "mae-mini"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(b"weights")
+    assert model_folder("mae-mini", "autoencoder", "config.json") == folder
+    entry = {"file": "mae-mini/model.safetensors", "sha256": hashlib.sha256(b"weights").hexdigest()}
+    (tmp_path / "manifest.json").write_text(json.dumps({"mae-mini": entry}))
+    assert model_folder("mae-mini", "autoencoder", "config.json") == folder
+    weights.write_bytes(b"others")
+    with pytest.raises(CheckpointError, match=r"the manifest expects .*: pedbench train mae-mini"):
+        model_folder("mae-mini", "autoencoder", "config.json")
+
+
+def test_an_attack_without_its_weights_is_not_checked(tmp_path: Path) -> None:
+    attack = Vitmae(model=str(tmp_path / "nowhere"))
+    with pytest.raises(MissingWeightsError, match="looked for"):
+        attack.prepare("cpu")
+    *_, last = check_attack(attack)
+    assert last.rule == "preparation"
+    assert "nowhere" in last.skipped
+    assert not last.problem
