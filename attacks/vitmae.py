@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pedbench.base import Attack
-from pedbench.inversion.read_out import read_out
 from pedbench.models.pretrained import model_files, model_reference
 from pedbench.types import Picture, View
 
-BATCH = 8
 STATISTICS = ("none", "neighbours")
 
 
@@ -68,21 +65,8 @@ class Vitmae(Attack):
         return self.reconstruct_many([view], [rng])[0]
 
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
-        from pedbench.inversion.masked_autoencoder import complete, layout
+        from pedbench.inversion.masked_autoencoder import complete
 
         if self._autoencoder is None:
             raise RuntimeError(f"{self!r} was called before prepare()")
-        sizes = (self._autoencoder.side, self._autoencoder.patch, self.window_patches)
-        guesses, groups = [read_out(replace(view, degraded=())) for view in views], defaultdict(list)
-        for index, view in enumerate(views):
-            over, seen = layout(view, *sizes), view.canvas()[1]
-            kept = over.kept(seen)
-            if kept.any() and not seen.all():
-                groups[over, int(kept.sum())].append((index, kept))
-        for (over, _), group in groups.items():
-            for start in range(0, len(group), BATCH):
-                indices, kept = zip(*group[start : start + BATCH], strict=True)
-                found = complete(self._autoencoder, [views[index] for index in indices], over, kept)
-                for index, guess in zip(indices, found, strict=True):
-                    guesses[index] = guess
-        return guesses
+        return complete(self._autoencoder, views, self.window_patches)

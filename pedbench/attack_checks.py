@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -150,7 +150,7 @@ def _seed_globals(seed: int) -> None:
 
 
 def _check_view_unchanged(attack: Attack, view: View) -> None:
-    held = [patch.picture for patch in (*view.patches, *view.degraded)]
+    held: list[np.ndarray[Any, Any]] = [patch.picture for patch in (*view.patches, *view.degraded)]
     held += [view.prior.mean_colour, *view.prior.pictures]
     held += [array for tokens in view.tokens for array in (tokens.values, tokens.positions)]
     before = [array.copy() for array in held]

@@ -5,19 +5,23 @@ Source: He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pedbench.inversion.read_out import fill_with_nearest
+from pedbench.inversion.read_out import fill_with_nearest, read_out
 from pedbench.inversion.resizing import resize
 from pedbench.models.family import family
 from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.types import Mask, Picture, View
+
+_BATCH = 8
+"""Frames that are completed at once."""
 
 _VARIANCE = 1e-6
 """What normalised-pixel targets add to a patch's variance."""
@@ -181,7 +185,37 @@ def denormalise_patches(predicted: Tensor, patches: Tensor, kept: Tensor) -> Ten
     return predicted * (variance + _VARIANCE).sqrt() + mean
 
 
-def complete(
+def complete(model: MaskedAutoencoder, views: Sequence[View], window_patches: int = 0) -> list[Picture]:
+    """Complete frames, together those of which as many patches were seen.
+
+    Where no patch was seen as a whole, there is nothing to complete from: unseen pixels take the mean colour.
+
+    Args:
+        model: The autoencoder.
+        views: What was received of the frames.
+        window_patches: As for `layout`.
+
+    Returns:
+        (H, W, 3) in [0, 1] each, the received pixels pasted.
+    """
+    guesses = [read_out(replace(view, degraded=())) for view in views]
+    groups: dict[tuple[PatchLayout, int], list[tuple[int, Mask]]] = defaultdict(list)
+    for index, view in enumerate(views):
+        over, seen = layout(view, model.side, model.patch, window_patches), view.canvas()[1]
+        kept = over.kept(seen)
+        if kept.any() and not seen.all():
+            groups[over, int(kept.sum())].append((index, kept))
+    for (over, _), group in groups.items():
+        for start in range(0, len(group), _BATCH):
+            part = group[start : start + _BATCH]
+            masks = [kept for _, kept in part]
+            found = _complete(model, [views[index] for index, _ in part], over, masks)
+            for (index, _), guess in zip(part, found, strict=True):
+                guesses[index] = guess
+    return guesses
+
+
+def _complete(
     model: MaskedAutoencoder, views: Sequence[View], over: PatchLayout, kept: Sequence[Mask]
 ) -> list[Picture]:
     """Complete some frames of which as many patches were kept.

@@ -115,7 +115,8 @@ def total_variation(picture: Tensor) -> Tensor:
     """Mean length of the gradient of a (3, H, W) picture, all channels together."""
     down = picture[:, 1:, :-1] - picture[:, :-1, :-1]
     right = picture[:, :-1, 1:] - picture[:, :-1, :-1]
-    return (down.square() + right.square()).sum(dim=0).add(_CORNER).sqrt().mean()
+    lengths: Tensor = (down.square() + right.square()).sum(dim=0).add(_CORNER).sqrt()
+    return lengths.mean()
 
 
 def optimise(
@@ -154,7 +155,8 @@ def optimise(
 
     def picture() -> Tensor:
         spectrum = torch.view_as_complex(change) * scale
-        return origin + free * torch.fft.irfft2(spectrum, s=start.shape[:2], norm="ortho")
+        changed: Tensor = origin + free * torch.fft.irfft2(spectrum, s=start.shape[:2], norm="ortho")
+        return changed
 
     optimiser = torch.optim.Adam([change], lr=RATE)
     depths = {target.depth for target in wanted}
@@ -182,4 +184,5 @@ def _usual_spectrum(height: int, width: int) -> Tensor:
     """(height, width // 2 + 1) amplitudes that fall with the frequency, of mean 1."""
     rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
     frequencies = (rows.square() + columns.square()).sqrt().clamp(min=1 / max(height, width))
-    return (1 / frequencies) / (1 / frequencies).mean()
+    amplitudes: Tensor = 1 / frequencies
+    return amplitudes / amplitudes.mean()

@@ -55,7 +55,7 @@ class InpaintMini(DiffusionPipeline):  # type: ignore[misc]
             vae_scale_factor=MULTIPLE, do_normalize=False, do_binarize=True, do_convert_grayscale=True
         )
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def __call__(
         self,
         image: Any,

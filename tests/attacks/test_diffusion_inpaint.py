@@ -100,7 +100,8 @@ def _attack(folder: Path, **params: Any) -> DiffusionInpaint:
 
 
 def _picture(size: tuple[int, int], seed: int = 0) -> Picture:
-    return (np.random.default_rng(seed).integers(0, 256, (*size, 3)) / 255).astype(np.float32)
+    picture: Picture = (np.random.default_rng(seed).integers(0, 256, (*size, 3)) / 255).astype(np.float32)
+    return picture
 
 
 def _view(frame: Picture) -> View:
@@ -112,7 +113,8 @@ def _view(frame: Picture) -> View:
 
 
 def _guess(attack: DiffusionInpaint, view: View, seed: int = 0) -> Picture:
-    return attack.reconstruct(view, np.random.default_rng(seed))
+    guess: Picture = attack.reconstruct(view, np.random.default_rng(seed))
+    return guess
 
 
 def test_the_mini_pipeline_is_small_and_survives_saving(mini: Path) -> None:

@@ -53,7 +53,8 @@ def _attack(folder: Path, **params: Any) -> Vitmae:
 
 def _picture(size: tuple[int, int], seed: int = 0) -> Picture:
     rng = np.random.default_rng(seed)
-    return (rng.integers(0, 256, (*size, 3)) / 255).astype(np.float32)
+    picture: Picture = (rng.integers(0, 256, (*size, 3)) / 255).astype(np.float32)
+    return picture
 
 
 def _view(frame: Picture, windows: list[tuple[int, int]], side: int, family: str = "mini") -> View:
@@ -70,7 +71,8 @@ def _view(frame: Picture, windows: list[tuple[int, int]], side: int, family: str
 
 
 def _guess(attack: Vitmae, view: View) -> Picture:
-    return attack.reconstruct(view, np.random.default_rng(0))
+    guess: Picture = attack.reconstruct(view, np.random.default_rng(0))
+    return guess
 
 
 def test_the_mini_grid_is_what_transformers_predicts(mini: Path) -> None:
