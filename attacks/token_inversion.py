@@ -30,7 +30,7 @@ class TokenInversion(Attack):
     cite = "He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019"
     needs = frozenset({"tokens"})
 
-    steps: int = 80
+    steps: int = 120
     _device: str = field(default="cpu", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -41,16 +41,15 @@ class TokenInversion(Attack):
         self._device = device
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        from pedbench.inversion.token_optimisation import first_guess, optimise, targets
+        from pedbench.inversion.token_optimisation import invert
         from pedbench.inversion.token_reader import token_reader
         from pedbench.models.family import family, load_network
 
-        reader, (canvas, seen) = token_reader(view), view.canvas()
-        start = first_guess(view, reader)
+        canvas, seen = view.canvas()
         if seen.all():
             return canvas
+        reader = token_reader(view)
         weights = cast("Weights", view.description.get("params", {}).get("weights", "original"))
         network = load_network(family(str(view.description["family"])), weights, self._device)
-        wanted = targets(view, reader, self._device)
-        guess = optimise(network, wanted, start, self.steps, fixed=seen)
+        guess = invert(network, view, reader, self.steps)
         return np.where(seen[..., None], canvas, guess)

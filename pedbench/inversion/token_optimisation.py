@@ -20,15 +20,24 @@ from torch import Tensor, nn
 from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Mask, Picture, View
 
-RATE = 0.03
+RATE = 0.05
 """Adam's learning rate at the start; it falls to 0 as a cosine does."""
 
-SMOOTHNESS = (10.0, 0.1)
-"""Weight of the total variation at the start and at the end.
+SMOOTH = 5.0
+"""Weight of the total variation at the start.
 
 Deep tokens have many pictures that explain them nearly as well. Going from smooth ones to detailed ones finds
 the likely ones among them.
 """
+
+DETAILED = 0.05
+"""Weight at the end, where tokens are of the places looked for."""
+
+MIXED = 3.0
+"""Weight at the end, where they are not: what attention carried there from elsewhere is coarse."""
+
+NOISY = 8.0
+"""Weight at the end for each unit of noise that tokens carry, relative to their variance."""
 
 _CORNER = 1e-6
 """Squared gradient below which total variation is rounded off."""
@@ -43,26 +52,37 @@ class Target:
         rows, columns: (n,) where they are in the encoder's grid.
         values: (n, C).
         variance: Mean over channels of the values' variance over tokens.
+        noise: Variance of the noise that the values seem to carry, over `variance`; known for depth 0 alone.
     """
 
     depth: int
     rows: Tensor
     columns: Tensor
     values: Tensor
-    variance: Tensor
+    variance: float
+    noise: float = 0.0
 
 
-def targets(view: View, reader: TokenReader, device: str = "cpu") -> list[Target]:
+def targets(view: View, reader: TokenReader, device: torch.device) -> list[Target]:
     """A view's tokens as targets, the position embedding taken off those behind the patch embedding."""
     found = []
     for held in view.tokens:
-        values = held.values
+        values, noise = held.values.astype(np.float64), 0.0
         if held.depth == 0:
-            values = reader.centred(values.astype(np.float64), held.positions).astype(np.float32)
+            values = reader.centred(values, held.positions)
+            noise = reader.expected.noise(values)
         rows, columns = torch.tensor(held.positions.T.copy(), device=device)
-        tensor = torch.tensor(values, device=device)
-        variance = tensor.var(dim=0, correction=0).mean().clamp(min=1e-12)
-        found.append(Target(depth=held.depth, rows=rows, columns=columns, values=tensor, variance=variance))
+        variance = max(float(values.var(axis=0).mean()), 1e-12)
+        found.append(
+            Target(
+                depth=held.depth,
+                rows=rows,
+                columns=columns,
+                values=torch.tensor(values, dtype=torch.float32, device=device),
+                variance=variance,
+                noise=noise / variance,
+            )
+        )
     return found
 
 
@@ -86,6 +106,32 @@ def first_guess(view: View, reader: TokenReader) -> Picture:
     rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
     nearest: Picture = picture[rows, columns]
     return nearest
+
+
+def invert(network: Any, view: View, reader: TokenReader, steps: int) -> Picture:
+    """Find a picture that has a view's pixels and tokens.
+
+    Args:
+        network: The `segment_anything.modeling.Sam` that made the tokens, its parameters frozen.
+        view: Holds tokens.
+        reader: Of the same network.
+        steps: Of the optimisation.
+
+    Returns:
+        (H, W, 3) in [0, 1].
+    """
+    seen = view.canvas()[1]
+    wanted = targets(view, reader, network.pixel_mean.device)
+    detail = max(_detail(target, seen, reader.embedding.side) for target in wanted)
+    return optimise(network, wanted, first_guess(view, reader), steps, fixed=seen, detail=detail)
+
+
+def _detail(target: Target, seen: Mask, side: int) -> float:
+    """The weight of the total variation at the end that goes with some tokens."""
+    corners = torch.stack([target.rows, target.columns], dim=1).cpu().numpy() * side
+    inside = corners[(corners < seen.shape).all(axis=1)]
+    elsewhere = seen[inside[:, 0], inside[:, 1]].all()
+    return MIXED if elsewhere else max(DETAILED, NOISY * target.noise)
 
 
 def token_grids(network: Any, picture: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
@@ -125,8 +171,8 @@ def optimise(
     start: Picture,
     steps: int,
     *,
-    fixed: Mask | None = None,
-    smoothness: tuple[float, float] = SMOOTHNESS,
+    fixed: Mask,
+    detail: float,
 ) -> Picture:
     """Find the picture whose tokens come nearest to the wanted ones, among smooth ones.
 
@@ -140,16 +186,14 @@ def optimise(
         start: (H, W, 3) in [0, 1].
         steps: Of the optimisation.
         fixed: (H, W) pixels that are known and stay.
-        smoothness: Weight of the total variation at the start and at the end.
+        detail: Weight of the total variation at the end.
 
     Returns:
         (H, W, 3) in [0, 1].
     """
     device = network.pixel_mean.device
     origin = torch.tensor(start, device=device).permute(2, 0, 1)
-    free = torch.ones(start.shape[:2], dtype=torch.bool, device=device)
-    if fixed is not None:
-        free = torch.tensor(~fixed, device=device)
+    free = torch.tensor(~fixed, device=device)
     scale = _usual_spectrum(start.shape[0], start.shape[1]).to(device)
     change = torch.zeros(3, *scale.shape, 2, device=device, requires_grad=True)
 
@@ -161,9 +205,8 @@ def optimise(
     optimiser = torch.optim.Adam([change], lr=RATE)
     depths = {target.depth for target in wanted}
     for step in range(steps):
-        done = step / max(steps - 1, 1)
         optimiser.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * step / steps)) / 2
-        weight = smoothness[0] * (smoothness[1] / smoothness[0]) ** done
+        weight = SMOOTH * (detail / SMOOTH) ** (step / steps)
         guess = picture()
         grids = token_grids(network, guess, depths)
         misfit = sum(
