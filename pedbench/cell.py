@@ -35,7 +35,7 @@ class Cell:
         revision: Identifies the dataset's content.
         selection: Hash of the selected image ids in their order; see `selection_hash`.
         model: The model family's name.
-        weights: sha256 of the weights that the defense uses.
+        weights: sha256 of the weights that the defense and the attack use.
         attack: Privacy cells only, as are `coalition` and `requests`.
         floors: Hash of the floors that leakage and advantage relate to; privacy cells with an attack only.
         protocol: Utility cells only: how prompts are placed and masks scored.

@@ -10,6 +10,7 @@ from typing import Any
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.models.family import Family
+from pedbench.models.pretrained import weight_digests
 from pedbench.registry import PluginSpec, Registry
 from pedbench.suite import Choice, DefenseChoice, ResolvedSuite, UtilityChoice
 
@@ -159,6 +160,7 @@ def _defense_plan(
                 replace(
                     base,
                     kind="privacy",
+                    weights=_weights(base, attack.plugin),
                     coalition=rule,
                     attack=attack.identity,
                     requests=_requests(attack.plugin),
@@ -170,6 +172,14 @@ def _defense_plan(
         ),
         latency=replace(base, kind="latency", link=LINK, dtype=DTYPE) if choice.latency else None,
     )
+
+
+def _weights(base: Cell, attack: Attack) -> str:
+    """sha256 of the weights that play a part: the defense's, and the attack's if it has any."""
+    digests = weight_digests(attack.files)
+    if not digests:
+        return base.weights
+    return hashlib.sha256("".join([base.weights, *sorted(digests.values())]).encode()).hexdigest()
 
 
 def _requests(attack: Attack) -> int:

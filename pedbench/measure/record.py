@@ -10,6 +10,7 @@ from pedbench.base import Disclosure
 from pedbench.cell import Cell
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.measure.bench import Outcome
+from pedbench.models.pretrained import weight_digests
 from pedbench.plan import DefensePlan, Plan
 from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
@@ -49,7 +50,11 @@ def make_record(
     if status == "ok":
         metrics = _metrics(plan, cell, values)
         flags |= _flags(of, cell, values)
-    plugins = [of.planned, *(planned for planned, each in of.privacy if each == cell)]
+    attacks = [planned for planned, each in of.privacy if each == cell]
+    models = {
+        name: digest for planned in attacks for name, digest in weight_digests(planned.plugin.files).items()
+    }
+    plugins = [of.planned, *attacks]
     return Record(
         cell_id=cell.cell_id,
         cell=cell.as_dict(),
@@ -62,7 +67,7 @@ def make_record(
             run_id=run_dir.name,
             device=device,
             sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
-            weights=plan.weights,
+            weights=plan.weights | models,
         ),
     )
 

@@ -22,6 +22,7 @@ from diffusers.image_processor import VaeImageProcessor
 from diffusers.utils import logging
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
+from transformers.utils import logging as transformers_logging
 
 from pedbench.models.checkpoints import CheckpointError
 from pedbench.models.pretrained import model_folder, read_json, refuse_gaps
@@ -193,6 +194,7 @@ def load_inpainting(model: str, device: str) -> Any:
         CheckpointError: There is no such model, or none that inpaints.
     """
     logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     folder = model_folder(model, _KIND, "model_index.json")
     index = read_json(folder / "model_index.json")
     name = index.get("_class_name")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,23 @@ def model_files(model: str) -> tuple[Path, ...]:
         return ()
     targets = {file.resolve() for file in folder.rglob("*") if file.is_symlink()}
     return (folder, *sorted(targets))
+
+
+def weight_digests(files: Iterable[Path]) -> dict[str, str]:
+    """sha256 of each `.safetensors` among files and in folders, by its path below the folder's parent."""
+    found = {}
+    for path in files:
+        for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else ():
+            state = file.stat()
+            found[str(file.relative_to(path.parent))] = _digest(file, state.st_mtime_ns, state.st_size)
+    return found
+
+
+@lru_cache
+def _digest(file: Path, changed: int, size: int) -> str:
+    """sha256 of a file as it was last changed."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def model_folder(model: str, kind: str, description: str) -> Path:
@@ -119,8 +137,8 @@ def _verify(folder: Path) -> None:
     if entry is None:
         return
     file = ASSETS / entry["file"]
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    state = file.stat()
+    found = _digest(file, state.st_mtime_ns, state.st_size)
     if found != entry["sha256"]:
         raise CheckpointError(
             f"{file}: found sha256 {found}\n"

@@ -65,7 +65,9 @@ def load_autoencoder(model: str, device: str) -> MaskedAutoencoder:
     if kind != "vit_mae":
         raise CheckpointError(f"{folder}: found a model of type {kind!r}\nexpected a {_KIND}")
     from transformers import ViTMAEForPreTraining
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     if not any(folder.glob("*.safetensors")):
         raise CheckpointError(
             f"{folder}: found no weights in .safetensors files\nexpected those of a {_KIND}"

@@ -68,3 +68,7 @@ def test_a_run_lets_attacks_read_their_models(run_small: Any, tmp_path: Path) ->
     found = run_small(tmp_path / "run", attacks=["mean_colour", attack], defenses=[{"name": "ped_sam"}])
     records = found.of("ped_sam", "privacy", "vitmae")
     assert [record.status for record in records] == ["ok", "ok"], [record.reason for record in records]
+    (floor, _) = found.of("ped_sam", "privacy", "mean_colour")
+    for record in records:
+        assert record.cell["weights"] != floor.cell["weights"]
+        assert "model/model.safetensors" in record.provenance["weights"]

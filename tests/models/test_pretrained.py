@@ -9,7 +9,7 @@ import pytest
 from pedbench.attack_checks import check_attack
 from pedbench.models import pretrained
 from pedbench.models.checkpoints import CheckpointError, MissingWeightsError
-from pedbench.models.pretrained import model_files, model_folder, model_reference
+from pedbench.models.pretrained import model_files, model_folder, model_reference, weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae
 
 
@@ -32,6 +32,18 @@ def test_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "snapshot" / "config.json").symlink_to("../blob")
     assert model_files(str(tmp_path / "snapshot")) == (tmp_path / "snapshot", tmp_path / "blob")
     assert model_files(str(tmp_path / "nowhere")) == ()
+
+
+def test_retrained_weights_have_another_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    (folder / "unet").mkdir(parents=True)
+    file = folder / "unet" / "weights.safetensors"
+    file.write_bytes(b"first")
+    (folder / "config.json").write_text("{}")
+    expected = {"model/unet/weights.safetensors": hashlib.sha256(b"first").hexdigest()}
+    assert weight_digests([folder, file]) == expected
+    file.write_bytes(b"second, longer")
+    assert weight_digests([folder]) != expected
 
 
 def test_shipped_weights_are_those_of_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
