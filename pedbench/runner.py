@@ -115,7 +115,9 @@ def _bench(
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"):
             servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
-            pool = resources.enter_context(AttackPool(specs, workers=cores(), threads=1))
+            pool = resources.enter_context(
+                AttackPool(specs, workers=cores(), threads=1, deadline=plan.suite.deadline)
+            )
         yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
 
 
