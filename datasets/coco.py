@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pedbench.coco import CocoFolder
+from pedbench.coco import CocoDataset, CocoFolder
 from pedbench.home import home
-from pedbench.reading import DatasetError, FileDataset, ReadableIds
-from pedbench.types import Sample
+from pedbench.reading import DatasetError
 
 
 @dataclass(kw_only=True)
-class Coco(FileDataset):
+class Coco(CocoDataset):
     """A folder in COCO's layout: pictures, and their instances in a JSON file.
 
     Attributes:
@@ -34,17 +32,6 @@ class Coco(FileDataset):
     def revision(self) -> str:
         """First digits of the annotation file's sha256, and the number of pictures that it lists."""
         return f"{self.folder.digest}-{len(self.folder.candidates)}"
-
-    @property
-    def readable(self) -> ReadableIds:
-        return self.folder.ids
-
-    @property
-    def defects(self) -> Mapping[str, str]:
-        return self.folder.defects
-
-    def sample(self, id: str) -> Sample:
-        return self.folder.sample(id)
 
     @cached_property
     def folder(self) -> CocoFolder:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pedbench.coco import CocoFolder
+from pedbench.coco import CocoDataset, CocoFolder
 from pedbench.home import home
-from pedbench.reading import FileDataset, ReadableIds
-from pedbench.types import Sample
 
 
 @dataclass(kw_only=True)
-class Scenes(FileDataset):
+class Scenes(CocoDataset):
     """Rooms and desks as a head-worn camera sees them, drawn on first use and kept in pedbench's home.
 
     Attributes:
@@ -42,17 +39,6 @@ class Scenes(FileDataset):
         from pedbench.scenes.store import REVISION, SPLIT_SEEDS
 
         return f"{REVISION}-{self.split}-{SPLIT_SEEDS[self.split] if self.seed is None else self.seed}"
-
-    @property
-    def readable(self) -> ReadableIds:
-        return self.folder.ids
-
-    @property
-    def defects(self) -> Mapping[str, str]:
-        return self.folder.defects
-
-    def sample(self, id: str) -> Sample:
-        return self.folder.sample(id)
 
     @cached_property
     def folder(self) -> CocoFolder:

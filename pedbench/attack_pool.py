@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pedbench.isolation import AttackProcess, Guesses
+from pedbench.isolation import DEADLINE, AttackFailure, AttackProcess, Guesses
 from pedbench.prior import FOLDER
 from pedbench.registry import PluginSpec
 
@@ -17,9 +17,11 @@ from pedbench.registry import PluginSpec
 class AttackPool:
     """Several attack processes; a job goes to whichever is free.
 
+    An attack that misses the deadline once is not asked again, lest a run wait for it in every cell.
+
     Args:
         workers: How many processes; each is started when its first job comes.
-        specs, device, threads, readable, prior: As for `AttackProcess`.
+        specs, device, threads, readable, prior, deadline: As for `AttackProcess`.
     """
 
     def __init__(
@@ -31,11 +33,15 @@ class AttackPool:
         threads: int = 1,
         readable: Sequence[Path] = (),
         prior: Path = FOLDER,
+        deadline: float = DEADLINE,
     ) -> None:
         self._members = [
-            AttackProcess(specs, device=device, threads=threads, readable=readable, prior=prior)
+            AttackProcess(
+                specs, device=device, threads=threads, readable=readable, prior=prior, deadline=deadline
+            )
             for _ in range(workers)
         ]
+        self._overdue: dict[str, AttackFailure] = {}
         self._free: queue.SimpleQueue[AttackProcess] = queue.SimpleQueue()
         for member in self._members:
             self._free.put(member)
@@ -51,9 +57,16 @@ class AttackPool:
         return self._threads.submit(self._run, spec, views, seeds)
 
     def _run(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
+        attack = spec.to_json()
         member = self._free.get()
         try:
+            if attack in self._overdue:
+                raise self._overdue[attack]
             return member.guess(spec, views, seeds)
+        except AttackFailure as failure:
+            if failure.kind == "AttackOverdue":
+                self._overdue[attack] = failure
+            raise
         finally:
             self._free.put(member)
 

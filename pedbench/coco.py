@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pedbench.coco_masks import decode_segmentation
 from pedbench.pictures import PictureError, read_picture
-from pedbench.reading import DatasetError, ReadableIds
+from pedbench.reading import DatasetError, FileDataset, ReadableIds
 from pedbench.types import Instance, Picture, Sample, Secret
 
 
@@ -134,6 +136,27 @@ class CocoFolder:
         kind = _image_id(annotation.get("category_id"))
         category = self._categories.get(kind, f"category {kind}")
         return Instance(id=number, category=category, mask=mask, area=float(area), crowd=bool(crowd))
+
+
+@dataclass(kw_only=True)
+class CocoDataset(FileDataset):
+    """A dataset that lies in such a folder."""
+
+    @cached_property
+    @abstractmethod
+    def folder(self) -> CocoFolder:
+        """The reader, made when first asked for."""
+
+    @property
+    def readable(self) -> ReadableIds:
+        return self.folder.ids
+
+    @property
+    def defects(self) -> Mapping[str, str]:
+        return self.folder.defects
+
+    def sample(self, id: str) -> Sample:
+        return self.folder.sample(id)
 
 
 def _load(path: Path) -> tuple[dict[str, Any], str]:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -34,12 +34,17 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF
          "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "ATEN_", "MKL_CBWR", "GLIBC_TUNABLES")  # fmt: skip
 
 
+DEADLINE = 600.0
+"""Seconds that an attack may take for one job, preparation included, unless the suite says otherwise."""
+
+
 class AttackFailure(RuntimeError):
-    """An attack raised, gave no picture, or took its process with it.
+    """An attack raised, gave no picture, took too long, or took its process with it.
 
     Attributes:
         attack: Its name.
-        kind: The exception's class, e.g. "ValueError"; "AttackDied" when the process ended.
+        kind: The exception's class, e.g. "ValueError"; "AttackDied" when the process ended, "AttackOverdue"
+            when the deadline passed.
         trace: The traceback in the attack's process; empty when that ended.
     """
 
@@ -72,6 +77,7 @@ class AttackProcess:
         threads: Threads that torch may use in a guess.
         readable: Further files and folders that attacks may read, e.g. weights.
         prior: Folder of the prior; by default the one that pedbench ships.
+        deadline: Seconds that one call of `guess` may take.
     """
 
     def __init__(
@@ -82,8 +88,10 @@ class AttackProcess:
         threads: int = 1,
         readable: Sequence[Path] = (),
         prior: Path = FOLDER,
+        deadline: float = DEADLINE,
     ) -> None:
         self.specs = tuple(specs)
+        self.deadline = deadline
         self._settings = {
             "specs": [spec.to_json() for spec in self.specs],
             "device": device,
@@ -106,8 +114,8 @@ class AttackProcess:
         remembers nothing.
 
         Raises:
-            AttackFailure: The attack raised, answered with something that is no picture of the frame, or its
-                process ended; the next call starts a new process.
+            AttackFailure: The attack raised, answered with something that is no picture of the frame, missed
+                the deadline, or its process ended; the next call then starts a new process.
         """
         index = self.specs.index(spec)
         if len(views) != len(seeds):
@@ -118,11 +126,15 @@ class AttackProcess:
                 # Asked after the start: `close` marks first and kills then, so one of the two is seen.
                 if self._closed:
                     raise EOFError
-                connection.send_bytes(json.dumps({"attack": index, "seeds": list(seeds)}).encode())
-                for view in views:
-                    connection.send_bytes(view)
-                answer = json.loads(connection.recv_bytes())
-                arrays = [connection.recv_bytes() for _ in answer.get("shapes", ())]
+                with self._until_deadline():
+                    connection.send_bytes(json.dumps({"attack": index, "seeds": list(seeds)}).encode())
+                    for view in views:
+                        connection.send_bytes(view)
+                    answer = json.loads(connection.recv_bytes())
+                    arrays = [connection.recv_bytes() for _ in answer.get("shapes", ())]
+            except TimeoutError as error:
+                self._stop()
+                raise AttackFailure(spec.name, "AttackOverdue", str(error)) from error
             except (EOFError, ConnectionError) as error:
                 status = self._stop()
                 reason = f"its process ended without an answer (exit status {status})"
@@ -146,6 +158,29 @@ class AttackProcess:
         self._kill()
         with self._lock:
             self._stop()
+
+    @contextlib.contextmanager
+    def _until_deadline(self) -> Iterator[None]:
+        """End the process if what happens inside takes too long; a `TimeoutError` then comes out."""
+        passed = threading.Event()
+
+        def end() -> None:
+            passed.set()
+            self._kill()
+
+        timer = threading.Timer(self.deadline, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (EOFError, ConnectionError):
+            if not passed.is_set():
+                raise
+        finally:
+            timer.cancel()
+            timer.join()
+        if passed.is_set():
+            raise TimeoutError(f"no answer within {self.deadline:g} s")
 
     def _kill(self) -> None:
         process = self._process

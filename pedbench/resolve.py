@@ -73,6 +73,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         version=suite.version,
         seed=suite.seed if overrides.seed is None else overrides.seed,
         model=model,
+        deadline=suite.deadline,
         dataset=_dataset(suite.dataset, overrides, registry),
         utility=suite.utility,
         defenses=_complete("defenses", defenses, registry),

@@ -116,7 +116,9 @@ def _bench(
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"):
             servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
-            pool = resources.enter_context(AttackPool(specs, workers=cores(), threads=1, readable=weights))
+            pool = resources.enter_context(
+                AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
+            )
         yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
 
 

@@ -88,12 +88,17 @@ class LatencyChoice(_Strict):
 
 
 class Suite(_Strict):
-    """What a run consists of."""
+    """What a run consists of.
+
+    Attributes:
+        deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     version: int = Field(ge=1)
     seed: int = Field(ge=0)
     model: str
+    deadline: float = Field(default=600.0, gt=0)
     dataset: DatasetChoice
     utility: list[UtilityChoice] = Field(min_length=1)
     defenses: list[DefenseChoice] = Field(min_length=1)

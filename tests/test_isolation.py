@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -310,6 +311,20 @@ def test_closing_ends_a_guess_that_never_ends(bench: Bench) -> None:
         hanging, queued = (pool.submit(bench.specs["hang"], [bench.view], [0]) for _ in range(2))
     assert isinstance(hanging.exception(), AttackFailure)
     assert queued.cancelled()
+
+
+def test_an_attack_that_misses_its_deadline_is_ended_and_not_asked_again(bench: Bench) -> None:
+    hang, honest = bench.specs["hang"], bench.specs["honest"]
+    with AttackPool([hang, honest], workers=1, prior=bench.prior, deadline=3) as pool:
+        began = time.monotonic()
+        jobs = [pool.submit(spec, [bench.view], [0]) for spec in (hang, hang, honest)]
+        failures = [job.exception() for job in jobs[:2]]
+        assert np.array_equal(jobs[2].result().pictures[0], bench.ask("honest", 0))
+        assert time.monotonic() - began > 3
+    for failure in failures:
+        assert isinstance(failure, AttackFailure)
+        assert "AttackOverdue: no answer within 3 s" in str(failure)
+    assert failures[0] is failures[1]
 
 
 def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:

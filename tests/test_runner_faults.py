@@ -107,6 +107,25 @@ def test_attacks_fail_alone(run_small: Any, tmp_path: Path) -> None:
             assert outcome(done.of(name, kind, attack)) == {"ok"}, (name, kind, attack)
 
 
+@pytest.mark.slow
+def test_an_endless_attack_fails_alone(run_small: Any, tmp_path: Path) -> None:
+    done = run_small(
+        tmp_path,
+        ["endless"],
+        attacks=["mean_colour", "endless"],
+        metrics=RMSE,
+        defenses=[{"name": "full_offload"}, {"name": "ped_sam"}],
+        deadline=5,
+    )
+    for name in ("full_offload", "ped_sam"):
+        endless = done.of(name, attack="endless")
+        assert outcome(endless) == {"failed"}
+        assert {record.reason for record in endless} == {
+            "attack endless: AttackOverdue: no answer within 5 s"
+        }
+        assert outcome(done.of(name, attack="mean_colour")) == {"ok"}
+
+
 def test_a_broken_floor_spoils_what_relates_to_it(run_small: Any, tmp_path: Path) -> None:
     done = run_small(
         tmp_path,

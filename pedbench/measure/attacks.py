@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from pedbench.base import Attack, Metric
@@ -12,7 +11,7 @@ from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import DefensePlan, Planned
-from pedbench.provenance import cores
+from pedbench.reproducible import single_threaded
 from pedbench.scoring import Score, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.types import Picture, View
@@ -80,7 +79,7 @@ def _attack(
                 rows += score(truth, item.visible[held], pictures, distances, floors, [metric], unseeing)
         return rows
 
-    with ThreadPoolExecutor(cores()) as threads:
+    with single_threaded() as threads:
         for (place, held), scores in zip(keys, threads.map(scored, keys), strict=True):
             _enter(scores, attacked[place], held, cells, outcome)
 
@@ -200,15 +199,21 @@ def _floor_distances(bench: Bench, attacked: Sequence[Reception]) -> dict[str, A
     if not new:
         return {}
     found, failures = _blind(bench, new, {planned.plugin.label: planned for planned in bench.plan.floors})
-    if not failures:
-        for place, item in enumerate(new):
-            guesses = {label: pictures[place] for label, pictures in found.items()}
-            distances: dict[str, float] = {}
-            for metric in bench.plan.metrics:
-                with _naming(metric, item):
-                    distances |= score_blind(item.frame, guesses, [metric])
+    if failures:
+        return failures
+
+    def nearest(place: int) -> dict[str, float]:
+        guesses = {label: pictures[place] for label, pictures in found.items()}
+        distances: dict[str, float] = {}
+        for metric in bench.plan.metrics:
+            with _naming(metric, new[place]):
+                distances |= score_blind(new[place].frame, guesses, [metric])
+        return distances
+
+    with single_threaded() as threads:
+        for item, distances in zip(new, threads.map(nearest, range(len(new))), strict=True):
             bench.blind[item.sample.id] = distances
-    return failures
+    return {}
 
 
 @contextmanager

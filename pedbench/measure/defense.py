@@ -16,6 +16,7 @@ from pedbench.offload.edge import Edge
 from pedbench.offload.passes import Pass
 from pedbench.offload.timing import Clock
 from pedbench.plan import DefensePlan
+from pedbench.reproducible import without_onednn
 from pedbench.suite import UtilityChoice
 from pedbench.types import Picture, Sample
 from pedbench.utility.agreement import Reference, agreement, reference
@@ -121,5 +122,8 @@ def _reference(bench: Bench, sample: Sample, frame: Picture) -> Reference:
     if sample.id not in bench.references:
         edge = Edge(networks=bench.networks, rng=np.random.default_rng(0), request=0, clock=Clock())
         original = (sample.image.shape[0], sample.image.shape[1])
-        bench.references[sample.id] = reference(edge.encode_image(frame), original)
+        # As in a pass: the undefended model has to agree with itself.
+        with without_onednn():
+            embedding = edge.encode_image(frame)
+        bench.references[sample.id] = reference(embedding, original)
     return bench.references[sample.id]

@@ -11,7 +11,7 @@ from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.offload.passes import Pass
 from pedbench.plan import DefensePlan
 from pedbench.types import Sample
-from pedbench.utility.segmentation import predict
+from pedbench.utility.prediction import predict
 
 
 def timing(done: Pass, image: str) -> list[Row]:

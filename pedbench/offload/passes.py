@@ -16,6 +16,7 @@ from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wiretap import read_messages
+from pedbench.reproducible import without_onednn
 from pedbench.types import Exchange, Picture, Received
 
 
@@ -86,7 +87,7 @@ def run_pass(
     )
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
     try:
-        with clock, torch.inference_mode():
+        with without_onednn(), clock, torch.inference_mode():
             embedding = defense.embed(frame, edge, cloud)
             cloud.settle()
     finally:

@@ -37,6 +37,7 @@ from pedbench.offload.wire import (
     encode_answer,
 )
 from pedbench.offload.wiretap import Wiretap
+from pedbench.reproducible import without_onednn
 from pedbench.types import Payload
 
 
@@ -101,7 +102,7 @@ class _Handler(grpc.GenericRpcHandler):
         check_call(call, operation)
         # The number of threads belongs to the calling thread.
         torch.set_num_threads(self.threads)
-        with torch.inference_mode():
+        with without_onednn(), torch.inference_mode():
             payload = operation.run(call.payload, call.arguments, self.networks)
         check_payload(payload, operation.reply, f"reply of {operation.name}")
         return payload

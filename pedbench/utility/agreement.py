@@ -13,7 +13,8 @@ from pedbench.base import Embedding
 from pedbench.coco_masks import decode_segmentation
 from pedbench.frame import Size
 from pedbench.types import Instance
-from pedbench.utility.segmentation import Masks, Row, intersection_over_union, is_cut, predict, size_class
+from pedbench.utility.prediction import Masks, predict_at
+from pedbench.utility.segmentation import Row, intersection_over_union, is_cut, size_class
 
 POINTS_PER_SIDE = 4
 
@@ -54,7 +55,7 @@ def reference(undefended: Embedding, original: Size) -> Reference:
     steps = (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
     y, x = np.meshgrid(steps * original[0], steps * original[1], indexing="ij")
     points = np.stack([x.ravel(), y.ravel()], axis=1)
-    masks = predict(undefended, original, points=points[:, None]).masks
+    masks = predict_at(undefended, original, points)
     large = masks.mean(axis=(1, 2)) >= SMALLEST_SHARE
     runs = [coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks[large]]
     return Reference(
@@ -80,7 +81,7 @@ def agreement(embedding: Embedding, of: Reference, *, frame: Size, window: int) 
     """
     if not len(of.places):
         return []
-    masks, expected = predict(embedding, of.original, points=of.points[:, None]).masks, of.masks
+    masks, expected = predict_at(embedding, of.original, of.points), of.masks
     rows: list[Row] = []
     values = intersection_over_union(masks, expected)
     for place, mask, value in zip(of.places.tolist(), expected, values, strict=True):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from itertools import chain
+from typing import Literal, TypedDict
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from pedbench.base import Embedding
-from pedbench.frame import Size, frame_size, scale_boxes, scale_points
-from pedbench.models.decoder import predict_masks, upscale
+from pedbench.frame import Size, scale_points
+from pedbench.reproducible import single_threaded
 from pedbench.types import Instance, Sample
+from pedbench.utility.prediction import Masks, predict, prompts_at_once
 from pedbench.utility.prompts import bounding_box, innermost_pixel, next_click, saf_point
 
 Protocol = Literal["clicks", "saf"]
@@ -27,11 +26,6 @@ PROMPTS: dict[Protocol, dict[str, str]] = {
 """The prompts of each protocol (a number of clicks, or the box), and the metric that each gives."""
 
 SizeClass = Literal["S", "M", "L"]
-
-_PIXELS_AT_ONCE = 2**25
-"""Canvas or picture pixels of all the masks worked on at a time: what bounds the memory."""
-
-Masks = npt.NDArray[np.bool_]
 
 
 class Row(TypedDict):
@@ -48,19 +42,6 @@ class Row(TypedDict):
     value: float
     size: SizeClass
     cut: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """Of each prompt's three masks the one with the highest predicted IoU.
-
-    Attributes:
-        masks: (N, H, W) bool at the original resolution.
-        logits: (N, 1, h, w) of the same masks as the decoder made them, over the canvas.
-    """
-
-    masks: Masks
-    logits: Tensor
 
 
 def evaluate(
@@ -99,22 +80,25 @@ def evaluate(
     counted = [item for item in sample.instances if protocol == "saf" or not item.crowd]
     instances = [item for item in counted if item.mask.any()]
     original = (sample.image.shape[0], sample.image.shape[1])
-    chunk = prompts_at_once(embedding, original)
-    rows: list[Row] = []
-    for first in range(0, len(instances), chunk):
-        part = instances[first : first + chunk]
+
+    def rows(part: Sequence[Instance]) -> list[Row]:
         truths = np.stack([item.mask for item in part])
-        for prompt, masks in _predictions(embedding, truths, protocol, prompts):
-            for item, value in zip(part, intersection_over_union(masks, truths), strict=True):
-                row = Row(
-                    annotation=item.id,
-                    metric=PROMPTS[protocol][prompt],
-                    value=value,
-                    size=size_class(item.area),
-                    cut=is_cut(item, frame, window),
-                )
-                rows.append(row)
-    return rows
+        return [
+            Row(
+                annotation=item.id,
+                metric=PROMPTS[protocol][prompt],
+                value=value,
+                size=size_class(item.area),
+                cut=is_cut(item, frame, window),
+            )
+            for prompt, masks in _predictions(embedding, truths, protocol, prompts)
+            for item, value in zip(part, intersection_over_union(masks, truths), strict=True)
+        ]
+
+    step = prompts_at_once(embedding, original)
+    parts = [instances[first : first + step] for first in range(0, len(instances), step)]
+    with single_threaded() as pool:
+        return list(chain.from_iterable(pool.map(rows, parts)))
 
 
 def _predictions(
@@ -173,49 +157,6 @@ def clicked_masks(embedding: Embedding, truths: Masks, clicks: int) -> list[Mask
             logits[wrong] = prediction.logits
         after.append(masks)
     return after
-
-
-def predict(
-    embedding: Embedding,
-    original: Size | tuple[int, ...],
-    *,
-    points: npt.NDArray[Any] | None = None,
-    labels: npt.NDArray[Any] | None = None,
-    boxes: npt.NDArray[Any] | None = None,
-    logits: Tensor | None = None,
-) -> Prediction:
-    """Decode a mask for each prompt; prompts are in pixels of the original picture.
-
-    Args:
-        original: Height and width (H, W) of the original picture.
-        points: (N, K, 2) clicks as x, y.
-        labels: (N, K) 1 inside the object, 0 outside; all inside by default.
-        boxes: (N, 4) left, top, right, bottom.
-        logits: (N, 1, h, w) of the masks to correct.
-    """
-    network = embedding.network
-    size = (original[0], original[1])
-    frame = frame_size(*size, network.image_encoder.img_size)
-    prompts: dict[str, Tensor] = {}
-    if points is not None:
-        prompts["points"] = torch.from_numpy(scale_points(points, size, frame)).float()
-        inside = np.ones(points.shape[:2], np.int64)
-        prompts["labels"] = torch.from_numpy(inside if labels is None else labels)
-    if boxes is not None:
-        prompts["boxes"] = torch.from_numpy(scale_boxes(boxes, size, frame)).float()
-    with torch.inference_mode():
-        low, predicted = predict_masks(
-            network, embedding.features, mask_input=logits, batch=prompts_at_once(embedding, size), **prompts
-        )
-        chosen = low[torch.arange(len(low), device=low.device), predicted.argmax(dim=1)][:, None]
-        masks = upscale(network, chosen, frame, size)[:, 0] > network.mask_threshold
-    return Prediction(masks=masks.cpu().numpy(), logits=chosen)
-
-
-def prompts_at_once(embedding: Embedding, original: Size) -> int:
-    """How many prompts to decode at a time; bounds memory, not results."""
-    canvas = int(embedding.network.image_encoder.img_size)
-    return min(64, max(1, _PIXELS_AT_ONCE // max(canvas * canvas, original[0] * original[1])))
 
 
 def intersection_over_union(masks: Masks, truths: Masks) -> list[float]:

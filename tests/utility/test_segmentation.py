@@ -14,8 +14,9 @@ from segment_anything import SamPredictor
 from pedbench.base import Embedding
 from pedbench.frame import from_uint8
 from pedbench.types import Instance, Mask, Sample
-from pedbench.utility import segmentation
+from pedbench.utility import prediction, segmentation
 from pedbench.utility.agreement import agreement, reference
+from pedbench.utility.prediction import Prediction
 from pedbench.utility.segmentation import (
     Protocol,
     Row,
@@ -124,7 +125,7 @@ def test_batches_do_not_change_values(
     for protocol, prompts in ALL:
         whole = evaluate(embedding, sample, frame=FRAME, window=64, protocol=protocol, prompts=prompts)
         with monkeypatch.context() as patch:
-            patch.setattr(segmentation, "_PIXELS_AT_ONCE", 1)
+            patch.setattr(prediction, "_PIXELS_AT_ONCE", 1)
             single = evaluate(embedding, sample, frame=FRAME, window=64, protocol=protocol, prompts=prompts)
         for metric in {row["metric"] for row in whole}:
             assert values(single, metric) == pytest.approx(values(whole, metric), abs=1e-3)
@@ -135,13 +136,13 @@ def test_a_mask_without_a_wrong_pixel_stays(
 ) -> None:
     embedding, predictor = embed(pixels)
     truths = np.stack([sample.instances[0].mask, sample.instances[4].mask])
-    predict = segmentation.predict
+    predict = prediction.predict
 
-    def perfect_for_the_first(*arguments: Any, **prompts: Any) -> segmentation.Prediction:
-        prediction = predict(*arguments, **prompts)
-        if len(prediction.masks) == 2:
-            prediction.masks[0] = truths[0]
-        return prediction
+    def perfect_for_the_first(*arguments: Any, **prompts: Any) -> Prediction:
+        found = predict(*arguments, **prompts)
+        if len(found.masks) == 2:
+            found.masks[0] = truths[0]
+        return found
 
     monkeypatch.setattr(segmentation, "predict", perfect_for_the_first)
     after = clicked_masks(embedding, truths, 3)
