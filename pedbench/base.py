@@ -99,6 +99,15 @@ class Defense(Plugin, ABC):
         """How many servers the defense calls."""
         return 1
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Weights of the networks that the defense runs, which its measurements' identity depends on.
+
+        By default those that the parameter `weights` names.
+        """
+        weights = self.params.get("weights")
+        return (weights,) if weights else ()
+
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
         """The largest share of the frame's pixels that one server may receive for one request.
 
@@ -261,7 +270,7 @@ class Networks(ABC):
         """The `segment_anything.modeling.Sam` of a variant.
 
         Args:
-            weights: original, fine-tuned, reordered, windowed, dropped or small.
+            weights: original, fine-tuned, reordered, windowed, dropped, small, blurred, pixelated or prolonged.
         """
 
 
