@@ -22,7 +22,7 @@ class GaussianBlur(Defense):
             strokes of letters 10 to 16 px high repeat every 3 to 6 px, where this blur leaves less than
             0.0002 of the contrast, which is lost in rounding to 8 bits.
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
-            degraded like this, at the default strength.
+            degraded like this.
     """
 
     name = "gaussian_blur"

@@ -20,7 +20,7 @@ class Pixelate(Defense):
         block: Side of a block relative to the frame's longest side. The default is 8 px at 320 px, so that
             letters 10 to 16 px high are left with one or two blocks each way.
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
-            degraded like this, at the default strength.
+            degraded like this.
     """
 
     name = "pixelate"

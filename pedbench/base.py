@@ -57,7 +57,18 @@ class Plugin:
         return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").strip()
 
     def prepare(self, device: str) -> None:
-        """Load weights and heavy libraries; the only place that may. Called once a process."""
+        """Load weights and heavy libraries; the only place that may. Called once a process.
+
+        Raises:
+            PluginUnavailable: Something optional is not installed.
+        """
+
+
+class PluginUnavailable(RuntimeError):
+    """Something optional that a plugin needs is not installed, so its measurements are skipped.
+
+    The message says what is missing, and how to get it.
+    """
 
 
 @dataclass(kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pedbench.base import PluginUnavailable
 from pedbench.registry import Kind, PluginSpec, Registry, load
 from pedbench.types import Picture
 
@@ -58,6 +59,8 @@ def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
     """Examine one rule. Whatever a plugin raises is a problem with its traceback."""
     try:
         examine()
+    except PluginUnavailable as missing:
+        return Outcome(rule, skipped=str(missing))
     except BrokenRule as broken:
         return Outcome(rule, problem=str(broken))
     # A plugin can raise anything, and the other rules are still of interest.

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pedbench.base import PluginUnavailable
+
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 
@@ -25,10 +27,6 @@ _LARGEST_FACE = 0.35
 
 _AGREEING = 4
 """Windows of the cascade that have to agree on a face."""
-
-
-class DetectorUnavailable(RuntimeError):
-    """A detector's package is missing; the message says how to get it."""
 
 
 class FaceDetector:
@@ -70,7 +68,7 @@ class TextDetector:
     Source: PP-OCR, arXiv 2009.09941.
 
     Raises:
-        DetectorUnavailable: The package cannot be loaded.
+        PluginUnavailable: The package cannot be loaded.
     """
 
     def __init__(self) -> None:
@@ -78,7 +76,7 @@ class TextDetector:
             from rapidocr_onnxruntime import RapidOCR
         # Missing libraries of the system, such as OpenCV's libGL, are import errors, too.
         except ImportError as error:
-            raise DetectorUnavailable(
+            raise PluginUnavailable(
                 f"text is found with rapidocr-onnxruntime, which cannot be loaded ({error}): install "
                 "'pedbench[probes]' with a Python older than 3.13, or choose text=False"
             ) from error

@@ -1,18 +1,23 @@
 """Windows that stay at home: the same result, nothing of them sent, and what the detectors miss."""
 
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pedbench.audit import Audit, visible_mask
+from pedbench.base import PluginUnavailable
+from pedbench.cell import Cell, PluginIdentity
+from pedbench.defense_checks import check_defense
+from pedbench.measure.bench import Outcome
 from pedbench.models.windows import WindowGrid
 from pedbench.observe import build_view, footprints
 from pedbench.offload.tiles import to_bytes, to_picture
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.scenes.render import render
-from pedbench.sensitive import DetectorUnavailable, FaceDetector, TextDetector
+from pedbench.sensitive import FaceDetector, TextDetector
 from pedbench.types import Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
@@ -86,10 +91,31 @@ def test_wrong_parameters_are_refused() -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "rapidocr_onnxruntime", None)
-    with pytest.raises(DetectorUnavailable, match=r"pedbench\[probes\].*text=False"):
+    monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
+    with pytest.raises(PluginUnavailable, match=r"pedbench\[probes\].*text=False"):
         KeepSensitiveLocal().prepare("cpu")
     KeepSensitiveLocal(text=False).prepare("cpu")
+    outcomes = {found.rule: found for found in check_defense(KeepSensitiveLocal())}
+    assert "pedbench[probes]" in outcomes["preparation"].skipped
+    assert not any(found.problem for found in outcomes.values())
+    total = Outcome()
+    with total.giving_up([cell := make_cell()], "warming up"):
+        KeepSensitiveLocal().prepare("cpu")
+    assert total.problems[cell.cell_id][0] == "skipped"
+    assert "pedbench[probes]" in total.problems[cell.cell_id][1]
+
+
+def make_cell() -> Cell:
+    return Cell(
+        kind="utility",
+        dataset="",
+        revision="",
+        selection="",
+        model="",
+        weights="",
+        defense=PluginIdentity(name="", version=1),
+        seed=0,
+    )
 
 
 def shares(kind: str, detector: Any, scenes: range) -> tuple[float, float]:
