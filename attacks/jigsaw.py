@@ -22,8 +22,8 @@ class Jigsaw(Attack):
     """Find the places of shuffled windows, from their borders or from the position embedding of their tokens.
 
     Windows change places among those that their servers hold; what is not shuffled is read out where it is.
-    Proven on `window_shuffle`, where position embeddings bring at least nine windows in ten to their place;
-    without them borders do, if one server holds all windows.
+    Proven on `window_shuffle`, where position embeddings bring at least nine windows in ten to their place. Borders
+    alone bring four in five, if one server holds all windows.
     """
 
     name = "jigsaw"

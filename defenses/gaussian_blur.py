@@ -10,6 +10,8 @@ from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.types import Picture
 
+_NETWORKS = {"original": "original", "fine-tuned": "blurred"}
+
 
 @dataclass(kw_only=True)
 class GaussianBlur(Defense):
@@ -19,7 +21,8 @@ class GaussianBlur(Defense):
         sigma: Standard deviation relative to the frame's longest side. The default is 4 px at 320 px: the
             strokes of letters 10 to 16 px high repeat every 3 to 6 px, where this blur leaves less than
             0.0002 of the contrast, which is lost in rounding to 8 bits.
-        weights: The network that the server runs.
+        weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
+            degraded like this.
     """
 
     name = "gaussian_blur"
@@ -31,10 +34,16 @@ class GaussianBlur(Defense):
     def __post_init__(self) -> None:
         if not self.sigma > 0:
             raise ValueError(f"sigma must be positive, found {self.sigma}")
+        if self.weights not in _NETWORKS:
+            raise ValueError(f"weights is {self.weights!r}; known: {', '.join(_NETWORKS)}")
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return (_NETWORKS[self.weights],)
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
             sigma = self.sigma * max(frame.shape[:2])
             blurred = ndimage.gaussian_filter(frame, (sigma, sigma, 0), mode="nearest")
             blurred = np.clip(blurred, 0, 1)
-        return cloud[0].encode_image(blurred, self.weights)
+        return cloud[0].encode_image(blurred, _NETWORKS[self.weights])

@@ -10,7 +10,12 @@ from pedbench.types import Picture
 
 @dataclass(kw_only=True)
 class OnDevice(Defense):
-    """The whole encoder runs on the edge; nothing leaves the device."""
+    """The whole encoder runs on the edge; nothing leaves the device.
+
+    Attributes:
+        weights: `original`, the undefended model; `prolonged`, which was trained as long as ped_sam's; or any
+            other network.
+    """
 
     name = "on_device"
     version = 1

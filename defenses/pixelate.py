@@ -9,6 +9,8 @@ from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.types import Picture
 
+_NETWORKS = {"original": "original", "fine-tuned": "pixelated"}
+
 
 @dataclass(kw_only=True)
 class Pixelate(Defense):
@@ -17,7 +19,8 @@ class Pixelate(Defense):
     Attributes:
         block: Side of a block relative to the frame's longest side. The default is 8 px at 320 px, so that
             letters 10 to 16 px high are left with one or two blocks each way.
-        weights: The network that the server runs.
+        weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
+            degraded like this.
     """
 
     name = "pixelate"
@@ -29,12 +32,18 @@ class Pixelate(Defense):
     def __post_init__(self) -> None:
         if not 0 < self.block <= 1:
             raise ValueError(f"block must lie in (0, 1], found {self.block}")
+        if self.weights not in _NETWORKS:
+            raise ValueError(f"weights is {self.weights!r}; known: {', '.join(_NETWORKS)}")
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return (_NETWORKS[self.weights],)
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
             side = max(1, round(self.block * max(frame.shape[:2])))
             coarse = pixelate(frame, side)
-        return cloud[0].encode_image(coarse, self.weights)
+        return cloud[0].encode_image(coarse, _NETWORKS[self.weights])
 
 
 def pixelate(frame: Picture, side: int) -> Picture:

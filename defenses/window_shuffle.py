@@ -21,7 +21,8 @@ class WindowShuffle(Defense):
     """Each server gets the tokens of its windows in a random order; the edge adds their positions beforehand.
 
     Attributes:
-        servers: How many servers share the windows. A server knows which windows it has, not which is which.
+        servers: How many servers share the windows. A server knows which windows it has, not which is which; of
+            windows that the frame's border cuts, only those cut alike are shuffled with each other.
         assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
         weights: A network whose window blocks come first.
     """

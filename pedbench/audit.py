@@ -20,6 +20,8 @@ from pedbench.types import Mask, Patch, Picture, Received, View
 # A degraded patch that is this much the frame's is not degraded.
 _SAME_SHARE = 0.99
 _LEVEL = 1.001 / 255
+_TELLING = (EncodeWindows.name, StartWindows.name, *TOKEN_OPERATIONS)
+"""Operations that are told the frame's size, which says nothing only if it is true."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +61,13 @@ def audit(
         invalid.append(f"messages to servers {sorted(strangers)}, declared are {defense.servers}")
     if defense.disclosure == "nothing" and observations:
         invalid.append(f"declared that nothing is sent, found {len(observations)} messages")
-    if defense.disclosure == "exact":
-        pixels = to_bytes(truth)
-        tokens = TokenAudit(truth=pixels, networks=networks, streamed=streamed)
-        for seen in observations:
-            invalid += [f"server {seen.message.server}: {why}" for why in _differences(seen, pixels, tokens)]
+    pixels = to_bytes(truth)
+    tokens = TokenAudit(truth=pixels, networks=networks, streamed=streamed)
+    for seen in observations:
+        found = _told_otherwise(seen, frame)
+        if defense.disclosure == "exact" and not found:
+            found += _differences(seen, pixels, tokens)
+        invalid += [f"server {seen.message.server}: {why}" for why in found]
     grid = window_grid(networks.network("original").image_encoder)
     bound = defense.max_share(frame, grid)
     for server, share in _shares(observations, frame, streamed).items():
@@ -150,6 +154,14 @@ def _place(patch: Patch) -> tuple[slice, slice]:
     return slice(patch.top, patch.top + height), slice(patch.left, patch.left + width)
 
 
+def _told_otherwise(seen: Observation, frame: tuple[int, ...]) -> list[str]:
+    message = seen.message
+    if seen.problem or message.payload is None or message.operation not in _TELLING:
+        return []
+    told = tuple(message.payload["frame"].tolist())
+    return [f"was told a frame of {told} pixels instead of {frame}"] if told != frame else []
+
+
 def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterator[str]:
     """Where a message differs from what the frame has at its place, in the last bit too."""
     message = seen.message
@@ -164,10 +176,6 @@ def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterato
                 f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
                 "low bits, or another place"
             )
-    if message.operation in (EncodeWindows.name, StartWindows.name):
-        told = tuple(message.payload["frame"].tolist())
-        if told != truth.shape[:2]:
-            yield f"was told a frame of {told} pixels instead of {truth.shape[:2]}"
 
 
 def _shares(

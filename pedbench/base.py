@@ -58,7 +58,18 @@ class Plugin:
         return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").strip()
 
     def prepare(self, device: str) -> None:
-        """Load weights and heavy libraries; the only place that may. Called once a process."""
+        """Load weights and heavy libraries; the only place that may. Called once a process.
+
+        Raises:
+            PluginUnavailable: Something optional is not installed.
+        """
+
+
+class PluginUnavailable(RuntimeError):
+    """Something optional that a plugin needs is not installed, so its measurements are skipped.
+
+    The message says what is missing, and how to get it.
+    """
 
 
 @dataclass(kw_only=True)
@@ -99,6 +110,15 @@ class Defense(Plugin, ABC):
     def servers(self) -> int:
         """How many servers the defense calls."""
         return 1
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Weights of the networks that the defense runs, which its measurements' identity depends on.
+
+        By default those that the parameter `weights` names.
+        """
+        weights = self.params.get("weights")
+        return (weights,) if weights else ()
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
         """The largest share of the frame's pixels that one server may receive for one request.
@@ -267,7 +287,7 @@ class Networks(ABC):
         """The `segment_anything.modeling.Sam` of a variant.
 
         Args:
-            weights: original, fine-tuned, reordered, windowed, dropped or small.
+            weights: original, fine-tuned, reordered, windowed, dropped, small, blurred, pixelated or prolonged.
         """
 
 

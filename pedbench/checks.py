@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pedbench.base import PluginUnavailable
 from pedbench.registry import Kind, PluginSpec, Registry, load
 from pedbench.types import Picture
 
@@ -60,6 +61,8 @@ def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
 
     try:
         examine()
+    except PluginUnavailable as missing:
+        return Outcome(rule, skipped=str(missing))
     except BrokenRule as broken:
         return Outcome(rule, problem=str(broken))
     except MissingWeightsError as missing:

@@ -125,6 +125,28 @@ def mask_to_frame(mask: Mask, size: Size) -> Mask:
     return covered
 
 
+def box_to_frame(box: tuple[float, float, float, float], size: Size, new_size: Size) -> Mask:
+    """Carry a box to the frame: all pixels that it touches.
+
+    Args:
+        box: x, y, width, height in pixels of the original picture.
+        size: Height and width of the original picture.
+        new_size: Height and width of the frame.
+
+    Returns:
+        (h, w) bool; empty for a box without an area in the picture.
+    """
+    left, top, width, height = box
+    corners = scale_boxes(np.array([[left, top, left + width, top + height]]), size, new_size)[0]
+    low, high = corners[:2].clip(0), np.minimum(corners[2:], new_size[::-1])
+    covered = np.zeros(new_size, np.bool_)
+    if (low < high).all():
+        # What rounding adds to a box that ends between two pixels does not touch a further one.
+        first, last = np.floor(low + _ROUNDING).astype(int), np.ceil(high - _ROUNDING).astype(int)
+        covered[first[1] : last[1], first[0] : last[0]] = True
+    return covered
+
+
 def _mean_over_cells(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
     """Means over `count` equal stretches of the first axis, which need not end between two entries."""
     length = len(values)

@@ -15,8 +15,8 @@ from pedbench.base import Disclosure, Networks, Operation
 from pedbench.models.stages import window_grid
 from pedbench.types import Mask, MessageFacts, Patch, Prior, Received, Tokens, View
 
-# Own operations may carry sizes and places beside content: so many values a patch or token group.
-_PLACE_VALUES = 16
+# Own operations may carry sizes and places beside content: so many bytes other than zero.
+_PATCH_PLACE, _TOKEN_PLACE, _MESSAGE = 8, 4, 64
 _MOST_SUBSETS = 5000
 
 
@@ -99,6 +99,7 @@ def build_view(
                 bytes_in=message.bytes_in,
                 bytes_out=message.bytes_out,
                 received=message.received,
+                arguments=dict(message.arguments),
             )
             for message in (observation.message for observation in held)
         ),
@@ -210,12 +211,21 @@ def _unexplained(
             )
     if type(operation).__module__.startswith("pedbench.offload."):
         return ""
-    explained = sum(patch.picture.size for patch in patches) + sum(held.values.size for held in tokens)
-    allowed = explained + _PLACE_VALUES * (len(patches) + sum(len(held.positions) for held in tokens))
-    found = sum(np.count_nonzero(array) for array in (message.payload or {}).values())
-    if found > allowed:
-        return f"{message.operation} carries {found} values and shows {explained} of them"
+    explained = sum(map(_shown, patches)) + sum(held.values.nbytes for held in tokens)
+    beside = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(held.positions) for held in tokens)
+    found = sum(
+        np.count_nonzero(np.frombuffer(array.tobytes(), np.uint8))
+        for array in (message.payload or {}).values()
+    )
+    if found > explained + beside + _MESSAGE:
+        return f"{message.operation} carries {found} bytes and shows {explained} of them"
     return ""
+
+
+def _shown(patch: Patch) -> int:
+    """Bytes that a patch's picture tells: one a value where all are levels of 8 bits."""
+    levels = patch.picture * np.float32(255)
+    return patch.picture.size if np.abs(levels - np.rint(levels)).max() < 1e-3 else patch.picture.nbytes
 
 
 def _patch_size(message: Received, networks: Networks) -> int:

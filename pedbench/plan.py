@@ -42,6 +42,7 @@ class DefensePlan:
         geometry: One cell per coalition rule: what was received, without any attack.
         privacy: One cell per coalition rule and attack.
         latency: Absent where the suite does not time this defense.
+        weights: sha256 of the weights that enter its cells' identity, by the network's name.
     """
 
     planned: Planned
@@ -49,6 +50,7 @@ class DefensePlan:
     geometry: tuple[Cell, ...]
     privacy: tuple[tuple[Planned, Cell], ...]
     latency: Cell | None
+    weights: dict[str, str]
 
     @property
     def defense(self) -> Defense:
@@ -72,7 +74,6 @@ class Plan:
     dataset: Dataset
     selection: tuple[int, ...]
     family: Family
-    weights: dict[str, str]
     metrics: tuple[Metric, ...]
     attacks: tuple[Planned, ...]
     defenses: tuple[DefensePlan, ...]
@@ -104,14 +105,13 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
             f"dataset {suite.dataset.name} holds {len(ids)} readable pictures, fewer than the limit of "
             f"{suite.dataset.limit}. Lower the limit, or leave it out to take all."
         )
-    weights = family.digests()
     base = Cell(
         kind="utility",
         dataset=dataset.name,
         revision=dataset.revision,
         selection=selection_hash(ids),
         model=family.name,
-        weights=hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest(),
+        weights="",
         defense=PluginIdentity(name="", version=0),
         seed=suite.seed,
     )
@@ -127,10 +127,11 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         dataset=dataset,
         selection=tuple(range(len(ids))),
         family=family,
-        weights=weights,
         metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
         attacks=attacks,
-        defenses=tuple(_defense_plan(choice, base, suite, attacks, registry) for choice in suite.defenses),
+        defenses=tuple(
+            _defense_plan(choice, base, suite, attacks, registry, family) for choice in suite.defenses
+        ),
     )
 
 
@@ -140,10 +141,17 @@ def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
 
 
 def _defense_plan(
-    choice: DefenseChoice, base: Cell, suite: ResolvedSuite, attacks: Sequence[Planned], registry: Registry
+    choice: DefenseChoice,
+    base: Cell,
+    suite: ResolvedSuite,
+    attacks: Sequence[Planned],
+    registry: Registry,
+    family: Family,
 ) -> DefensePlan:
     planned = _planned("defenses", choice, registry)
-    base = replace(base, defense=planned.identity)
+    weights = family.digests(planned.plugin.networks)
+    digest = hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest()
+    base = replace(base, defense=planned.identity, weights=digest)
     floors = selection_hash(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )
@@ -171,6 +179,7 @@ def _defense_plan(
             for attack in attacks
         ),
         latency=replace(base, kind="latency", link=LINK, dtype=DTYPE) if choice.latency else None,
+        weights=weights,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
@@ -16,7 +17,12 @@ Better = Literal["higher", "lower"]
 SIZES = {"S": ("S",), "M": ("M",), "L": ("L",), "ML": ("M", "L")}
 """COCO's size classes, and medium and large together."""
 
-EXPOSURE_LEVELS = {"exposure >= 50 %": 0.5, "exposure >= 90 %": 0.9, "exposure 100 %": 1.0}
+SECRETS = {"text": ("text",), "face": ("face",)}
+
+EXPOSURE_LEVELS = {">= 50 %": 0.5, ">= 90 %": 0.9, "100 %": 1.0}
+
+ANY_PIXEL = {"> 0 %": np.nextafter(0, 1)}
+"""Of secrets also the first pixel counts: it shows which ones a defense that keeps them home has missed."""
 
 _VERSION = 1
 """Of the metrics defined here; those of plugins have their own."""
@@ -52,20 +58,25 @@ def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
 
     Args:
         values: Of one geometry cell: `visible share` per coalition, `content share` per server, `exposure` per
-            annotation (already the largest over coalitions), with its size class as tag.
+            annotation and `secret exposure` per secret (already the largest over coalitions), with the size
+            class or the secret's kind as tag.
     """
     result = []
     for name in ("visible share", "content share"):
         rows = values[values["metric"] == name]
         if not rows.empty:
             result.append(_value(name, "", mean(worst_coalition(rows, "lower")), "privacy", "lower"))
-    exposed = values[values["metric"] == "exposure"]
-    for name, level in EXPOSURE_LEVELS.items():
-        reached = exposed.assign(value=(exposed["value"] >= level).astype(float))
-        for region, members in {"all": None, **SIZES}.items():
-            rows = reached if members is None else reached[reached["tag"].isin(members)]
-            if not rows.empty:
-                result.append(_value(name, region, mean(rows), "privacy", "lower"))
+    for metric, levels, tags in (
+        ("exposure", EXPOSURE_LEVELS, SIZES),
+        ("secret exposure", {**ANY_PIXEL, **EXPOSURE_LEVELS}, SECRETS),
+    ):
+        exposed = values[values["metric"] == metric]
+        for name, level in levels.items():
+            reached = exposed.assign(value=(exposed["value"] >= level).astype(float))
+            for region, members in {"all": None, **tags}.items():
+                rows = reached if members is None else reached[reached["tag"].isin(members)]
+                if not rows.empty:
+                    result.append(_value(f"{metric} {name}", region, mean(rows), "privacy", "lower"))
     return tuple(result)
 
 

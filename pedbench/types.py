@@ -101,7 +101,8 @@ class Tokens:
     Attributes:
         values: (n, C) float32, one row a token.
         positions: (n, 2) int, row and column of each token in the encoder's grid, as the message states them.
-            Deeper tokens may lie beyond the frame: there, too, they have mixed with what is inside.
+            They may lie beyond the frame: deeper ones have mixed with what is inside, and a position embedding
+            shows there, too.
         depth: How many blocks they went through; 0 right after the patch embedding, with or without position
             embedding.
     """
@@ -179,7 +180,7 @@ class Prior:
 
 @dataclass(frozen=True, kw_only=True)
 class MessageFacts:
-    """What is known of a message without its content: traffic metadata."""
+    """What is known of a message without its content: traffic metadata, and the call's declared arguments."""
 
     server: int
     request: int
@@ -188,6 +189,7 @@ class MessageFacts:
     bytes_in: int
     bytes_out: int
     received: float
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 from segment_anything.utils.transforms import ResizeLongestSide
 
 from pedbench.frame import (
+    box_to_frame,
     frame_size,
     from_uint8,
     mask_to_frame,
@@ -84,3 +85,21 @@ def test_a_thin_object_does_not_vanish() -> None:
     assert not mask_to_frame(mask, (10, 10)).any()
     mask[33, 57] = True
     assert np.argwhere(mask_to_frame(mask, (10, 10))).tolist() == [[3, 5]]
+
+
+@pytest.mark.parametrize("new", [(30, 40), (15, 20), (48, 64)])
+def test_a_box_takes_every_pixel_that_it_touches(new: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        left, top = rng.uniform(-5, 35, 2)
+        width, height = rng.uniform(0, 20, 2)
+        found = box_to_frame((left, top, width, height), (30, 40), new)
+        scale = new[0] / 30
+        for row, column in np.ndindex(new):
+            down = min((row + 1) / scale, top + height) - max(row / scale, top)
+            across = min((column + 1) / scale, left + width) - max(column / scale, left)
+            if min(abs(down), abs(across)) > 1e-4:
+                assert found[row, column] == (down > 0 and across > 0)
+    assert box_to_frame((2, 3, 4, 5), (30, 40), (30, 40)).sum() == 20
+    assert not box_to_frame((2, 3, 0, 5), (30, 40), (30, 40)).any()
+    assert not box_to_frame((41, 3, 4, 5), (30, 40), (30, 40)).any()

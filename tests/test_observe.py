@@ -16,7 +16,7 @@ def received(server: int, request: int = 0) -> Received:
         request=request,
         sequence=server,
         payload={},
-        arguments={},
+        arguments={"last": "3"},
         unexplained="",
         bytes_in=10,
         bytes_out=20,
@@ -85,4 +85,5 @@ def test_a_view_pools_its_coalition_alone() -> None:
     assert not exact.degraded
     assert not degraded.patches
     assert [held.top for held in degraded.degraded] == [0, 2]
+    assert exact.messages[0].arguments == {"last": "3"}
     assert (exact.messages[0].bytes_in, exact.messages[0].bytes_out) == (10, 20)

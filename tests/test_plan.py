@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pedbench.models.family import MINI
+from pedbench.models.family import MINI, Family
 from pedbench.plan import Plan, make_plan
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve
@@ -30,9 +31,9 @@ SUITE: dict[str, Any] = {
 }
 
 
-def plan(**changes: Any) -> Plan:
+def plan(family: Family = MINI, **changes: Any) -> Plan:
     registry = Registry([PLUGINS / "two_requests.py", PLUGINS / "black.py"])
-    return make_plan(resolve(Suite.model_validate(SUITE | changes), Overrides(), registry), registry, MINI)
+    return make_plan(resolve(Suite.model_validate(SUITE | changes), Overrides(), registry), registry, family)
 
 
 def test_every_measurement_is_a_cell_of_its_own() -> None:
@@ -61,6 +62,37 @@ def test_the_selection_is_part_of_a_cell_and_its_place_in_the_suite_is_not() -> 
 def test_what_a_suite_says_twice_is_measured_once() -> None:
     twice = plan(coalitions=SUITE["coalitions"] * 2, utility=SUITE["utility"] * 2)
     assert [cell.cell_id for cell in twice.cells()] == [cell.cell_id for cell in plan().cells()]
+
+
+def test_further_weights_are_part_of_the_cells_that_use_them(tmp_path: Path) -> None:
+    defenses = [
+        {"name": "on_device", "sweep": {"weights": ["original", "prolonged"]}},
+        {"name": "gaussian_blur", "sweep": {"weights": ["original", "fine-tuned"]}},
+    ]
+    extra = tmp_path / "blur-mini.safetensors"
+    assert MINI.blurred is not None
+    assert MINI.prolonged is not None
+    family = replace(
+        MINI,
+        blurred=replace(MINI.blurred, file=extra),
+        prolonged=replace(MINI.prolonged, file=tmp_path / "absent"),
+    )
+
+    def ids() -> dict[str, set[str]]:
+        made = plan(family, defenses=defenses)
+        assert made.defenses[0].weights == MINI.digests()
+        return {each.defense.label: {cell.cell_id for cell in each.cells()} for each in made.defenses}
+
+    before = ids()
+    extra.write_bytes(b"one")
+    one = ids()
+    extra.write_bytes(b"another")
+    other = ids()
+    tuned = "gaussian_blur(weights=fine-tuned)"
+    assert len(before) == 4
+    for label, cells in before.items():
+        assert (cells == one[label] == other[label]) == (label != tuned)
+    assert not one[tuned] & other[tuned]
 
 
 def test_axes_can_be_left_out() -> None:

@@ -67,6 +67,39 @@ def test_what_is_visible_is_what_was_sent(small_run: Any) -> None:
     assert max(shares("random_payload")) < 1e-3
 
 
+def test_secrets_are_exposed_as_far_as_their_windows(small_run: Any) -> None:
+    from pedbench.models.architectures import SAM_MINI
+    from pedbench.offload.assignment import assign
+    from pedbench.plugins.datasets.scenes import Scenes
+
+    expected: dict[tuple[str, int], float] = {}
+    dataset = Scenes(count=8)
+    for sample in (dataset[index] for index in range(4)):
+        height, width = sample.image.shape[:2]
+        windows = SAM_MINI.grid.active((height, width))
+        owners = assign("dispersed", windows, 3, np.random.default_rng(0))
+        for number, secret in enumerate(sample.secrets):
+            left, top, w, h = secret.box
+            pixels = [
+                (row // 64, column // 64)
+                for row in range(int(top), min(height, int(np.ceil(top + h))))
+                for column in range(int(left), min(width, int(np.ceil(left + w))))
+            ]
+            held = max(sum(pixel in part for pixel in pixels) for part in owners.values())
+            expected[sample.id, number] = held / len(pixels)
+    assert len(expected) > 6
+    one, together = (
+        small_run.values(record).query("metric == 'secret exposure'")
+        for record in small_run.of("ped_sam", attack="")
+    )
+    found = dict(zip(zip(one["image"], one["annotation"], strict=True), one["value"], strict=True))
+    assert found == pytest.approx(expected)
+    assert set(together["value"]) == {1}
+    assert set(one["tag"]) <= {"text", "face"}
+    nothing = small_run.values(small_run.of("on_device", attack="")[0])
+    assert set(nothing.query("metric == 'secret exposure'")["value"]) == {0}
+
+
 def test_controls_hold(small_run: Any) -> None:
     from pedbench.controls import controls
 

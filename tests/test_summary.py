@@ -62,6 +62,10 @@ def test_geometry_takes_the_worst_coalition_and_the_largest_server() -> None:
         ("a", "exposure", "", 0.5, "S"),
         ("a", "exposure", "", 0.95, "L"),
         ("b", "exposure", "", 1.0, "M"),
+        ("a", "secret exposure", "", 0.0, "text"),
+        ("a", "secret exposure", "", 0.01, "text"),
+        ("b", "secret exposure", "", 0.9, "text"),
+        ("b", "secret exposure", "", 1.0, "face"),
     ]
     values = pd.DataFrame(rows, columns=["image", "metric", "servers", "value", "tag"])
     found = {key: metric.value for key, metric in by_name(geometry_metrics(values)).items()}
@@ -72,6 +76,21 @@ def test_geometry_takes_the_worst_coalition_and_the_largest_server() -> None:
     assert found["exposure 100 %", "all"] == pytest.approx(1 / 3)
     assert found["exposure >= 90 %", "S"] == 0
     assert found["exposure 100 %", "ML"] == pytest.approx(1 / 2)
+    of_secrets = {key: value for key, value in found.items() if key[0].startswith("secret")}
+    assert of_secrets == {
+        ("secret exposure > 0 %", "all"): pytest.approx(3 / 4),
+        ("secret exposure > 0 %", "text"): pytest.approx(2 / 3),
+        ("secret exposure > 0 %", "face"): 1,
+        ("secret exposure >= 50 %", "all"): pytest.approx(1 / 2),
+        ("secret exposure >= 50 %", "text"): pytest.approx(1 / 3),
+        ("secret exposure >= 50 %", "face"): 1,
+        ("secret exposure >= 90 %", "all"): pytest.approx(1 / 2),
+        ("secret exposure >= 90 %", "text"): pytest.approx(1 / 3),
+        ("secret exposure >= 90 %", "face"): 1,
+        ("secret exposure 100 %", "all"): pytest.approx(1 / 4),
+        ("secret exposure 100 %", "text"): 0,
+        ("secret exposure 100 %", "face"): 1,
+    }
 
 
 def test_privacy_takes_the_worst_coalition_of_each_metric() -> None:

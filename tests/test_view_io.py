@@ -34,6 +34,7 @@ def _view() -> View:
                 bytes_in=9,
                 bytes_out=7,
                 received=1.25,
+                arguments={"weights": "original"},
             ),
         ),
         description={"name": "ped_sam", "params": {"servers": 3}, "weights": None},

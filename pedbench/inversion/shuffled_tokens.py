@@ -38,14 +38,15 @@ def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> T
     and windows are put together such that neighbours continue each other.
 
     Args:
-        view: Holds tokens, of each window all that lie in the frame, every window at another place.
+        view: Holds tokens, of each window all that lie in the frame, every window at another place. What lies
+            beyond the frame is left aside.
         reader: Of the network that made them.
         rng: For the search.
 
     Raises:
         ValueError: A window's tokens fill no rectangle.
     """
-    windows = _windows(view.tokens, reader.window)
+    windows = _windows(reader.inside(view, view.tokens), reader.window)
     places = [window.stated for window in windows]
     found = _by_position(windows, places, reader)
     if found is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -65,16 +65,21 @@ class TokenReader:
         planes = np.clip(flat, 0, 1).astype(np.float32).reshape(-1, 3, side, side)
         return list(planes.transpose(0, 2, 3, 1))
 
+    def inside(self, view: View, tokens: Sequence[Tokens]) -> tuple[Tokens, ...]:
+        """The tokens that hold part of the frame; the canvas, which all have tokens of, may be larger."""
+        found = []
+        for held in tokens:
+            kept = (held.positions * self.embedding.side < view.frame_size).all(axis=1)
+            found.append(replace(held, values=held.values[kept], positions=held.positions[kept]))
+        return tuple(found)
+
     def patches(self, view: View, tokens: Sequence[Tokens], estimator: Estimator) -> tuple[Patch, ...]:
         """Tokens as pictures at the places that go with them, cut at the frame."""
         side, (height, width) = self.embedding.side, view.frame_size
         found = []
-        for held in tokens:
-            # The canvas, which all have tokens of, may be larger than the frame.
-            inside = (held.positions * side < view.frame_size).all(axis=1)
-            positions = held.positions[inside]
-            values = self.centred(held.values[inside].astype(np.float64), positions)
-            corners = (positions * side).tolist()
+        for held in self.inside(view, tokens):
+            values = self.centred(held.values.astype(np.float64), held.positions)
+            corners = (held.positions * side).tolist()
             for picture, (top, left) in zip(self.pictures(values, estimator), corners, strict=True):
                 cut = picture[: height - top, : width - left]
                 found.append(Patch(picture=cut, top=top, left=left, server=held.server, request=held.request))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pedbench.attack_pool import AttackPool
-from pedbench.base import Networks
+from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.frame import to_frame
 from pedbench.models.stages import window_grid
@@ -113,6 +113,8 @@ class Outcome:
         """Whatever is raised inside spoils these cells, and the run goes on with the others."""
         try:
             yield
+        except PluginUnavailable as error:
+            self.spoil(cells, "skipped", str(error))
         except (AuditError, DisclosureError) as error:
             self.spoil(cells, "invalid", f"{where}: {error}")
         except Exception as error:

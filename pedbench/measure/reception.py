@@ -11,7 +11,7 @@ import numpy as np
 from pedbench.audit import audit, same_messages, visible_mask
 from pedbench.cell import Cell, CoalitionRule
 from pedbench.exposure import exposed_shares
-from pedbench.frame import mask_to_frame
+from pedbench.frame import box_to_frame, mask_to_frame
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.observe import Observation, build_view, coalitions, content_shares, footprints, observe
 from pedbench.offload.passes import Pass
@@ -168,6 +168,18 @@ def _geometry(
                 "metric": "exposure",
                 "value": share,
                 "tag": sizes[annotation],
+            }
+        )
+    original = (sample.image.shape[0], sample.image.shape[1])
+    boxes = {index: box_to_frame(secret.box, original, size) for index, secret in enumerate(sample.secrets)}
+    for index, share in exposed_shares(boxes, [mask for _, mask in visible]).items():
+        rows.append(
+            {
+                "image": sample.id,
+                "annotation": index,
+                "metric": "secret exposure",
+                "value": share,
+                "tag": sample.secrets[index].kind,
             }
         )
     return rows

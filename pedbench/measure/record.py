@@ -67,7 +67,7 @@ def make_record(
             run_id=run_dir.name,
             device=device,
             sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
-            weights=plan.weights | models,
+            weights=of.weights | models,
         ),
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -17,7 +18,17 @@ from pedbench.models.checkpoints import CheckpointError, load
 from pedbench.models.reorder import VARIANTS, variant
 from pedbench.models.sam import build_sam, randomise
 
-Weights = Literal["original", "fine-tuned", "reordered", "windowed", "dropped", "small"]
+Weights = Literal[
+    "original",
+    "fine-tuned",
+    "reordered",
+    "windowed",
+    "dropped",
+    "small",
+    "blurred",
+    "pixelated",
+    "prolonged",
+]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -47,16 +58,34 @@ class Family:
         original: The undefended network; the training-free variants derive from it.
         fine_tuned: The same in PED order, trained on.
         small: A small network for the device alone; None where the family has none.
+        blurred: The original trained on by `fine_tuned`'s recipe, on blurred pictures; None likewise, as below.
+        pixelated: The same on pixelated pictures.
+        prolonged: The original trained as long as `fine_tuned` was.
     """
 
     name: str
     original: Member
     fine_tuned: Member
     small: Member | None = None
+    blurred: Member | None = None
+    pixelated: Member | None = None
+    prolonged: Member | None = None
 
-    def digests(self) -> dict[str, str]:
-        """sha256 of each weights file that is there, by the network's name."""
-        members = [member for member in (self.original, self.fine_tuned, self.small) if member is not None]
+    def digests(self, used: Collection[str] = ()) -> dict[str, str]:
+        """sha256 of each weights file that is there, by the network's name.
+
+        Args:
+            used: Weights that a defense uses. Those of `blurred`, `pixelated` and `prolonged` count only where
+                they are used, so that they change the identity of no other measurement.
+        """
+        further = {"blurred": self.blurred, "pixelated": self.pixelated, "prolonged": self.prolonged}
+        named = [
+            self.original,
+            self.fine_tuned,
+            self.small,
+            *(further[name] for name in further if name in used),
+        ]
+        members = [member for member in named if member is not None]
         return {
             member.architecture.name: _digest(member.file)
             for member in members
@@ -69,14 +98,23 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _asset(architecture: Architecture) -> Member:
+def _asset(architecture: Architecture, name: str = "") -> Member:
+    architecture = replace(architecture, name=name or architecture.name)
     name = architecture.name
     return Member(
         architecture=architecture, file=ASSETS / f"{name}.safetensors", source=f"pedbench train {name}"
     )
 
 
-MINI = Family(name="mini", original=_asset(SAM_MINI), fine_tuned=_asset(PED_MINI), small=_asset(SAM_TINY))
+MINI = Family(
+    name="mini",
+    original=_asset(SAM_MINI),
+    fine_tuned=_asset(PED_MINI),
+    small=_asset(SAM_TINY),
+    blurred=_asset(SAM_MINI, "blur-mini"),
+    pixelated=_asset(SAM_MINI, "pixelate-mini"),
+    prolonged=_asset(SAM_MINI, "sam-mini-prolonged"),
+)
 _REAL = {item.name: item for item in (VIT_B, VIT_L, VIT_H)}
 FAMILIES = (MINI.name, *_REAL)
 
@@ -138,11 +176,18 @@ def load_network(
         raise ValueError(f"unknown weights {weights!r}; known: {', '.join(WEIGHTS)}")
     if weights in VARIANTS and weights != "original":
         return variant(load_network(of, "original", device, dtype, random_seed), weights)
-    members = {"original": of.original, "fine-tuned": of.fine_tuned, "small": of.small}
+    members = {
+        "original": of.original,
+        "fine-tuned": of.fine_tuned,
+        "small": of.small,
+        "blurred": of.blurred,
+        "pixelated": of.pixelated,
+        "prolonged": of.prolonged,
+    }
     member = members[weights]
     if member is None:
         raise ValueError(
-            f"the {of.name} family has no small network; choose other weights or the mini family"
+            f"the {of.name} family has no {weights} network; choose other weights or the mini family"
         )
     if random_seed is None:
         sam = load(_verified(member), member.architecture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -127,6 +128,26 @@ class WindowGrid:
     def active(self, frame: tuple[int, int]) -> tuple[Window, ...]:
         """Windows that hold at least one pixel of a frame of height and width `frame`, row by row."""
         return tuple(window for window in self.windows if self.tile(window, frame).area)
+
+    def touched(
+        self, boxes: Iterable[tuple[float, float, float, float]], frame: tuple[int, int], margin: float = 0.0
+    ) -> tuple[Window, ...]:
+        """Windows with a part of the frame that some box reaches into, row by row.
+
+        Args:
+            boxes: x, y, width, height in pixels of the frame.
+            frame: Height and width of the frame.
+            margin: Pixels by which boxes grow on every side.
+        """
+        grown = [(x - margin, y - margin, x + w + margin, y + h + margin) for x, y, w, h in boxes]
+
+        def reached(tile: Tile) -> bool:
+            return any(
+                left < tile.right and right > tile.left and top < tile.bottom and bottom > tile.top
+                for left, top, right, bottom in grown
+            )
+
+        return tuple(window for window in self.active(frame) if reached(self.tile(window, frame)))
 
     def partition(self, grid: Array) -> Array:
         """Cut a token grid into windows, as `segment_anything`'s `window_partition` does.

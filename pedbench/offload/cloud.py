@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -12,11 +12,11 @@ import torch
 from pedbench.base import Embedding, Networks
 from pedbench.offload.pending import Pending
 from pedbench.offload.scatter import PAYLOADS, gather_windows, pixels_per_server, window_payloads
-from pedbench.offload.tiles import stages, to_bytes
+from pedbench.offload.tiles import embed_tiles, stages, to_bytes
 from pedbench.offload.timing import Clock
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
-from pedbench.types import Assignment, Exchange, Payload, Picture
+from pedbench.types import Assignment, Exchange, Payload, Picture, Window
 
 
 class DisclosureError(ValueError):
@@ -192,6 +192,7 @@ class Cloud:
         frame: Picture,
         assignment: Assignment,
         *,
+        home: Sequence[Window] = (),
         weights: str = "fine-tuned",
         payload: str = "pixels",
         reply: str = "float32",
@@ -202,8 +203,9 @@ class Cloud:
 
         Args:
             frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
-            assignment: Per server its windows. Together they must hold the frame; a server without windows
-                gets no message.
+            assignment: Per server its windows. With those at home they must hold the frame; a server without
+                windows gets no message.
+            home: Windows that no server gets: the edge runs the window stage on them, while servers compute.
             weights: Which network; its window blocks must come first.
             payload: `pixels` (uint8), or tokens after the patch embedding as float16 or float32.
             reply: How tokens come back.
@@ -226,10 +228,13 @@ class Cloud:
         stage = stages(network)[0]
         with self.clock.preparing():
             pixels = to_bytes(frame)
-            self.give(pixels_per_server(assignment, self._frame_size, stage.grid))
+            self.give(pixels_per_server(assignment, self._frame_size, stage.grid, home))
             payloads = window_payloads(network, pixels, assignment, payload)
         operation = "encode_windows" if payload == "pixels" else "encode_window_tokens"
         pendings = self.send(payloads, operation, {"weights": weights, "reply": reply})
         self.streamed.update((server, pending.sequence) for server, pending in pendings.items())
+        crops = [pixels[stage.grid.tile(window, self._frame_size).slices] for window in home]
+        kept = dict(zip(home, stage(embed_tiles(network, crops), home), strict=True)) if home else {}
         order = {server: tuple(sorted(windows)) for server, windows in assignment.items()}
-        return stage.assemble(gather_windows(pendings, order, network.device), self._frame_size)
+        gathered = gather_windows(pendings, order, network.device)
+        return stage.assemble({**kept, **gathered}, self._frame_size)

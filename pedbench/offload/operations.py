@@ -26,6 +26,7 @@ from pedbench.offload.payloads import (
     encoded,
     holding,
     places,
+    same_bits,
     token_places,
 )
 from pedbench.offload.tiles import crop_tiles, embed_tiles, stages, to_picture, tokens_to_tiles
@@ -114,7 +115,7 @@ class EncodeWindowTokens(Operation):
         tokens = payload["tokens"]
         positions = token_places(windows, grid)
         inside = holding(positions, grid, frame)
-        if (tokens[~inside] != _beyond_frame(network, tokens, positions, grid)[~inside]).any():
+        if not same_bits(tokens[~inside], _beyond_frame(network, tokens, positions, grid)[~inside]):
             raise ValueError(f"tokens carry something beyond the frame of {frame} pixels")
         tiles = tokens_to_tiles(network, torch.tensor(tokens))
         if tiles is None:

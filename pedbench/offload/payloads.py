@@ -55,6 +55,11 @@ def holding(
     return found
 
 
+def same_bits(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> bool:
+    """Whether two arrays are the same in every bit: zeros have signs, and those could say something."""
+    return found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
+
+
 def encoded(values: torch.Tensor, arguments: Mapping[str, str]) -> npt.NDArray[Any]:
     """A reply's array in the dtype that the call asks for."""
     return to_dtype(values.float().cpu().numpy(), arguments["reply"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,22 @@ PAYLOADS = ("pixels", "tokens16", "tokens32")
 _TOKEN_DTYPES = {"tokens16": "float16", "tokens32": "float32"}
 
 
-def pixels_per_server(assignment: Assignment, frame: tuple[int, int], grid: WindowGrid) -> dict[int, int]:
+def pixels_per_server(
+    assignment: Assignment, frame: tuple[int, int], grid: WindowGrid, home: Collection[Window] = ()
+) -> dict[int, int]:
     """Pixels of the frame that each server would get.
+
+    Args:
+        home: Windows that no server gets.
 
     Raises:
         ValueError: A window is missing, stands twice or holds nothing of the frame.
     """
-    assigned = [window for windows in assignment.values() for window in windows]
+    assigned = [*home, *(window for windows in assignment.values() for window in windows)]
     if sorted(assigned) != sorted(grid.active(frame)):
         raise ValueError(
             f"expected each of the windows {grid.active(frame)} once, found the assignment {dict(assignment)}"
+            + (f", and at home {sorted(home)}" if home else "")
         )
     return {
         server: sum(grid.tile(window, frame).area for window in windows)

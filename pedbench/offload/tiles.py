@@ -16,6 +16,9 @@ from pedbench.types import Picture, Window
 
 Bytes = npt.NDArray[np.uint8]
 
+_STRAY = 0.01
+"""Share of levels out of 0..255 from which tokens are none of pixels."""
+
 _STAGES: WeakKeyDictionary[Any, tuple[WindowStage, GlobalStage]] = WeakKeyDictionary()
 
 
@@ -131,7 +134,8 @@ def tokens_to_tiles(network: Any, tokens: torch.Tensor) -> Bytes | None:
         tokens: (n, window, window, C) as `embed_tiles` returns them, possibly rounded.
 
     Returns:
-        (n, side, side, 3) tiles; None when the embedding has fewer channels than a patch has values.
+        (n, side, side, 3) tiles; None when the embedding has fewer channels than a patch has values, or when
+        these tokens are none of pixels: what is noisy says more than 8 bits would show.
     """
     projection = network.image_encoder.patch_embed.proj
     channels, _, patch, _ = projection.weight.shape
@@ -140,8 +144,12 @@ def tokens_to_tiles(network: Any, tokens: torch.Tensor) -> Bytes | None:
     inverse = torch.linalg.pinv(projection.weight.flatten(1).double())
     flat = (tokens.double() - projection.bias.double()) @ inverse.T
     count, window = tokens.shape[:2]
-    values = flat.reshape(count, window, window, 3, patch, patch).permute(0, 3, 1, 4, 2, 5)
-    pixels = values.reshape(count, 3, window * patch, window * patch)
-    levels = pixels * network.pixel_std.double() + network.pixel_mean.double()
-    tiles: Bytes = levels.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    values = flat.reshape(count, window, window, 3, patch, patch)
+    levels = values * network.pixel_std.double() + network.pixel_mean.double()
+    # Zero is what stands beyond the token grid.
+    found = levels[tokens.any(dim=-1)]
+    if ((found < -1) | (found > 256)).double().mean() > _STRAY:
+        return None
+    pixels = levels.permute(0, 1, 4, 2, 5, 3).reshape(count, window * patch, window * patch, 3)
+    tiles: Bytes = pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return tiles

@@ -32,6 +32,7 @@ TERMS: Mapping[str, str] = {
     "one server received in any form",
     "exposure": "part of the objects of which one coalition sees at least the stated share; no model is "
     "involved",
+    "secret exposure": "the same of words and faces, by their boxes; > 0 % counts those of which a pixel is seen",
     "leakage": "1 - d(guess) / d(best floor that received nothing), whole frame, visible pixels pasted in: "
     "1 is an exact copy, 0 is what anybody could have guessed",
     "advantage": "1 - d(guess) / d(best floor that received the same), hidden part only: 0 is nothing beyond "

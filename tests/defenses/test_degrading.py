@@ -41,6 +41,25 @@ def test_strengths_without_sense_are_refused() -> None:
         Downsample(factor=1)
 
 
+@pytest.mark.parametrize(
+    ("defense", "network"),
+    [
+        (GaussianBlur(), "original"),
+        (GaussianBlur(weights="fine-tuned"), "blurred"),
+        (Pixelate(), "original"),
+        (Pixelate(weights="fine-tuned"), "pixelated"),
+    ],
+)
+def test_the_network_that_was_tuned_to_the_degradation_runs(mini: Any, defense: Any, network: str) -> None:
+    frame = mini.picture()
+    done = mini.run(defense, frame)
+    assert done.received[0].arguments["weights"] == network
+    assert done.embedding.network is mini.networks.network(network)
+    assert defense.networks == (network,)
+    with pytest.raises(ValueError, match="weights is 'small'; known: original, fine-tuned"):
+        type(defense)(weights="small")
+
+
 def waves() -> Picture:
     rows, columns = np.mgrid[:240, :320]
     picture = 0.5 + 0.2 * np.sin(rows[..., None] / (5, 7, 9)) + 0.2 * np.cos(columns[..., None] / (9, 6, 8))

@@ -38,10 +38,9 @@ def test_nothing_changes_but_the_order(setting: Any, size: tuple[float, float]) 
         assert sorted(came) == sorted(true[window] for window in stated)
         moved += sum(true[window] != values for window, values in zip(stated, came, strict=True))
     assert moved >= len(windows) / 4
-    # Of what is no part of the frame the view says nothing.
-    patch = grid.patch
-    for held in seen:
-        assert (held.tokens[0].positions * patch < frame.shape[:2]).all()
+    # A position embedding shows beyond the frame, too, so the view holds all that lies in the token grid.
+    rows = sum(np.prod(grid.inside(window)) for window in windows)
+    assert sum(len(held.tokens[0].values) for held in seen) == rows
 
 
 def test_orders_are_drawn_for_every_request(mini: Any) -> None:
@@ -55,29 +54,26 @@ def test_orders_are_drawn_for_every_request(mini: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("hidden", [1.0, -0.0])
 @pytest.mark.parametrize("first", ["0", "1"])
-def test_nothing_hides_beyond_frame_and_grid(setting: Any, first: str) -> None:
-    frame = setting.picture(0.7, 1)
+def test_nothing_hides_beyond_the_grid(setting: Any, first: str, hidden: float) -> None:
+    frame = setting.picture(1, 1)
     message = setting.run(WindowShuffle(), frame).received[0]
     arguments = {**message.arguments, "first": first}
     side = message.payload["tokens"].shape[1]
-    height, width = setting.networks.network("original").image_encoder.pos_embed.shape[1:3]
+    height = setting.networks.network("original").image_encoder.pos_embed.shape[1]
     beyond = 0
     for index, (row, column) in enumerate(message.payload["positions"].tolist()):
         tokens = message.payload["tokens"].copy()
-        tokens[index, -1, -1, 0] += 1
+        tokens[index, -1, -1, 0] = hidden
         payload = {**message.payload, "tokens": tokens}
-        patch = setting.side // height
-        place = row * side + side - 1, column * side + side - 1
-        outside = place[0] >= height or place[1] >= width
-        empty = place[0] * patch >= frame.shape[0] or place[1] * patch >= frame.shape[1]
-        if outside or (empty and first == "0"):
+        if max(row * side + side, column * side + side) > height:
             beyond += 1
             with pytest.raises(ValueError, match="beyond the"):
                 RunBlocks().observe(payload, arguments, setting.networks, 0, 0)
         else:
             assert RunBlocks().observe(payload, arguments, setting.networks, 0, 0)
-    assert beyond or (first == "1" and height % side == 0)
+    assert bool(beyond) == bool(height % side)
 
 
 def test_wrong_parameters_are_refused() -> None:

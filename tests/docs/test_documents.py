@@ -163,3 +163,16 @@ def test_links_lead_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (document.parent / target).exists(), target
+
+
+def test_the_readme_lists_the_plugins_in_the_tree() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for kind in ("defense", "attack"):
+        table = re.search(rf"^\| {kind} \| what .*?\n\n", text, re.MULTILINE | re.DOTALL)
+        assert table
+        listed = {
+            name
+            for line in table.group().strip().splitlines()[2:]
+            for name in re.findall(r"`(\w+)`", line.split("|")[1])
+        }
+        assert listed == {path.stem for path in (ROOT / f"{kind}s").glob("*.py")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,9 +12,18 @@ from typing import Any
 import pytest
 import torch
 
-from pedbench.models.architectures import SAM_MINI, Architecture
+from pedbench.models.architectures import PED_MINI, SAM_MINI, Architecture
 from pedbench.models.checkpoints import CheckpointError, save
-from pedbench.models.family import MINI, WEIGHTS, Family, FamilyNetworks, Member, family, load_network
+from pedbench.models.family import (
+    MINI,
+    WEIGHTS,
+    Family,
+    FamilyNetworks,
+    Member,
+    Weights,
+    family,
+    load_network,
+)
 from pedbench.models.reorder import global_blocks
 
 
@@ -30,7 +40,13 @@ def in_folder(folder: Path) -> Family:
         return replace(member, file=folder / member.file.name)
 
     return replace(
-        MINI, original=moved(MINI.original), fine_tuned=moved(MINI.fine_tuned), small=moved(MINI.small)
+        MINI,
+        original=moved(MINI.original),
+        fine_tuned=moved(MINI.fine_tuned),
+        small=moved(MINI.small),
+        blurred=moved(MINI.blurred),
+        pixelated=moved(MINI.pixelated),
+        prolonged=moved(MINI.prolonged),
     )
 
 
@@ -44,6 +60,9 @@ def test_random_networks_of_every_name() -> None:
         "windowed": (),
         "dropped": (),
         "small": (3,),
+        "blurred": (3, 7),
+        "pixelated": (3, 7),
+        "prolonged": (3, 7),
     }
     original = networks.network("original")
     assert networks.network("original") is original
@@ -52,11 +71,18 @@ def test_random_networks_of_every_name() -> None:
 
 
 def test_missing_weights_name_file_and_command(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        load_network(in_folder(tmp_path), "fine-tuned")
-    message = str(caught.value)
-    assert str(tmp_path / "ped-mini.safetensors") in message
-    assert "pedbench train ped-mini" in message
+    names: dict[Weights, str] = {
+        "fine-tuned": "ped-mini",
+        "blurred": "blur-mini",
+        "pixelated": "pixelate-mini",
+        "prolonged": "sam-mini-prolonged",
+    }
+    for weights, name in names.items():
+        with pytest.raises(CheckpointError) as caught:
+            load_network(in_folder(tmp_path), weights)
+        message = str(caught.value)
+        assert str(tmp_path / f"{name}.safetensors") in message
+        assert f"pedbench train {name}" in message
     with pytest.raises(CheckpointError, match=r"no weights were named for ped-vit_b\n.*pass the path"):
         load_network(family("vit_b", original=tmp_path / "b.pth"), "fine-tuned")
 
@@ -83,5 +109,25 @@ def test_names_are_checked() -> None:
         family("mini", original="x.pth")
     with pytest.raises(ValueError, match="unknown weights 'shuffled'"):
         load_network(MINI, "shuffled")
-    with pytest.raises(ValueError, match="vit_b family has no small network"):
-        load_network(family("vit_b"), "small")
+    for weights in ("small", "blurred"):
+        with pytest.raises(ValueError, match=f"vit_b family has no {weights} network"):
+            load_network(family("vit_b"), weights)
+
+
+def test_digests_of_further_networks_are_taken_where_they_are_used(tmp_path: Path) -> None:
+    made = in_folder(tmp_path)
+    for name in ("sam-mini", "blur-mini", "sam-mini-prolonged"):
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    core = {"sam-mini": hashlib.sha256(b"sam-mini").hexdigest()}
+    assert made.digests() == made.digests(["original", "pixelated"]) == core
+    assert made.digests(["blurred"]) == core | {"blur-mini": hashlib.sha256(b"blur-mini").hexdigest()}
+
+
+def test_the_degraded_members_are_those_of_the_original_network(
+    tmp_path: Path, random_sam: Callable[[Architecture], Any]
+) -> None:
+    save(random_sam(SAM_MINI), tmp_path / "blur-mini.safetensors")
+    assert global_blocks(load_network(in_folder(tmp_path), "blurred").image_encoder) == (3, 7)
+    save(random_sam(PED_MINI), tmp_path / "pixelate-mini.safetensors")
+    with pytest.raises(CheckpointError, match="expected pixelate-mini"):
+        load_network(in_folder(tmp_path), "pixelated")

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from pedbench.base import Field, Networks, Operation
 from pedbench.offload.tiles import to_picture
 from pedbench.types import Patch, Payload
@@ -38,6 +40,20 @@ class Liar(Echo):
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
         picture = to_picture(payload["pixels"][:8, :8])
+        return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+
+
+class Coarse(Echo):
+    """Gets floats, and shows them rounded to levels of 8 bits."""
+
+    name = "coarse"
+    request: ClassVar = {"pixels": Field(dtypes=("float32",), shape=("height", "width", 3))}
+    reply: ClassVar = request
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        picture = to_picture(np.rint(payload["pixels"] * 255).clip(0, 255).astype(np.uint8))
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 

@@ -10,14 +10,16 @@ import pytest
 
 from pedbench.audit import Audit, audit, same_messages, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.windows import WindowGrid
 from pedbench.observe import Observation, build_view, footprints, observe
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud, DisclosureError
 from pedbench.offload.edge import Edge
 from pedbench.offload.passes import AuditError, Pass, run_pass
+from pedbench.offload.scatter import window_payloads
 from pedbench.offload.tiles import cut_tiles, embed_windows, to_bytes, to_picture
+from pedbench.offload.timing import Clock
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import METHOD, Call, encode_call
 from pedbench.plugins.defenses.full_offload import FullOffload
@@ -26,7 +28,9 @@ from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.pixelate import Pixelate
 from pedbench.plugins.defenses.random_payload import RandomPayload
-from pedbench.types import Payload, Picture, Prior
+from pedbench.scenes.render import render
+from pedbench.token_audit import TokenAudit
+from pedbench.types import Payload, Picture, Prior, Received
 
 W = "reordered"
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
@@ -106,7 +110,7 @@ def test_full_offload_shows_all_and_the_device_nothing(
     assert not footprints(seen, 3, wide.shape[:2]).any()
 
 
-@pytest.mark.parametrize("defense", [GaussianBlur(weights=W), Pixelate(weights=W)])
+@pytest.mark.parametrize("defense", [GaussianBlur(), Pixelate()])
 def test_degraded_pictures_are_hidden_but_held(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks, defense: Any
 ) -> None:
@@ -121,7 +125,7 @@ def test_degraded_pictures_are_hidden_but_held(
 def test_a_blur_that_does_nothing_is_visible(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
-    defense = GaussianBlur(sigma=1e-6, weights=W)
+    defense = GaussianBlur(sigma=1e-6)
     seen, _ = judge(defense, wide, servers, networks)
     assert visible_mask(view_of(seen, (0,), wide, defense), wide).all()
 
@@ -243,6 +247,50 @@ def test_more_than_declared_is_invalid(
     assert reason in " ".join(found.invalid)
 
 
+def test_a_wrong_size_says_something_under_any_promise(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    @dataclass(kw_only=True)
+    class Blurry(Cheat):
+        disclosure: ClassVar[Disclosure] = "degraded"
+
+    _, found = judge(Blurry(script=told_another_size), wide, servers, networks)
+    assert "was told a frame" in " ".join(found.invalid)
+
+
+@pytest.mark.parametrize("payload", ["tokens16", "tokens32"])
+def test_one_level_of_one_pixel_shows_in_trained_tokens(payload: str) -> None:
+    trained, scene = FamilyNetworks(family=MINI), render(1, 0, "train").image
+    draw = np.random.default_rng(0)
+    edge = Edge(networks=trained, rng=draw, request=0, clock=Clock())
+    for _ in range(5):
+        other = scene.copy()
+        other[draw.integers(scene.shape[0]), draw.integers(scene.shape[1]), draw.integers(3)] ^= 1
+        sent = window_payloads(trained.network(W), other, windows(to_picture(scene), edge), payload)
+        audited = TokenAudit(truth=scene, networks=trained, streamed={(s, s) for s in sent})
+        problems = [
+            why
+            for server, content in sent.items()
+            for why in audited.differences(tokens_received(server, content), content)
+        ]
+        assert len(problems) == 1
+
+
+def tokens_received(server: int, payload: Payload) -> Received:
+    return Received(
+        server=server,
+        operation="encode_window_tokens",
+        request=0,
+        sequence=server,
+        payload=payload,
+        arguments={"weights": W, "reply": "float32"},
+        unexplained="",
+        bytes_in=0,
+        bytes_out=0,
+        received=0.0,
+    )
+
+
 def test_messages_of_a_silent_defense_are_invalid(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
@@ -301,6 +349,11 @@ def by_an_operation_that_shows_a_corner(frame: Picture, edge: Edge, cloud: Cloud
     cloud[0].call("liar", pixels=to_bytes(frame)).result()
 
 
+def in_the_low_bits_of_floats(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    hidden = frame[::-1] / np.float32(1000)
+    cloud[0].call("coarse", pixels=frame + hidden).result()
+
+
 def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     pixels = np.zeros((320, 320, 3), np.uint8)
     pixels[: frame.shape[0]] = to_bytes(frame)
@@ -316,6 +369,7 @@ def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         (in_the_method, "a call of '/pedbench.Server/Call/"),
         (without_a_way_to_pixels, "opaque cannot show its payload"),
         (by_an_operation_that_shows_a_corner, "liar carries"),
+        (in_the_low_bits_of_floats, "coarse carries"),
         (beyond_the_frame, "reaches beyond the frame"),
     ],
 )

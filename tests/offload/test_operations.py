@@ -16,7 +16,7 @@ from pedbench.offload.operations import (
     EncodeWindowTokens,
     load_operations,
 )
-from pedbench.offload.payloads import places
+from pedbench.offload.payloads import holding, places, token_places
 from pedbench.offload.tiles import crop_tiles, cut_tiles, embed_windows, stages, to_bytes
 from pedbench.types import Patch, Picture, Tokens
 
@@ -129,6 +129,18 @@ def test_wide_tokens_show_the_pixels(picture: Make, wide_networks: One, dtype: s
     seen = EncodeWindowTokens().observe(payload, ARGUMENTS, wide_networks, 0, 0)
     assert all(isinstance(item, Patch) for item in seen)
     assert np.abs(paste(seen, (40, 64)) - frame).mean() * 255 <= levels
+
+
+def test_noisy_tokens_are_not_cut_to_eight_bits(picture: Make, wide_networks: One) -> None:
+    grid = stages(wide_networks.sam)[0].grid
+    windows = list(grid.active((40, 64)))
+    payload = tokens_payload(wide_networks, to_bytes(picture((40, 64))), windows, "float32")
+    noise = np.random.default_rng(0).normal(0, payload["tokens"].std(), payload["tokens"].shape)
+    inside = holding(token_places(windows, grid), grid, (40, 64))
+    payload["tokens"][inside] += noise[inside].astype(np.float32)
+    (seen,) = EncodeWindowTokens().observe(payload, ARGUMENTS, wide_networks, 0, 0)
+    assert isinstance(seen, Tokens)
+    assert np.array_equal(seen.values, payload["tokens"][inside])
 
 
 def test_narrow_tokens_stay_tokens_at_their_places(picture: Make, small: One) -> None:

@@ -1,0 +1,73 @@
+"""PED-SAM in which windows that hold faces or text stay on the edge."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pedbench.base import Defense, Embedding
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.assignment import assign, check_sharing, largest_share
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.offload.tiles import Bytes, to_bytes
+from pedbench.sensitive import Box, FaceDetector, TextDetector
+from pedbench.types import Picture
+
+_MARGIN = 1 / 160
+"""By which boxes grow on every side, relative to the frame's longest side: detectors cut things short."""
+
+
+@dataclass(kw_only=True)
+class KeepSensitiveLocal(Defense):
+    """Windows in which a detector on the device finds faces or text stay there; servers share the others.
+
+    Servers see by omission which windows stayed at home, and so where the detector found something. What it misses
+    is sent: `secret exposure > 0 %` of all servers together is its share of misses. Kept windows take the
+    edge's time.
+
+    Attributes:
+        servers: How many servers share the windows that leave.
+        assignment: `round_robin`, `contiguous`, `dispersed` or `random`; windows are dealt as if all left.
+        faces: Whether to look for faces.
+        text: Whether to look for text; that takes the extra `probes`.
+        weights: A network whose window blocks come first.
+    """
+
+    name = "keep_sensitive_local"
+    version = 1
+    cite = "PED-SAM, SEC 2025, arXiv:2512.09309; PP-OCR, arXiv:2009.09941; Liao et al. 2007"
+    disclosure = "exact"
+    servers: int = 3
+    assignment: str = "dispersed"
+    faces: bool = True
+    text: bool = True
+    weights: str = "fine-tuned"
+    _detectors: list[Callable[[Bytes], list[Box]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        check_sharing(self.servers, self.assignment)
+        if not (self.faces or self.text):
+            raise ValueError("nothing would be kept: look for faces, for text, or for both")
+
+    @property
+    def randomised(self) -> bool:
+        return self.assignment == "random"
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return largest_share(self.assignment, self.servers, frame, grid)
+
+    def prepare(self, device: str) -> None:
+        wanted = ((self.faces, FaceDetector), (self.text, TextDetector))
+        self._detectors = [detector() for chosen, detector in wanted if chosen]
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        if not self._detectors:
+            raise RuntimeError("keep_sensitive_local was used before prepare(), and would keep nothing")
+        with edge.preparing():
+            pixels, grid = to_bytes(frame), edge.grid(self.weights)
+            boxes = [box for detector in self._detectors for box in detector(pixels)]
+            home = grid.touched(boxes, pixels.shape[:2], margin=_MARGIN * max(pixels.shape))
+            dealt = assign(self.assignment, grid.active(pixels.shape[:2]), self.servers, edge.rng)
+            sent = {s: tuple(w for w in windows if w not in home) for s, windows in dealt.items()}
+        return edge.finish(cloud.encode_windows(frame, sent, home=home, weights=self.weights), self.weights)

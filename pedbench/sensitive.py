@@ -1,0 +1,102 @@
+"""Where a picture shows faces or text, as far as detectors find them that a small device can run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pedbench.base import PluginUnavailable
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels."""
+
+_TEXT_SIDE = 640
+"""Longest side in pixels of the smallest picture in which text is looked for; smaller ones are enlarged."""
+
+_FACE_SIDE = 480
+"""Likewise for faces; larger pictures are reduced, as the search takes as long as it has pixels."""
+
+_CASCADE = 24
+"""Side in pixels of the smallest face that the cascade can find."""
+
+_LARGEST_FACE = 0.35
+"""Relative to the longest side."""
+
+_AGREEING = 4
+"""Windows of the cascade that have to agree on a face."""
+
+
+class FaceDetector:
+    """Frontal faces, by the cascade of local binary patterns that scikit-image ships.
+
+    Source: Liao et al., Learning Multi-Scale Block Local Binary Patterns for Face Recognition, 2007.
+    """
+
+    def __init__(self) -> None:
+        from skimage.data import lbp_frontal_face_cascade_filename
+        from skimage.feature import Cascade
+
+        self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
+        """Boxes of the faces in (H, W, 3) pixels."""
+        scale = _FACE_SIDE / max(pixels.shape[:2])
+        scaled = _resize(pixels, scale)
+        if min(scaled.shape[:2]) < _CASCADE:
+            return []
+        largest = max(_CASCADE, min(round(_LARGEST_FACE * _FACE_SIDE), *scaled.shape[:2]))
+        found = self._cascade.detect_multi_scale(
+            img=scaled,
+            scale_factor=1.1,
+            step_ratio=1,
+            min_size=(_CASCADE, _CASCADE),
+            max_size=(largest, largest),
+            min_neighbor_number=_AGREEING,
+        )
+        return [
+            (face["c"] / scale, face["r"] / scale, face["width"] / scale, face["height"] / scale)
+            for face in found
+        ]
+
+
+class TextDetector:
+    """Lines of text, by PP-OCRv4's detection network, which rapidocr-onnxruntime ships; nothing is read.
+
+    Source: PP-OCR, arXiv 2009.09941.
+
+    Raises:
+        PluginUnavailable: The package cannot be loaded.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from rapidocr_onnxruntime import RapidOCR
+        # Missing libraries of the system, such as OpenCV's libGL, are import errors, too.
+        except ImportError as error:
+            raise PluginUnavailable(
+                f"text is found with rapidocr-onnxruntime, which cannot be loaded ({error}): install "
+                "'pedbench[probes]' with a Python older than 3.13, or choose text=False"
+            ) from error
+        # Of itself the network would enlarge every picture to 736 px on its shortest side.
+        self._engine: Any = RapidOCR(
+            det_limit_type="max", det_limit_side_len=4000, use_cls=False, use_rec=False
+        )
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
+        """Upright boxes around the lines in (H, W, 3) pixels."""
+        scale = max(1.0, _TEXT_SIDE / max(pixels.shape[:2]))
+        blue_green_red = np.ascontiguousarray(_resize(pixels, scale)[..., ::-1])
+        lines, _ = self._engine(blue_green_red)
+        boxes = []
+        for corners in lines or ():
+            (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
+            boxes.append((float(left), float(top), float(right - left), float(bottom - top)))
+        return boxes
+
+
+def _resize(pixels: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
+    height, width = (max(1, round(length * scale)) for length in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))

@@ -1,0 +1,57 @@
+"""A defense that says other than it does is told so by the checks that run without any data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from pedbench.base import Defense, Embedding
+from pedbench.defense_checks import check_defense
+from pedbench.models.windows import WindowGrid
+from pedbench.offload.cloud import Cloud
+from pedbench.offload.edge import Edge
+from pedbench.offload.tiles import embed_windows, to_bytes
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class Chatty(Defense):
+    """Sends tokens of its own making, or more than it declares."""
+
+    name = "chatty"
+    version = 1
+    disclosure = "exact"
+    tokens: bool
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return 1.0 if self.tokens else 0.5
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        if self.tokens:
+            tokens = embed_windows(edge.networks.network("reordered"), to_bytes(frame))
+            cloud[0].call(
+                "encode_window_tokens",
+                arguments={"weights": "reordered", "reply": "float32"},
+                tokens=np.stack([*tokens.values()]),
+                positions=np.array([*tokens], np.int32),
+                frame=np.array(frame.shape[:2], np.int32),
+            )
+        else:
+            arguments = {"weights": "original", "reply": "float32"}
+            cloud[0].call("encode_image", arguments=arguments, pixels=to_bytes(frame))
+        return edge.encode_image(frame)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "reason"),
+    [
+        (True, "tokens by encode_window_tokens that the harness did not make"),
+        (False, "declared is at most 50.0%"),
+    ],
+)
+def test_promises_are_checked_as_in_a_run(tokens: bool, reason: str) -> None:
+    broken = {
+        outcome.rule: outcome.problem for outcome in check_defense(Chatty(tokens=tokens)) if outcome.problem
+    }
+    assert list(broken) == ["disclosure: exact"]
+    assert reason in broken["disclosure: exact"]
