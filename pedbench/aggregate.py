@@ -105,7 +105,9 @@ def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
         better: "higher" or "lower": what the defender wants; the worst is the opposite extreme.
 
     Returns:
-        One row a picture.
+        One row a picture, with image, servers and value; several rows of a coalition, as of several seeds, are
+        averaged before any is chosen.
     """
+    values = values.groupby(["image", "servers"], sort=False)["value"].mean().reset_index()
     ordered = values.sort_values(["image", "value", "servers"], ascending=[True, better == "higher", True])
     return ordered.groupby("image", sort=True).head(1)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.base import Metric
 from pedbench.types import Mask, Picture
@@ -58,6 +59,7 @@ def score(
     floors: Collection[str],
     metrics: Sequence[Metric],
     blind_guesses: Mapping[str, Picture] | None = None,
+    pasting: Picture | None = None,
 ) -> list[Score]:
     """Score the guesses of one view.
 
@@ -73,6 +75,8 @@ def score(
         floors: Which of the attacks are floors.
         blind_guesses: Attack -> guess of the empty view, for "blind_advantage[X]": the advantage that the
             same attack would have had without the view. Controls need it.
+        pasting: (H, W, 3) that holds one colour, for "gain_over_pasting[X]": how much better than that colour
+            an attack fills the hidden part.
 
     Returns:
         Rows; a region that is empty (or too small for a metric) has none.
@@ -99,6 +103,10 @@ def score(
             rows += _relative(
                 f"blind_advantage[{column}]", "hidden", _distances(metric, unseeing, "hidden"), best
             )
+        if pasting is not None:
+            plain = _measure(metric, truth, visible, {"pasting": pasting}, {"hidden": ~visible})
+            one_colour = _distances(metric, plain, "hidden").get("pasting", 0.0)
+            rows += _relative(f"gain_over_pasting[{column}]", "hidden", hidden, one_colour)
     return rows
 
 
@@ -108,9 +116,19 @@ def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", 
     for metric in metrics:
         directions[metric.column] = metric.better
         if metric.exact is not None:
-            for derived in ("leakage", "advantage", "blind_advantage"):
+            for derived in ("leakage", "advantage", "blind_advantage", "gain_over_pasting"):
                 directions[f"{derived}[{metric.column}]"] = "lower"
     return directions
+
+
+def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Picture:
+    """The plainest filling: the mean colour of what is visible, everywhere.
+
+    Args:
+        otherwise: (3,), the colour where nothing is visible.
+    """
+    colour = truth[visible].mean(axis=0, dtype=np.float64) if visible.any() else otherwise
+    return np.broadcast_to(np.asarray(colour, np.float32), truth.shape)
 
 
 def _measure(

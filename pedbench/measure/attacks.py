@@ -13,8 +13,9 @@ from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import DefensePlan, Planned
 from pedbench.provenance import cores
-from pedbench.scoring import Score, score, score_blind
+from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
+from pedbench.soundness import offers
 from pedbench.types import Picture, View
 from pedbench.view_io import view_to_bytes
 
@@ -73,11 +74,13 @@ def _attack(
         item = attacked[place]
         pictures = {label: found[key] for label, found in guesses.items() if key in found}
         unseeing = {label: found[place] for label, found in blind.items() if label in pictures}
+        truth, visible = item.frame, item.visible[held]
+        plain = one_colour(truth, visible, bench.prior.mean_colour)
+        distances = bench.blind[item.sample.id]
         rows: list[Score] = []
         for metric in bench.plan.metrics:
             with _naming(metric, item):
-                truth, distances = item.frame, bench.blind[item.sample.id]
-                rows += score(truth, item.visible[held], pictures, distances, floors, [metric], unseeing)
+                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain)
         return rows
 
     with ThreadPoolExecutor(cores()) as threads:
@@ -122,16 +125,6 @@ def _enter(
             ]
 
 
-def _offers(view: View) -> set[str]:
-    kinds = {
-        "pixels": view.patches,
-        "degraded": view.degraded,
-        "tokens": view.tokens,
-        "metadata": view.messages,
-    }
-    return {"nothing"} | {kind for kind, held in kinds.items() if held}
-
-
 def _guesses(
     bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned], keys: Sequence[ViewKey]
 ) -> tuple[dict[str, dict[ViewKey, Picture]], dict[str, AttackFailure]]:
@@ -140,14 +133,14 @@ def _guesses(
     No call holds two views of one picture, as an attack could put them together.
     """
     data = {key: view_to_bytes(attacked[key[0]].views[key[1]]) for key in keys}
-    offers = {key: _offers(attacked[key[0]].views[key[1]]) for key in keys}
+    offered = {key: offers(attacked[key[0]].views[key[1]]) for key in keys}
     jobs = []
     for label, planned in needed.items():
         attack: Attack = planned.plugin
         rounds: list[list[ViewKey]] = []
         # Floors have to guess whatever others guess; an attack gets as many requests as it asks for.
         heard = [key for key in keys if attack.floor or key[1][0] == attack.requests]
-        for key in (key for key in heard if attack.needs & offers[key]):
+        for key in (key for key in heard if attack.needs & offered[key]):
             free = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
             if free is None:
                 rounds.append(free := [])

@@ -14,6 +14,7 @@ from pedbench.plan import DefensePlan, Plan
 from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
 from pedbench.registry import source_hash
+from pedbench.soundness import UNVERIFIED, of_attack
 from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
 from pedbench.types import Status
 from pedbench.values import read_values
@@ -48,7 +49,7 @@ def make_record(
         status, reason = "skipped", total.unfit.get(cell.cell_id, NO_VALUE)
     if status == "ok":
         metrics = _metrics(plan, cell, values)
-        flags |= _flags(of, cell, values)
+        flags |= _flags(plan, of, cell, values)
     plugins = [of.planned, *(planned for planned, each in of.privacy if each == cell)]
     return Record(
         cell_id=cell.cell_id,
@@ -77,8 +78,8 @@ def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue,
     return privacy_metrics(values, {metric.column: metric for metric in plan.metrics})
 
 
-def _flags(of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
-    flags = set()
+def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
+    flags = {UNVERIFIED} if plan.family.unverified() else set()
     if cell.kind == "latency":
         timed = values[values["metric"].isin(["wall", "turn-taking"])]
         if timed.groupby("metric")["image"].nunique().min() < FEW_SAMPLES:
@@ -89,4 +90,7 @@ def _flags(of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
         flags.add("reference")
     if cell.attack is not None and of.defense.randomised and cell.requests == 1:
         flags.add("randomised defense attacked once")
+    if cell.attack is not None:
+        floor = any(planned.plugin.floor for planned, each in of.privacy if each == cell)
+        flags |= of_attack(values, floor=floor)
     return flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pedbench.report.text import NOTHING
+from pedbench.soundness import NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
 """How regions of utility read where the name alone does not say it."""
@@ -53,8 +54,24 @@ FLAGS: Mapping[str, str] = {
     "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
     "randomised defense attacked once": "more requests for the same scene could reveal more",
+    NO_BETTER: "in no metric does the interval of the advantage lie above 0, over all coalitions: the attack adds "
+    "nothing to the floors here",
+    WORSE_THAN_PASTING: "on average and in every metric, the mean colour of the visible part fills the hidden "
+    "part better than the attack does",
+    SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
+    UNVERIFIED: "no manifest says which weights these should be",
+    UNREAD[
+        "pixels"
+    ]: "exact pixels were received and no attack of this suite can use them, so that a leakage of "
+    "0 means nothing",
+    UNREAD[
+        "degraded"
+    ]: "degraded pixels were received and no attack of this suite can use them, so that a leakage "
+    "of 0 means nothing",
+    UNREAD["tokens"]: "tokens were received and no attack of this suite can use them, so that a leakage of 0 "
+    "means nothing",
 }
-"""What soundness flags mean, by their names in records."""
+"""What soundness flags mean, by their names in records; at length in docs/flags.md."""
 
 
 def flag_letters(flags: Iterable[str]) -> dict[str, str]:
