@@ -15,6 +15,13 @@ import numpy.typing as npt
 from pedbench.base import Metric
 from pedbench.types import Mask, Picture
 
+Measured = Mapping[str, Mapping[str, float]]
+"""Attack -> region -> value of one metric."""
+
+KNOW_NOTHING = "know_nothing_"
+"""Begins the names of what a colour scores that was drawn for an attack: the worst of many attacks is compared
+with the worst of as many such draws."""
+
 
 class Score(NamedTuple):
     """One value of one attack on one view."""
@@ -60,6 +67,7 @@ def score(
     metrics: Sequence[Metric],
     blind_guesses: Mapping[str, Picture] | None = None,
     pasting: Picture | None = None,
+    draws: Mapping[str, Measured] | None = None,
 ) -> list[Score]:
     """Score the guesses of one view.
 
@@ -77,6 +85,8 @@ def score(
             same attack would have had without the view. Controls need it.
         pasting: (H, W, 3) that holds one colour, for "gain_over_pasting[X]": how much better than that colour
             an attack fills the hidden part.
+        draws: Column -> attack -> region -> value of the colour that was drawn for the attack, from
+            `measure_constants`, for "know_nothing_leakage[X]" and "know_nothing_advantage[X]".
 
     Returns:
         Rows; a region that is empty (or too small for a metric) has none.
@@ -107,6 +117,14 @@ def score(
             plain = _measure(metric, truth, visible, {"pasting": pasting}, {"hidden": ~visible})
             one_colour = _distances(metric, plain, "hidden").get("pasting", 0.0)
             rows += _relative(f"gain_over_pasting[{column}]", "hidden", hidden, one_colour)
+        if draws:
+            drawn = draws.get(column, {})
+            for name, region, reference in (
+                ("leakage", "whole", blind.get(column, 0.0)),
+                ("advantage", "hidden", best),
+            ):
+                distances = _distances(metric, drawn, region)
+                rows += _relative(f"{KNOW_NOTHING}{name}[{column}]", region, distances, reference)
     return rows
 
 
@@ -116,9 +134,29 @@ def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", 
     for metric in metrics:
         directions[metric.column] = metric.better
         if metric.exact is not None:
-            for derived in ("leakage", "advantage", "blind_advantage", "gain_over_pasting"):
+            knowing = ("leakage", "advantage", "blind_advantage", "gain_over_pasting")
+            for derived in (*knowing, f"{KNOW_NOTHING}leakage", f"{KNOW_NOTHING}advantage"):
                 directions[f"{derived}[{metric.column}]"] = "lower"
     return directions
+
+
+def measure_constants(
+    truth: Picture, visible: Mask, colours: Mapping[str, npt.ArrayLike], metric: Metric
+) -> Measured:
+    """Score pictures of one colour each as guesses, visible pixels pasted over them.
+
+    Args:
+        colours: Attack -> (3,), the colour that stands beside its guess.
+
+    Returns:
+        Attack -> region -> value.
+    """
+    guesses = {
+        attack: np.broadcast_to(np.asarray(colour, np.float32), truth.shape)
+        for attack, colour in colours.items()
+    }
+    regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
+    return _measure(metric, truth, visible, guesses, regions) if guesses else {}
 
 
 def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Picture:
@@ -144,7 +182,7 @@ def _measure(
     return {attack: found[content] for attack, content in contents.items()}
 
 
-def _distances(metric: Metric, measured: Mapping[str, Mapping[str, float]], region: str) -> dict[str, float]:
+def _distances(metric: Metric, measured: Measured, region: str) -> dict[str, float]:
     """Attack -> distance from an exact copy over a region; none for a metric that has no distance."""
     if metric.exact is None:
         return {}

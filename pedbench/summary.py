@@ -10,6 +10,7 @@ import pandas as pd
 from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
 from pedbench.base import Metric
 from pedbench.records import MetricValue
+from pedbench.scoring import KNOW_NOTHING
 
 Better = Literal["higher", "lower"]
 
@@ -79,6 +80,9 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
     result = []
     for (metric, region), rows in values.groupby(["metric", "region"], sort=False):
         name = str(metric)
+        # One draw alone says nothing: they count where the worst of several attacks is told.
+        if name.startswith(KNOW_NOTHING):
+            continue
         plugin = metrics.get(name)
         better: Better = plugin.better if plugin is not None else "lower"
         unit = plugin.unit if plugin is not None else ""

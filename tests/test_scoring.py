@@ -110,7 +110,9 @@ def test_perceptual_scores_have_the_same_fixed_points() -> None:
 def test_pasting_is_the_mean_colour_of_what_is_visible() -> None:
     visible = _half()
     plain = one_colour(TRUTH, visible, (0, 0, 0))
-    assert plain[-1, -1] == pytest.approx(TRUTH[:, :40].reshape(-1, 3).mean(axis=0), abs=1e-6)
+    assert plain[-1, -1] == pytest.approx(
+        TRUTH[:, :40].reshape(-1, 3).mean(axis=0, dtype=np.float64), abs=1e-6
+    )
     assert one_colour(TRUTH, np.zeros_like(visible), (0.25, 0.5, 0.75))[3, 5].tolist() == [0.25, 0.5, 0.75]
     rows = score(TRUTH, visible, BLIND, {}, FLOORS, METRICS, pasting=plain)
     for attack, guess in BLIND.items():

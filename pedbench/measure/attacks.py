@@ -10,6 +10,7 @@ from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.know_nothing import drawn
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import DefensePlan, Planned
 from pedbench.provenance import cores
@@ -80,7 +81,8 @@ def _attack(
         rows: list[Score] = []
         for metric in bench.plan.metrics:
             with _naming(metric, item):
-                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain)
+                draws = {metric.column: drawn(bench, item, held, [*pictures], metric)}
+                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, draws)
         return rows
 
     with ThreadPoolExecutor(cores()) as threads:

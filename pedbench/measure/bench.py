@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,8 @@ class Bench:
         prior: What attackers know of pictures in general.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
+            scores, by region.
     """
 
     plan: Plan
@@ -46,6 +48,7 @@ class Bench:
     prior: Prior
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
     _doubtful: bool = False
 
     @property

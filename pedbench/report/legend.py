@@ -40,6 +40,10 @@ TERMS: Mapping[str, str] = {
     "floor": "an attack without a learned prior",
     "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker; "
     "+2 stands for two more that are as strong",
+    "worst case": "for each picture the attack and the coalition that are worst for the defender, chosen with the "
+    "truth: a bound, no attack",
+    "draws, gain over draws": "the worst of as many colours, drawn from training pictures, as there are attacks: "
+    "what choosing gains without knowing anything; and by how much the worst case exceeds it, picture by picture",
     "p90, worst": "the tail over pictures on the side that is bad for the defender: one picture in ten, and "
     "the extreme",
     "wall": "measured while all servers share this host",

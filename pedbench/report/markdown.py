@@ -22,13 +22,15 @@ from pedbench.report.sections import latency_tables, privacy_tables, utility_tab
 from pedbench.report.tables import latency, privacy, utility
 from pedbench.report.text import code, escape, table
 from pedbench.report.unused import unused
+from pedbench.report.worst_case import worst_cases
 
 _MOMENT = "utc"
 """The entry of the provenance of which first and last are told."""
 
 _NOTES = {
     "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
-    "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`.",
+    "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`, the worst case in every metric in "
+    "`tables/worst_case.csv`.",
     "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
     "ways of measuring; they are not to be compared with each other.",
 }
@@ -47,6 +49,7 @@ def write_report(run_dir: Path) -> Path:
     run = load(run_dir)
     frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
     frames["combined"] = combine(run, **frames)
+    frames["worst_case"] = worst_cases(run)
     folder = run_dir / "tables"
     folder.mkdir(exist_ok=True)
     for name, frame in frames.items():
@@ -91,7 +94,7 @@ def _render(run: Run, frames: Mapping[str, pd.DataFrame], drawing: Drawing | Non
             (name, _NOTES[name], list(tables))
             for name, tables in (
                 ("Utility", utility_tables(frames["utility"], flags)),
-                ("Privacy", privacy_tables(frames["privacy"], flags)),
+                ("Privacy", privacy_tables(frames["privacy"], frames["worst_case"], flags)),
                 ("Latency", latency_tables(frames["latency"], flags)),
             )
         ],
