@@ -198,6 +198,8 @@ def _absorb(total: Outcome, outcome: Outcome, run_dir: Path, shard: int) -> None
     total.unfit.update(outcome.unfit)
     for stage, seconds in outcome.seconds.items():
         total.seconds[stage] += seconds
+    for label, guesses in outcome.guesses.items():
+        total.guesses[label] += guesses
     for cell_id, frame in frames.items():
         if cell_id not in total.problems:
             write_values(run_dir, cell_id, shard, frame)

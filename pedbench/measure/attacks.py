@@ -49,7 +49,7 @@ def _attack(
     floors = {planned.plugin.label: planned for planned in bench.plan.floors}
     needed = floors | {planned.plugin.label: planned for planned, _ in cells}
     keys = _keys(attacked, cells)
-    guesses, failures = _guesses(bench, attacked, needed, keys)
+    guesses, failures = _guesses(bench, attacked, needed, keys, outcome)
     blind: dict[str, list[Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if of.defense.disclosure == "decoy":
@@ -128,7 +128,11 @@ def _enter(
 
 
 def _guesses(
-    bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned], keys: Sequence[ViewKey]
+    bench: Bench,
+    attacked: Sequence[Reception],
+    needed: Mapping[str, Planned],
+    keys: Sequence[ViewKey],
+    outcome: Outcome,
 ) -> tuple[dict[str, dict[ViewKey, Picture]], dict[str, AttackFailure]]:
     """Guesses of the views that hold something that an attack can use, and failures, by attack.
 
@@ -155,7 +159,9 @@ def _guesses(
     failures: dict[str, AttackFailure] = {}
     for label, together, job in jobs:
         try:
-            guesses[label] |= dict(zip(together, job.result().pictures, strict=True))
+            answer = job.result()
+            guesses[label] |= dict(zip(together, answer.pictures, strict=True))
+            outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
         except AttackFailure as error:
             failures.setdefault(label, error)
     return {label: {} if label in failures else found for label, found in guesses.items()}, failures

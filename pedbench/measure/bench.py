@@ -97,6 +97,7 @@ class Outcome:
         unfit: Why there was nothing to measure on these pictures, by cell id.
         flags: Soundness flags by cell id.
         seconds: Time by stage.
+        guesses: By attack, how many seconds each guess took.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -104,6 +105,7 @@ class Outcome:
     unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def spoil(self, cells: Iterable[Cell], status: Status, reason: str) -> None:
         """Give cells up; the first reason stays."""

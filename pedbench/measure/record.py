@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pedbench.base import Disclosure
+from pedbench.base import Attack, Disclosure
 from pedbench.cell import Cell
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.measure.bench import Outcome
-from pedbench.plan import DefensePlan, Plan
+from pedbench.plan import DefensePlan, Plan, Planned
+from pedbench.prior import describe_prior
 from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
 from pedbench.registry import source_hash
@@ -50,7 +54,8 @@ def make_record(
     if status == "ok":
         metrics = _metrics(plan, cell, values)
         flags |= _flags(plan, of, cell, values)
-    plugins = [of.planned, *(planned for planned, each in of.privacy if each == cell)]
+    attacks = [planned for planned, each in of.privacy if each == cell]
+    plugins = [of.planned, *attacks]
     return Record(
         cell_id=cell.cell_id,
         cell=cell.as_dict(),
@@ -58,14 +63,32 @@ def make_record(
         reason=reason,
         metrics=metrics,
         flags=tuple(sorted(flags)),
-        timing={stage: round(seconds, 3) for stage, seconds in total.seconds.items()},
+        timing=_timing(total, attacks),
         provenance=provenance(
             run_id=run_dir.name,
             device=device,
             sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
             weights=plan.weights,
         ),
+        attacker=_attacker(attacks[0].plugin) if attacks else {},
     )
+
+
+def _attacker(attack: Attack) -> dict[str, Any]:
+    return {
+        "floor": attack.floor,
+        "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
+        "proof": asdict(attack.proof) if attack.proof else None,
+    }
+
+
+def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:
+    timing = {stage: round(seconds, 3) for stage, seconds in total.seconds.items()}
+    for planned in attacks:
+        guesses = total.guesses[planned.plugin.label]
+        if guesses:
+            timing["one guess"] = round(sum(guesses) / len(guesses), 6)
+    return timing
 
 
 def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue, ...]:

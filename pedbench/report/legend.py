@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pedbench.proofs import UNPROVEN
 from pedbench.report.text import NOTHING
 from pedbench.soundness import NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 
@@ -62,6 +63,7 @@ FLAGS: Mapping[str, str] = {
     "nothing to the floors here",
     WORSE_THAN_PASTING: "on average and in every metric, the mean colour of the visible part fills the hidden "
     "part better than the attack does",
+    UNPROVEN: "neither this run nor one that the package keeps shows the figure that this attack must reach",
     SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
     UNVERIFIED: "no manifest says which weights these should be",
     UNREAD[

@@ -13,6 +13,7 @@ import pandas as pd
 from pedbench.cell import canonical_json
 from pedbench.controls import controls
 from pedbench.report import legend
+from pedbench.report.attackers import attackers, attackers_table
 from pedbench.report.combined import combine
 from pedbench.report.figures import SYNTHETIC, Drawing, privacy_utility, save
 from pedbench.report.overview import combined_markdown
@@ -50,6 +51,7 @@ def write_report(run_dir: Path) -> Path:
     frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
     frames["combined"] = combine(run, **frames)
     frames["worst_case"] = worst_cases(run)
+    frames["attackers"] = attackers(run)
     folder = run_dir / "tables"
     folder.mkdir(exist_ok=True)
     for name, frame in frames.items():
@@ -101,6 +103,7 @@ def _render(run: Run, frames: Mapping[str, pd.DataFrame], drawing: Drawing | Non
         terms=legend.TERMS,
         flags=flags,
         meanings=legend.FLAGS,
+        attackers=attackers_table(frames["attackers"]) if len(frames["attackers"]) else "",
         configurations=_configurations(run),
         origin=dict(_origin(run)),
     )
