@@ -11,7 +11,7 @@ from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.models.family import Family
 from pedbench.registry import PluginSpec, Registry
-from pedbench.suite import Choice, DefenseChoice, ResolvedSuite, UtilityChoice
+from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ResolvedSuite, UtilityChoice
 
 LINK = "loopback"
 """The link between edge and virtual servers when none is emulated."""
@@ -146,8 +146,7 @@ def _defense_plan(
     floors = selection_hash(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )
-    listed = suite.coalitions if choice.privacy else ()
-    rules = list(dict.fromkeys(CoalitionRule(c=rule.c, m=rule.m) for rule in listed))
+    rules = _rules(suite.coalitions, planned.plugin.servers) if choice.privacy else []
     protocols = {f"{utility.protocol}: {', '.join(utility.prompts)}": utility for utility in suite.utility}
     return DefensePlan(
         planned=planned,
@@ -170,6 +169,17 @@ def _defense_plan(
         ),
         latency=replace(base, kind="latency", link=LINK, dtype=DTYPE) if choice.latency else None,
     )
+
+
+def _rules(choices: Sequence[CoalitionChoice], servers: int) -> list[CoalitionRule]:
+    """Each rule once; of a sweep only what the servers are enough for, and one server in any case."""
+    rules = []
+    for choice in choices:
+        if isinstance(choice.c, list):
+            rules += [CoalitionRule(c=c, m=choice.m) for c in choice.c if c <= max(1, servers)]
+        else:
+            rules.append(CoalitionRule(c=choice.c, m=choice.m))
+    return list(dict.fromkeys(rules))
 
 
 def _requests(attack: Attack) -> int:

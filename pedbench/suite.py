@@ -60,15 +60,19 @@ class UtilityChoice(_Strict):
 
 
 class CoalitionChoice(_Strict):
-    """c of the N servers pool what they received; the m largest such subsets count."""
+    """c of the N servers pool what they received; the m largest such subsets count.
 
-    c: int | Literal["N"]
+    Several c in a list are a sweep, for curves: those that exceed a defense's servers are left out for it.
+    """
+
+    c: int | Literal["N"] | list[int]
     m: int = Field(ge=1)
 
     @field_validator("c")
     @classmethod
-    def _at_least_one(cls, c: int | str) -> int | str:
-        if isinstance(c, int) and c < 1:
+    def _at_least_one(cls, c: int | str | list[int]) -> int | str | list[int]:
+        sizes = c if isinstance(c, list) else [c]
+        if not sizes or any(isinstance(size, int) and size < 1 for size in sizes):
             raise ValueError("a coalition has at least one server")
         return c
 
