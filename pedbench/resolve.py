@@ -68,6 +68,13 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
     attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    complete = _complete("defenses", defenses, registry)
+    compared = suite.compare_with
+    if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
+        raise SuiteError(
+            f"compare_with names {compared.name} with {compared.params}, and no defense of the suite is that. "
+            f"Its defenses: {', '.join(dict.fromkeys(choice.name for choice in complete))}."
+        )
     return ResolvedSuite(
         name=suite.name,
         version=suite.version,
@@ -75,12 +82,17 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         model=model,
         dataset=_dataset(suite.dataset, overrides, registry),
         utility=suite.utility,
-        defenses=_complete("defenses", defenses, registry),
+        defenses=complete,
         attacks=_complete("attacks", attacks, registry),
         metrics=_complete("metrics", suite.metrics, registry),
         coalitions=suite.coalitions,
         latency=suite.latency,
+        compare_with=compared,
     )
+
+
+def _is(choice: Choice, wanted: Choice) -> bool:
+    return choice.name == wanted.name and wanted.params.items() <= choice.params.items()
 
 
 def _selected(

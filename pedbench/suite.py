@@ -92,7 +92,11 @@ class LatencyChoice(_Strict):
 
 
 class Suite(_Strict):
-    """What a run consists of."""
+    """What a run consists of.
+
+    Attributes:
+        compare_with: The first defense of this name that has these parameters: the others are compared with it.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     version: int = Field(ge=1)
@@ -105,6 +109,7 @@ class Suite(_Strict):
     metrics: list[Choice]
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
+    compare_with: Choice | None = None
 
     @field_validator("attacks", "metrics", mode="before")
     @classmethod

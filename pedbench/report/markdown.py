@@ -15,6 +15,7 @@ from pedbench.controls import controls
 from pedbench.report import legend
 from pedbench.report.attackers import attackers, attackers_table
 from pedbench.report.combined import combine
+from pedbench.report.comparisons import comparison_tables, comparisons
 from pedbench.report.curve_figures import coalition_figure, sweep_figures
 from pedbench.report.curves import coalition_curve, coalition_table, sweeps
 from pedbench.report.figures import SYNTHETIC, Drawing, privacy_utility, save
@@ -36,6 +37,8 @@ _NOTES = {
     "`tables/worst_case.csv`.",
     "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
     "ways of measuring; they are not to be compared with each other.",
+    "Comparisons": "Differences picture by picture; every metric is in `tables/comparisons.csv`. p is of a sign-flip "
+    "test over pictures, and corrected (Holm) for the number of defenses in the table.",
 }
 
 
@@ -55,6 +58,7 @@ def write_report(run_dir: Path) -> Path:
     frames["worst_case"] = worst_cases(run)
     frames["attackers"] = attackers(run)
     frames["coalition_curve"] = coalition_curve(run, frames["privacy"])
+    frames["comparisons"] = comparisons(run, frames["utility"], frames["privacy"])
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
     folder = run_dir / "tables"
     folder.mkdir(exist_ok=True)
@@ -104,7 +108,9 @@ def _render(run: Run, frames: Mapping[str, pd.DataFrame], drawings: Sequence[Dra
                 ("Utility", utility_tables(frames["utility"], flags)),
                 ("Privacy", _privacy_tables(run, frames, flags)),
                 ("Latency", latency_tables(frames["latency"], flags)),
+                ("Comparisons", comparison_tables(frames["comparisons"])),
             )
+            if name != "Comparisons" or len(frames["comparisons"])
         ],
         terms=legend.TERMS,
         flags=flags,

@@ -70,7 +70,8 @@ class Run:
         rules = {(str(rule.c), rule.m) for rule in self.suite.coalitions if not isinstance(rule.c, list)}
         if not rules:
             return frame
-        return frame[[pair in rules for pair in zip(frame["c"], frame["m"], strict=True)]]
+        chosen = [pair in rules for pair in zip(frame["c"], frame["m"], strict=True)]
+        return frame[pd.Series(chosen, index=frame.index, dtype=bool)]
 
     def reference(self, protocol: str) -> Record | None:
         """The undefended model's utility record under a protocol.
