@@ -75,6 +75,7 @@ class Plan:
     metrics: tuple[Metric, ...]
     attacks: tuple[Planned, ...]
     defenses: tuple[DefensePlan, ...]
+    gallery: Dataset | None = None
 
     @property
     def floors(self) -> tuple[Planned, ...]:
@@ -114,6 +115,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         defense=PluginIdentity(name="", version=0),
         seed=suite.seed,
     )
+    gallery, known = _gallery(suite, dataset, ids, registry)
     attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
     floors = [planned for planned in attacks if planned.plugin.floor]
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
@@ -129,8 +131,29 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         weights=weights,
         metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
         attacks=attacks,
-        defenses=tuple(_defense_plan(choice, base, suite, attacks, registry) for choice in suite.defenses),
+        defenses=tuple(
+            _defense_plan(choice, base, suite, attacks, known, registry) for choice in suite.defenses
+        ),
+        gallery=gallery,
     )
+
+
+def _gallery(
+    suite: ResolvedSuite, dataset: Dataset, ids: Sequence[str], registry: Registry
+) -> tuple[Dataset | None, str | None]:
+    """The dataset of the gallery and the hash of its pictures; None where the suite has none."""
+    if suite.gallery is None:
+        return None, None
+    gallery: Dataset = registry.create("datasets", suite.gallery.name, suite.gallery.params)
+    known = list(gallery.ids()[: suite.gallery.limit])
+    absent = [id for id in ids if id not in set(known)]
+    if (gallery.name, gallery.revision) != (dataset.name, dataset.revision) or absent:
+        raise ValueError(
+            f"the gallery must hold the pictures that are searched for in it: it has {len(known)} of "
+            f"{gallery.name}, revision {gallery.revision}; the dataset is {dataset.name}, revision "
+            f"{dataset.revision}, and {len(absent)} of its {len(ids)} pictures are not among them."
+        )
+    return gallery, selection_hash([gallery.revision, *known])
 
 
 def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
@@ -139,7 +162,12 @@ def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
 
 
 def _defense_plan(
-    choice: DefenseChoice, base: Cell, suite: ResolvedSuite, attacks: Sequence[Planned], registry: Registry
+    choice: DefenseChoice,
+    base: Cell,
+    suite: ResolvedSuite,
+    attacks: Sequence[Planned],
+    gallery: str | None,
+    registry: Registry,
 ) -> DefensePlan:
     planned = _planned("defenses", choice, registry)
     base = replace(base, defense=planned.identity)
@@ -151,7 +179,7 @@ def _defense_plan(
     return DefensePlan(
         planned=planned,
         utility=tuple((utility, replace(base, protocol=protocol)) for protocol, utility in protocols.items()),
-        geometry=tuple(replace(base, kind="privacy", coalition=rule) for rule in rules),
+        geometry=tuple(replace(base, kind="privacy", coalition=rule, gallery=gallery) for rule in rules),
         privacy=tuple(
             (
                 attack,
@@ -162,6 +190,7 @@ def _defense_plan(
                     attack=attack.identity,
                     requests=_requests(attack.plugin),
                     floors=floors,
+                    gallery=gallery,
                 ),
             )
             for rule in rules

@@ -87,8 +87,18 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         metrics=_complete("metrics", suite.metrics, registry),
         coalitions=suite.coalitions,
         latency=suite.latency,
+        gallery=_gallery(suite, overrides, registry),
         compare_with=compared,
     )
+
+
+def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> DatasetChoice | None:
+    """The suite's gallery; none for another dataset than the suite's, whose pictures it does not hold."""
+    other = overrides.dataset not in (None, suite.dataset.name) or overrides.data is not None
+    if suite.gallery is None or other:
+        return None
+    params = _all_params("datasets", suite.gallery.name, dict(suite.gallery.params), registry)
+    return suite.gallery.model_copy(update={"params": params})
 
 
 def _is(choice: Choice, wanted: Choice) -> bool:

@@ -28,6 +28,7 @@ from pedbench.reading import FileDataset
 from pedbench.records import append_record, read_records, write_plan
 from pedbench.registry import PluginError, Registry
 from pedbench.report.markdown import write_report
+from pedbench.retrieval import make_gallery
 from pedbench.selection import Selection, read_selection, write_selection
 from pedbench.suite import ResolvedSuite
 from pedbench.types import Sample
@@ -116,7 +117,13 @@ def _bench(
         with console.stage(f"starting {count} servers"):
             servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
             pool = resources.enter_context(AttackPool(specs, workers=cores(), threads=1))
-        yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
+        bench = Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
+        if plan.gallery is not None and plan.suite.gallery is not None:
+            count = len(plan.gallery.ids()[: plan.suite.gallery.limit])
+            with console.stage(f"reading a gallery of {count} pictures"):
+                samples = (plan.gallery[index] for index in range(count))
+                bench.gallery = make_gallery((sample.id, bench.frame(sample)) for sample in samples)
+        yield bench
 
 
 def _operation_modules(of: DefensePlan) -> set[str]:

@@ -95,6 +95,7 @@ class Suite(_Strict):
     """What a run consists of.
 
     Attributes:
+        gallery: The pictures among which those of the dataset are searched for, with views and guesses.
         compare_with: The first defense of this name that has these parameters: the others are compared with it.
     """
 
@@ -109,6 +110,7 @@ class Suite(_Strict):
     metrics: list[Choice]
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
+    gallery: DatasetChoice | None = None
     compare_with: Choice | None = None
 
     @field_validator("attacks", "metrics", mode="before")

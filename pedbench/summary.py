@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -18,6 +19,9 @@ SIZES = {"S": ("S",), "M": ("M",), "L": ("L",), "ML": ("M", "L")}
 """COCO's size classes, and medium and large together."""
 
 EXPOSURE_LEVELS = {"exposure >= 50 %": 0.5, "exposure >= 90 %": 0.9, "exposure 100 %": 1.0}
+
+RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
+"""Names of what a search in a gallery of that many pictures found."""
 
 _VERSION = 1
 """Of the metrics defined here; those of plugins have their own."""
@@ -56,7 +60,8 @@ def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
             annotation (already the largest over coalitions), with its size class as tag.
     """
     result = []
-    for name in ("visible share", "content share"):
+    retrieval = [name for name in values["metric"].unique() if RETRIEVAL.fullmatch(name)]
+    for name in ("visible share", "content share", *retrieval):
         rows = values[values["metric"] == name]
         if not rows.empty:
             result.append(_value(name, "", mean(worst_coalition(rows, "lower")), "privacy", "lower"))

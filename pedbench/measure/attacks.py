@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
+
 from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
@@ -83,6 +85,12 @@ def _attack(
             with _naming(metric, item):
                 draws = {metric.column: drawn(bench, item, held, [*pictures], metric)}
                 rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, draws)
+        if bench.gallery is not None:
+            for label, guess in pictures.items():
+                pasted = np.where(visible[..., None], truth, guess)
+                found = bench.gallery.find_guess(item.sample.id, pasted)
+                names = bench.gallery.names()
+                rows += [Score(label, "", name, value) for name, value in zip(names, found, strict=True)]
         return rows
 
     with ThreadPoolExecutor(cores()) as threads:

@@ -18,6 +18,7 @@ from pedbench.offload.cloud import DisclosureError
 from pedbench.offload.passes import AuditError, Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
+from pedbench.retrieval import Gallery
 from pedbench.seeds import generator
 from pedbench.types import Picture, Prior, Sample, Status
 from pedbench.utility.agreement import Reference
@@ -37,6 +38,7 @@ class Bench:
         prior: What attackers know of pictures in general.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        gallery: Pictures among which those of the run are searched for.
         draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
             scores, by region.
     """
@@ -48,6 +50,7 @@ class Bench:
     prior: Prior
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    gallery: Gallery | None = None
     draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
     _doubtful: bool = False
 

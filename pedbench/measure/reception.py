@@ -98,6 +98,8 @@ def receive(
         if cell.attack is None and cell.coalition is not None:
             visible = [(subset, found.visible[1, subset]) for subset in found.subsets[cell.coalition, 1]]
             outcome.rows[cell.cell_id] += _geometry(sample, size, covered, visible)
+            for subset in found.subsets[cell.coalition, 1]:
+                outcome.rows[cell.cell_id] += _retrieved(bench, sample, found.views[1, subset], subset)
     return found
 
 
@@ -178,6 +180,16 @@ def _geometry(
             }
         )
     return rows
+
+
+def _retrieved(bench: Bench, sample: Sample, view: View, subset: tuple[int, ...]) -> list[Row]:
+    found = bench.gallery.find_view(sample.id, view) if bench.gallery is not None else None
+    if bench.gallery is None or found is None:
+        return []
+    return [
+        {"image": sample.id, "metric": name, "servers": joined(subset), "value": value}
+        for name, value in zip(bench.gallery.names(), found, strict=True)
+    ]
 
 
 def joined(subset: tuple[int, ...]) -> str:

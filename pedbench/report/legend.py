@@ -45,6 +45,8 @@ TERMS: Mapping[str, str] = {
     "truth: a bound, no attack",
     "draws, gain over draws": "the worst of as many colours, drawn from training pictures, as there are attacks: "
     "what choosing gains without knowing anything; and by how much the worst case exceeds it, picture by picture",
+    "rank-1, MRR": "part of the pictures that a view or guess picks out of the gallery at the first try, and the mean "
+    "of 1 / rank; ties are broken by chance. The worst of m coalitions counts, which lifts chance by up to m times",
     "p90, worst": "the tail over pictures on the side that is bad for the defender: one picture in ten, and "
     "the extreme",
     "wall": "measured while all servers share this host",

@@ -21,6 +21,7 @@ from pedbench.report.curves import coalition_curve, coalition_table, sweeps
 from pedbench.report.figures import SYNTHETIC, Drawing, privacy_utility, save
 from pedbench.report.overview import combined_markdown
 from pedbench.report.problems import problems
+from pedbench.report.retrieval import retrieval, retrieval_tables
 from pedbench.report.run import REFERENCE, Run, load
 from pedbench.report.sections import latency_tables, privacy_tables, utility_tables
 from pedbench.report.tables import latency, privacy, utility
@@ -59,6 +60,7 @@ def write_report(run_dir: Path) -> Path:
     frames["attackers"] = attackers(run)
     frames["coalition_curve"] = coalition_curve(run, frames["privacy"])
     frames["comparisons"] = comparisons(run, frames["utility"], frames["privacy"])
+    frames["retrieval"] = retrieval(frames["privacy"])
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
     folder = run_dir / "tables"
     folder.mkdir(exist_ok=True)
@@ -127,6 +129,7 @@ def _privacy_tables(
     yield from privacy_tables(run.headline(frames["privacy"]), run.headline(frames["worst_case"]), flags)
     if len(frames["coalition_curve"]):
         yield "Coalitions of growing size", coalition_table(frames["coalition_curve"])
+    yield from retrieval_tables(run.headline(frames["retrieval"]))
 
 
 def _configurations(run: Run) -> str:

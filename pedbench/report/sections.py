@@ -12,6 +12,7 @@ from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import Column, names_in, pivot
 from pedbench.report.text import escape
 from pedbench.report.worst_case import worst_case_table
+from pedbench.summary import RETRIEVAL
 
 Flags = Mapping[str, str]
 Titled = tuple[str, str]
@@ -54,7 +55,7 @@ def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> It
         geometry, attacked = rows[rows["attack"] == ""], rows[rows["attack"] != ""]
         if not geometry.empty:
             regions = geometry.groupby("metric", sort=False)["region"].first()
-            names = names_in(geometry)
+            names = [name for name in names_in(geometry) if not RETRIEVAL.fullmatch(name)]
             columns = [Column(header=escape(n), metric=n, regions=(regions[n],)) for n in names]
             yield f"Received, {rule_text(c, m)}", pivot(geometry, ["defense"], columns, flags)
         if not attacked.empty:
