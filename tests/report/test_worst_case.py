@@ -92,6 +92,6 @@ def test_a_draw_is_scored_as_a_guess_of_one_colour_would_be(small_run: Any) -> N
 
 def test_the_report_shows_the_worst_case_beside_its_draws(small_run: Any) -> None:
     report = (small_run.directory / "report.md").read_text()
-    assert "### Worst case, c = 1 (m = 3)" in report
+    assert "### Chosen attack and worst case, c = 1 (m = 3)" in report
     table = pd.read_csv(small_run.directory / "tables" / "worst_case.csv")
     assert (table["gain"] - (table["worst_case"] - table["draws"])).abs().max() < 1e-9
