@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Proof
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.types import Picture, View
 
@@ -27,6 +27,14 @@ class Accumulate(Attack):
     version = 1
     cite = "Wright et al., The Predecessor Attack, 2004, on what repeated random assignment gives away"
     needs = frozenset({"nothing", "pixels"})
+    proof = Proof(
+        defense="ped_sam",
+        params={"assignment": "random"},
+        metric="leakage[RMSE]",
+        region="whole",
+        least=0.3,
+        over="nearest_pixel",
+    )
 
     requests: int = 4
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Proof
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.repetition import average_patches, average_tokens
 from pedbench.inversion.token_reader import token_reader
@@ -28,6 +28,7 @@ class Averaging(Attack):
     version = 1
     cite = "Dwork et al., Our Data, Ourselves, 2006, on repeated answers with independent noise"
     needs = frozenset({"degraded", "tokens"})
+    proof = Proof(defense="token_noise", metric="PSNR", region="hidden", least=2, over="patch_inversion")
 
     requests: int = 8
 

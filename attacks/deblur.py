@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Proof
 from pedbench.inversion.deconvolution import (
     CORRELATION,
     block_operator,
@@ -37,6 +37,7 @@ class Deblur(Attack):
     version = 1
     cite = "Wiener 1949; Richardson 1972; Lucy 1974"
     needs = frozenset({"degraded"})
+    proof = Proof(defense="gaussian_blur", metric="PSNR", region="whole", least=2, over="read_degraded")
 
     method: str = "wiener"
     iterations: int = 100

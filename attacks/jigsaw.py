@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Proof
 from pedbench.inversion.assembly import Place, assemble
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.shuffled_tokens import put_in_order
@@ -30,6 +30,7 @@ class Jigsaw(Attack):
     version = 1
     cite = "Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011"
     needs = frozenset({"degraded", "tokens"})
+    proof = Proof(defense="window_shuffle", metric="PSNR", region="hidden", least=24)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         shuffled = view.description.get("defense") == SHUFFLED

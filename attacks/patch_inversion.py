@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Proof
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.token_reader import Estimator, token_reader
 from pedbench.types import Picture, View
@@ -29,6 +29,7 @@ class PatchInversion(Attack):
     version = 1
     cite = "Kay, Fundamentals of Statistical Signal Processing: Estimation Theory, 1993, section 12.5"
     needs = frozenset({"tokens"})
+    proof = Proof(defense="ped_sam", params={"payload": "tokens16"}, metric="PSNR", region="hidden", least=24)
 
     estimator: Estimator = "linear_mmse"
 

@@ -5,6 +5,7 @@ Intervals are 95 % percentile bootstrap intervals (scipy) over pictures: all val
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from scipy import stats
 
 RESAMPLES = 2000
 """Bootstrap samples; the intervals' ends are stable to about a fiftieth of their width."""
+
+PERMUTATIONS = 9999
+"""Of a test; all of them where there are no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,64 @@ def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:
     return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(sums))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Difference(Estimate):
+    """A mean difference of paired values.
+
+    Attributes:
+        p: Two-sided, of the sign-flip permutation test over pictures: how often a mean at least as far from 0 comes
+            about if each picture's difference were as likely to have the other sign.
+    """
+
+    p: float
+
+
+def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
+    """Mean of `values` minus mean of `reference`, on what both have, with an interval clustered by picture.
+
+    Args:
+        values: Columns image, annotation (or constant) and value.
+        reference: Likewise.
+
+    Raises:
+        ValueError: They share nothing.
+    """
+    both = values.merge(reference, on=["image", "annotation"], suffixes=("", "_reference"))
+    if both.empty:
+        raise ValueError("no picture or annotation is in both sets of values, so there is nothing to compare")
+    both["difference"] = both["value"] - both["value_reference"]
+    groups = both.groupby("image", sort=True)["difference"].agg(["sum", "count"])
+    top, bottom = groups["sum"].to_numpy(float), groups["count"].to_numpy(float)
+    test = stats.permutation_test(
+        (top,),
+        np.sum,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        rng=np.random.default_rng(0),
+    )
+    return Difference(
+        value=float(_ratio(top, bottom)),
+        ci95=_interval((top, bottom), _ratio),
+        n=len(groups),
+        p=float(test.pvalue),
+    )
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p values corrected for their number by Holm's step-down method (Scandinavian Journal of Statistics, 1979).
+
+    Returns:
+        In the order of `ps`: rejecting those up to a level keeps the chance of any false rejection below it.
+    """
+    order = np.argsort(ps, kind="stable")
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
 def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
     """For each picture the value of the coalition that learns most, out of those evaluated.
 
@@ -105,7 +167,9 @@ def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
         better: "higher" or "lower": what the defender wants; the worst is the opposite extreme.
 
     Returns:
-        One row a picture.
+        One row a picture, with image, servers and value; several rows of a coalition, as of several seeds, are
+        averaged before any is chosen.
     """
+    values = values.groupby(["image", "servers"], sort=False)["value"].mean().reset_index()
     ordered = values.sort_values(["image", "value", "servers"], ascending=[True, better == "higher", True])
     return ordered.groupby("image", sort=True).head(1)

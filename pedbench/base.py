@@ -148,6 +148,27 @@ class Defense(Plugin, ABC):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """The figure that an attack must reach before the little that it finds elsewhere means anything.
+
+    It is the mean over pictures and coalitions, under the rule and the configuration of the defense that give most.
+
+    Attributes:
+        defense: Name of the defense on which it is reached.
+        params: Those of its parameters that matter.
+        metric: As values name it, e.g. "PSNR" or "advantage[RMSE]"; larger is better for the attacker.
+        over: Name of an attack whose values are subtracted, picture by picture; "" for none.
+    """
+
+    defense: str
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    metric: str
+    region: Literal["hidden", "whole"]
+    least: float
+    over: str = ""
+
+
 @dataclass(kw_only=True)
 class Attack(Plugin, ABC):
     """Turns what a coalition received into a guess of the whole frame.
@@ -156,10 +177,12 @@ class Attack(Plugin, ABC):
         needs: What the attack can use of a view: any of "nothing", "pixels", "degraded", "tokens", "metadata".
             A view that holds none of them is not attacked; the cell is recorded as skipped.
         floor: Whether this is an attack without a learned prior, against which the others are measured.
+        proof: What it must reach; floors need none. Without one, and until it is reached, its numbers are flagged.
     """
 
     needs: ClassVar[frozenset[str]]
     floor: ClassVar[bool] = False
+    proof: ClassVar[Proof | None] = None
 
     @property
     def requests(self) -> int:
@@ -170,6 +193,14 @@ class Attack(Plugin, ABC):
     def files(self) -> tuple[Path, ...]:
         """Files and folders outside of the package that `prepare` reads: weights that a parameter names."""
         return ()
+
+    @property
+    def knowledge(self) -> str:
+        """What it learned from beside the prior: data and training steps, in words; empty for nothing.
+
+        For networks that the package ships, `pedbench.models.manifest.trained_on` says it.
+        """
+        return ""
 
     @abstractmethod
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:

@@ -37,6 +37,7 @@ class Cell:
         model: The model family's name.
         weights: sha256 of the weights that the defense and the attack use.
         attack: Privacy cells only, as are `coalition` and `requests`.
+        gallery: Hash of the pictures among which this cell's are searched for; privacy cells only.
         floors: Hash of the floors that leakage and advantage relate to; privacy cells with an attack only.
         protocol: Utility cells only: how prompts are placed and masks scored.
         link: Latency cells only, as is `dtype`: the named link between edge and servers.
@@ -54,6 +55,7 @@ class Cell:
     coalition: CoalitionRule | None = None
     requests: int | None = None
     floors: str | None = None
+    gallery: str | None = None
     protocol: str | None = None
     link: str | None = None
     dtype: str | None = None

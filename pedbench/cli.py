@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from pedbench.commands import check, doctor, listing, run, train
+from pedbench.commands import check, choose, doctor, listing, prove, run, train
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
@@ -22,6 +22,8 @@ app.command("list")(listing.list_plugins)
 app.command("run")(run.run_suite)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
+app.command("choose")(choose.choose_attacks)
+app.command("prove")(prove.keep_proofs)
 app.command("train")(train.train_network)
 
 

@@ -12,7 +12,7 @@ from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.models.family import Family
 from pedbench.models.pretrained import weight_digests
 from pedbench.registry import PluginSpec, Registry
-from pedbench.suite import Choice, DefenseChoice, ResolvedSuite, UtilityChoice
+from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ResolvedSuite, UtilityChoice
 
 LINK = "loopback"
 """The link between edge and virtual servers when none is emulated."""
@@ -77,6 +77,7 @@ class Plan:
     metrics: tuple[Metric, ...]
     attacks: tuple[Planned, ...]
     defenses: tuple[DefensePlan, ...]
+    gallery: Dataset | None = None
 
     @property
     def floors(self) -> tuple[Planned, ...]:
@@ -115,6 +116,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         defense=PluginIdentity(name="", version=0),
         seed=suite.seed,
     )
+    gallery, known = _gallery(suite, dataset, ids, registry)
     attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
     floors = [planned for planned in attacks if planned.plugin.floor]
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
@@ -130,9 +132,28 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
         attacks=attacks,
         defenses=tuple(
-            _defense_plan(choice, base, suite, attacks, registry, family) for choice in suite.defenses
+            _defense_plan(choice, base, suite, attacks, known, registry, family) for choice in suite.defenses
         ),
+        gallery=gallery,
     )
+
+
+def _gallery(
+    suite: ResolvedSuite, dataset: Dataset, ids: Sequence[str], registry: Registry
+) -> tuple[Dataset | None, str | None]:
+    """The dataset of the gallery and the hash of its pictures; None where the suite has none."""
+    if suite.gallery is None:
+        return None, None
+    gallery: Dataset = registry.create("datasets", suite.gallery.name, suite.gallery.params)
+    known = list(gallery.ids()[: suite.gallery.limit])
+    absent = [id for id in ids if id not in set(known)]
+    if (gallery.name, gallery.revision) != (dataset.name, dataset.revision) or absent:
+        raise ValueError(
+            f"the gallery must hold the pictures that are searched for in it: it has {len(known)} of "
+            f"{gallery.name}, revision {gallery.revision}; the dataset is {dataset.name}, revision "
+            f"{dataset.revision}, and {len(absent)} of its {len(ids)} pictures are not among them."
+        )
+    return gallery, selection_hash([gallery.revision, *known])
 
 
 def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
@@ -145,6 +166,7 @@ def _defense_plan(
     base: Cell,
     suite: ResolvedSuite,
     attacks: Sequence[Planned],
+    gallery: str | None,
     registry: Registry,
     family: Family,
 ) -> DefensePlan:
@@ -155,13 +177,12 @@ def _defense_plan(
     floors = selection_hash(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )
-    listed = suite.coalitions if choice.privacy else ()
-    rules = list(dict.fromkeys(CoalitionRule(c=rule.c, m=rule.m) for rule in listed))
+    rules = _rules(suite.coalitions, planned.plugin.servers) if choice.privacy else []
     protocols = {f"{utility.protocol}: {', '.join(utility.prompts)}": utility for utility in suite.utility}
     return DefensePlan(
         planned=planned,
         utility=tuple((utility, replace(base, protocol=protocol)) for protocol, utility in protocols.items()),
-        geometry=tuple(replace(base, kind="privacy", coalition=rule) for rule in rules),
+        geometry=tuple(replace(base, kind="privacy", coalition=rule, gallery=gallery) for rule in rules),
         privacy=tuple(
             (
                 attack,
@@ -173,6 +194,7 @@ def _defense_plan(
                     attack=attack.identity,
                     requests=_requests(attack.plugin),
                     floors=floors,
+                    gallery=gallery,
                 ),
             )
             for rule in rules
@@ -189,6 +211,17 @@ def _weights(base: Cell, attack: Attack) -> str:
     if not digests:
         return base.weights
     return hashlib.sha256("".join([base.weights, *sorted(digests.values())]).encode()).hexdigest()
+
+
+def _rules(choices: Sequence[CoalitionChoice], servers: int) -> list[CoalitionRule]:
+    """Each rule once; of a sweep only what the servers are enough for, and one server in any case."""
+    rules = []
+    for choice in choices:
+        if isinstance(choice.c, list):
+            rules += [CoalitionRule(c=c, m=choice.m) for c in choice.c if c <= max(1, servers)]
+        else:
+            rules.append(CoalitionRule(c=choice.c, m=choice.m))
+    return list(dict.fromkeys(rules))
 
 
 def _requests(attack: Attack) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -57,16 +58,31 @@ def make_prior(
     return load_prior(folder)
 
 
+def describe_prior(folder: Path = FOLDER) -> str:
+    """In words, what an attacker who has a prior knows of pictures in general.
+
+    Raises:
+        FileNotFoundError: The folder holds no prior.
+    """
+    description = _description(folder)
+    return f"{len(description['pictures'])} training pictures, mean colour of {description['sample']}"
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    file = folder / DESCRIPTION
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no prior at {file}; `pedbench train prior` makes it")
+    description: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return description
+
+
 def load_prior(folder: Path = FOLDER) -> Prior:
     """Read a prior that `make_prior` wrote; by default the one that pedbench ships.
 
     Raises:
         FileNotFoundError: The folder holds no prior.
     """
-    file = folder / DESCRIPTION
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no prior at {file}; `pedbench train prior` makes it")
-    description = json.loads(file.read_text(encoding="utf-8"))
+    description = _description(folder)
     pictures = [
         np.asarray(Image.open(folder / name).convert("RGB"), np.float32) / np.float32(255)
         for name in description["pictures"]

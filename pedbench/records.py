@@ -58,8 +58,10 @@ class Record:
         cell: `Cell.as_dict()`.
         reason: Why the status is not ok; empty when it is.
         flags: Names of soundness flags.
-        timing: Seconds by stage.
+        timing: Seconds by stage; `one guess` is the attack's mean time for one view, on a host that it shares.
         provenance: See `provenance.provenance`.
+        attacker: Of privacy cells with an attack: `floor`; `knowledge`, the data and training behind it;
+            `proof` as the attack declares it, or None.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -72,6 +74,7 @@ class Record:
     flags: tuple[str, ...] = ()
     timing: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    attacker: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

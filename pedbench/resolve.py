@@ -68,6 +68,13 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
     attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    complete = _complete("defenses", defenses, registry)
+    compared = suite.compare_with
+    if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
+        raise SuiteError(
+            f"compare_with names {compared.name} with {compared.params}, and no defense of the suite is that. "
+            f"Its defenses: {', '.join(dict.fromkeys(choice.name for choice in complete))}."
+        )
     return ResolvedSuite(
         name=suite.name,
         version=suite.version,
@@ -76,12 +83,27 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         deadline=suite.deadline,
         dataset=_dataset(suite.dataset, overrides, registry),
         utility=suite.utility,
-        defenses=_complete("defenses", defenses, registry),
+        defenses=complete,
         attacks=_complete("attacks", attacks, registry),
         metrics=_complete("metrics", suite.metrics, registry),
         coalitions=suite.coalitions,
         latency=suite.latency,
+        gallery=_gallery(suite, overrides, registry),
+        compare_with=compared,
     )
+
+
+def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> DatasetChoice | None:
+    """The suite's gallery; none for another dataset than the suite's, whose pictures it does not hold."""
+    other = overrides.dataset not in (None, suite.dataset.name) or overrides.data is not None
+    if suite.gallery is None or other:
+        return None
+    params = _all_params("datasets", suite.gallery.name, dict(suite.gallery.params), registry)
+    return suite.gallery.model_copy(update={"params": params})
+
+
+def _is(choice: Choice, wanted: Choice) -> bool:
+    return choice.name == wanted.name and wanted.params.items() <= choice.params.items()
 
 
 def _selected(

@@ -28,6 +28,7 @@ from pedbench.reading import FileDataset
 from pedbench.records import append_record, read_records, write_plan
 from pedbench.registry import PluginError, Registry
 from pedbench.report.markdown import write_report
+from pedbench.retrieval import make_gallery
 from pedbench.selection import Selection, read_selection, write_selection
 from pedbench.suite import ResolvedSuite
 from pedbench.types import Sample
@@ -119,7 +120,13 @@ def _bench(
             pool = resources.enter_context(
                 AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
             )
-        yield Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
+        bench = Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
+        if plan.gallery is not None and plan.suite.gallery is not None:
+            count = len(plan.gallery.ids()[: plan.suite.gallery.limit])
+            with console.stage(f"reading a gallery of {count} pictures"):
+                samples = (plan.gallery[index] for index in range(count))
+                bench.gallery = make_gallery((sample.id, bench.frame(sample)) for sample in samples)
+        yield bench
 
 
 def _operation_modules(of: DefensePlan) -> set[str]:
@@ -201,6 +208,8 @@ def _absorb(total: Outcome, outcome: Outcome, run_dir: Path, shard: int) -> None
     total.unfit.update(outcome.unfit)
     for stage, seconds in outcome.seconds.items():
         total.seconds[stage] += seconds
+    for label, guesses in outcome.guesses.items():
+        total.guesses[label] += guesses
     for cell_id, frame in frames.items():
         if cell_id not in total.problems:
             write_values(run_dir, cell_id, shard, frame)

@@ -10,9 +10,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.base import Metric
 from pedbench.types import Mask, Picture
+
+Measured = Mapping[str, Mapping[str, float]]
+"""Attack -> region -> value of one metric."""
+
+KNOW_NOTHING = "know_nothing_"
+"""Begins the names of what a colour scores that was drawn for an attack: the worst of many attacks is compared
+with the worst of as many such draws."""
 
 
 class Score(NamedTuple):
@@ -58,6 +66,8 @@ def score(
     floors: Collection[str],
     metrics: Sequence[Metric],
     blind_guesses: Mapping[str, Picture] | None = None,
+    pasting: Picture | None = None,
+    draws: Mapping[str, Measured] | None = None,
 ) -> list[Score]:
     """Score the guesses of one view.
 
@@ -73,6 +83,10 @@ def score(
         floors: Which of the attacks are floors.
         blind_guesses: Attack -> guess of the empty view, for "blind_advantage[X]": the advantage that the
             same attack would have had without the view. Controls need it.
+        pasting: (H, W, 3) that holds one colour, for "gain_over_pasting[X]": how much better than that colour
+            an attack fills the hidden part.
+        draws: Column -> attack -> region -> value of the colour that was drawn for the attack, from
+            `measure_constants`, for "know_nothing_leakage[X]" and "know_nothing_advantage[X]".
 
     Returns:
         Rows; a region that is empty (or too small for a metric) has none.
@@ -99,6 +113,18 @@ def score(
             rows += _relative(
                 f"blind_advantage[{column}]", "hidden", _distances(metric, unseeing, "hidden"), best
             )
+        if pasting is not None:
+            plain = _measure(metric, truth, visible, {"pasting": pasting}, {"hidden": ~visible})
+            one_colour = _distances(metric, plain, "hidden").get("pasting", 0.0)
+            rows += _relative(f"gain_over_pasting[{column}]", "hidden", hidden, one_colour)
+        if draws:
+            drawn = draws.get(column, {})
+            for name, region, reference in (
+                ("leakage", "whole", blind.get(column, 0.0)),
+                ("advantage", "hidden", best),
+            ):
+                distances = _distances(metric, drawn, region)
+                rows += _relative(f"{KNOW_NOTHING}{name}[{column}]", region, distances, reference)
     return rows
 
 
@@ -108,9 +134,39 @@ def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", 
     for metric in metrics:
         directions[metric.column] = metric.better
         if metric.exact is not None:
-            for derived in ("leakage", "advantage", "blind_advantage"):
+            knowing = ("leakage", "advantage", "blind_advantage", "gain_over_pasting")
+            for derived in (*knowing, f"{KNOW_NOTHING}leakage", f"{KNOW_NOTHING}advantage"):
                 directions[f"{derived}[{metric.column}]"] = "lower"
     return directions
+
+
+def measure_constants(
+    truth: Picture, visible: Mask, colours: Mapping[str, npt.ArrayLike], metric: Metric
+) -> Measured:
+    """Score pictures of one colour each as guesses, visible pixels pasted over them.
+
+    Args:
+        colours: Attack -> (3,), the colour that stands beside its guess.
+
+    Returns:
+        Attack -> region -> value.
+    """
+    guesses = {
+        attack: np.broadcast_to(np.asarray(colour, np.float32), truth.shape)
+        for attack, colour in colours.items()
+    }
+    regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
+    return _measure(metric, truth, visible, guesses, regions) if guesses else {}
+
+
+def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Picture:
+    """The plainest filling: the mean colour of what is visible, everywhere.
+
+    Args:
+        otherwise: (3,), the colour where nothing is visible.
+    """
+    colour = truth[visible].mean(axis=0, dtype=np.float64) if visible.any() else otherwise
+    return np.broadcast_to(np.asarray(colour, np.float32), truth.shape)
 
 
 def _measure(
@@ -126,7 +182,7 @@ def _measure(
     return {attack: found[content] for attack, content in contents.items()}
 
 
-def _distances(metric: Metric, measured: Mapping[str, Mapping[str, float]], region: str) -> dict[str, float]:
+def _distances(metric: Metric, measured: Measured, region: str) -> dict[str, float]:
     """Attack -> distance from an exact copy over a region; none for a metric that has no distance."""
     if metric.exact is None:
         return {}

@@ -60,15 +60,19 @@ class UtilityChoice(_Strict):
 
 
 class CoalitionChoice(_Strict):
-    """c of the N servers pool what they received; the m largest such subsets count."""
+    """c of the N servers pool what they received; the m largest such subsets count.
 
-    c: int | Literal["N"]
+    Several c in a list are a sweep, for curves: those that exceed a defense's servers are left out for it.
+    """
+
+    c: int | Literal["N"] | list[int]
     m: int = Field(ge=1)
 
     @field_validator("c")
     @classmethod
-    def _at_least_one(cls, c: int | str) -> int | str:
-        if isinstance(c, int) and c < 1:
+    def _at_least_one(cls, c: int | str | list[int]) -> int | str | list[int]:
+        sizes = c if isinstance(c, list) else [c]
+        if not sizes or any(isinstance(size, int) and size < 1 for size in sizes):
             raise ValueError("a coalition has at least one server")
         return c
 
@@ -92,6 +96,8 @@ class Suite(_Strict):
 
     Attributes:
         deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
+        gallery: The pictures among which those of the dataset are searched for, with views and guesses.
+        compare_with: The first defense of this name that has these parameters: the others are compared with it.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -106,6 +112,8 @@ class Suite(_Strict):
     metrics: list[Choice]
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
+    gallery: DatasetChoice | None = None
+    compare_with: Choice | None = None
 
     @field_validator("attacks", "metrics", mode="before")
     @classmethod

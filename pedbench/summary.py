@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -11,6 +12,7 @@ import pandas as pd
 from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
 from pedbench.base import Metric
 from pedbench.records import MetricValue
+from pedbench.scoring import KNOW_NOTHING
 
 Better = Literal["higher", "lower"]
 
@@ -23,6 +25,9 @@ EXPOSURE_LEVELS = {">= 50 %": 0.5, ">= 90 %": 0.9, "100 %": 1.0}
 
 ANY_PIXEL = {"> 0 %": np.nextafter(0, 1)}
 """Of secrets also the first pixel counts: it shows which ones a defense that keeps them home has missed."""
+
+RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
+"""Names of what a search in a gallery of that many pictures found."""
 
 _VERSION = 1
 """Of the metrics defined here; those of plugins have their own."""
@@ -62,7 +67,8 @@ def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
             class or the secret's kind as tag.
     """
     result = []
-    for name in ("visible share", "content share"):
+    retrieval = [name for name in values["metric"].unique() if RETRIEVAL.fullmatch(name)]
+    for name in ("visible share", "content share", *retrieval):
         rows = values[values["metric"] == name]
         if not rows.empty:
             result.append(_value(name, "", mean(worst_coalition(rows, "lower")), "privacy", "lower"))
@@ -90,6 +96,9 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
     result = []
     for (metric, region), rows in values.groupby(["metric", "region"], sort=False):
         name = str(metric)
+        # One draw alone says nothing: they count where the worst of several attacks is told.
+        if name.startswith(KNOW_NOTHING):
+            continue
         plugin = metrics.get(name)
         better: Better = plugin.better if plugin is not None else "lower"
         unit = plugin.unit if plugin is not None else ""

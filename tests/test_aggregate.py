@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from pedbench.aggregate import RESAMPLES, mean, quantile, retention, worst_coalition
+from pedbench.aggregate import RESAMPLES, difference, holm, mean, quantile, retention, worst_coalition
 
 
 def uneven(seed: int, pictures: int = 30) -> pd.DataFrame:
@@ -111,3 +113,44 @@ def test_the_worst_coalition_is_the_one_that_learns_most(better: str, extreme: s
     found = worst_coalition(values, better).set_index("image")["value"]
     expected = values.groupby("image")["value"].agg(extreme)
     assert found.to_dict() == expected.to_dict()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_holm_is_the_closed_test_with_bonferronis_correction(count: int) -> None:
+    """A hypothesis is rejected if every intersection that it is part of is."""
+    rng = np.random.default_rng(count)
+    for _ in range(50):
+        ps = rng.choice([0.001, 0.01, 0.02, 0.04, 0.3, 0.9], count).tolist()
+        sets = [s for size in range(1, count + 1) for s in combinations(range(count), size)]
+        expected = [
+            max(min(1.0, len(s) * min(ps[member] for member in s)) for s in sets if index in s)
+            for index in range(count)
+        ]
+        assert holm(ps) == pytest.approx(expected)
+
+
+def test_differences_are_paired_and_clustered() -> None:
+    values = uneven(7, 9)
+    noise = np.random.default_rng(8).normal(0.05, 0.1, len(values))
+    reference = values.assign(value=values["value"] - noise).sample(frac=1, random_state=2)
+    found = difference(values, reference)
+    assert found.value == pytest.approx(noise.mean(), rel=1e-9)
+    assert found.n == 9
+    gains = values.assign(value=noise).groupby("image")["value"].sum().to_numpy()
+    # All 512 ways to turn the pictures' signs.
+    flipped = np.array([np.dot(signs, gains) for signs in product([1, -1], repeat=9)])
+    lower, upper = (flipped <= gains.sum() + 1e-12).mean(), (flipped >= gains.sum() - 1e-12).mean()
+    assert found.p == pytest.approx(min(1.0, 2 * min(lower, upper)))
+    # Far narrower than two means apart, as pictures differ among each other more than from the reference.
+    assert found.ci95 == pytest.approx(mean(values.assign(value=noise)).ci95, rel=1e-9)
+    assert difference(values, values).p == 1
+    with pytest.raises(ValueError, match="nothing to compare"):
+        difference(values, reference.assign(annotation=-5))
+
+
+def test_a_test_at_five_percent_is_wrong_in_about_five_of_a_hundred() -> None:
+    rng = np.random.default_rng(9)
+    images = [str(index) for index in range(12)]
+    zero = pd.DataFrame({"image": images, "annotation": 0, "value": 0.0})
+    draws = [difference(zero.assign(value=rng.standard_t(3, 12)), zero).p for _ in range(200)]
+    assert 0.01 <= np.mean(np.array(draws) <= 0.05) <= 0.10

@@ -52,6 +52,26 @@ def test_everything_is_measured(small_run: Any) -> None:
     assert small_run.of("on_device", "latency")[0].flags == ("few samples",)
 
 
+def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
+    import json
+
+    from pedbench.prior import DESCRIPTION, FOLDER
+
+    prior = json.loads((FOLDER / DESCRIPTION).read_text())
+    known = f"{len(prior['pictures'])} training pictures, mean colour of {prior['sample']}"
+    for record in small_run.records:
+        if "attack" in record.cell:
+            assert record.attacker == {"floor": True, "knowledge": known, "proof": None}
+            assert 0 < record.timing["one guess"] < 60
+        else:
+            assert record.attacker == {}
+            assert "one guess" not in record.timing
+    table = pd.read_csv(small_run.directory / "tables" / "attackers.csv")
+    assert table["attack"].tolist() == ["mean_colour", "random_image"]
+    assert (table["seconds"] > 0).all()
+    assert table["proven"].all()
+
+
 def test_what_is_visible_is_what_was_sent(small_run: Any) -> None:
     def shares(defense: str) -> list[float]:
         return [

@@ -10,7 +10,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.metrics.structural_similarity import StructuralSimilarity
-from pedbench.scoring import Score, better_directions, score, score_blind
+from pedbench.scoring import Score, better_directions, one_colour, score, score_blind
 from pedbench.types import Mask, Picture
 
 FLOORS = {"grey", "other"}
@@ -105,6 +105,23 @@ def test_perceptual_scores_have_the_same_fixed_points() -> None:
     assert _values(rows, "exact")["leakage[LPIPS-mini]", "whole"] == pytest.approx(1, abs=1e-5)
     best = max(_values(rows, floor)["leakage[LPIPS-mini]", "whole"] for floor in FLOORS)
     assert best == pytest.approx(0, abs=1e-5)
+
+
+def test_pasting_is_the_mean_colour_of_what_is_visible() -> None:
+    visible = _half()
+    plain = one_colour(TRUTH, visible, (0, 0, 0))
+    assert plain[-1, -1] == pytest.approx(
+        TRUTH[:, :40].reshape(-1, 3).mean(axis=0, dtype=np.float64), abs=1e-6
+    )
+    assert one_colour(TRUTH, np.zeros_like(visible), (0.25, 0.5, 0.75))[3, 5].tolist() == [0.25, 0.5, 0.75]
+    rows = score(TRUTH, visible, BLIND, {}, FLOORS, METRICS, pasting=plain)
+    for attack, guess in BLIND.items():
+        found = _values(rows, attack)
+        errors = [np.linalg.norm((picture - TRUTH)[:, 40:]) for picture in (guess, plain)]
+        assert found["gain_over_pasting[RMSE]", "hidden"] == pytest.approx(
+            1 - errors[0] / errors[1], rel=1e-5
+        )
+        assert "gain_over_pasting[PSNR]" not in {name for name, _ in found}
 
 
 def test_every_metric_has_a_direction() -> None:

@@ -193,3 +193,15 @@ def test_wrong_overrides_are_explained(
         resolve(loaded(tmp_path), overrides, registry)
     with pytest.raises(SuiteError, match=r"no prompt '2'\. Known: 1, 3, 5, box"):
         resolve(loaded(tmp_path, SUITE.replace('["1"]', '["2"]')), Overrides(), registry)
+
+
+def test_a_reference_must_be_one_of_the_defenses() -> None:
+    suite = load_suite("mini")
+    assert suite.compare_with is not None
+    wrong = suite.model_copy(
+        update={"compare_with": suite.compare_with.model_copy(update={"params": {"servers": 7}})}
+    )
+    with pytest.raises(SuiteError, match="no defense of the suite is that"):
+        resolve(wrong, Overrides(), Registry())
+    # Somebody who selects defenses may leave it out.
+    assert resolve(wrong, Overrides(defenses=["on_device"]), Registry()).compare_with == wrong.compare_with

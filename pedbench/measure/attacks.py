@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
+
 from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.know_nothing import drawn
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import DefensePlan, Planned
 from pedbench.reproducible import single_threaded
-from pedbench.scoring import Score, score, score_blind
+from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
+from pedbench.soundness import offers
 from pedbench.types import Picture, View
 from pedbench.view_io import view_to_bytes
 
@@ -46,7 +50,7 @@ def _attack(
     floors = {planned.plugin.label: planned for planned in bench.plan.floors}
     needed = floors | {planned.plugin.label: planned for planned, _ in cells}
     keys = _keys(attacked, cells)
-    guesses, failures = _guesses(bench, attacked, needed, keys)
+    guesses, failures = _guesses(bench, attacked, needed, keys, outcome)
     blind: dict[str, list[Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if of.defense.disclosure == "decoy":
@@ -72,11 +76,20 @@ def _attack(
         item = attacked[place]
         pictures = {label: found[key] for label, found in guesses.items() if key in found}
         unseeing = {label: found[place] for label, found in blind.items() if label in pictures}
+        truth, visible = item.frame, item.visible[held]
+        plain = one_colour(truth, visible, bench.prior.mean_colour)
+        distances = bench.blind[item.sample.id]
         rows: list[Score] = []
         for metric in bench.plan.metrics:
             with _naming(metric, item):
-                truth, distances = item.frame, bench.blind[item.sample.id]
-                rows += score(truth, item.visible[held], pictures, distances, floors, [metric], unseeing)
+                draws = {metric.column: drawn(bench, item, held, [*pictures], metric)}
+                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, draws)
+        if bench.gallery is not None:
+            for label, guess in pictures.items():
+                pasted = np.where(visible[..., None], truth, guess)
+                found = bench.gallery.find_guess(item.sample.id, pasted)
+                names = bench.gallery.names()
+                rows += [Score(label, "", name, value) for name, value in zip(names, found, strict=True)]
         return rows
 
     with single_threaded() as threads:
@@ -121,32 +134,26 @@ def _enter(
             ]
 
 
-def _offers(view: View) -> set[str]:
-    kinds = {
-        "pixels": view.patches,
-        "degraded": view.degraded,
-        "tokens": view.tokens,
-        "metadata": view.messages,
-    }
-    return {"nothing"} | {kind for kind, held in kinds.items() if held}
-
-
 def _guesses(
-    bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned], keys: Sequence[ViewKey]
+    bench: Bench,
+    attacked: Sequence[Reception],
+    needed: Mapping[str, Planned],
+    keys: Sequence[ViewKey],
+    outcome: Outcome,
 ) -> tuple[dict[str, dict[ViewKey, Picture]], dict[str, AttackFailure]]:
     """Guesses of the views that hold something that an attack can use, and failures, by attack.
 
     No call holds two views of one picture, as an attack could put them together.
     """
     data = {key: view_to_bytes(attacked[key[0]].views[key[1]]) for key in keys}
-    offers = {key: _offers(attacked[key[0]].views[key[1]]) for key in keys}
+    offered = {key: offers(attacked[key[0]].views[key[1]]) for key in keys}
     jobs = []
     for label, planned in needed.items():
         attack: Attack = planned.plugin
         rounds: list[list[ViewKey]] = []
         # Floors have to guess whatever others guess; an attack gets as many requests as it asks for.
         heard = [key for key in keys if attack.floor or key[1][0] == attack.requests]
-        for key in (key for key in heard if attack.needs & offers[key]):
+        for key in (key for key in heard if attack.needs & offered[key]):
             free = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
             if free is None:
                 rounds.append(free := [])
@@ -159,7 +166,9 @@ def _guesses(
     failures: dict[str, AttackFailure] = {}
     for label, together, job in jobs:
         try:
-            guesses[label] |= dict(zip(together, job.result().pictures, strict=True))
+            answer = job.result()
+            guesses[label] |= dict(zip(together, answer.pictures, strict=True))
+            outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
         except AttackFailure as error:
             failures.setdefault(label, error)
     return {label: {} if label in failures else found for label, found in guesses.items()}, failures

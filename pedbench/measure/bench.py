@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from pedbench.offload.cloud import DisclosureError
 from pedbench.offload.passes import AuditError, Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
+from pedbench.retrieval import Gallery
 from pedbench.seeds import generator
 from pedbench.types import Picture, Prior, Sample, Status
 from pedbench.utility.agreement import Reference
@@ -37,6 +38,9 @@ class Bench:
         prior: What attackers know of pictures in general.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        gallery: Pictures among which those of the run are searched for.
+        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
+            scores, by region.
     """
 
     plan: Plan
@@ -46,6 +50,8 @@ class Bench:
     prior: Prior
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    gallery: Gallery | None = None
+    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
     _doubtful: bool = False
 
     @property
@@ -94,6 +100,7 @@ class Outcome:
         unfit: Why there was nothing to measure on these pictures, by cell id.
         flags: Soundness flags by cell id.
         seconds: Time by stage.
+        guesses: By attack, how many seconds each guess took.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -101,6 +108,7 @@ class Outcome:
     unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def spoil(self, cells: Iterable[Cell], status: Status, reason: str) -> None:
         """Give cells up; the first reason stays."""

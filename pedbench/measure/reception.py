@@ -17,6 +17,7 @@ from pedbench.observe import Observation, build_view, coalitions, content_shares
 from pedbench.offload.passes import Pass
 from pedbench.plan import DefensePlan
 from pedbench.seeds import generator
+from pedbench.soundness import unread
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
 
@@ -87,10 +88,18 @@ def receive(
     if any(observation.problem for observations in seen for observation in observations):
         for cell in private:
             outcome.flags[cell.cell_id].add("unexplained bytes")
+    attacks = [planned.plugin for planned in bench.plan.attacks]
+    for cell in private:
+        if cell.coalition is not None:
+            requests = cell.requests or 1
+            views = [found.views[requests, subset] for subset in found.subsets[cell.coalition, requests]]
+            outcome.flags[cell.cell_id] |= unread(views, attacks)
     for cell in private:
         if cell.attack is None and cell.coalition is not None:
             visible = [(subset, found.visible[1, subset]) for subset in found.subsets[cell.coalition, 1]]
             outcome.rows[cell.cell_id] += _geometry(sample, size, covered, visible)
+            for subset in found.subsets[cell.coalition, 1]:
+                outcome.rows[cell.cell_id] += _retrieved(bench, sample, found.views[1, subset], subset)
     return found
 
 
@@ -183,6 +192,16 @@ def _geometry(
             }
         )
     return rows
+
+
+def _retrieved(bench: Bench, sample: Sample, view: View, subset: tuple[int, ...]) -> list[Row]:
+    found = bench.gallery.find_view(sample.id, view) if bench.gallery is not None else None
+    if bench.gallery is None or found is None:
+        return []
+    return [
+        {"image": sample.id, "metric": name, "servers": joined(subset), "value": value}
+        for name, value in zip(bench.gallery.names(), found, strict=True)
+    ]
 
 
 def joined(subset: tuple[int, ...]) -> str:

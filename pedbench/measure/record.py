@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pedbench.base import Disclosure
+from pedbench.base import Attack, Disclosure
 from pedbench.cell import Cell
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.measure.bench import Outcome
 from pedbench.models.pretrained import weight_digests
-from pedbench.plan import DefensePlan, Plan
+from pedbench.plan import DefensePlan, Plan, Planned
+from pedbench.prior import describe_prior
 from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
 from pedbench.registry import source_hash
+from pedbench.soundness import UNVERIFIED, of_attack
 from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
 from pedbench.types import Status
 from pedbench.values import read_values
@@ -49,7 +54,7 @@ def make_record(
         status, reason = "skipped", total.unfit.get(cell.cell_id, NO_VALUE)
     if status == "ok":
         metrics = _metrics(plan, cell, values)
-        flags |= _flags(of, cell, values)
+        flags |= _flags(plan, of, cell, values)
     attacks = [planned for planned, each in of.privacy if each == cell]
     models = {
         name: digest for planned in attacks for name, digest in weight_digests(planned.plugin.files).items()
@@ -62,14 +67,32 @@ def make_record(
         reason=reason,
         metrics=metrics,
         flags=tuple(sorted(flags)),
-        timing={stage: round(seconds, 3) for stage, seconds in total.seconds.items()},
+        timing=_timing(total, attacks),
         provenance=provenance(
             run_id=run_dir.name,
             device=device,
             sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
             weights=of.weights | models,
         ),
+        attacker=_attacker(attacks[0].plugin) if attacks else {},
     )
+
+
+def _attacker(attack: Attack) -> dict[str, Any]:
+    return {
+        "floor": attack.floor,
+        "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
+        "proof": asdict(attack.proof) if attack.proof else None,
+    }
+
+
+def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:
+    timing = {stage: round(seconds, 3) for stage, seconds in total.seconds.items()}
+    for planned in attacks:
+        guesses = total.guesses[planned.plugin.label]
+        if guesses:
+            timing["one guess"] = round(sum(guesses) / len(guesses), 6)
+    return timing
 
 
 def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue, ...]:
@@ -82,8 +105,8 @@ def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue,
     return privacy_metrics(values, {metric.column: metric for metric in plan.metrics})
 
 
-def _flags(of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
-    flags = set()
+def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
+    flags = {UNVERIFIED} if plan.family.unverified() else set()
     if cell.kind == "latency":
         timed = values[values["metric"].isin(["wall", "turn-taking"])]
         if timed.groupby("metric")["image"].nunique().min() < FEW_SAMPLES:
@@ -94,4 +117,7 @@ def _flags(of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
         flags.add("reference")
     if cell.attack is not None and of.defense.randomised and cell.requests == 1:
         flags.add("randomised defense attacked once")
+    if cell.attack is not None:
+        floor = any(planned.plugin.floor for planned, each in of.privacy if each == cell)
+        flags |= of_attack(values, floor=floor)
     return flags

@@ -92,6 +92,23 @@ class Family:
             if member.file is not None and member.file.is_file()
         }
 
+    def unverified(self) -> list[str]:
+        """Networks whose weights file is there and no manifest beside it says what it should be."""
+        members = [member for member in (self.original, self.fine_tuned, self.small) if member is not None]
+        return [
+            member.architecture.name
+            for member in members
+            if member.file is not None and member.file.is_file() and not _entry(member.file, member)
+        ]
+
+
+def _entry(file: Path, member: Member) -> dict[str, Any]:
+    """What the manifest beside a weights file says of it; empty where it says nothing."""
+    manifest = file.with_name("manifest.json")
+    known = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    entry: dict[str, Any] = known.get(member.architecture.name, {})
+    return entry if entry.get("file") == file.name else {}
+
 
 def _digest(file: Path) -> str:
     with file.open("rb") as stream:
@@ -218,9 +235,8 @@ def _verified(member: Member) -> Path:
         raise CheckpointError(f"no weights were named for {name}\nexpected a file: {member.source}")
     if not file.is_file():
         raise CheckpointError(f"no weights for {name}: looked for {file}\nto make them: {member.source}")
-    manifest = file.with_name("manifest.json")
-    entry = json.loads(manifest.read_text()).get(name, {}) if manifest.is_file() else {}
-    if entry.get("file") == file.name:
+    entry = _entry(file, member)
+    if entry:
         found = _digest(file)
         if found != entry["sha256"]:
             raise CheckpointError(

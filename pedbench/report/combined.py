@@ -43,6 +43,7 @@ def combine(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame, latency: pd.
     """
     headline = _headline(utility)
     disclosed = _first(privacy, r"leakage\[.*\]")
+    privacy = run.headline(privacy)
     rules = list(dict.fromkeys(zip(privacy["c"], privacy["m"], strict=True)))
     links = latency[["link", "dtype"]].drop_duplicates().head(1)
     rows = []

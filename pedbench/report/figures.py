@@ -26,7 +26,7 @@ SYNTHETIC = frozenset({"scenes"})
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 _LONGEST = 40
-_STYLE: Any = {"svg.hashsalt": "pedbench", "font.size": 9.0}
+STYLE: Any = {"svg.hashsalt": "pedbench", "font.size": 9.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,11 @@ class Drawing:
 
     Attributes:
         name: Stem of its files.
+        title: What it shows, in a few words.
     """
 
     name: str
+    title: str
     caption: str
     figure: Figure
 
@@ -65,20 +67,20 @@ def privacy_utility(run: Run, combined: pd.DataFrame) -> Drawing | None:
     leakage = combined.iloc[0]["leakage_metric"]
     kind = "synthetic pictures" if run.suite.dataset.name in SYNTHETIC else "pictures"
     basis = f"{run.pictures} {kind} ({run.suite.dataset.name}), model {run.suite.model}"
-    with mpl.rc_context(_STYLE), sns.axes_style("whitegrid"):
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
         figure = Figure(figsize=(5.2 * len(panels) + 0.4, 4.6), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         columns = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        looks = dict(zip(combined["defense"], _looks(len(combined)), strict=True))
+        looks = dict(zip(combined["defense"], looks_of(len(combined)), strict=True))
         for axes, (rule, rows) in zip(columns, panels, strict=True):
             _scatter(axes, rows, utility, f"leakage_{rule}", looks)
             axes.set_title(f"coalitions of {short_rule(rule)}")
-            axes.set_xlabel(_drawable(f"{what} (→ better)"), parse_math=False)
-        columns[0].set_ylabel(_drawable(f"{leakage} of the strongest attack (↓ better)"), parse_math=False)
-        figure.suptitle(_drawable(f"{basis}; bars: 95 % intervals"), parse_math=False, fontsize=9)
+            axes.set_xlabel(drawable(f"{what} (→ better)"), parse_math=False)
+        columns[0].set_ylabel(drawable(f"{leakage} of the strongest attack (↓ better)"), parse_math=False)
+        figure.suptitle(drawable(f"{basis}; bars: 95 % intervals"), parse_math=False, fontsize=9)
         figure.draw_without_rendering()
         for axes, (rule, rows) in zip(columns, panels, strict=True):
-            names = [_shortened(_drawable(name)) for name in rows["defense"]]
+            names = [shortened(drawable(name)) for name in rows["defense"]]
             xs, ys = (rows[f"{name}_value"].to_list() for name in (utility, f"leakage_{rule}"))
             place_labels(axes, names, xs, ys, list(_bars(rows, utility, f"leakage_{rule}")))
     absent = [
@@ -95,7 +97,7 @@ def privacy_utility(run: Run, combined: pd.DataFrame) -> Drawing | None:
         caption += f" Lower bounds, as an attack failed: {', '.join(dict.fromkeys(bounds))}."
     if absent:
         caption += f" Not shown, for want of one of the numbers: {', '.join(absent)}."
-    return Drawing(name="privacy_utility", caption=caption, figure=figure)
+    return Drawing(name="privacy_utility", title="Privacy against utility", caption=caption, figure=figure)
 
 
 def save(drawing: Drawing, folder: Path) -> Path:
@@ -106,14 +108,14 @@ def save(drawing: Drawing, folder: Path) -> Path:
     """
     folder.mkdir(exist_ok=True)
     path = folder / f"{drawing.name}.png"
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         # Without a date, the same run gives the same file.
         drawing.figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
         drawing.figure.savefig(path)
     return path
 
 
-def _looks(count: int) -> Iterator[tuple[Any, str]]:
+def looks_of(count: int) -> Iterator[tuple[Any, str]]:
     """Colours and markers that tell points apart with any kind of colour vision."""
     pairs = zip(cycle(sns.color_palette("colorblind")), cycle(_MARKERS), strict=False)
     return (next(pairs) for _ in range(count))
@@ -127,8 +129,8 @@ def _scatter(
         axes.errorbar(
             row[f"{across}_value"],
             row[f"{up}_value"],
-            xerr=_arms(row, across),
-            yerr=_arms(row, up),
+            xerr=arms(row, across),
+            yerr=arms(row, up),
             color=colour,
             marker=marker,
             markersize=6,
@@ -148,13 +150,13 @@ def _bars(rows: pd.DataFrame, across: str, up: str) -> Iterator[Segment]:
             yield (x, row[f"{up}_low"]), (x, row[f"{up}_high"])
 
 
-def _arms(row: Any, name: str) -> Any:
+def arms(row: Any, name: str) -> Any:
     """Lengths below and above the value, (2, 1); an end on the wrong side, by chance, has none."""
     value, low, high = (row[f"{name}_{part}"] for part in ("value", "low", "high"))
     return None if pd.isna(low) else np.maximum([[value - low], [high - value]], 0)
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """What the figure's font can draw; other letters as escapes."""
     plain = one_line(text)
     return "".join(
@@ -162,5 +164,5 @@ def _drawable(text: str) -> str:
     )
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pedbench.proofs import UNPROVEN
 from pedbench.report.text import NOTHING
+from pedbench.soundness import NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
 """How regions of utility read where the name alone does not say it."""
@@ -40,6 +42,14 @@ TERMS: Mapping[str, str] = {
     "floor": "an attack without a learned prior",
     "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker; "
     "+2 stands for two more that are as strong",
+    "chosen": "the attack that was the strongest on training pictures, among the same attacks; absent where none was "
+    "chosen",
+    "worst case": "for each picture the attack and the coalition that are worst for the defender, chosen with the "
+    "truth: a bound, no attack",
+    "draws, gain over draws": "the worst of as many colours, drawn from training pictures, as there are attacks: "
+    "what choosing gains without knowing anything; and by how much the worst case exceeds it, picture by picture",
+    "rank-1, MRR": "part of the pictures that a view or guess picks out of the gallery at the first try, and the mean "
+    "of 1 / rank; ties are broken by chance. The worst of m coalitions counts, which lifts chance by up to m times",
     "p90, worst": "the tail over pictures on the side that is bad for the defender: one picture in ten, and "
     "the extreme",
     "wall": "measured while all servers share this host",
@@ -54,8 +64,25 @@ FLAGS: Mapping[str, str] = {
     "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
     "randomised defense attacked once": "more requests for the same scene could reveal more",
+    NO_BETTER: "in no metric does the interval of the advantage lie above 0, over all coalitions: the attack adds "
+    "nothing to the floors here",
+    WORSE_THAN_PASTING: "on average and in every metric, the mean colour of the visible part fills the hidden "
+    "part better than the attack does",
+    UNPROVEN: "neither this run nor one that the package keeps shows the figure that this attack must reach",
+    SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
+    UNVERIFIED: "no manifest says which weights these should be",
+    UNREAD[
+        "pixels"
+    ]: "exact pixels were received and no attack of this suite can use them, so that a leakage of "
+    "0 means nothing",
+    UNREAD[
+        "degraded"
+    ]: "degraded pixels were received and no attack of this suite can use them, so that a leakage "
+    "of 0 means nothing",
+    UNREAD["tokens"]: "tokens were received and no attack of this suite can use them, so that a leakage of 0 "
+    "means nothing",
 }
-"""What soundness flags mean, by their names in records."""
+"""What soundness flags mean, by their names in records; at length in docs/flags.md."""
 
 
 def flag_letters(flags: Iterable[str]) -> dict[str, str]:

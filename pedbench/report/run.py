@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pedbench.cell import canonical_json
 from pedbench.records import Record, read_plan, read_records
 from pedbench.run_directory import SUITE
@@ -62,6 +64,14 @@ class Run:
         """How many pictures were evaluated; 0 when no cell succeeded."""
         counts = (metric.n for r in self.records if r.cell["kind"] != "latency" for metric in r.metrics)
         return max(counts, default=0)
+
+    def headline(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a frame with columns c and m that no sweep of coalitions brought in; all, where all are."""
+        rules = {(str(rule.c), rule.m) for rule in self.suite.coalitions if not isinstance(rule.c, list)}
+        if not rules:
+            return frame
+        chosen = [pair in rules for pair in zip(frame["c"], frame["m"], strict=True)]
+        return frame[pd.Series(chosen, index=frame.index, dtype=bool)]
 
     def reference(self, protocol: str) -> Record | None:
         """The undefended model's utility record under a protocol.

@@ -11,6 +11,8 @@ import pandas as pd
 from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import Column, names_in, pivot
 from pedbench.report.text import escape
+from pedbench.report.worst_case import worst_case_table
+from pedbench.summary import RETRIEVAL
 
 Flags = Mapping[str, str]
 Titled = tuple[str, str]
@@ -43,18 +45,25 @@ def utility_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Titled]:
             yield f"{escape(name)} by size, {where}", pivot(rows, ["defense"], [*sizes, mean], flags)
 
 
-def privacy_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Titled]:
-    """For each coalition rule what was received, and what the attacks made of it."""
+def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> Iterator[Titled]:
+    """For each coalition rule what was received, what the attacks made of it, and their worst case.
+
+    Args:
+        worst: From `worst_case.worst_cases`.
+    """
     for (c, m), rows in frame.groupby(["c", "m"], sort=False):
         geometry, attacked = rows[rows["attack"] == ""], rows[rows["attack"] != ""]
         if not geometry.empty:
             regions = geometry.groupby("metric", sort=False)["region"].first()
-            names = names_in(geometry)
+            names = [name for name in names_in(geometry) if not RETRIEVAL.fullmatch(name)]
             columns = [Column(header=escape(n), metric=n, regions=(regions[n],)) for n in names]
             yield f"Received, {rule_text(c, m)}", pivot(geometry, ["defense"], columns, flags)
         if not attacked.empty:
             columns = list(_attack_columns(attacked))
             yield f"Attacks, {rule_text(c, m)}", pivot(attacked, ["defense", "attack"], columns, flags)
+        bounds = worst[(worst["c"] == c) & (worst["m"] == m)]
+        if bounds["metric"].str.startswith("leakage[").any():
+            yield f"Chosen attack and worst case, {rule_text(c, m)}", worst_case_table(bounds)
 
 
 def rule_text(c: Any, m: Any) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pedbench.cell import canonical_json
 from pedbench.controls import CONTROL
+from pedbench.proofs import UNPROVEN, Verdict, verdicts
 from pedbench.records import Record
 from pedbench.report.retention import COLUMNS as RETENTION
 from pedbench.report.retention import retentions
@@ -22,6 +23,9 @@ __all__ = ["Run", "latency", "load", "privacy", "utility"]
 _HEAD = ["cell_id", "defense", "parameters"]
 _NUMBER = ["metric", "region", "better", "unit", "value", "low", "high", "n"]
 _TAIL = ["status", "reason", "flags"]
+
+PROVEN = Verdict(proven=True, figure="", reached="")
+"""Of what has nothing to prove: floors, and what was received."""
 
 
 def utility(run: Run) -> pd.DataFrame:
@@ -45,6 +49,8 @@ def privacy(run: Run) -> pd.DataFrame:
         better, unit, value, low, high, n, status, reason, flags.
     """
 
+    proven = verdicts(run)
+
     def facts(record: Record) -> dict[str, Any]:
         attack = record.cell.get("attack")
         return {
@@ -57,6 +63,15 @@ def privacy(run: Run) -> pd.DataFrame:
 
     columns = ["c", "m", "attack", "attack_parameters", "requests"]
     frame = _tidy(run, "privacy", columns, facts)
+    unproven = {
+        record.cell_id
+        for record in run.of_kind("privacy")
+        if record.status == "ok" and not proven.get(canonical_json(record.cell.get("attack")), PROVEN).proven
+    }
+    flagged = frame["cell_id"].isin(unproven)
+    frame.loc[flagged, "flags"] = [
+        "; ".join([*filter(None, names.split("; ")), UNPROVEN]) for names in frame.loc[flagged, "flags"]
+    ]
     frame["requests"] = frame["requests"].astype("Int64")
     return frame
 

@@ -1,0 +1,156 @@
+"""Proofs: an attack that finds little is believed once it has found much where much is to be found.
+
+Told from run directories alone: each attack declares the figure that it must reach on some defense, records carry
+the declaration, and a run that holds that defense shows whether the figure was reached. What a run showed can be
+kept in a file that comes with the package, for runs that leave the defense out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pedbench.aggregate import mean
+from pedbench.cell import canonical_json
+from pedbench.records import Record
+from pedbench.report.run import Run, load
+from pedbench.values import read_values
+
+UNPROVEN = "unproven"
+"""The flag of an attack whose figure was reached neither by its run nor by a kept one."""
+
+KEPT = Path(__file__).parent / "assets" / "proofs.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is known of an attack's proof.
+
+    Attributes:
+        figure: What it must reach, in words; empty where it declares nothing.
+        reached: The value found and where, in words; empty where the figure was not looked for.
+    """
+
+    proven: bool
+    figure: str
+    reached: str
+
+
+def verdicts(run: Run, kept: Path = KEPT) -> dict[str, Verdict]:
+    """A verdict for each attack of a run that is no floor, by canonical JSON of its identity.
+
+    The run's own records count first. A kept proof counts if it is about the same attack (version and parameters),
+    the same model and the same figure.
+    """
+    known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else []
+    found = {}
+    for key, attacks in _attacks(run).items():
+        proof = attacks[0].attacker.get("proof")
+        if not proof:
+            found[key] = Verdict(proven=False, figure="", reached="")
+            continue
+        value, pictures = _best(run, attacks, proof)
+        if value is not None:
+            reached = f"{value:.3g} on {pictures} pictures of this run"
+            found[key] = Verdict(proven=value >= proof["least"], figure=_told(proof), reached=reached)
+            continue
+        same = [entry for entry in known if _same(entry, attacks[0], proof)]
+        best = max(same, key=lambda entry: entry["value"], default=None)
+        reached = "" if best is None else f"{best['value']:.3g} on {best['n']} pictures of run {best['run']}"
+        found[key] = Verdict(
+            proven=best is not None and best["value"] >= proof["least"], figure=_told(proof), reached=reached
+        )
+    return found
+
+
+def keep(run_dir: Path, kept: Path = KEPT) -> list[dict[str, Any]]:
+    """Keep what a run shows of its attacks, in place of what was kept of the same ones.
+
+    Returns:
+        The new entries, those whose figure was not reached among them.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+    """
+    run = load(run_dir)
+    new = []
+    for attacks in _attacks(run).values():
+        proof = attacks[0].attacker.get("proof")
+        value, pictures = _best(run, attacks, proof) if proof else (None, 0)
+        if value is not None:
+            entry = {
+                "attack": attacks[0].cell["attack"],
+                "model": attacks[0].cell["model"],
+                "proof": proof,
+                "value": value,
+                "n": pictures,
+                "run": run_dir.resolve().name,
+                "source": attacks[0].provenance.get("sources", {}).get(attacks[0].cell["attack"]["name"], ""),
+            }
+            new.append(entry)
+    old = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else []
+    replaced = {(canonical_json(entry["attack"]), entry["model"]) for entry in new}
+    left = [entry for entry in old if (canonical_json(entry["attack"]), entry["model"]) not in replaced]
+    entries = sorted([*left, *new], key=lambda entry: canonical_json([entry["attack"], entry["model"]]))
+    kept.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    return new
+
+
+def _attacks(run: Run) -> dict[str, list[Record]]:
+    """The records of each attack that is no floor; records that do not say what their attack is are left out."""
+    found: dict[str, list[Record]] = {}
+    for record in run.of_kind("privacy"):
+        if "attack" in record.cell and record.attacker and not record.attacker["floor"]:
+            found.setdefault(canonical_json(record.cell["attack"]), []).append(record)
+    return found
+
+
+def _best(run: Run, attacks: Sequence[Record], proof: Mapping[str, Any]) -> tuple[float | None, int]:
+    """The largest mean over the coalition rules, with its number of pictures; None where nothing was measured."""
+    means = [mean(rows) for rows in _values(run, attacks, proof) if not rows.empty]
+    best = max(means, key=lambda found: found.value, default=None)
+    return (None, 0) if best is None else (best.value, best.n)
+
+
+def _values(run: Run, attacks: Sequence[Record], proof: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    """For each coalition rule the values that the figure is the mean of."""
+    for record in attacks:
+        defense = record.cell["defense"]
+        fits = defense["name"] == proof["defense"] and proof["params"].items() <= defense["params"].items()
+        if not fits or record.status != "ok":
+            continue
+        rows = _of(run, record, proof)
+        if not proof["over"]:
+            yield rows
+            continue
+        for other in run.of_kind("privacy"):
+            same = other.cell["defense"] == defense and other.cell["coalition"] == record.cell["coalition"]
+            name = other.cell.get("attack", {}).get("name", "")
+            if same and other.status == "ok" and name == proof["over"]:
+                both = rows.merge(_of(run, other, proof), on="image", suffixes=("", "_other"))
+                yield both.assign(value=both["value"] - both["value_other"])
+
+
+def _of(run: Run, record: Record, proof: Mapping[str, Any]) -> pd.DataFrame:
+    values = read_values(run.directory, record.cell_id)
+    chosen = values[(values["metric"] == proof["metric"]) & (values["region"] == proof["region"])]
+    # By picture, as attacks that hear a different number of requests may be about different coalitions.
+    means: pd.DataFrame = chosen.groupby("image")["value"].mean().reset_index()
+    return means
+
+
+def _same(entry: Mapping[str, Any], attack: Record, proof: Mapping[str, Any]) -> bool:
+    asked = [attack.cell["attack"], attack.cell["model"], proof]
+    return canonical_json([entry["attack"], entry["model"], entry["proof"]]) == canonical_json(asked)
+
+
+def _told(proof: Mapping[str, Any]) -> str:
+    params = ", ".join(f"{name}={value}" for name, value in proof["params"].items())
+    defense = f"{proof['defense']}({params})" if params else proof["defense"]
+    over = f" above {proof['over']}" if proof["over"] else ""
+    return f"{proof['metric']} ({proof['region']}){over} on {defense} of at least {proof['least']:g}"

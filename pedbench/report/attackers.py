@@ -1,0 +1,64 @@
+"""Who attacks: data and training behind each attack, its time, and whether it has proven itself."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from pedbench.cell import canonical_json
+from pedbench.proofs import Verdict, verdicts
+from pedbench.report.run import Run
+from pedbench.report.text import NOTHING, code, escape, estimate, table
+
+COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven"]
+
+
+def attackers(run: Run) -> pd.DataFrame:
+    """One row an attack, in the order of the plan.
+
+    Returns:
+        Columns `COLUMNS`: seconds is the median over cells of the mean time for one view, on a shared host; figure
+        is what the attack must reach and reached what is known of it, both in words.
+    """
+    proofs = verdicts(run)
+    groups: dict[str, list[Any]] = {}
+    for record in run.of_kind("privacy"):
+        if record.attacker:
+            groups.setdefault(canonical_json(record.cell["attack"]), []).append(record)
+    rows = []
+    for key, records in groups.items():
+        verdict = proofs.get(key, Verdict(proven=True, figure="", reached=""))
+        times = [record.timing["one guess"] for record in records if "one guess" in record.timing]
+        rows.append(
+            {
+                "attack": run.attack(records[0]),
+                "floor": records[0].attacker["floor"],
+                "knowledge": records[0].attacker["knowledge"],
+                "seconds": median(times) if times else None,
+                "figure": verdict.figure,
+                "reached": verdict.reached,
+                "proven": verdict.proven,
+            }
+        )
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"seconds": "float64"})
+
+
+def attackers_table(frame: pd.DataFrame) -> str:
+    """The same in Markdown, from at least one row."""
+    lines = []
+    for _, row in frame.iterrows():
+        proof = "floor" if row["floor"] else "proven" if row["proven"] else "**unproven**"
+        figure = escape(row["figure"]) or NOTHING
+        lines.append(
+            [
+                code(row["attack"]),
+                escape(row["knowledge"]),
+                proof,
+                figure,
+                escape(row["reached"]) or NOTHING,
+                estimate(row["seconds"], None, None, "s"),
+            ]
+        )
+    return table(["attack", "knows", "", "must reach", "reached", "one guess"], lines, left=5)

@@ -1,0 +1,147 @@
+"""Defenses against one of them, picture by picture, with a test that is corrected for their number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pedbench.aggregate import difference, holm, worst_coalition
+from pedbench.report.legend import REGIONS
+from pedbench.report.run import Run
+from pedbench.report.text import arrow, code, escape, estimate, table
+from pedbench.values import read_values
+
+COLUMNS = [
+    "kind", "metric", "region", "c", "m", "better", "reference", "reference_attack", "defense", "attack",
+    "difference", "low", "high", "n", "p", "p_holm",
+]  # fmt: skip
+_SIZES: Mapping[str, tuple[str, ...] | None] = {"all": None, "ML": ("M", "L")}
+"""Regions of utility that are compared."""
+
+
+def comparisons(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFrame:
+    """Differences in mIoU (or agreement), leakage and advantage of each defense to the suite's `compare_with`.
+
+    Utility is paired by annotation, privacy by picture, each with its worst coalition. For each defense, rule and
+    metric the strongest attack counts, chosen on these same pictures.
+
+    Args:
+        utility: From `tables.utility`.
+        privacy: From `tables.privacy`; rules of a sweep are left out.
+
+    Returns:
+        Columns `COLUMNS`: difference is the defense's mean minus the reference's, p_holm is corrected over the
+        defenses of a metric, region and rule. Empty where the suite compares with nothing that was measured.
+    """
+    wanted = run.suite.compare_with
+    labels = [
+        label
+        for label, identity in run.defenses.items()
+        if wanted and identity["name"] == wanted.name and wanted.params.items() <= identity["params"].items()
+    ]
+    rows: list[dict[str, Any]] = []
+    for label in labels[:1]:
+        for group in (*_utility(run, utility), *_privacy(run, run.headline(privacy))):
+            rows += _against(label, *group)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+Group = tuple[dict[str, Any], dict[str, tuple[str, pd.DataFrame]]]
+"""What is compared, and by defense the attack and the values, with columns image, annotation, value."""
+
+
+def _utility(run: Run, utility: pd.DataFrame) -> Iterator[Group]:
+    ok = utility[(utility["status"] == "ok") & utility["region"].isin([*_SIZES])]
+    for (_, metric, region), rows in ok.groupby(["protocol", "metric", "region"], sort=False):
+        if str(metric).endswith(", per picture"):
+            continue
+        found = {}
+        for _, row in rows.iterrows():
+            values = read_values(run.directory, row["cell_id"])
+            values = values[values["metric"] == re.sub(r"^mIoU", "IoU", str(metric))]
+            sizes = _SIZES[str(region)]
+            if sizes is not None:
+                values = values[values["tag"].str.split().str[0].isin(sizes)]
+            found[row["defense"]] = ("", values)
+        yield {"kind": "utility", "metric": metric, "region": region, "better": "higher"}, found
+
+
+def _privacy(run: Run, privacy: pd.DataFrame) -> Iterator[Group]:
+    counted = privacy["metric"].str.fullmatch(r"(leakage|advantage)\[.*\]")
+    ok = privacy[(privacy["status"] == "ok") & counted]
+    for (c, m, metric, region), rows in ok.groupby(["c", "m", "metric", "region"], sort=False):
+        strongest = rows.loc[rows.groupby("defense", sort=False)["value"].idxmax()]
+        found = {}
+        for _, row in strongest.iterrows():
+            values = read_values(run.directory, row["cell_id"])
+            values = values[(values["metric"] == metric) & (values["region"] == region)]
+            found[row["defense"]] = (row["attack"], worst_coalition(values, "lower").assign(annotation=-1))
+        about = {"kind": "privacy", "metric": metric, "region": region, "c": c, "m": m, "better": "lower"}
+        yield about, found
+
+
+def _against(
+    reference: str, about: dict[str, Any], found: dict[str, tuple[str, pd.DataFrame]]
+) -> list[dict[str, Any]]:
+    if reference not in found:
+        return []
+    attack, expected = found[reference]
+    rows = []
+    for defense, (strongest, values) in found.items():
+        if defense != reference:
+            measured = difference(values, expected)
+            low, high = measured.ci95 or (None, None)
+            rows.append(
+                {
+                    **about,
+                    "reference": reference,
+                    "reference_attack": attack,
+                    "defense": defense,
+                    "attack": strongest,
+                    "difference": measured.value,
+                    "low": low,
+                    "high": high,
+                    "n": measured.n,
+                    "p": measured.p,
+                }
+            )
+    for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = corrected
+    return rows
+
+
+def comparison_tables(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """The first utility, and the first leakage and advantage of each rule, as titled Markdown tables."""
+    shown: set[tuple[str, ...]] = set()
+    utility = "ML" if (frame["region"] == "ML").any() else "all"
+    for (kind, c, m, metric, region), rows in frame.groupby(
+        ["kind", "c", "m", "metric", "region"], sort=False, dropna=False
+    ):
+        # Text, as what is missing equals nothing, not even itself.
+        what = (str(kind), str(c), str(m), str(metric).partition("[")[0])
+        if what in shown or (kind == "utility" and region != utility):
+            continue
+        shown.add(what)
+        where = f"c = {c} (m = {m:.0f})" if kind == "privacy" else REGIONS.get(str(region), str(region))
+        better = rows["better"].iloc[0]
+        headers = ["defense", f"difference{arrow(better)}", "p", "p, corrected", "n"]
+        lines = [
+            [
+                code(row["defense"]) + (f" {code(row['attack'])}" if row["attack"] else ""),
+                estimate(row["difference"], row["low"], row["high"]),
+                _p(row["p"]),
+                _p(row["p_holm"]),
+                str(row["n"]),
+            ]
+            for _, row in rows.iterrows()
+        ]
+        by = rows["reference_attack"].iloc[0]
+        against = code(rows["reference"].iloc[0]) + (f" {code(by)}" if by else "")
+        yield f"{escape(f'{metric}, {where}')}, against {against}", table(headers, lines)
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

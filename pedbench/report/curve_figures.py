@@ -1,0 +1,121 @@
+"""Figures of the curves: leakage against the coalition's size, and privacy against a defense's parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from pedbench.report.curves import LEAKED
+from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
+from pedbench.report.overview import rules_of, short_rule
+from pedbench.report.run import Run
+
+_WIDE = 8
+"""Ratio of largest to smallest setting from which the axis is logarithmic."""
+
+
+def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
+    """Leakage of the strongest attack against the number of servers that pool.
+
+    Args:
+        curve: From `curves.coalition_curve`.
+
+    Returns:
+        None where there is no curve.
+    """
+    if curve.empty:
+        return None
+    metric = curve["metric"].iloc[0]
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+        figure, (axes,) = _panels(1, 6.4)
+        defenses = curve["defense"].unique()
+        for (colour, marker), defense in zip(looks_of(len(defenses)), defenses, strict=True):
+            rows = curve[curve["defense"] == defense]
+            _line(axes, rows, "size", "leakage", shortened(drawable(defense)), colour, marker)
+            axes.plot(rows["size"], rows["leakage_mean"], color=colour, linestyle=":", linewidth=1)
+        axes.axhline(LEAKED, color="grey", linewidth=0.8, linestyle="--")
+        axes.set_xlabel("servers in the coalition")
+        axes.set_ylabel(drawable(f"{metric} of the strongest attack (↓ better)"), parse_math=False)
+        _ticks(axes, sorted(set(curve["size"])))
+        axes.legend(fontsize=7.5)
+    m = ", ".join(str(value) for value in sorted(set(curve["m"])))
+    caption = (
+        f"{metric} of the strongest attack against the size of the coalition, with 95 % bootstrap intervals over "
+        f"{curve['n'].max()} pictures. Solid: each picture's worst coalition of at most {m} that hold most; dotted: "
+        f"the same attack's mean over these coalitions. Dashed: {LEAKED}."
+    )
+    return Drawing(name="coalitions", title="Leakage against coalition size", caption=caption, figure=figure)
+
+
+def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
+    """For each swept parameter what is received, exposed, leaked and gained beyond the floors.
+
+    Args:
+        sweeps: From `curves.sweeps`.
+    """
+    for (name, parameter), rows in sweeps.groupby(["sweep", "parameter"], sort=False):
+        rules = rules_of(rows)
+        measured = [rule for rule in rules if rows[f"leakage_{rule}_value"].notna().any()]
+        if not measured:
+            continue
+        leakage = rows["leakage_metric"].iloc[0]
+        panels = {
+            "visible_share_{}_value": "visible share",
+            "exposure_{}": "objects exposed by half",
+            "leakage_{}": f"{leakage}, strongest attack",
+            "advantage_{}": f"{leakage.replace('leakage', 'advantage', 1)}, strongest attack",
+        }
+        with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+            figure, columns = _panels(len(panels), 3.2)
+            for axes, (column, title) in zip(columns, panels.items(), strict=True):
+                for (colour, marker), rule in zip(looks_of(len(measured)), measured, strict=True):
+                    _line(axes, rows, "setting", column.format(rule), short_rule(rule), colour, marker)
+                axes.set_title(drawable(f"{title} (↓ better)"), fontsize=8.5)
+                axes.set_xlabel(drawable(str(parameter)), parse_math=False)
+                _ticks(axes, sorted(set(rows["setting"])))
+            columns[0].legend(fontsize=7.5)
+        settings = ", ".join(f"{value:g}" for value in sorted(set(rows["setting"])))
+        caption = (
+            f"{name} with {parameter} = {settings}: what a coalition receives, the part of objects of which it sees "
+            f"at least half, and leakage and advantage of the strongest attack, with 95 % bootstrap intervals."
+        )
+        title = f"{name} against {parameter}"
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", f"sweep_{name}_{parameter}").strip("_")
+        yield Drawing(name=stem, title=title, caption=caption, figure=figure)
+
+
+def _panels(count: int, width: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width * count, 3.6), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _line(axes: Axes, rows: pd.DataFrame, across: str, up: str, label: str, colour: Any, marker: str) -> None:
+    """Points joined by a line; with intervals where the frame has them."""
+    bare = up in rows
+    value = up if bare else f"{up}_value"
+    present = rows[rows[value].notna()]
+    axes.plot(present[across], present[value], color=colour, marker=marker, markersize=5, label=label)
+    low, high = (f"{up}_low", f"{up}_high")
+    for _, row in present.iterrows():
+        if low in rows and pd.notna(row[low]):
+            ends = {f"{up}_value": row[value], low: row[low], high: row[high]}
+            axes.errorbar(
+                row[across], row[value], yerr=arms(ends, up), color=colour, elinewidth=1, fmt="none"
+            )
+
+
+def _ticks(axes: Axes, settings: list[float]) -> None:
+    if min(settings) > 0 and max(settings) / min(settings) > _WIDE:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(settings, [f"{value:g}" for value in settings])

@@ -1,0 +1,77 @@
+"""Whether what was received, or guessed, picks its picture out of the suite's gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.retrieval import chance
+from pedbench.summary import RETRIEVAL
+
+_ENDS = ("value", "low", "high")
+_NUMBERS = [
+    f"{who}_{what}_{end}" for who in ("view", "guess") for what in ("first", "reciprocal") for end in _ENDS
+]
+COLUMNS = ["defense", "c", "m", "gallery", "chance_first", "chance_reciprocal", "attack", "n", *_NUMBERS]
+
+
+def retrieval(privacy: pd.DataFrame) -> pd.DataFrame:
+    """One row a defense and coalition rule, where a gallery was searched.
+
+    Args:
+        privacy: From `tables.privacy`.
+
+    Returns:
+        Columns `COLUMNS`: view_ numbers are of what was received, guess_ of the attack that finds its pictures
+        best on average; first is the share of pictures that come first, reciprocal the mean reciprocal rank.
+    """
+    names = privacy["metric"].str.extract(RETRIEVAL)
+    searched = privacy.assign(what=names[0], gallery=names[1])
+    searched = searched[searched["what"].notna() & (searched["status"] == "ok")]
+    rows = []
+    for (defense, c, m), found in searched.groupby(["defense", "c", "m"], sort=False):
+        count = int(found["gallery"].iloc[0])
+        random = chance(count)
+        guesses = found[(found["attack"] != "") & (found["what"] == "reciprocal rank")]
+        best = "" if guesses.empty else str(guesses["attack"].iloc[int(guesses["value"].argmax())])
+        row: dict[str, Any] = {"defense": defense, "c": c, "m": m, "gallery": count, "attack": best}
+        row |= {"chance_first": random.first, "chance_reciprocal": random.reciprocal, "n": found["n"].max()}
+        for who, attack in (("view", ""), ("guess", best)):
+            for what, name in (("first", "rank-1"), ("reciprocal", "reciprocal rank")):
+                mine = found[(found["attack"] == attack) & (found["what"] == name)]
+                if not mine.empty and (who == "view" or best):
+                    row |= {f"{who}_{what}_{end}": mine[end].iloc[0] for end in _ENDS}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(_NUMBERS, "float64"))
+
+
+def retrieval_tables(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """For each coalition rule a titled Markdown table; the title says what chance is."""
+    for (c, m), rows in frame.groupby(["c", "m"], sort=False):
+        first = rows.iloc[0]
+        title = (
+            f"Retrieval among {first['gallery']}, c = {escape(str(c))} (m = {m}); chance: rank-1 "
+            f"{first['chance_first']:.3f}, MRR {first['chance_reciprocal']:.3f}"
+        )
+        headers = [
+            "defense",
+            "view, rank-1 ↓",
+            "view, MRR ↓",
+            "best guess, rank-1 ↓",
+            "best guess, MRR ↓",
+            "by",
+            "n",
+        ]
+        lines = []
+        for _, row in rows.iterrows():
+            numbers = [
+                estimate(*(row[f"{who}_{what}_{end}"] for end in _ENDS))
+                for who in ("view", "guess")
+                for what in ("first", "reciprocal")
+            ]
+            by = code(row["attack"]) if row["attack"] else NOTHING
+            lines.append([code(row["defense"]), *numbers, by, str(row["n"])])
+        yield title, table(headers, lines)

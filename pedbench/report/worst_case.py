@@ -1,0 +1,138 @@
+"""The worst case: for each picture the attack and the coalition that learn most, chosen with the truth at hand.
+
+Nobody can choose like that, so this is a bound and no measurement of an attack. The best of many guesses is better
+than one of them even where none knows anything: beside each number stands the same statistic for as many colours
+drawn at random from training pictures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
+from pedbench.cell import canonical_json
+from pedbench.choices import KEPT, attacked, load_choices
+from pedbench.report.run import Run
+from pedbench.report.text import code, escape, estimate, table
+from pedbench.scoring import KNOW_NOTHING
+from pedbench.values import read_values
+
+COLUMNS = [
+    "defense", "c", "m", "metric", "region", "attacks", "n",
+    "worst_case", "worst_case_low", "worst_case_high", "p90", "worst",
+    "chosen_attack", "chosen", "chosen_low", "chosen_high",
+    "draws", "draws_low", "draws_high", "gain", "gain_low", "gain_high",
+    "complete",
+]  # fmt: skip
+_COUNTED = re.compile(r"(leakage|advantage)\[.*\]")
+
+
+def worst_cases(run: Run, kept: Path = KEPT) -> pd.DataFrame:
+    """Leakage and advantage of the ensemble of all attacks of a run, by defense, coalition rule and metric.
+
+    Args:
+        kept: Which attacks were chosen on other pictures; see `choices`.
+
+    Returns:
+        Columns `COLUMNS`. worst_case is the mean over pictures of each picture's largest value over attacks and
+        coalitions, p90 and worst its tail. chosen is the mean of the attack that was chosen on training pictures,
+        absent where none was chosen among just these attacks. draws is the worst case of one colour an attack,
+        gain the paired difference to it. All have the ends of their intervals. complete is false where an attack
+        failed, so that the numbers are lower bounds.
+    """
+    choices = load_choices(kept)
+    rows = []
+    for (defense, c, m), records in attacked(run).items():
+        tables = [
+            read_values(run.directory, record.cell_id).assign(attack=run.attack(record))
+            for record in records
+            if record.status == "ok"
+        ]
+        if tables:
+            complete = not run.missing and all(r.status in ("ok", "skipped") for r in records)
+            identities = {canonical_json(record.cell["attack"]): run.attack(record) for record in records}
+            values = pd.concat(tables)
+            for row in _of_group(values):
+                attack = identities.get(choices.attack(records, row["metric"]), "")
+                row |= _chosen(values, attack, row["metric"])
+                rows.append({"defense": defense, "c": c, "m": m, "complete": complete, **row})
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    numbers = [name for name in COLUMNS[7:] if name not in ("complete", "chosen_attack")]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _of_group(values: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    names = [str(name) for name in values["metric"].unique() if _COUNTED.fullmatch(str(name))]
+    for name in names:
+        attacked = values[values["metric"] == name]
+        best = _largest(attacked)
+        row: dict[str, Any] = {
+            "metric": name,
+            "region": attacked["region"].iloc[0],
+            "attacks": attacked["attack"].nunique(),
+            "n": len(best),
+            **_number("worst_case", mean(best)),
+            "p90": quantile(best, 0.9, interval=False).value,
+            "worst": quantile(best, 1.0, interval=False).value,
+        }
+        drawn = values[values["metric"] == f"{KNOW_NOTHING}{name}"]
+        if not drawn.empty:
+            lucky = _largest(drawn)
+            both = best.merge(lucky, on="image", suffixes=("", "_lucky"))
+            row |= _number("draws", mean(lucky))
+            row |= _number("gain", mean(both.assign(value=both["value"] - both["value_lucky"])))
+        yield row
+
+
+def _chosen(values: pd.DataFrame, attack: str, metric: str) -> dict[str, Any]:
+    """The number of the attack that was chosen on other pictures, if one was."""
+    mine = values[(values["attack"] == attack) & (values["metric"] == metric)]
+    if mine.empty:
+        return {"chosen_attack": ""}
+    return {"chosen_attack": attack, **_number("chosen", mean(worst_coalition(mine, "lower")))}
+
+
+def _largest(values: pd.DataFrame) -> pd.DataFrame:
+    """Per picture, over attacks and coalitions."""
+    # An attack's seeds are averaged, as they are chance and no choice.
+    each = [worst_coalition(rows, "lower") for _, rows in values.groupby("attack", sort=False)]
+    return pd.concat(each).groupby("image", sort=True)["value"].max().reset_index()
+
+
+def _number(name: str, found: Estimate) -> dict[str, Any]:
+    low, high = found.ci95 or (None, None)
+    return {name: found.value, f"{name}_low": low, f"{name}_high": high}
+
+
+def worst_case_table(frame: pd.DataFrame) -> str:
+    """One line a defense, about the first metric that has a leakage.
+
+    Args:
+        frame: Rows of one coalition rule, from `worst_cases`, at least one.
+    """
+    leakage = next(name for name in frame["metric"] if name.startswith("leakage["))
+    shown = [leakage, leakage.replace("leakage", "advantage", 1)]
+    headers = ["defense"]
+    for name in shown:
+        headers += [f"{escape(name)}, chosen ↓", "worst case ↓", "draws", "gain over draws ↓"]
+    lines = []
+    for defense, rows in frame.groupby("defense", sort=False):
+        line = [code(str(defense))]
+        for name in shown:
+            found = rows[rows["metric"] == name]
+            for number in ("chosen", "worst_case", "draws", "gain"):
+                ends = (number, f"{number}_low", f"{number}_high")
+                row: Any = None if found.empty else found.iloc[0]
+                value, low, high = (None if row is None else row[end] for end in ends)
+                bound = "≥ " if row is not None and not row["complete"] and not pd.isna(value) else ""
+                mark = bound if number in ("worst_case", "gain") else ""
+                line.append(f"{mark}{estimate(value, low, high)}")
+                if number == "chosen" and not pd.isna(value):
+                    line[-1] += f" {code(row['chosen_attack'])}"
+        lines.append([*line, str(rows["attacks"].max()), str(rows["n"].max())])
+    return table([*headers, "attacks", "n"], lines)

@@ -1,0 +1,121 @@
+"""Re-identification: does what was received, or guessed, pick its picture out of a fixed gallery?
+
+A guess that no metric of similarity calls good can still tell which picture it was. Pictures are compared on small
+copies, where a view counts with the cells that it holds in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pedbench.types import Mask, Picture, View
+
+SIDE = 80
+"""Longest side in pixels of the copies that are compared."""
+
+_COVERED = 1 - 1e-4
+"""Share of a cell from which it counts as held in full."""
+
+
+class Found(NamedTuple):
+    """How well a picture was found, ties broken by chance.
+
+    Attributes:
+        first: Chance that it comes first.
+        reciprocal: Expected reciprocal of its rank.
+    """
+
+    first: float
+    reciprocal: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Small copies of known pictures.
+
+    Attributes:
+        ids: Of the pictures, in their order.
+        copies: (h, w, 3) each, the longest side `SIDE` px.
+    """
+
+    ids: tuple[str, ...]
+    copies: tuple[Picture, ...]
+    _stacks: dict[tuple[int, int], npt.NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    def find_view(self, id: str, view: View) -> Found | None:
+        """Search for the picture of which a coalition holds pixels, exact or degraded.
+
+        Returns:
+            None if it holds no cell of the small copy in full.
+        """
+        canvas, seen = view.canvas()
+        degraded, held = view.degraded_canvas()
+        return self._find(id, np.where(seen[..., None], canvas, degraded), seen | held)
+
+    def find_guess(self, id: str, guess: Picture) -> Found:
+        """Search for the picture that a guess (H, W, 3) is of."""
+        found = self._find(id, guess, np.ones(guess.shape[:2], np.bool_))
+        assert found is not None
+        return found
+
+    def names(self) -> tuple[str, str]:
+        """What the two numbers are called, with the gallery's size, which tells what chance is."""
+        return f"rank-1 of {len(self.ids)}", f"reciprocal rank of {len(self.ids)}"
+
+    def _find(self, id: str, picture: Picture, known: Mask) -> Found | None:
+        size = _small(picture.shape[:2])
+        cells = _shrink(known[..., None].astype(np.float32), size)[..., 0] >= _COVERED
+        if not cells.any():
+            return None
+        differences = self._at(size)[:, cells] - _shrink(picture, size)[cells]
+        return ranked(np.square(differences, dtype=np.float64).mean(axis=(1, 2)), self.ids.index(id))
+
+    def _at(self, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """All copies, (M, h, w, 3), at the size of one that is compared with them."""
+        if size not in self._stacks:
+            self._stacks[size] = np.stack([_shrink(copy, size) for copy in self.copies])
+        return self._stacks[size]
+
+
+def make_gallery(pictures: Iterable[tuple[str, Picture]]) -> Gallery:
+    """Keep small copies of pictures.
+
+    Args:
+        pictures: Id and frame (H, W, 3) of each.
+    """
+    kept = [(id, _shrink(picture, _small(picture.shape[:2]))) for id, picture in pictures]
+    return Gallery(ids=tuple(id for id, _ in kept), copies=tuple(copy for _, copy in kept))
+
+
+def ranked(distances: Sequence[float] | npt.NDArray[np.float64], target: int) -> Found:
+    """The rank of one distance among all, smallest first."""
+    own = distances[target]
+    nearer = int(np.sum(np.asarray(distances) < own))
+    equal = int(np.sum(np.asarray(distances) == own))
+    ranks = nearer + np.arange(1, equal + 1)
+    return Found(first=float(np.mean(ranks == 1)), reciprocal=float(np.mean(1 / ranks)))
+
+
+def chance(count: int) -> Found:
+    """What a guess at random finds in a gallery of `count`: 1 / M, and the M-th harmonic number over M."""
+    return ranked(np.zeros(count), 0)
+
+
+def _small(size: tuple[int, ...]) -> tuple[int, int]:
+    scale = min(1.0, SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _shrink(picture: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Means over the cells of a grid of (height, width), channel by channel."""
+    channels = [
+        np.asarray(Image.fromarray(picture[..., c]).resize((size[1], size[0]), Image.Resampling.BOX))
+        for c in range(picture.shape[2])
+    ]
+    return np.stack(channels, axis=2)
