@@ -10,6 +10,8 @@ import numpy as np
 
 from pedbench.base import Attack
 from pedbench.inversion.completion import complete
+from pedbench.models.manifest import trained_on
+from pedbench.models.pretrained import weights_file
 from pedbench.types import Picture, View
 
 
@@ -31,13 +33,18 @@ class Completion(Attack):
     model: str = "completion-mini"
     _network: Any = field(default=None, init=False, repr=False, compare=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (weights_file(self.model),)
+
+    @property
+    def knowledge(self) -> str:
+        return trained_on(self.model) if self.model == "completion-mini" else self.model
+
     def prepare(self, device: str) -> None:
-        from pedbench.models.family import ASSETS
         from pedbench.models.restoration import load_restoration
 
-        own = Path(self.model).suffix == ""
-        path = ASSETS / f"{self.model}.safetensors" if own else Path(self.model)
-        self._network = load_restoration(path)
+        self._network = load_restoration(weights_file(self.model))
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         return complete(self._network, *view.canvas())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docs.blocks import attackers, models, replace_block, results
 from docs.drawings import draw_all
-from pedbench.models.family import ASSETS
+from pedbench.models.manifest import ASSETS
 
 DOCS = Path(__file__).parent
 

@@ -57,7 +57,7 @@ def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
 
 def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
     """Examine one rule. Whatever a plugin raises is a problem with its traceback, but for missing weights."""
-    from pedbench.models.checkpoints import MissingWeightsError
+    from pedbench.models.errors import MissingWeightsError
 
     try:
         examine()

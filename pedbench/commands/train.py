@@ -17,7 +17,7 @@ def train_network(
     device: Annotated[str | None, typer.Option(help="Where to train, as torch names it.")] = None,
 ) -> None:
     """Train one of the project's networks by its recipe, going on where a former training stopped."""
-    from pedbench.models.family import ASSETS
+    from pedbench.models.manifest import ASSETS
     from pedbench.training import train
 
     train(name, steps=steps, out=out or ASSETS, device=device)

@@ -16,15 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pedbench.models.architectures import Architecture
+from pedbench.models.errors import CheckpointError
 from pedbench.models.sam import build_sam
-
-
-class CheckpointError(ValueError):
-    """Weights that cannot be used: a line on what was found, a line on what was expected and what to do."""
-
-
-class MissingWeightsError(CheckpointError):
-    """Weights that are not on this machine."""
 
 
 def load(path: str | Path, architecture: Architecture) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,7 +12,9 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B, VIT_H, VIT_L, Architecture
-from pedbench.models.checkpoints import CheckpointError, load
+from pedbench.models.checkpoints import load
+from pedbench.models.errors import CheckpointError
+from pedbench.models.manifest import ASSETS, digest, entry, verify
 from pedbench.models.reorder import VARIANTS, variant
 from pedbench.models.sam import build_sam, randomise
 
@@ -30,8 +30,6 @@ Weights = Literal[
     "prolonged",
 ]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
-
-ASSETS = Path(__file__).parents[1] / "assets"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +85,7 @@ class Family:
         ]
         members = [member for member in named if member is not None]
         return {
-            member.architecture.name: _digest(member.file)
+            member.architecture.name: digest(member.file)
             for member in members
             if member.file is not None and member.file.is_file()
         }
@@ -98,21 +96,13 @@ class Family:
         return [
             member.architecture.name
             for member in members
-            if member.file is not None and member.file.is_file() and not _entry(member.file, member)
+            if member.file is not None and member.file.is_file() and not _known(member.file, member)
         ]
 
 
-def _entry(file: Path, member: Member) -> dict[str, Any]:
-    """What the manifest beside a weights file says of it; empty where it says nothing."""
-    manifest = file.with_name("manifest.json")
-    known = json.loads(manifest.read_text()) if manifest.is_file() else {}
-    entry: dict[str, Any] = known.get(member.architecture.name, {})
-    return entry if entry.get("file") == file.name else {}
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _known(file: Path, member: Member) -> bool:
+    """Whether the manifest beside a weights file knows it."""
+    return entry(member.architecture.name, file.parent).get("file") == file.name
 
 
 def _asset(architecture: Architecture, name: str = "") -> Member:
@@ -235,11 +225,5 @@ def _verified(member: Member) -> Path:
         raise CheckpointError(f"no weights were named for {name}\nexpected a file: {member.source}")
     if not file.is_file():
         raise CheckpointError(f"no weights for {name}: looked for {file}\nto make them: {member.source}")
-    entry = _entry(file, member)
-    if entry:
-        found = _digest(file)
-        if found != entry["sha256"]:
-            raise CheckpointError(
-                f"{file}: found sha256 {found}\nthe manifest expects {entry['sha256']}: {member.source}"
-            )
+    verify(name, file, file.parent)
     return file

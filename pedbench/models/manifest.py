@@ -1,11 +1,57 @@
-"""What the manifest beside the shipped weights says of a network's training."""
+"""The manifest beside weights: which file each network is, and how it was trained."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+from pedbench.models.errors import CheckpointError
 
 ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def entry(name: str, folder: Path = ASSETS) -> dict[str, Any]:
+    """What the manifest of a folder says of a network; empty where it says nothing.
+
+    Raises:
+        CheckpointError: The manifest is no JSON object.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return {}
+    try:
+        known: dict[str, dict[str, Any]] = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: found no manifest ({error})\nexpected a JSON object") from error
+    return known.get(name, {})
+
+
+def verify(name: str, file: Path, folder: Path = ASSETS) -> None:
+    """Hold a weights file against the manifest, if that knows it under this name.
+
+    Raises:
+        CheckpointError: It is another file.
+    """
+    known = entry(name, folder)
+    if known and folder / known["file"] == file and (found := digest(file)) != known["sha256"]:
+        raise CheckpointError(
+            f"{file}: found sha256 {found}\nthe manifest expects {known['sha256']}: pedbench train {name}"
+        )
+
+
+def digest(file: Path) -> str:
+    """sha256 of a file; read again only if its size or time of change differ."""
+    state = file.stat()
+    return _digest(file, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache
+def _digest(file: Path, changed: int, size: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def trained_on(name: str, folder: Path = ASSETS) -> str:
@@ -21,15 +67,12 @@ def trained_on(name: str, folder: Path = ASSETS) -> str:
     Raises:
         ValueError: The manifest does not know the network, or is not there.
     """
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if name not in manifest:
-        known = ", ".join(manifest) or "none"
+    known = entry(name, folder)
+    if not known:
         raise ValueError(
-            f"{path} says nothing of {name!r}; it knows: {known}. `pedbench train {name}` adds it."
+            f"{folder / 'manifest.json'} says nothing of {name!r}. `pedbench train {name}` adds it."
         )
-    entry = manifest[name]
-    recipe, data = entry["recipe"], entry["data"]
+    recipe, data = known["recipe"], known["data"]
     steps = recipe.get("schedule", recipe).get("steps")
     trained = f", {steps} steps of {recipe['batch']}" if steps and "batch" in recipe else ""
     return f"{name}: {data['count']} scenes ({data['split']}){trained}"

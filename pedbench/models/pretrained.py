@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pedbench.models.checkpoints import CheckpointError, MissingWeightsError
-from pedbench.models.family import ASSETS
+from pedbench.models.errors import CheckpointError, MissingWeightsError
+from pedbench.models.manifest import ASSETS, digest, entry, verify
 
 
 def model_reference(model: str) -> str:
@@ -36,21 +34,20 @@ def model_files(model: str) -> tuple[Path, ...]:
     return (folder, *sorted(targets))
 
 
+def weights_file(model: str) -> Path:
+    """A single file of weights: that of a shipped network by its name, or the path of another."""
+    path = Path(model).expanduser()
+    return path.resolve() if path.suffix else ASSETS / f"{model}.safetensors"
+
+
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
     """sha256 of each `.safetensors` among files and in folders, by its path below the folder's parent."""
     found = {}
     for path in files:
-        for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else ():
-            state = file.stat()
-            found[str(file.relative_to(path.parent))] = _digest(file, state.st_mtime_ns, state.st_size)
+        for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]:
+            if file.suffix == ".safetensors":
+                found[str(file.relative_to(path.parent))] = digest(file)
     return found
-
-
-@lru_cache
-def _digest(file: Path, changed: int, size: int) -> str:
-    """sha256 of a file as it was last changed."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def model_folder(model: str, kind: str, description: str) -> Path:
@@ -81,7 +78,9 @@ def model_folder(model: str, kind: str, description: str) -> Path:
             f"{folder}: found code beside the weights ({code[0].name})\n"
             "expected weights and settings alone: code that comes with a model is never run"
         )
-    _verify(folder)
+    known = entry(folder.name, folder.parent) if folder.parent == ASSETS else {}
+    if known:
+        verify(folder.name, folder.parent / known["file"], folder.parent)
     return folder
 
 
@@ -126,21 +125,3 @@ def _folder(model: str) -> Path | None:
         return Path(snapshot_download(model, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError):
         return None
-
-
-def _verify(folder: Path) -> None:
-    """Hold a shipped model's weights against the manifest, if that knows them."""
-    manifest = folder.parent / "manifest.json"
-    if folder.parent != ASSETS or not manifest.is_file():
-        return
-    entry = read_json(manifest).get(folder.name)
-    if entry is None:
-        return
-    file = ASSETS / entry["file"]
-    state = file.stat()
-    found = _digest(file, state.st_mtime_ns, state.st_size)
-    if found != entry["sha256"]:
-        raise CheckpointError(
-            f"{file}: found sha256 {found}\n"
-            f"the manifest expects {entry['sha256']}: pedbench train {folder.name}"
-        )

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.checkpoints import CheckpointError
+from pedbench.models.errors import CheckpointError, MissingWeightsError
+from pedbench.models.manifest import verify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +133,14 @@ def load_restoration(path: Path) -> RestorationTransformer:
     """Read what `save_restoration` wrote; in evaluation mode, its parameters frozen.
 
     Raises:
-        CheckpointError: No such file, or not one of these.
+        MissingWeightsError: There is no such file.
+        CheckpointError: It is none of these, or not the one in the manifest.
     """
     if not path.is_file():
-        raise CheckpointError(
-            f"no weights at {path}\nto make those of the mini family: pedbench train {path.stem}"
+        raise MissingWeightsError(
+            f"no restoration network: looked for {path}\nto make those of the mini family: pedbench train {path.stem}"
         )
+    verify(path.stem, path, path.parent)
     try:
         with safe_open(path, framework="pt") as file:
             sizes = (file.metadata() or {}).get("sizes")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from pedbench.home import home
-from pedbench.models.family import ASSETS
+from pedbench.models.manifest import ASSETS
 from pedbench.prior import make_prior
 from pedbench.provenance import cores
 from pedbench.scenes.assets import Split

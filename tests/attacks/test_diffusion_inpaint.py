@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pedbench.inversion.inpainting import hidden_part, paint, seam
-from pedbench.models.checkpoints import CheckpointError
+from pedbench.models.errors import CheckpointError
 from pedbench.models.inpainting import (
     InpaintMini,
     build_inpaint_mini,

@@ -17,7 +17,7 @@ from pedbench.inversion.masked_autoencoder import (
     predict,
     unpatchify,
 )
-from pedbench.models.checkpoints import CheckpointError
+from pedbench.models.errors import CheckpointError
 from pedbench.models.vitmae import fit_positions, load_autoencoder
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Mask, Patch, Picture, Prior, View

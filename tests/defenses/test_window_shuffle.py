@@ -13,6 +13,7 @@ from pedbench.offload.block_operations import RunBlocks
 from pedbench.offload.tiles import embed_windows, to_bytes
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
+from pedbench.reproducible import without_onednn
 
 
 @pytest.mark.parametrize("size", [(1, 1), (0.7, 1), (1, 0.4)], ids=["square", "wide", "tall"])
@@ -24,9 +25,9 @@ def test_nothing_changes_but_the_order(setting: Any, size: tuple[float, float]) 
     assert found == Audit(whole_visible=(), invalid=())
     network = setting.networks.network("fine-tuned")
     grid = window_grid(network.image_encoder)
-    tokens = embed_windows(network, to_bytes(frame))
-    windows = list(tokens)
-    with torch.inference_mode():
+    with torch.inference_mode(), without_onednn():
+        tokens = embed_windows(network, to_bytes(frame))
+        windows = list(tokens)
         embedded = add_positions(
             network.image_encoder, torch.tensor(np.stack(list(tokens.values()))), windows, grid
         )

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, SMALL, VIT_B, Architecture
-from pedbench.models.checkpoints import CheckpointError, fingerprint, load, save
+from pedbench.models.checkpoints import fingerprint, load, save
+from pedbench.models.errors import CheckpointError
 from pedbench.models.reorder import variant
 
 MakeSam = Callable[[Architecture], Any]

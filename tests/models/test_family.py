@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from pedbench.models.architectures import PED_MINI, SAM_MINI, Architecture
-from pedbench.models.checkpoints import CheckpointError, save
+from pedbench.models.checkpoints import save
+from pedbench.models.errors import CheckpointError
 from pedbench.models.family import (
     MINI,
     WEIGHTS,

@@ -8,7 +8,7 @@ import pytest
 
 from pedbench.attack_checks import check_attack
 from pedbench.models import pretrained
-from pedbench.models.checkpoints import CheckpointError, MissingWeightsError
+from pedbench.models.errors import CheckpointError, MissingWeightsError
 from pedbench.models.pretrained import model_files, model_folder, model_reference, weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae
 

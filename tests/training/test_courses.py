@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pedbench.models.architectures import SAM_MINI
-from pedbench.models.family import ASSETS
+from pedbench.models.manifest import ASSETS
 from pedbench.models.restoration import RestorationSizes, RestorationTransformer, load_restoration
 from pedbench.models.stages import WindowStage, window_tiles
 from pedbench.training.course import Course, prefetched
