@@ -99,13 +99,15 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     """
     dataset: Dataset = registry.create("datasets", suite.dataset.name, suite.dataset.params)
     ids = list(dataset.ids()[: suite.dataset.limit])
+    unread = [f"\nleft out: {id}: {reason}" for id, reason in dataset.left_out.items()]
     if not ids:
-        raise ValueError(f"dataset {suite.dataset.name} holds no readable picture.")
+        raise ValueError("".join([f"dataset {suite.dataset.name} holds no readable picture.", *unread]))
     if suite.dataset.limit is not None and len(ids) < suite.dataset.limit:
-        raise ValueError(
+        sentence = (
             f"dataset {suite.dataset.name} holds {len(ids)} readable pictures, fewer than the limit of "
             f"{suite.dataset.limit}. Lower the limit, or leave it out to take all."
         )
+        raise ValueError("".join([sentence, *unread]))
     base = Cell(
         kind="utility",
         dataset=dataset.name,
