@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack
+from pedbench.base import Attack, Proof
 from pedbench.inversion.completion import complete
 from pedbench.models.manifest import trained_on
 from pedbench.models.pretrained import weights_file
@@ -29,6 +29,14 @@ class Completion(Attack):
     version = 1
     cite = "Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016"
     needs = frozenset({"nothing", "pixels"})
+    proof = Proof(
+        defense="ped_sam",
+        params={"servers": 3},
+        metric="PSNR",
+        region="hidden",
+        least=0.5,
+        over="nearest_pixel",
+    )
 
     model: str = "completion-mini"
     _network: Any = field(default=None, init=False, repr=False, compare=False)

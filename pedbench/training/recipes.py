@@ -7,6 +7,7 @@ from typing import Any
 
 from pedbench.models.restoration import RestorationSizes
 from pedbench.training.course import Course
+from pedbench.training.diffusion import InpaintingCourse, InpaintingRecipe
 from pedbench.training.loop import Schedule
 from pedbench.training.masked import AutoencoderCourse, AutoencoderRecipe
 from pedbench.training.packing import PackedScenes
@@ -28,6 +29,7 @@ RECIPES: dict[str, Any] = {
     "completion-mini": RestorationRecipe(
         sizes=RestorationSizes(), schedule=Schedule(steps=1000, warmup=100, decay=0.5)
     ),
+    "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=3000, warmup=100, decay=0.5)),
     "decoder-interleaved-mini": RestorationRecipe(
         encoder="sam-mini",
         blocks=4,
@@ -70,6 +72,8 @@ def make_course(
             return RestorationCourse(recipe, name, **scenes, weights=weights)
         case AutoencoderRecipe():
             return AutoencoderCourse(recipe, name, **scenes)
+        case InpaintingRecipe():
+            return InpaintingCourse(recipe, name, **scenes)
         case PerceptualRecipe():
             return PerceptualCourse(recipe, name, **scenes)
     raise TypeError(f"no course for a recipe of type {type(recipe).__name__}")

@@ -25,6 +25,7 @@ SMALL = RestorationSizes(width=24, depth=1, heads=2)
 CHANGES: dict[str, dict[str, Any]] = {
     "lpips-mini": {"batch": 4},
     "mae-mini": {"batch": 3, "sizes": AutoencoderSizes(num_hidden_layers=1, decoder_num_hidden_layers=1)},
+    "inpaint-mini": {"batch": 2},
     "completion-mini": {"batch": 2, "sizes": SMALL},
     "decoder-ped-mini": {"batch": 2, "sizes": replace(SMALL, token_channels=192)},
 }

@@ -1,0 +1,64 @@
+"""Pictures out of encoder tokens, by a network that was trained on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pedbench.base import Attack, Proof
+from pedbench.inversion.completion import complete
+from pedbench.models.manifest import trained_on
+from pedbench.models.pretrained import weights_file
+from pedbench.types import Picture, View
+
+MIXED = "decoder-interleaved-mini"
+"""Decodes tokens that the first global block has mixed: windows tell of each other."""
+
+APART = "decoder-ped-mini"
+"""The same network, trained as long on tokens of window blocks alone, which say nothing of other windows."""
+
+DEPTH = 4
+"""How many of the mini encoder's blocks the mixed tokens went through."""
+
+
+@dataclass(kw_only=True)
+class TokenDecoder(Attack):
+    """Decode the pixels and tokens of some windows into the whole frame.
+
+    Where servers get back tokens that a global block has mixed, those are decoded. Elsewhere the tokens are
+    computed from the pixels of the windows, as servers do, which tells how far the same decoder comes without
+    mixing. Both networks are trained on scenes, for the views of coalitions of 2 to 25 servers.
+    """
+
+    name = "token_decoder"
+    version = 1
+    cite = "Dosovitskiy and Brox, Inverting Visual Representations with Convolutional Networks, CVPR 2016"
+    needs = frozenset({"pixels"})
+    proof = Proof(
+        defense="interleaved_offload", metric="PSNR", region="hidden", least=0.5, over="nearest_pixel"
+    )
+
+    _networks: Any = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return weights_file(MIXED), weights_file(APART)
+
+    @property
+    def knowledge(self) -> str:
+        return f"{trained_on(MIXED)}; {trained_on(APART)}"
+
+    def prepare(self, device: str) -> None:
+        from pedbench.models.restoration import load_restoration
+
+        self._networks = {name: load_restoration(weights_file(name)) for name in (MIXED, APART)}
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        from pedbench.inversion.token_decoding import computed_tokens, received_tokens
+
+        mixed = any(tokens.depth == DEPTH for tokens in view.tokens)
+        tokens = received_tokens(view, DEPTH) if mixed else computed_tokens(view)
+        return complete(self._networks[MIXED if mixed else APART], *view.canvas(), *tokens)

@@ -1,0 +1,67 @@
+"""An encoder's tokens of some windows on their grid, for networks that decode them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pedbench.models.family import family, load_network
+from pedbench.models.stages import WindowStage, window_grid, window_tiles
+from pedbench.types import Mask, View
+
+if TYPE_CHECKING:
+    from pedbench.models.family import Weights
+
+Grid = tuple[npt.NDArray[np.float32], Mask]
+"""(h, w, C) tokens, zero where none is held, and (h, w) which are."""
+
+
+def network_of(view: View) -> Any:
+    """The public network that a view's description names.
+
+    Raises:
+        ValueError: The description names no family of networks.
+        CheckpointError: Its weights are not there.
+    """
+    described = view.description
+    if "family" not in described:
+        raise ValueError(f"expected a description that names the family of networks, found {dict(described)}")
+    weights = str(described.get("params", {}).get("weights", "original"))
+    return load_network(family(str(described["family"])), cast("Weights", weights))
+
+
+def received_tokens(view: View, depth: int) -> Grid:
+    """The tokens of one depth that a view holds."""
+    encoder = network_of(view).image_encoder
+    values = np.zeros(tuple(encoder.pos_embed.shape[1:]), np.float32)
+    held = np.zeros(values.shape[:2], np.bool_)
+    for tokens in view.tokens:
+        if tokens.depth == depth:
+            rows, columns = tokens.positions.T
+            values[rows, columns] = tokens.values
+            held[rows, columns] = True
+    return values, held
+
+
+def computed_tokens(view: View) -> Grid:
+    """What the window blocks make of the windows that a view holds wholly: servers know it of themselves."""
+    network = network_of(view)
+    stage, grid = WindowStage(network.image_encoder), window_grid(network.image_encoder)
+    canvas, seen = view.canvas()
+    pixels = np.rint(canvas * 255).astype(np.uint8)
+    windows = [w for w in grid.active(view.frame_size) if seen[grid.tile(w, view.frame_size).slices].all()]
+    values = np.zeros(tuple(network.image_encoder.pos_embed.shape[1:]), np.float32)
+    held = np.zeros(values.shape[:2], np.bool_)
+    if windows:
+        crops = [pixels[grid.tile(window, view.frame_size).slices] for window in windows]
+        with torch.inference_mode():
+            encoded = stage(stage.embed(window_tiles(network, crops)), windows).numpy()
+        for (row, column), found in zip(windows, encoded, strict=True):
+            height, width = grid.inside((row, column))
+            place = np.s_[row * grid.window :, column * grid.window :]
+            values[place][:height, :width] = found[:height, :width]
+            held[place][:height, :width] = True
+    return values, held
