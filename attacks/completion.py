@@ -10,8 +10,7 @@ import numpy as np
 
 from pedbench.base import Attack, Proof
 from pedbench.inversion.completion import complete
-from pedbench.models.manifest import trained_on
-from pedbench.models.pretrained import weights_file
+from pedbench.models.pretrained import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
 
@@ -47,7 +46,7 @@ class Completion(Attack):
 
     @property
     def knowledge(self) -> str:
-        return trained_on(self.model) if self.model == "completion-mini" else self.model
+        return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
         from pedbench.models.restoration import load_restoration

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack
-from pedbench.models.pretrained import model_files, model_reference
+from pedbench.base import Attack, Proof
+from pedbench.models.pretrained import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
 
@@ -32,6 +32,9 @@ class DiffusionInpaint(Attack):
     version = 1
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
+    proof = Proof(
+        defense="ped_sam", params={"servers": 3}, metric="advantage[LPIPS-mini]", region="hidden", least=0.01
+    )
 
     model: str = "inpaint-mini"
     samples: int = 4
@@ -47,6 +50,10 @@ class DiffusionInpaint(Attack):
     @property
     def files(self) -> tuple[Path, ...]:
         return model_files(self.model)
+
+    @property
+    def knowledge(self) -> str:
+        return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
         from pedbench.models.inpainting import load_inpainting

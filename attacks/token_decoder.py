@@ -10,8 +10,7 @@ import numpy as np
 
 from pedbench.base import Attack, Proof
 from pedbench.inversion.completion import complete
-from pedbench.models.manifest import trained_on
-from pedbench.models.pretrained import weights_file
+from pedbench.models.pretrained import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
 MIXED = "decoder-interleaved-mini"
@@ -49,7 +48,7 @@ class TokenDecoder(Attack):
 
     @property
     def knowledge(self) -> str:
-        return f"{trained_on(MIXED)}; {trained_on(APART)}"
+        return f"{model_knowledge(MIXED)}; {model_knowledge(APART)}"
 
     def prepare(self, device: str) -> None:
         from pedbench.models.restoration import load_restoration

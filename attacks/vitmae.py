@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack
-from pedbench.models.pretrained import model_files, model_reference
+from pedbench.base import Attack, Proof
+from pedbench.models.pretrained import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
 STATISTICS = ("none", "neighbours")
@@ -35,6 +35,14 @@ class Vitmae(Attack):
     version = 1
     cite = "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377"
     needs = frozenset({"nothing", "pixels"})
+    proof = Proof(
+        defense="ped_sam",
+        params={"servers": 3},
+        metric="PSNR",
+        region="hidden",
+        least=0.3,
+        over="nearest_pixel",
+    )
 
     model: str = "mae-mini"
     window_patches: int = 0
@@ -51,6 +59,10 @@ class Vitmae(Attack):
     @property
     def files(self) -> tuple[Path, ...]:
         return model_files(self.model)
+
+    @property
+    def knowledge(self) -> str:
+        return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
         from pedbench.models.vitmae import load_autoencoder

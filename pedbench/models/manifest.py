@@ -19,14 +19,17 @@ def entry(name: str, folder: Path = ASSETS) -> dict[str, Any]:
     Raises:
         CheckpointError: The manifest is no JSON object.
     """
+    return _entries(folder).get(name, {})
+
+
+def _entries(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "manifest.json"
     if not path.is_file():
         return {}
     try:
-        known: dict[str, dict[str, Any]] = dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: found no manifest ({error})\nexpected a JSON object") from error
-    return known.get(name, {})
 
 
 def verify(name: str, file: Path, folder: Path = ASSETS) -> None:
@@ -67,12 +70,13 @@ def trained_on(name: str, folder: Path = ASSETS) -> str:
     Raises:
         ValueError: The manifest does not know the network, or is not there.
     """
-    known = entry(name, folder)
-    if not known:
+    known = _entries(folder)
+    if name not in known:
         raise ValueError(
-            f"{folder / 'manifest.json'} says nothing of {name!r}. `pedbench train {name}` adds it."
+            f"{folder / 'manifest.json'} says nothing of {name!r}; it knows: {', '.join(known) or 'none'}. "
+            f"`pedbench train {name}` adds it."
         )
-    recipe, data = known["recipe"], known["data"]
+    recipe, data = known[name]["recipe"], known[name]["data"]
     steps = recipe.get("schedule", recipe).get("steps")
     trained = f", {steps} steps of {recipe['batch']}" if steps and "batch" in recipe else ""
     return f"{name}: {data['count']} scenes ({data['split']}){trained}"

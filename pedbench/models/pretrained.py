@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.models.errors import CheckpointError, MissingWeightsError
-from pedbench.models.manifest import ASSETS, digest, entry, verify
+from pedbench.models.manifest import ASSETS, digest, entry, trained_on, verify
 
 
 def model_reference(model: str) -> str:
@@ -34,6 +34,11 @@ def model_files(model: str) -> tuple[Path, ...]:
     return (folder, *sorted(targets))
 
 
+def model_knowledge(model: str) -> str:
+    """What a model has learned from, in words: what the manifest says of a shipped one, or whose weights they are."""
+    return trained_on(model) if entry(model) else f"the weights of {Path(model).name}"
+
+
 def weights_file(model: str) -> Path:
     """A single file of weights: that of a shipped network by its name, or the path of another."""
     path = Path(model).expanduser()
@@ -42,9 +47,14 @@ def weights_file(model: str) -> Path:
 
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
     """sha256 of each `.safetensors` among files and in folders, by its path below the folder's parent."""
+    listed = list(files)
     found = {}
-    for path in files:
-        for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]:
+    for path in listed:
+        if path.is_dir():
+            inner = sorted(path.rglob("*.safetensors"))
+        else:
+            inner = [path] if path.is_file() and not set(listed) & set(path.parents) else []
+        for file in inner:
             if file.suffix == ".safetensors":
                 found[str(file.relative_to(path.parent))] = digest(file)
     return found
