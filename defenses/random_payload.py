@@ -1,17 +1,23 @@
 """Control: messages of the right shapes that say nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from pedbench.base import Defense, Embedding
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
-from pedbench.types import Picture
+from pedbench.prior import load_prior
+from pedbench.types import Picture, Prior
 
 
 @dataclass(kw_only=True)
 class RandomPayload(Defense):
     """Servers get noise in the shapes of ped_sam's payloads; the edge runs the whole encoder by itself.
+
+    Each channel is uniform around the mean colour of training pictures, as wide as fits into [0, 1]: attacks know
+    that colour, and noise of another one would tell them something, right or wrong.
 
     Attributes:
         servers: How many servers share the windows.
@@ -19,10 +25,11 @@ class RandomPayload(Defense):
     """
 
     name = "random_payload"
-    version = 1
+    version = 2
     disclosure = "decoy"
     servers: int = 3
     weights: str = "fine-tuned"
+    _prior: Prior | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.servers < 1:
@@ -32,10 +39,17 @@ class RandomPayload(Defense):
     def randomised(self) -> bool:
         return True
 
+    def prepare(self, device: str) -> None:
+        self._prior = load_prior()
+
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        if self._prior is None:
+            raise RuntimeError(f"{self!r} was called before prepare()")
         with edge.preparing():
+            mean = self._prior.mean_colour
             windows = edge.grid(self.weights).active(frame.shape[:2])
             assignment = assign("dispersed", windows, self.servers, edge.rng)
-            noise = edge.rng.random(frame.shape, dtype="float32")
+            deviation = 2 * edge.rng.random(frame.shape, dtype="float32") - 1
+            noise = mean + deviation * np.minimum(mean, 1 - mean)
         cloud.encode_windows(noise, assignment, weights=self.weights)
         return edge.encode_image(frame, self.weights)

@@ -132,6 +132,7 @@ def test_a_blur_that_does_nothing_is_visible(
 
 def test_noise_says_nothing(wide: Picture, servers: VirtualServers, networks: FamilyNetworks) -> None:
     defense = RandomPayload(weights=W)
+    defense.prepare("cpu")
     seen, found = judge(defense, wide, servers, networks)
     assert found == Audit(whole_visible=(), invalid=())
     view = view_of(seen, (0, 1, 2), wide, defense)

@@ -147,7 +147,9 @@ def test_nothing_is_sent_on_the_device(
 def test_noise_has_the_shapes_of_windows(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
-    noise = run(RandomPayload(weights=W), wide, servers, networks)
+    decoy = RandomPayload(weights=W)
+    decoy.prepare("cpu")
+    noise = run(decoy, wide, servers, networks)
     real = run(PedSam(weights=W), wide, servers, networks)
     assert [message.bytes_in for message in noise.received] == [message.bytes_in for message in real.received]
 
