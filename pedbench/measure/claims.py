@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from pedbench.base import Claim
-from pedbench.claims import UNDEFENDED, held_against, planted
+from pedbench.claims import UNDEFENDED, held_against, overlap, planted
 from pedbench.legible import Piece, pieces
 from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome, Row
@@ -60,10 +60,10 @@ def _fill(
             if found is None:
                 outcome.unfit[cell.cell_id] = _NOTHING if not label else f"{label} had nothing to guess from"
                 break
-            readings[joined(subset)] = list(_read(reader, found, item))
+            readings[joined(subset)] = list(_read(reader, found, item, secrets.values()))
         else:
             outcome.rows[cell.cell_id] += _rows(item, secrets, readings, str(cell.source))
-            itself = list(_read(reader, [Piece(picture=item.frame, top=0, left=0)], item))
+            itself = reader.read(Piece(picture=item.frame, top=0, left=0), size)
             outcome.rows[cell.cell_id] += _rows(item, secrets, {"": itself}, UNDEFENDED)
 
 
@@ -89,9 +89,14 @@ def _to_read(
     return None if view.tokens and not found else found
 
 
-def _read(reader: Reader, found: Sequence[Piece], item: Reception) -> Iterator[Claim]:
+def _read(
+    reader: Reader, found: Sequence[Piece], item: Reception, secrets: Collection[Secret]
+) -> Iterator[Claim]:
+    """All claims that can count: about pieces that hold some of a secret, as only overlapping claims do."""
     for piece in found:
-        yield from reader.read(piece, (item.frame.shape[0], item.frame.shape[1]))
+        place = (piece.left, piece.top, piece.picture.shape[1], piece.picture.shape[0])
+        if any(overlap(place, secret.box) > 0 for secret in secrets):
+            yield from reader.read(piece, (item.frame.shape[0], item.frame.shape[1]))
 
 
 def _rows(

@@ -31,7 +31,7 @@ def measure(
     wanted: Collection[str],
     advance: Callable[[int], None],
 ) -> Outcome:
-    """Run a defense over pictures: passes first, one at a time and alone, then attacks on what was received, then probes.
+    """Run a defense over pictures: passes first, one at a time and alone, then attacks and probes.
 
     Args:
         bench: Shared resources.

@@ -41,9 +41,15 @@ class Reader:
         if key not in self._known:
             large = magnify(piece.picture, factor)
             self._known[key] = [large.back(claim) for claim in self.probe.claims(large.picture)]
-        return [_moved(claim, piece) for claim in self._known[key]]
+        return [claim for known in self._known[key] if (claim := _placed(known, piece)) is not None]
 
 
-def _moved(claim: Claim, piece: Piece) -> Claim:
+def _placed(claim: Claim, piece: Piece) -> Claim | None:
+    """A claim about a piece's picture as one about the frame, without what lies beyond the piece."""
     x, y, width, height = claim.box
-    return replace(claim, box=(x + piece.left, y + piece.top, width, height))
+    left, top = max(0.0, x), max(0.0, y)
+    right = min(float(piece.picture.shape[1]), x + width)
+    bottom = min(float(piece.picture.shape[0]), y + height)
+    if right <= left or bottom <= top:
+        return None
+    return replace(claim, box=(left + piece.left, top + piece.top, right - left, bottom - top))

@@ -12,8 +12,9 @@ from pedbench.types import Picture
 _WINDOW = 24
 """Side in pixels of the cascade's window: of the smallest face that it can find."""
 
-_AGREEING = 4
-"""Windows that have to agree on a face; with one alone there are six false claims a scene, with four one."""
+_AGREEING = 2
+"""Windows that have to agree on a face. On training scenes two find 0.98 of the faces with 4 false claims a scene,
+four find 0.94 with 1.5; claims about one scene match a face of another in 3 and 2 of 100 cases."""
 
 
 @dataclass(kw_only=True)

@@ -39,7 +39,14 @@ class Ocr(Probe):
                 "missing, install it (on Debian and Ubuntu: libgl1)",
             ) from error
         # Pictures come magnified; of itself the detector would bring each to 736 px, a single tile too.
-        self._engine: Any = RapidOCR(det_limit_type="max", det_limit_side_len=4000, use_cls=False)
+        # Networks this small gain little from threads, which wait for each other on a busy machine.
+        self._engine: Any = RapidOCR(
+            det_limit_type="max",
+            det_limit_side_len=4000,
+            use_cls=False,
+            intra_op_num_threads=1,
+            inter_op_num_threads=1,
+        )
 
     def claims(self, picture: Picture) -> list[Claim]:
         blue_green_red = np.ascontiguousarray(to_uint8(picture)[..., ::-1])
