@@ -43,7 +43,11 @@ class GaussianBlur(Defense):
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
-            sigma = self.sigma * max(frame.shape[:2])
-            blurred = ndimage.gaussian_filter(frame, (sigma, sigma, 0), mode="nearest")
-            blurred = np.clip(blurred, 0, 1)
+            blurred = blur(frame, self.sigma * max(frame.shape[:2]))
         return cloud[0].encode_image(blurred, _NETWORKS[self.weights])
+
+
+def blur(frame: Picture, sigma: float) -> Picture:
+    """Blur with a standard deviation of `sigma` pixels; beyond its edge the frame goes on as its edge."""
+    blurred: Picture = np.clip(ndimage.gaussian_filter(frame, (sigma, sigma, 0), mode="nearest"), 0, 1)
+    return blurred

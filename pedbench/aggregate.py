@@ -173,3 +173,9 @@ def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
     values = values.groupby(["image", "servers"], sort=False)["value"].mean().reset_index()
     ordered = values.sort_values(["image", "value", "servers"], ascending=[True, better == "higher", True])
     return ordered.groupby("image", sort=True).head(1)
+
+
+def worst_coalition_rows(values: pd.DataFrame, better: str) -> pd.DataFrame:
+    """All rows, e.g. one a secret, of the coalition that `worst_coalition` picks for each picture."""
+    worst = worst_coalition(values, better)[["image", "servers"]]
+    return values.merge(worst, on=["image", "servers"])

@@ -225,9 +225,33 @@ class Claim:
     confidence: float
 
 
+class ProbeUnavailable(RuntimeError):
+    """A probe lacks something on this machine; its cells are skipped with this reason.
+
+    Attributes:
+        cure: What to do about it.
+    """
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(f"{reason}: {cure}")
+        self.reason = reason
+        self.cure = cure
+
+
 @dataclass(kw_only=True)
 class Probe(Plugin, ABC):
-    """Reads text, faces or objects from a picture."""
+    """Reads text, faces or objects from a picture.
+
+    `prepare` raises `ProbeUnavailable` where the machine lacks a library that the probe can do without.
+
+    Attributes:
+        reads: The kind of its claims, and of the secrets that they are held against.
+        side: Longest side in pixels to which frames are magnified before the probe reads them, and parts of
+            frames by the same factor; larger ones stay as they are.
+    """
+
+    reads: ClassVar[Literal["text", "face", "object"]]
+    side: ClassVar[int]
 
     @abstractmethod
     def claims(self, picture: Picture) -> list[Claim]:

@@ -38,6 +38,8 @@ class Cell:
         weights: sha256 of the weights that the defense and the attack use.
         attack: Privacy cells only, as are `coalition` and `requests`.
         gallery: Hash of the pictures among which this cell's are searched for; privacy cells only.
+        probe: What reads the picture; privacy cells about claims only.
+        source: What the probe reads: what was received as it is, or the attack's guess.
         floors: Hash of the floors that leakage and advantage relate to; privacy cells with an attack only.
         protocol: Utility cells only: how prompts are placed and masks scored.
         link: Latency cells only, as is `dtype`: the named link between edge and servers.
@@ -54,6 +56,8 @@ class Cell:
     attack: PluginIdentity | None = None
     coalition: CoalitionRule | None = None
     requests: int | None = None
+    probe: PluginIdentity | None = None
+    source: Literal["tiles", "guess"] | None = None
     floors: str | None = None
     gallery: str | None = None
     protocol: str | None = None

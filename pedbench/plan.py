@@ -12,7 +12,7 @@ from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.models.family import Family
 from pedbench.models.pretrained import weight_digests
 from pedbench.registry import PluginSpec, Registry
-from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ResolvedSuite, UtilityChoice
+from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
 
 LINK = "loopback"
 """The link between edge and virtual servers when none is emulated."""
@@ -34,6 +34,22 @@ class Planned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClaimsPlan:
+    """What one probe reads of some pictures under one coalition rule.
+
+    Attributes:
+        attack: Whose guess is read; None for what was received.
+        images: Ids of the pictures.
+    """
+
+    probe: Planned
+    attack: Planned | None
+    rule: CoalitionRule
+    cell: Cell
+    images: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DefensePlan:
     """One defense with the cells that are measured for it.
 
@@ -41,6 +57,7 @@ class DefensePlan:
         utility: One cell per protocol.
         geometry: One cell per coalition rule: what was received, without any attack.
         privacy: One cell per coalition rule and attack.
+        claims: One per coalition rule, probe, and what it reads.
         latency: Absent where the suite does not time this defense.
         weights: sha256 of the weights that enter its cells' identity, by the network's name.
     """
@@ -49,6 +66,7 @@ class DefensePlan:
     utility: tuple[tuple[UtilityChoice, Cell], ...]
     geometry: tuple[Cell, ...]
     privacy: tuple[tuple[Planned, Cell], ...]
+    claims: tuple[ClaimsPlan, ...]
     latency: Cell | None
     weights: dict[str, str]
 
@@ -62,6 +80,7 @@ class DefensePlan:
         yield from (cell for _, cell in self.utility)
         yield from self.geometry
         yield from (cell for _, cell in self.privacy)
+        yield from (claims.cell for claims in self.claims)
         if self.latency is not None:
             yield self.latency
 
@@ -76,6 +95,7 @@ class Plan:
     family: Family
     metrics: tuple[Metric, ...]
     attacks: tuple[Planned, ...]
+    probes: tuple[Planned, ...]
     defenses: tuple[DefensePlan, ...]
     gallery: Dataset | None = None
 
@@ -126,6 +146,10 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
             "leakage relates to the best floor that received nothing, and none of the attacks is such a floor: "
             f"{', '.join(planned.plugin.label for planned in attacks)}. Add one, e.g. mean_colour."
         )
+    probes = tuple((choice, _planned("probes", choice, registry)) for choice in suite.probes)
+    defenses = tuple(
+        _defense_plan(choice, base, suite, attacks, known, registry, family) for choice in suite.defenses
+    )
     return Plan(
         suite=suite,
         dataset=dataset,
@@ -133,9 +157,8 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         family=family,
         metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
         attacks=attacks,
-        defenses=tuple(
-            _defense_plan(choice, base, suite, attacks, known, registry, family) for choice in suite.defenses
-        ),
+        probes=tuple(planned for _, planned in probes),
+        defenses=tuple(replace(each, claims=_claims(each, probes, attacks, ids)) for each in defenses),
         gallery=gallery,
     )
 
@@ -202,6 +225,7 @@ def _defense_plan(
             for rule in rules
             for attack in attacks
         ),
+        claims=(),
         latency=replace(base, kind="latency", link=LINK, dtype=DTYPE) if choice.latency else None,
         weights=weights,
     )
@@ -224,6 +248,49 @@ def _rules(choices: Sequence[CoalitionChoice], servers: int) -> list[CoalitionRu
         else:
             rules.append(CoalitionRule(c=choice.c, m=choice.m))
     return list(dict.fromkeys(rules))
+
+
+def _claims(
+    of: DefensePlan,
+    probes: Sequence[tuple[ProbeChoice, Planned]],
+    attacks: Sequence[Planned],
+    ids: Sequence[str],
+) -> tuple[ClaimsPlan, ...]:
+    """Under every coalition rule of the defense: what was received, and the guesses of the attacks that are named."""
+    found: dict[str, ClaimsPlan] = {}
+    for received in of.geometry:
+        rule = received.coalition
+        if rule is None:
+            continue
+        for choice, probe in probes:
+            read = ids[: choice.limit]
+            cell = replace(
+                received,
+                probe=probe.identity,
+                source="tiles",
+                requests=1,
+                selection=selection_hash(read),
+                gallery=None,
+            )
+            named = [planned for planned in attacks if planned.plugin.name in choice.attacks]
+            cells: list[tuple[Planned | None, Cell]] = [(None, cell)]
+            cells += [
+                (
+                    attack,
+                    replace(
+                        cell,
+                        weights=_weights(cell, attack.plugin),
+                        source="guess",
+                        attack=attack.identity,
+                        requests=_requests(attack.plugin),
+                    ),
+                )
+                for attack in named
+            ]
+            for attack, each in cells:
+                claims = ClaimsPlan(probe=probe, attack=attack, rule=rule, cell=each, images=frozenset(read))
+                found.setdefault(each.cell_id, claims)
+    return tuple(found.values())
 
 
 def _requests(attack: Attack) -> int:

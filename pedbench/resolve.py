@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
-from pedbench.suite import Choice, DatasetChoice, DefenseChoice, ResolvedSuite, Suite, SuiteError
+from pedbench.suite import Choice, DatasetChoice, DefenseChoice, ProbeChoice, ResolvedSuite, Suite, SuiteError
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
 
@@ -46,7 +46,8 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
 
     Raises:
         PluginError: A plugin is unknown or broken, or a parameter is wrong.
-        SuiteError: A sweep cannot be read, or a model family or prompt is unknown.
+        SuiteError: A sweep cannot be read, a model family or prompt is unknown, or a probe names an attack that
+            the suite does not have.
     """
     from pedbench.models.family import FAMILIES
     from pedbench.utility.segmentation import PROMPTS
@@ -86,6 +87,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         defenses=complete,
         attacks=_complete("attacks", attacks, registry),
         metrics=_complete("metrics", suite.metrics, registry),
+        probes=_complete("probes", _reading(suite, attacks), registry),
         coalitions=suite.coalitions,
         latency=suite.latency,
         gallery=_gallery(suite, overrides, registry),
@@ -114,6 +116,19 @@ def _selected(
     kept = [choice for choice in choices if choice.name in names]
     present = {choice.name for choice in kept}
     return kept + [kind(name=name) for name in dict.fromkeys(names) if name not in present]
+
+
+def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
+    """The suite's probes without the attacks that the command line left out."""
+    known, left = ({choice.name for choice in choices} for choices in (suite.attacks, attacks))
+    for name in (name for probe in suite.probes for name in probe.attacks if name not in known):
+        raise SuiteError(
+            f"a probe reads the guesses of {name!r}, which is no attack of the suite{suggestion(name, known)}."
+        )
+    return [
+        probe.model_copy(update={"attacks": [name for name in probe.attacks if name in left]})
+        for probe in suite.probes
+    ]
 
 
 def _swept(defenses: Sequence[DefenseChoice], sweep: str) -> list[DefenseChoice]:

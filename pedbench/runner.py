@@ -17,6 +17,7 @@ from pedbench.console import Console
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_turns, warm_up
+from pedbench.measure.reader import Reader
 from pedbench.measure.record import make_record
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.operations import EncodeImage
@@ -111,6 +112,12 @@ def _bench(
         # Code of a plugin; without it no cell of the run would be what the suite asks for.
         except Exception as error:
             raise PluginError(f"metric {metric.name} cannot be prepared: {error}") from error
+    readers = {}
+    for planned in plan.probes:
+        try:
+            readers[planned.plugin.label] = Reader(planned.plugin, DEVICE)
+        except Exception as error:
+            raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
     modules = sorted({module for item in due for module in _operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
     weights = [file for planned in plan.attacks for file in planned.plugin.files]
@@ -120,7 +127,9 @@ def _bench(
             pool = resources.enter_context(
                 AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
             )
-        bench = Bench(plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior())
+        bench = Bench(
+            plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior(), readers=readers
+        )
         if plan.gallery is not None and plan.suite.gallery is not None:
             count = len(plan.gallery.ids()[: plan.suite.gallery.limit])
             with console.stage(f"reading a gallery of {count} pictures"):

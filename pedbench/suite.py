@@ -44,6 +44,18 @@ class DefenseChoice(Choice):
     latency: bool = True
 
 
+class ProbeChoice(Choice):
+    """A probe, and what it reads beside what was received.
+
+    Attributes:
+        attacks: Names of attacks of the suite whose guesses it reads, too.
+        limit: How many of the first pictures it reads, as that takes long; all without a limit.
+    """
+
+    attacks: list[str] = []
+    limit: int | None = Field(default=None, ge=1)
+
+
 class DatasetChoice(_Strict):
     """A dataset and how many of its first pictures are used; all without a limit."""
 
@@ -110,12 +122,13 @@ class Suite(_Strict):
     defenses: list[DefenseChoice] = Field(min_length=1)
     attacks: list[Choice]
     metrics: list[Choice]
+    probes: list[ProbeChoice] = []
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
     gallery: DatasetChoice | None = None
     compare_with: Choice | None = None
 
-    @field_validator("attacks", "metrics", mode="before")
+    @field_validator("attacks", "metrics", "probes", mode="before")
     @classmethod
     def _names_alone(cls, choices: Any) -> Any:
         if not isinstance(choices, list):
@@ -126,7 +139,7 @@ class Suite(_Strict):
 class ResolvedSuite(Suite):
     """A suite without sweeps, each plugin with all of its parameters: exactly what is run and saved."""
 
-    @field_validator("defenses", "attacks", "metrics")
+    @field_validator("defenses", "attacks", "metrics", "probes")
     @classmethod
     def _no_sweeps(cls, choices: list[Choice]) -> list[Choice]:
         for choice in choices:
@@ -186,7 +199,7 @@ def _sentence(path: Path, details: Any) -> str:
 
 
 def _models() -> list[type[BaseModel]]:
-    return [Suite, DefenseChoice, DatasetChoice, UtilityChoice, CoalitionChoice, LatencyChoice]
+    return [Suite, DefenseChoice, ProbeChoice, DatasetChoice, UtilityChoice, CoalitionChoice, LatencyChoice]
 
 
 def to_toml(suite: Suite) -> str:

@@ -41,7 +41,7 @@ class Finding:
 
 def examine() -> None:
     """Say what is missing on this machine, and what to do about it."""
-    findings = [*_python(), *_packages(), *_weights(), *_home(), *_machine()]
+    findings = [*_python(), *_packages(), *_weights(), *_probes(), *_home(), *_machine()]
     for finding in findings:
         mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
         print(f"{mark:8}{finding.what}: {finding.found}")
@@ -107,6 +107,24 @@ def _weights() -> Iterator[Finding]:
             yield Finding(what, f"{file} is not the file of the manifest", "install pedbench again")
         else:
             yield Finding(what, "verified")
+
+
+def _probes() -> Iterator[Finding]:
+    try:
+        from pedbench.base import Probe, ProbeUnavailable
+        from pedbench.registry import Registry
+    except ImportError as error:
+        yield Finding("probes", f"not examined: {error}", "install the missing packages first")
+        return
+    registry = Registry()
+    for name in registry.origins("probes"):
+        probe: Probe = registry.create("probes", name, {})
+        try:
+            probe.prepare("cpu")
+        except ProbeUnavailable as error:
+            yield Finding(f"probe {name}", f"its cells are skipped: {error.reason}", error.cure, needed=False)
+        else:
+            yield Finding(f"probe {name}", "loaded")
 
 
 def _home() -> Iterator[Finding]:

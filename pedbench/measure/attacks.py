@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,32 +26,57 @@ ViewKey = tuple[int, Held]
 """Place of a picture among those attacked, and who listened to how many requests."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guessed:
+    """What attacks made of some receptions.
+
+    Attributes:
+        pictures: By attack and view; a view that offers an attack nothing has no guess.
+        failures: By attack; it then has no guess at all.
+    """
+
+    pictures: Mapping[str, Mapping[ViewKey, Picture]] = field(default_factory=dict)
+    failures: Mapping[str, AttackFailure] = field(default_factory=dict)
+
+
 def attack(
     bench: Bench, of: DefensePlan, attacked: Sequence[Reception], wanted: Collection[str], outcome: Outcome
-) -> None:
+) -> Guessed:
     """Let every wanted attack guess every picture from every coalition's view, and score the guesses.
 
     An attack that fails spoils its own cells; a floor, to which all others relate, spoils all.
+
+    Returns:
+        The guesses, those included that only a wanted probe asks for.
     """
     cells = [(planned, cell) for planned, cell in of.privacy if cell.cell_id in wanted]
     cells = [(planned, cell) for planned, cell in cells if cell.cell_id not in outcome.problems]
-    if not attacked or not cells:
-        return
-    with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
-        _attack(bench, of, attacked, cells, outcome)
+    read = [claims for claims in of.claims if claims.cell.cell_id in wanted]
+    asked = [*cells, *((each.attack, each.cell) for each in read if each.attack is not None)]
+    if not attacked or not asked:
+        return Guessed()
+    floors = {planned.plugin.label: planned for planned in bench.plan.floors} if cells else {}
+    needed = floors | {planned.plugin.label: planned for planned, _ in asked}
+    guessed = Guessed()
+    with outcome.giving_up([cell for _, cell in asked], "attacking"):
+        guessed = _guesses(bench, attacked, needed, _keys(attacked, asked), outcome)
+    if cells:
+        with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
+            _score(bench, of, attacked, cells, guessed, outcome)
+    return guessed
 
 
-def _attack(
+def _score(
     bench: Bench,
     of: DefensePlan,
     attacked: Sequence[Reception],
     cells: Sequence[tuple[Planned, Cell]],
+    guessed: Guessed,
     outcome: Outcome,
 ) -> None:
+    keys, guesses, failures = _keys(attacked, cells), guessed.pictures, dict(guessed.failures)
     floors = {planned.plugin.label: planned for planned in bench.plan.floors}
     needed = floors | {planned.plugin.label: planned for planned, _ in cells}
-    keys = _keys(attacked, cells)
-    guesses, failures = _guesses(bench, attacked, needed, keys, outcome)
     blind: dict[str, list[Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if of.defense.disclosure == "decoy":
@@ -140,7 +166,7 @@ def _guesses(
     needed: Mapping[str, Planned],
     keys: Sequence[ViewKey],
     outcome: Outcome,
-) -> tuple[dict[str, dict[ViewKey, Picture]], dict[str, AttackFailure]]:
+) -> Guessed:
     """Guesses of the views that hold something that an attack can use, and failures, by attack.
 
     No call holds two views of one picture, as an attack could put them together.
@@ -171,7 +197,8 @@ def _guesses(
             outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
         except AttackFailure as error:
             failures.setdefault(label, error)
-    return {label: {} if label in failures else found for label, found in guesses.items()}, failures
+    kept = {label: {} if label in failures else found for label, found in guesses.items()}
+    return Guessed(pictures=kept, failures=failures)
 
 
 def _seed(bench: Bench, item: Reception, label: str) -> int:

@@ -12,6 +12,7 @@ from pedbench.attack_pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.frame import to_frame
+from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import DisclosureError
@@ -34,6 +35,7 @@ class Bench:
     Attributes:
         networks: The edge's models, which are public.
         servers: As many as any defense calls.
+        readers: The probes, by label.
         pool: Processes in which attacks run.
         prior: What attackers know of pictures in general.
         blind: Picture -> column -> how near the best floor comes to it without any view.
@@ -48,6 +50,7 @@ class Bench:
     servers: VirtualServers
     pool: AttackPool
     prior: Prior
+    readers: dict[str, Reader]
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     gallery: Gallery | None = None

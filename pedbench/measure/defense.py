@@ -10,6 +10,7 @@ import numpy as np
 from pedbench.cell import Cell
 from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.claims import read_claims
 from pedbench.measure.latency import decoder_time, timing
 from pedbench.measure.reception import Reception, receive
 from pedbench.offload.edge import Edge
@@ -30,7 +31,7 @@ def measure(
     wanted: Collection[str],
     advance: Callable[[int], None],
 ) -> Outcome:
-    """Run a defense over pictures: passes first, one at a time and alone, then attacks on what was received.
+    """Run a defense over pictures: passes first, one at a time and alone, then attacks and probes.
 
     Args:
         bench: Shared resources.
@@ -55,8 +56,11 @@ def measure(
         outcome.seconds["passes"] += time.monotonic() - began
         advance(1)
     began = time.monotonic()
-    attack(bench, of, attacked, wanted, outcome)
+    guessed = attack(bench, of, attacked, wanted, outcome)
     outcome.seconds["attacks"] += time.monotonic() - began
+    began = time.monotonic()
+    read_claims(bench, of, attacked, guessed, wanted, outcome)
+    outcome.seconds["probes"] += time.monotonic() - began
     return outcome
 
 

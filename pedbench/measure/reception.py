@@ -95,7 +95,7 @@ def receive(
             views = [found.views[requests, subset] for subset in found.subsets[cell.coalition, requests]]
             outcome.flags[cell.cell_id] |= unread(views, attacks)
     for cell in private:
-        if cell.attack is None and cell.coalition is not None:
+        if cell.attack is None and cell.probe is None and cell.coalition is not None:
             visible = [(subset, found.visible[1, subset]) for subset in found.subsets[cell.coalition, 1]]
             outcome.rows[cell.cell_id] += _geometry(sample, size, covered, visible)
             for subset in found.subsets[cell.coalition, 1]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pedbench.base import Attack, Disclosure
 from pedbench.cell import Cell
+from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.measure.bench import Outcome
 from pedbench.models.pretrained import weight_digests
@@ -32,6 +33,8 @@ CONTROLS: dict[Disclosure, str] = {"nothing": "nothing sent", "decoy": "decoy"}
 
 NO_VALUE = "the selected pictures give this cell no value"
 
+NO_SECRET = "the selected pictures hold nothing, of which the dataset knows, that the probe looks for"
+
 
 def make_record(
     plan: Plan, of: DefensePlan, cell: Cell, total: Outcome, run_dir: Path, device: str
@@ -48,18 +51,25 @@ def make_record(
     metrics: tuple[MetricValue, ...] = ()
     flags = set(total.flags[cell.cell_id])
     control = of.defense.control or CONTROLS.get(of.defense.disclosure)
-    if cell.kind == "privacy" and control:
+    if cell.kind == "privacy" and cell.probe is None and control:
         flags.add(f"{CONTROL}{control}")
     if status == "ok" and values.empty:
-        status, reason = "skipped", total.unfit.get(cell.cell_id, NO_VALUE)
+        status, reason = (
+            "skipped",
+            total.unfit.get(cell.cell_id, NO_VALUE if cell.probe is None else NO_SECRET),
+        )
+    if status == "ok" and cell.probe is not None and (doubt := mistrusted(values)):
+        status, reason = "invalid", f"probe {cell.probe.name} {doubt}"
     if status == "ok":
         metrics = _metrics(plan, cell, values)
         flags |= _flags(plan, of, cell, values)
+    read = [claims for claims in of.claims if claims.cell == cell]
     attacks = [planned for planned, each in of.privacy if each == cell]
+    attacks += [claims.attack for claims in read if claims.attack is not None]
     models = {
         name: digest for planned in attacks for name, digest in weight_digests(planned.plugin.files).items()
     }
-    plugins = [of.planned, *attacks]
+    plugins = [of.planned, *attacks, *(claims.probe for claims in read)]
     return Record(
         cell_id=cell.cell_id,
         cell=cell.as_dict(),
@@ -100,6 +110,8 @@ def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue,
         return utility_metrics(values)
     if cell.kind == "latency":
         return latency_metrics(values)
+    if cell.probe is not None:
+        return claim_metrics(values)
     if cell.attack is None:
         return geometry_metrics(values)
     return privacy_metrics(values, {metric.column: metric for metric in plan.metrics})
@@ -115,9 +127,9 @@ def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set
         flags.add("few pictures")
     if cell.kind == "utility" and of.defense.undefended:
         flags.add("reference")
-    if cell.attack is not None and of.defense.randomised and cell.requests == 1:
+    if (cell.attack or cell.probe) and of.defense.randomised and cell.requests == 1:
         flags.add("randomised defense attacked once")
-    if cell.attack is not None:
+    if cell.attack is not None and cell.probe is None:
         floor = any(planned.plugin.floor for planned, each in of.privacy if each == cell)
         flags |= of_attack(values, floor=floor)
     return flags

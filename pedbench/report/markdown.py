@@ -23,8 +23,8 @@ from pedbench.report.overview import combined_markdown
 from pedbench.report.problems import problems
 from pedbench.report.retrieval import retrieval, retrieval_tables
 from pedbench.report.run import REFERENCE, Run, load
-from pedbench.report.sections import latency_tables, privacy_tables, utility_tables
-from pedbench.report.tables import latency, privacy, utility
+from pedbench.report.sections import claims_tables, latency_tables, privacy_tables, utility_tables
+from pedbench.report.tables import claims, latency, privacy, utility
 from pedbench.report.text import code, escape, table
 from pedbench.report.unused import unused
 from pedbench.report.worst_case import worst_cases
@@ -36,6 +36,8 @@ _NOTES = {
     "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
     "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`, the worst case in every metric in "
     "`tables/worst_case.csv`.",
+    "Claims": "What probes read of the words and faces that pictures are known to hold: in what a coalition received "
+    "(tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
     "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
     "ways of measuring; they are not to be compared with each other.",
     "Comparisons": "Differences picture by picture; every metric is in `tables/comparisons.csv`. p is of a sign-flip "
@@ -62,6 +64,7 @@ def write_report(run_dir: Path) -> Path:
     frames["comparisons"] = comparisons(run, frames["utility"], frames["privacy"])
     frames["retrieval"] = retrieval(frames["privacy"])
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
+    frames["claims"] = claims(run)
     folder = run_dir / "tables"
     folder.mkdir(exist_ok=True)
     for name, frame in frames.items():
@@ -109,10 +112,11 @@ def _render(run: Run, frames: Mapping[str, pd.DataFrame], drawings: Sequence[Dra
             for name, tables in (
                 ("Utility", utility_tables(frames["utility"], flags)),
                 ("Privacy", _privacy_tables(run, frames, flags)),
+                ("Claims", claims_tables(frames["claims"], flags)),
                 ("Latency", latency_tables(frames["latency"], flags)),
                 ("Comparisons", comparison_tables(frames["comparisons"])),
             )
-            if name != "Comparisons" or len(frames["comparisons"])
+            if name not in ("Claims", "Comparisons") or len(frames[name.lower()])
         ],
         terms=legend.TERMS,
         flags=flags,
@@ -135,7 +139,7 @@ def _privacy_tables(
 def _configurations(run: Run) -> str:
     """All parameters of everything that took part."""
     rows = []
-    for role, label in (("defense", run.defense), ("attack", run.attack)):
+    for role, label in (("defense", run.defense), ("attack", run.attack), ("probe", run.probe)):
         plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
         rows += [
             [role, code(name), str(plugin["version"]), code(canonical_json(plugin["params"]))]

@@ -42,4 +42,7 @@ def _what(run: Run, record: Record) -> str:
         return f"latency, link {escape(cell.get('link', ''))}"
     rule = f"c = {cell['coalition']['c']}"
     attack = run.attack(record)
+    if "probe" in cell:
+        of = f"the guess of {code(attack)}" if attack else "what was received"
+        return f"privacy, {rule}, probe {code(run.probe(record))} on {of}"
     return f"privacy, {rule}, attack {code(attack)}" if attack else f"privacy, {rule}, what was received"

@@ -38,7 +38,7 @@ class Run:
     def _labels(self) -> dict[str, dict[str, str]]:
         return {
             role: labels(record.cell[role] for record in self.records if role in record.cell)
-            for role in ("defense", "attack")
+            for role in ("defense", "attack", "probe")
         }
 
     def defense(self, record: Record) -> str:
@@ -50,9 +50,19 @@ class Run:
         attack = record.cell.get("attack")
         return self._labels["attack"][canonical_json(attack)] if attack else ""
 
+    def probe(self, record: Record) -> str:
+        """Likewise; empty for a record that is not about claims."""
+        probe = record.cell.get("probe")
+        return self._labels["probe"][canonical_json(probe)] if probe else ""
+
     def of_kind(self, kind: str) -> list[Record]:
-        """The records of one axis."""
-        return [record for record in self.records if record.cell["kind"] == kind]
+        """The records of one axis, without those about claims."""
+        return [r for r in self.records if r.cell["kind"] == kind and "probe" not in r.cell]
+
+    @property
+    def claims(self) -> list[Record]:
+        """The records of what probes read."""
+        return [record for record in self.records if "probe" in record.cell]
 
     @cached_property
     def defenses(self) -> dict[str, Mapping[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pedbench.claims import UNDEFENDED
 from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import Column, names_in, pivot
 from pedbench.report.text import escape
@@ -64,6 +65,27 @@ def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> It
         bounds = worst[(worst["c"] == c) & (worst["m"] == m)]
         if bounds["metric"].str.startswith("leakage[").any():
             yield f"Chosen attack and worst case, {rule_text(c, m)}", worst_case_table(bounds)
+
+
+def claims_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Titled]:
+    """For each coalition rule and probe what was found, below a line about the undefended picture."""
+    for (c, m, probe), rows in frame.groupby(["c", "m", "probe"], sort=False):
+        itself = rows[rows["source"] == UNDEFENDED]
+        itself = itself[itself["cell_id"] == itself["cell_id"].min()]
+        shown = pd.concat(
+            [
+                itself.assign(cell_id="", defense="the picture itself", attack="", flags=""),
+                rows[rows["source"] != UNDEFENDED],
+            ]
+        )
+        shown["reads"] = shown["attack"].where(shown["attack"] != "", shown["source"])
+        columns = [
+            Column(header=f"{escape(name)}, {region}", metric=name, regions=(region,))
+            for name in names_in(rows)
+            for region in rows.loc[rows["metric"] == name, "region"].unique()
+        ]
+        title = f"Found by {escape(str(probe))}, {rule_text(c, m)}"
+        yield title, pivot(shown, ["defense", "reads"], columns, flags)
 
 
 def rule_text(c: Any, m: Any) -> str:

@@ -5,12 +5,13 @@ A cell that is not ok has one row without a number, with its status and reason, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from pedbench.cell import canonical_json
+from pedbench.claims import UNDEFENDED
 from pedbench.controls import CONTROL
 from pedbench.proofs import UNPROVEN, Verdict, verdicts
 from pedbench.records import Record
@@ -18,7 +19,7 @@ from pedbench.report.retention import COLUMNS as RETENTION
 from pedbench.report.retention import retentions
 from pedbench.report.run import REFERENCE, Run, load
 
-__all__ = ["Run", "latency", "load", "privacy", "utility"]
+__all__ = ["Run", "claims", "latency", "load", "privacy", "utility"]
 
 _HEAD = ["cell_id", "defense", "parameters"]
 _NUMBER = ["metric", "region", "better", "unit", "value", "low", "high", "n"]
@@ -35,7 +36,8 @@ def utility(run: Run) -> pd.DataFrame:
         Columns cell_id, defense, parameters, protocol, metric, region, better, unit, value, low, high, n,
         retention (likewise with _low, _high, _n, and _reason where there is none), status, reason, flags.
     """
-    frame = _tidy(run, "utility", ["protocol"], lambda record: {"protocol": record.cell.get("protocol", "")})
+    records = run.of_kind("utility")
+    frame = _tidy(run, records, ["protocol"], lambda record: {"protocol": record.cell.get("protocol", "")})
     frame = frame.merge(retentions(run), on=["cell_id", "metric", "region"], how="left")
     frame["retention_n"] = frame["retention_n"].astype("Int64")
     return frame[[*_HEAD, "protocol", *_NUMBER, *RETENTION, *_TAIL]]
@@ -50,8 +52,43 @@ def privacy(run: Run) -> pd.DataFrame:
     """
 
     proven = verdicts(run)
+    records = run.of_kind("privacy")
+    frame = _private(run, records, [], lambda record: {})
+    unproven = {
+        record.cell_id
+        for record in records
+        if record.status == "ok" and not proven.get(canonical_json(record.cell.get("attack")), PROVEN).proven
+    }
+    flagged = frame["cell_id"].isin(unproven)
+    frame.loc[flagged, "flags"] = [
+        "; ".join([*filter(None, names.split("; ")), UNPROVEN]) for names in frame.loc[flagged, "flags"]
+    ]
+    return frame
 
-    def facts(record: Record) -> dict[str, Any]:
+
+def claims(run: Run) -> pd.DataFrame:
+    """What probes read, for each coalition rule, source and attack.
+
+    Returns:
+        The columns of `privacy`, and after requests the columns probe and source: tiles (what was received),
+        guess (the attack's), or undefended (the frame itself). Metrics are named without their source.
+    """
+    frame = _private(
+        run,
+        run.claims,
+        ["probe", "source"],
+        lambda record: {"probe": run.probe(record), "source": record.cell["source"]},
+    )
+    names = frame["metric"].str.extract(r"^(.*)\[(.*)\]$")
+    frame["metric"] = names[0].fillna("")
+    frame["source"] = frame["source"].mask(names[1] == UNDEFENDED, UNDEFENDED)
+    return frame
+
+
+def _private(
+    run: Run, records: Sequence[Record], more: list[str], facts: Callable[[Record], dict[str, Any]]
+) -> pd.DataFrame:
+    def common(record: Record) -> dict[str, Any]:
         attack = record.cell.get("attack")
         return {
             "c": str(record.cell["coalition"]["c"]),
@@ -59,19 +96,11 @@ def privacy(run: Run) -> pd.DataFrame:
             "attack": run.attack(record),
             "attack_parameters": canonical_json(attack["params"]) if attack else "",
             "requests": record.cell.get("requests"),
+            **facts(record),
         }
 
-    columns = ["c", "m", "attack", "attack_parameters", "requests"]
-    frame = _tidy(run, "privacy", columns, facts)
-    unproven = {
-        record.cell_id
-        for record in run.of_kind("privacy")
-        if record.status == "ok" and not proven.get(canonical_json(record.cell.get("attack")), PROVEN).proven
-    }
-    flagged = frame["cell_id"].isin(unproven)
-    frame.loc[flagged, "flags"] = [
-        "; ".join([*filter(None, names.split("; ")), UNPROVEN]) for names in frame.loc[flagged, "flags"]
-    ]
+    columns = ["c", "m", "attack", "attack_parameters", "requests", *more]
+    frame = _tidy(run, records, columns, common)
     frame["requests"] = frame["requests"].astype("Int64")
     return frame
 
@@ -85,13 +114,18 @@ def latency(run: Run) -> pd.DataFrame:
     """
     columns = ["link", "dtype"]
     return _tidy(
-        run, "latency", columns, lambda record: {name: record.cell.get(name, "") for name in columns}
+        run,
+        run.of_kind("latency"),
+        columns,
+        lambda record: {name: record.cell.get(name, "") for name in columns},
     )
 
 
-def _tidy(run: Run, kind: str, columns: list[str], facts: Callable[[Record], dict[str, Any]]) -> pd.DataFrame:
+def _tidy(
+    run: Run, records: Sequence[Record], columns: list[str], facts: Callable[[Record], dict[str, Any]]
+) -> pd.DataFrame:
     rows = []
-    for record in run.of_kind(kind):
+    for record in records:
         defense = record.cell["defense"]
         common = {
             "cell_id": record.cell_id,

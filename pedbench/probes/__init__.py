@@ -1,0 +1,1 @@
+"""Probes that read text, faces or objects from pictures, one a file."""
