@@ -43,8 +43,12 @@ class GaussianBlur(Defense):
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
-            blurred = blur(frame, self.sigma * max(frame.shape[:2]))
+            blurred = self.degrade(frame)
         return cloud[0].encode_image(blurred, _NETWORKS[self.weights])
+
+    def degrade(self, frame: Picture) -> Picture:
+        """What the server gets of a frame."""
+        return blur(frame, self.sigma * max(frame.shape[:2]))
 
 
 def blur(frame: Picture, sigma: float) -> Picture:

@@ -41,9 +41,12 @@ class Pixelate(Defense):
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
-            side = max(1, round(self.block * max(frame.shape[:2])))
-            coarse = pixelate(frame, side)
+            coarse = self.degrade(frame)
         return cloud[0].encode_image(coarse, _NETWORKS[self.weights])
+
+    def degrade(self, frame: Picture) -> Picture:
+        """What the server gets of a frame."""
+        return pixelate(frame, max(1, round(self.block * max(frame.shape[:2]))))
 
 
 def pixelate(frame: Picture, side: int) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +14,10 @@ from torch import Tensor
 from pedbench.training.packing import PackedScenes
 from pedbench.training.pictures import order
 from pedbench.training.prompting import Prompts
+from pedbench.types import Picture
+
+Degrade = Callable[[Picture], Picture]
+"""What a defense makes of a picture before it leaves the device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +26,7 @@ class Batch:
 
     Attributes:
         images: (B, 3, S, S) float32 in [0, 255].
+        sharp: The same before they were degraded.
         inside: (B, 1, S, S) 1 on the picture, 0 on its padding.
         clicks: One click in each object.
         boxes: Each object's box instead.
@@ -31,6 +37,7 @@ class Batch:
     """
 
     images: Tensor
+    sharp: Tensor
     inside: Tensor
     clicks: Prompts
     boxes: Prompts
@@ -54,6 +61,7 @@ class Batch:
 @dataclass(frozen=True, kw_only=True)
 class _Example:
     image: npt.NDArray[np.float32]
+    sharp: npt.NDArray[np.float32]
     inside: npt.NDArray[np.float32]
     points: npt.NDArray[np.float32]
     boxes: npt.NDArray[np.float32]
@@ -63,7 +71,9 @@ class _Example:
     offset: npt.NDArray[np.float32]
 
 
-def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Generator) -> _Example:
+def _example(
+    scenes: PackedScenes, index: int, prompts: int, rng: np.random.Generator, degrade: Degrade | None
+) -> _Example:
     height, width = scenes.sizes[index]
     canvas = scenes.images.shape[1]
     image = scenes.images[index].astype(np.float32)
@@ -77,6 +87,9 @@ def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Gene
     # Light and camera vary: a gain per channel around a common one, and an offset.
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
     image[:height, :width] = np.clip(image[:height, :width] * gain + rng.uniform(-12, 12), 0, 255)
+    sharp = image.copy()
+    if degrade is not None:
+        image[:height, :width] = degrade(image[:height, :width] / np.float32(255)) * 255
     inside = np.zeros((canvas, canvas), np.float32)
     inside[:height, :width] = 1
 
@@ -107,6 +120,7 @@ def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Gene
     middle = np.concatenate([np.zeros((1, 2), np.float32), centres])[coarse].transpose(2, 0, 1)
     return _Example(
         image=image.transpose(2, 0, 1),
+        sharp=sharp.transpose(2, 0, 1),
         inside=inside[None],
         points=points,
         boxes=boxes,
@@ -117,10 +131,27 @@ def _example(scenes: PackedScenes, index: int, prompts: int, rng: np.random.Gene
     )
 
 
-def make_batch(scenes: PackedScenes, *, size: int, prompts: int, seed: int, step: int) -> Batch:
-    """The batch of one step; epochs are permutations drawn from the seed."""
+def make_batch(
+    scenes: PackedScenes,
+    *,
+    size: int,
+    prompts: int,
+    seed: int,
+    step: int,
+    degrade: Degrade | None = None,
+) -> Batch:
+    """The batch of one step; epochs are permutations drawn from the seed.
+
+    Args:
+        scenes: To draw from.
+        size: Pictures.
+        prompts: Objects a picture.
+        seed: Of everything.
+        step: Which batch.
+        degrade: What a defense makes of a picture; None to leave them sharp.
+    """
     rng = np.random.default_rng((seed, 1, step))
-    examples = [_example(scenes, int(i), prompts, rng) for i in order(len(scenes), size, seed, step)]
+    examples = [_example(scenes, int(i), prompts, rng, degrade) for i in order(len(scenes), size, seed, step)]
 
     def stacked(name: str) -> Tensor:
         return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
@@ -130,6 +161,7 @@ def make_batch(scenes: PackedScenes, *, size: int, prompts: int, seed: int, step
     boxes = stacked("boxes").reshape(count, 2, 2)
     return Batch(
         images=stacked("image"),
+        sharp=stacked("sharp"),
         inside=stacked("inside"),
         clicks=Prompts(
             points=torch.cat([points, torch.zeros(count, 1, 2)], dim=1),

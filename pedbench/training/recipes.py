@@ -15,13 +15,30 @@ from pedbench.training.perceptual import PerceptualCourse, PerceptualRecipe
 from pedbench.training.restoration import RestorationCourse, RestorationRecipe
 from pedbench.training.segmentation import SegmentationCourse, SegmentationRecipe
 
+_FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
+"""Of what starts from `sam-mini`: the same for all, so that none has an advantage."""
+
 RECIPES: dict[str, Any] = {
     "sam-mini": SegmentationRecipe(architecture="sam-mini", schedule=Schedule(steps=3200)),
     "ped-mini": SegmentationRecipe(
-        architecture="ped-mini",
+        architecture="ped-mini", start="sam-mini", teacher="sam-mini", schedule=_FINE_TUNING
+    ),
+    "sam-mini-prolonged": SegmentationRecipe(
+        architecture="sam-mini", start="sam-mini", teacher="sam-mini", schedule=_FINE_TUNING
+    ),
+    "blur-mini": SegmentationRecipe(
+        architecture="sam-mini",
         start="sam-mini",
         teacher="sam-mini",
-        schedule=Schedule(steps=1100, rate=4e-4, decay=0.5),
+        degraded_by="gaussian_blur",
+        schedule=_FINE_TUNING,
+    ),
+    "pixelate-mini": SegmentationRecipe(
+        architecture="sam-mini",
+        start="sam-mini",
+        teacher="sam-mini",
+        degraded_by="pixelate",
+        schedule=_FINE_TUNING,
     ),
     "sam-tiny": SegmentationRecipe(architecture="sam-tiny", schedule=Schedule(steps=1200)),
     "lpips-mini": PerceptualRecipe(schedule=Schedule(steps=2400, rate=6e-4, decay=0.5)),

@@ -14,7 +14,8 @@ from pedbench.models.architectures import architecture
 from pedbench.models.checkpoints import load, save
 from pedbench.models.reorder import block_order
 from pedbench.models.sam import build_sam
-from pedbench.training.batches import Batch, make_batch
+from pedbench.registry import Registry
+from pedbench.training.batches import Batch, Degrade, make_batch
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes
@@ -32,7 +33,8 @@ class SegmentationRecipe:
     Attributes:
         architecture: Name of the network's architecture.
         start: Network whose weights it starts from; none for a random start.
-        teacher: Network whose image embedding it imitates; none to learn from the masks alone.
+        teacher: Network whose image embedding of the sharp picture it imitates; none to learn from masks alone.
+        degraded_by: Defense, in its default configuration, whose degraded pictures it sees; none for sharp ones.
         schedule: Steps and learning rate.
         batch: Pictures a step.
         prompts: Prompted objects a picture.
@@ -42,6 +44,7 @@ class SegmentationRecipe:
     architecture: str
     start: str | None = None
     teacher: str | None = None
+    degraded_by: str | None = None
     schedule: Schedule
     batch: int = 8
     prompts: int = 8
@@ -127,7 +130,7 @@ def training_loss(
     }
     if teacher is not None:
         with torch.no_grad(), torch.autocast(device_type, torch.bfloat16):
-            goal = _embed(teacher, batch.images, batch.inside).float()
+            goal = _embed(teacher, batch.sharp, batch.inside).float()
         distance = functional.mse_loss(features.float(), goal) / goal.var()
         loss = loss + 2 * distance
         values["distance"] = float(distance.detach())
@@ -173,6 +176,9 @@ class SegmentationCourse(Course):
         if recipe.teacher is not None:
             teacher = load(weights / f"{recipe.teacher}.safetensors", architecture(recipe.teacher))
             self._teacher = teacher.to(device).requires_grad_(False)
+        self._degrade: Degrade | None = None
+        if recipe.degraded_by is not None:
+            self._degrade = Registry().create("defenses", recipe.degraded_by, {}).degrade
         self._dense = DenseHead(target.neck_channels, len(training.category_names)).to(device)
         self.auxiliary = self._dense
 
@@ -183,7 +189,12 @@ class SegmentationCourse(Course):
     def make_batch(self, step: int) -> Batch:
         recipe = self.recipe
         return make_batch(
-            self.training, size=recipe.batch, prompts=recipe.prompts, seed=recipe.seed, step=step
+            self.training,
+            size=recipe.batch,
+            prompts=recipe.prompts,
+            seed=recipe.seed,
+            step=step,
+            degrade=self._degrade,
         )
 
     def loss(self, step: int, batch: Batch) -> tuple[Tensor, dict[str, float]]:
@@ -191,7 +202,7 @@ class SegmentationCourse(Course):
         return training_loss(self.network, self._dense, batch.to(self.device), mode, self._teacher)
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        return one_click_scores(network, self.validation)
+        return one_click_scores(network, self.validation, degrade=self._degrade)
 
     def save(self, network: nn.Module, path: Path) -> None:
         save(network, path)

@@ -8,19 +8,23 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from pedbench.training.batches import Degrade
 from pedbench.training.packing import PackedScenes
 from pedbench.training.prompting import Prompts, decode
 
 MEDIUM, LARGE = 32**2, 96**2
 
 
-def one_click_scores(network: Any, scenes: PackedScenes, batch: int = 4) -> dict[str, float]:
+def one_click_scores(
+    network: Any, scenes: PackedScenes, batch: int = 4, degrade: Degrade | None = None
+) -> dict[str, float]:
     """Mean IoU of the best-predicted mask for a click at each object's centre, by COCO size.
 
     Args:
         network: A `segment_anything.modeling.Sam` in evaluation mode.
         scenes: Validation scenes.
         batch: Scenes embedded at a time.
+        degrade: What a defense makes of a picture; None to leave them sharp.
 
     Returns:
         Means under S, M, L, ML and all; a class without objects is absent.
@@ -30,7 +34,13 @@ def one_click_scores(network: Any, scenes: PackedScenes, batch: int = 4) -> dict
     device = network.pixel_mean.device
     for first in range(0, len(scenes), batch):
         chosen = range(first, min(first + batch, len(scenes)))
-        images = torch.tensor(scenes.images[chosen.start : chosen.stop], device=device)
+        pixels_in = scenes.images[chosen.start : chosen.stop].astype(np.float32)
+        if degrade is not None:
+            for place, index in enumerate(chosen):
+                height, width = scenes.sizes[index]
+                part = pixels_in[place, :height, :width]
+                part[...] = degrade(part / np.float32(255)) * 255
+        images = torch.from_numpy(pixels_in).to(device)
         inside = torch.zeros(len(chosen), 1, canvas, canvas, device=device)
         for place, index in enumerate(chosen):
             inside[place, :, : scenes.sizes[index, 0], : scenes.sizes[index, 1]] = 1
