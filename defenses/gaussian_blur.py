@@ -18,17 +18,17 @@ class GaussianBlur(Defense):
     """One server gets the frame behind a Gaussian blur.
 
     Attributes:
-        sigma: Standard deviation relative to the frame's longest side. The default is 4 px at 320 px: the
-            strokes of letters 10 to 16 px high repeat every 3 to 6 px, where this blur leaves less than
-            0.0002 of the contrast, which is lost in rounding to 8 bits.
+        sigma: Standard deviation relative to the frame's longest side. The default, 2.5 px at 320 px, is the
+            weakest at which at most a tenth of the words of training scenes are read as they arrive
+            (docs/protocol.md, Claims).
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
             degraded like this.
     """
 
     name = "gaussian_blur"
-    version = 1
+    version = 2
     disclosure = "degraded"
-    sigma: float = 0.0125
+    sigma: float = 0.0078125
     weights: str = "original"
 
     def __post_init__(self) -> None:
