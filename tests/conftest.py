@@ -103,5 +103,7 @@ def small_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finis
 
 @pytest.fixture(scope="session")
 def short_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The same with two scenes."""
-    return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)
+    """The same with two scenes, which are worked on one at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pedbench.runner.SHARD", 1)
+        return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)

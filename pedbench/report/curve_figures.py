@@ -16,7 +16,7 @@ from matplotlib.ticker import NullLocator
 
 from pedbench.report.curves import LEAKED
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
-from pedbench.report.overview import rules_of, short_rule
+from pedbench.report.overview import headline, rules_of, short_rule
 from pedbench.report.run import Run
 
 _WIDE = 8
@@ -57,7 +57,7 @@ def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
 
 
 def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
-    """For each swept parameter what is received, exposed, leaked and gained beyond the floors.
+    """For each swept parameter what is kept of utility, and what is received, exposed, leaked and gained.
 
     Args:
         sweeps: From `curves.sweeps`.
@@ -68,6 +68,8 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
         if not measured:
             continue
         leakage = rows["leakage_metric"].iloc[0]
+        kept = "retention" if rows["retention_value"].notna().any() else "utility"
+        use = f"retention of {headline(rows)}" if kept == "retention" else headline(rows)
         panels = {
             "visible_share_{}_value": "visible share",
             "exposure_{}": "objects exposed by half",
@@ -75,18 +77,26 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
             "advantage_{}": f"{leakage.replace('leakage', 'advantage', 1)}, strongest attack",
         }
         with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-            figure, columns = _panels(len(panels), 3.2)
+            figure, (first, *columns) = _panels(1 + len(panels), 3.2)
+            _line(first, rows, "setting", kept, "", "black", "o")
+            first.set_title(drawable(f"{use} (↑ better)"), fontsize=8.5)
             for axes, (column, title) in zip(columns, panels.items(), strict=True):
                 for (colour, marker), rule in zip(looks_of(len(measured)), measured, strict=True):
                     _line(axes, rows, "setting", column.format(rule), short_rule(rule), colour, marker)
                 axes.set_title(drawable(f"{title} (↓ better)"), fontsize=8.5)
+            # Where all coalitions learn the same, the first line's larger marks look out from under the others.
+            for line in (line for axes in columns for line in axes.lines[:1]):
+                line.set(markersize=9, linewidth=3)
+            for axes in columns[:2]:
+                axes.set_ylim(-0.04, 1.04)
+            for axes in (first, *columns):
                 axes.set_xlabel(drawable(str(parameter)), parse_math=False)
                 _ticks(axes, sorted(set(rows["setting"])))
             columns[0].legend(fontsize=7.5)
         settings = ", ".join(f"{value:g}" for value in sorted(set(rows["setting"])))
         caption = (
-            f"{name} with {parameter} = {settings}: what a coalition receives, the part of objects of which it sees "
-            f"at least half, and leakage and advantage of the strongest attack, with 95 % bootstrap intervals."
+            f"{name} with {parameter} = {settings}: {use}, what a coalition receives, the part of objects of which "
+            f"it sees at least half, and leakage and advantage of the strongest attack, with 95 % bootstrap intervals."
         )
         title = f"{name} against {parameter}"
         stem = re.sub(r"[^A-Za-z0-9]+", "_", f"sweep_{name}_{parameter}").strip("_")

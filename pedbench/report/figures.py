@@ -160,7 +160,7 @@ def drawable(text: str) -> str:
     """What the figure's font can draw; other letters as escapes."""
     plain = one_line(text)
     return "".join(
-        c if ord(c) < 256 or c in "→↓" else c.encode("ascii", "backslashreplace").decode() for c in plain
+        c if ord(c) < 256 or c in "→↑↓" else c.encode("ascii", "backslashreplace").decode() for c in plain
     )
 
 
