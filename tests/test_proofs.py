@@ -129,7 +129,7 @@ def test_tables_flag_what_is_unproven(tmp_path: Path) -> None:
         assert flags == {"reader": UNPROVEN, "floor": ""}
 
 
-OWING = {"completion"}
+OWING = {"diffusion_inpaint"}
 """Attacks in the tree that have nothing to show yet; all that they do is flagged."""
 
 
