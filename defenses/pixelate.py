@@ -17,16 +17,17 @@ class Pixelate(Defense):
     """One server gets the frame with square blocks averaged to one colour.
 
     Attributes:
-        block: Side of a block relative to the frame's longest side. The default is 8 px at 320 px, so that
-            letters 10 to 16 px high are left with one or two blocks each way.
+        block: Side of a block relative to the frame's longest side. The default, 3 px at 320 px, is the smallest
+            whole number of pixels at which at most a tenth of the words of training scenes are read as they
+            arrive (docs/protocol.md, Claims).
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
             degraded like this.
     """
 
     name = "pixelate"
-    version = 1
+    version = 2
     disclosure = "degraded"
-    block: float = 0.025
+    block: float = 0.009375
     weights: str = "original"
 
     def __post_init__(self) -> None:
