@@ -7,13 +7,15 @@ is the column of a metric that has a distance (a metric without one, such as PSN
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Metric
 from pedbench.types import Mask, Picture
+
+Key = TypeVar("Key", str, tuple[str, str])
 
 Measured = Mapping[str, Mapping[str, float]]
 """Attack -> region -> value of one metric."""
@@ -96,10 +98,19 @@ def score(
     """
     _check_size("visible mask", visible.shape, truth)
     regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
+    pictures = {("guess", attack): guess for attack, guess in guesses.items()}
+    pictures |= {("blind", attack): guess for attack, guess in (blind_guesses or {}).items()}
+    if pasting is not None:
+        pictures["pasting", ""] = pasting
     rows = []
     for metric in metrics:
         column = metric.column
-        measured = _measure(metric, truth, visible, guesses, regions)
+        # All in one go: pictures that are alike are measured once, and so are the truth's features.
+        apart = _measure(metric, truth, visible, pictures, regions)
+        measured, unseeing, plain = (
+            {attack: found for (of, attack), found in apart.items() if of == kind}
+            for kind in ("guess", "blind", "pasting")
+        )
         for attack, found in measured.items():
             rows += [Score(attack, region, column, value) for region, value in found.items()]
         whole = _distances(metric, measured, "whole")
@@ -108,14 +119,11 @@ def score(
         # numpy's minimum, as Python's may lose a NaN.
         best = float(np.min([hidden[attack] for attack in hidden if attack in floors] or [0.0]))
         rows += _relative(f"advantage[{column}]", "hidden", hidden, best)
-        if blind_guesses:
-            unseeing = _measure(metric, truth, visible, blind_guesses, {"hidden": ~visible})
-            rows += _relative(
-                f"blind_advantage[{column}]", "hidden", _distances(metric, unseeing, "hidden"), best
-            )
+        rows += _relative(
+            f"blind_advantage[{column}]", "hidden", _distances(metric, unseeing, "hidden"), best
+        )
         if pasting is not None:
-            plain = _measure(metric, truth, visible, {"pasting": pasting}, {"hidden": ~visible})
-            one_colour = _distances(metric, plain, "hidden").get("pasting", 0.0)
+            one_colour = _distances(metric, plain, "hidden").get("", 0.0)
             rows += _relative(f"gain_over_pasting[{column}]", "hidden", hidden, one_colour)
         if draws:
             drawn = draws.get(column, {})
@@ -170,11 +178,12 @@ def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Pictu
 
 
 def _measure(
-    metric: Metric, truth: Picture, visible: Mask, guesses: Mapping[str, Picture], regions: Mapping[str, Mask]
-) -> dict[str, dict[str, float]]:
-    """Values per attack and region. Guesses that are alike once pasted are measured once."""
+    metric: Metric, truth: Picture, visible: Mask, guesses: Mapping[Key, Picture], regions: Mapping[str, Mask]
+) -> dict[Key, dict[str, float]]:
+    """Values per guess and region. Guesses that are alike once pasted are measured once."""
     for attack, guess in guesses.items():
-        _check_size(f"guess of {attack}", guess.shape[:2], truth)
+        what = attack if isinstance(attack, str) else attack[1]
+        _check_size(f"guess of {what}", guess.shape[:2], truth)
     pasted = {attack: np.where(visible[..., None], truth, guess) for attack, guess in guesses.items()}
     contents = {attack: picture.tobytes() for attack, picture in pasted.items()}
     different = {content: pasted[attack] for attack, content in contents.items()}

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BORDER = 16
 """Pixels of mirrored frame around the frame, so that the trunk's zero padding stays away from it."""
 
+_EPSILON = 1e-10
+"""As lpips has it, to divide by."""
+
 Trunk = Literal["random", "mini", "alex", "vgg", "squeeze"]
 
 OWN = Path(__file__).parents[1] / "assets" / "lpips-mini.safetensors"
@@ -52,6 +55,8 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
             f"LPIPS net {net!r} with weights {weights!r}: 'random' takes none, every other net needs the path"
             " of torchvision's weights"
         )
+    import torch
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The parameter 'pretrained' is deprecated")
         warnings.filterwarnings("ignore", message="Arguments other than a weight enum or `None`")
@@ -68,7 +73,8 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
         _draw_weights(network.net)
     else:
         _load_trunk(network.net, weights)
-    return network.requires_grad_(False).to(device)
+    # Convolutions of few channels are twice as fast in this order on CPUs.
+    return network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
 
 def _draw_weights(trunk: torch.nn.Module) -> None:
@@ -116,18 +122,19 @@ def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) ->
         (N, H, W), at least 0.
     """
     import torch
-    from lpips import normalize_tensor
 
     border = [(0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0)]
     pixels = np.pad(np.stack([truth, *guesses]), border, mode="reflect") * 2 - 1
     device = next(network.parameters()).device
+    # Pictures hold their channels last already.
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
     size = batch.shape[2:]
     with torch.inference_mode():
         total = torch.zeros(len(guesses), 1, *size, device=device)
         for layer, features in enumerate(network.net(network.scaling_layer(batch))):
-            directions = normalize_tensor(features)
-            squares = (directions[1:] - directions[:1]).square_()
+            # As lpips' `normalize_tensor`, without its copies: all of this is bound by memory.
+            directions = features.div_(torch.linalg.vector_norm(features, dim=1, keepdim=True).add_(_EPSILON))
+            squares = directions[1:].sub_(directions[:1]).square_()
             weighted = network.lins[layer](squares) if network.lpips else squares.sum(1, keepdim=True)
             total += torch.nn.functional.interpolate(weighted, size, mode="bilinear", align_corners=False)
     maps: npt.NDArray[np.float32] = total[:, 0, BORDER:-BORDER, BORDER:-BORDER].cpu().numpy()
