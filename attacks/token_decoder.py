@@ -56,8 +56,16 @@ class TokenDecoder(Attack):
         self._networks = {name: load_restoration(weights_file(name)) for name in (MIXED, APART)}
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        from pedbench.inversion.token_decoding import computed_tokens, received_tokens
+        from pedbench.inversion.token_decoding import computed_tokens, no_tokens, received_tokens
 
-        mixed = any(tokens.depth == DEPTH for tokens in view.tokens)
-        tokens = received_tokens(view, DEPTH) if mixed else computed_tokens(view)
-        return complete(self._networks[MIXED if mixed else APART], *view.canvas(), *tokens)
+        # Each decoder knows the tokens of one network alone; those of others would only mislead it.
+        weights = view.description.get("params", {}).get("weights", "original")
+        mixed = weights == "original" and any(tokens.depth == DEPTH for tokens in view.tokens)
+        network = self._networks[MIXED if mixed else APART]
+        if mixed:
+            tokens = received_tokens(view, DEPTH)
+        elif weights == "fine-tuned":
+            tokens = computed_tokens(view)
+        else:
+            tokens = no_tokens(network.sizes)
+        return complete(network, *view.canvas(), *tokens)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from pedbench.models.family import family, load_network
+from pedbench.models.restoration import RestorationSizes
 from pedbench.models.stages import WindowStage, window_grid, window_tiles
 from pedbench.types import Mask, View
 
@@ -31,6 +32,12 @@ def network_of(view: View) -> Any:
         raise ValueError(f"expected a description that names the family of networks, found {dict(described)}")
     weights = str(described.get("params", {}).get("weights", "original"))
     return load_network(family(str(described["family"])), cast("Weights", weights))
+
+
+def no_tokens(sizes: RestorationSizes) -> Grid:
+    """What a network of these sizes gets where nobody holds a token that it knows."""
+    side = sizes.token_side
+    return np.zeros((side, side, sizes.token_channels), np.float32), np.zeros((side, side), np.bool_)
 
 
 def received_tokens(view: View, depth: int) -> Grid:
