@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Metric
+from pedbench.models.manifest import ASSETS, verify
 from pedbench.regions import interior_means
 from pedbench.types import Mask, Picture
 
@@ -27,7 +27,7 @@ _EPSILON = 1e-10
 
 Trunk = Literal["random", "mini", "alex", "vgg", "squeeze"]
 
-OWN = Path(__file__).parents[1] / "assets" / "lpips-mini.safetensors"
+OWN = ASSETS / "lpips-mini.safetensors"
 """The trunk that pedbench ships: a SqueezeNet that was trained to tell the objects of scenes apart."""
 
 
@@ -47,9 +47,11 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
 
     Raises:
         ValueError: When a trained trunk comes without weights, or "random" with some.
+        CheckpointError: The shipped trunk is not the one in the manifest.
     """
-    if net == "mini":
-        weights = weights or str(OWN)
+    if net == "mini" and not weights:
+        verify(OWN.stem, OWN)
+        weights = str(OWN)
     if (net == "random") == bool(weights):
         raise ValueError(
             f"LPIPS net {net!r} with weights {weights!r}: 'random' takes none, every other net needs the path"
