@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.models.errors import CheckpointError, MissingWeightsError
+from pedbench.models.initialisation import sinusoidal_positions, xavier
 from pedbench.models.manifest import verify
 
 
@@ -73,7 +74,7 @@ class RestorationTransformer(nn.Module):
         side, width = sizes.canvas // sizes.patch, sizes.width
         # Colours, what of them is held, and what lies in the picture.
         self.embed = nn.Conv2d(5, width, sizes.patch, sizes.patch)
-        self.positions = nn.Parameter(torch.randn(1, side * side, width) * 0.02)
+        self.positions = nn.Parameter(sinusoidal_positions(side, width)[None])
         if sizes.token_channels:
             together = sizes.token_side // side
             self.embed_tokens = nn.Conv2d(sizes.token_channels + 1, width, together, together)
@@ -83,6 +84,7 @@ class RestorationTransformer(nn.Module):
         self.refine = nn.Sequential(
             nn.Conv2d(sizes.detail + 5, 12, 3, padding=1), nn.GELU(), nn.Conv2d(12, 3, 3, padding=1)
         )
+        xavier(self)
 
     def forward(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pedbench.models.initialisation import sinusoidal_positions, xavier
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes
@@ -92,7 +93,12 @@ class AutoencoderCourse(Course):
         config = ViTMAEConfig(**asdict(sizes), mask_ratio=ratio)
         # For so few tokens the fused kernel's backward pass is several times slower on CPUs.
         config._attn_implementation = "eager"
-        network: nn.Module = ViTMAEForPreTraining(config)
+        network = ViTMAEForPreTraining(config)
+        xavier(network)
+        # transformers 5 leaves the positions of a network that it did not load at zero.
+        for positions in (network.vit.embeddings.position_embeddings, network.decoder.decoder_pos_embed):
+            grid = sinusoidal_positions(sizes.image_size // sizes.patch_size, positions.shape[2])
+            positions.data[0, 1:] = grid
         return network
 
     def make_batch(self, step: int) -> Masked:

@@ -42,9 +42,9 @@ RECIPES: dict[str, Any] = {
     ),
     "sam-tiny": SegmentationRecipe(architecture="sam-tiny", schedule=Schedule(steps=1200)),
     "lpips-mini": PerceptualRecipe(schedule=Schedule(steps=2400, rate=6e-4, decay=0.5)),
-    "mae-mini": AutoencoderRecipe(schedule=Schedule(steps=1000, warmup=100, decay=0.5)),
+    "mae-mini": AutoencoderRecipe(schedule=Schedule(steps=6000, warmup=100, decay=0.5)),
     "completion-mini": RestorationRecipe(
-        sizes=RestorationSizes(), schedule=Schedule(steps=1000, warmup=100, decay=0.5)
+        perceptual=0.02, sizes=RestorationSizes(), schedule=Schedule(steps=4000, warmup=100, decay=0.5)
     ),
     "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=3000, warmup=100, decay=0.5)),
     "decoder-interleaved-mini": RestorationRecipe(
