@@ -32,6 +32,7 @@ class DiffusionInpaint(Attack):
     version = 1
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
+    stochastic = True
     proof = Proof(
         defense="ped_sam", params={"servers": 3}, metric="advantage[LPIPS-mini]", region="hidden", least=0.01
     )

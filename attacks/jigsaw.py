@@ -30,6 +30,7 @@ class Jigsaw(Attack):
     version = 1
     cite = "Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011"
     needs = frozenset({"degraded", "tokens"})
+    stochastic = True
     proof = Proof(defense="window_shuffle", metric="PSNR", region="hidden", least=24)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:

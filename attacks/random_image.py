@@ -19,6 +19,7 @@ class RandomImage(Attack):
     version = 1
     needs = frozenset({"nothing", "pixels"})
     floor = True
+    stochastic = True
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         chosen = view.prior.pictures[rng.integers(len(view.prior.pictures))]

@@ -28,6 +28,8 @@ class InterleavedOffload(Defense):
     name = "interleaved_offload"
     version = 1
     disclosure = "exact"
+    control = "mixed tokens"
+
     servers: int = 3
     assignment: str = "dispersed"
     dtype: str = "float32"

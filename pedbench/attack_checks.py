@@ -42,6 +42,8 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     if "nothing" in attack.needs:
         yield outcome("guess without a view", lambda: _check_guess(attack, wide.blind()))
     yield outcome("the same guess twice", lambda: _check_determinism(attack, wide))
+    if not attack.stochastic:
+        yield outcome("no chance in the guess", lambda: _check_chance(attack, wide))
     yield outcome("the view is left as it is", lambda: _check_view_unchanged(attack, fresh))
     yield outcome("batches change nothing", lambda: _check_batch(attack, [*views.values()]))
 
@@ -139,6 +141,14 @@ def _check_determinism(attack: Attack, view: View) -> None:
         guesses.append(attack.reconstruct(view, _rng(7)))
     if not np.array_equal(guesses[0], guesses[1]):
         raise BrokenRule("the same view and generator gave two different guesses: draw from `rng` alone")
+
+
+def _check_chance(attack: Attack, view: View) -> None:
+    guesses = [attack.reconstruct(view, _rng(seed)) for seed in (7, 8)]
+    if not np.array_equal(guesses[0], guesses[1]):
+        raise BrokenRule(
+            "the guess depends on `rng`: say `stochastic = True`, so that suites draw it several times"
+        )
 
 
 def _seed_globals(seed: int) -> None:

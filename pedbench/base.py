@@ -95,11 +95,12 @@ class Defense(Plugin, ABC):
             place; "degraded" pixels changed on purpose, all of which count as hidden and are attacked as
             such; "decoy" payloads that do not depend on the picture at all.
         control: "whole picture" if one server gets every frame as it is, so that a sound harness finds a
-            leakage of 1. Defenses that send nothing, or decoys, are controls without saying so.
+            leakage of 1; "mixed tokens" if servers get tokens that tell of pixels which they never received.
+            Defenses that send nothing, or decoys, are controls without saying so.
     """
 
     disclosure: ClassVar[Disclosure]
-    control: ClassVar[Literal["", "whole picture"]] = ""
+    control: ClassVar[Literal["", "whole picture", "mixed tokens"]] = ""
 
     @property
     def undefended(self) -> bool:
@@ -177,11 +178,13 @@ class Attack(Plugin, ABC):
         needs: What the attack can use of a view: any of "nothing", "pixels", "degraded", "tokens", "metadata".
             A view that holds none of them is not attacked; the cell is recorded as skipped.
         floor: Whether this is an attack without a learned prior, against which the others are measured.
+        stochastic: Whether guesses depend on chance. Suites can ask for several of each picture; floors are drawn once.
         proof: What it must reach; floors need none. Without one, and until it is reached, its numbers are flagged.
     """
 
     needs: ClassVar[frozenset[str]]
     floor: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
     proof: ClassVar[Proof | None] = None
 
     @property

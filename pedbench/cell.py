@@ -40,6 +40,7 @@ class Cell:
         gallery: Hash of the pictures among which this cell's are searched for; privacy cells only.
         probe: What reads the picture; privacy cells about claims only.
         source: What the probe reads: what was received as it is, or the attack's guess.
+        seeds: How often the attack guessed each picture, where that is more than once.
         floors: Hash of the floors that leakage and advantage relate to; privacy cells with an attack only.
         protocol: Utility cells only: how prompts are placed and masks scored.
         link: Latency cells only, as is `dtype`: the named link between edge and servers.
@@ -58,6 +59,7 @@ class Cell:
     requests: int | None = None
     probe: PluginIdentity | None = None
     source: Literal["tiles", "guess"] | None = None
+    seeds: int | None = None
     floors: str | None = None
     gallery: str | None = None
     protocol: str | None = None

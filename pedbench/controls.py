@@ -9,7 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
-from pedbench.aggregate import mean
+from pedbench.aggregate import difference, mean, worst_coalition
+from pedbench.cell import canonical_json
 from pedbench.records import Record
 from pedbench.report.run import Run, load
 from pedbench.values import read_values
@@ -26,6 +27,9 @@ LEAST_LEAKAGE = 0.99
 MOST_GAIN = 0.01
 """By which an attack may seem to do better with a decoy than with nothing; the interval's upper end."""
 
+UNMIXED = "ped_sam"
+"""Gives its servers the same windows as the control of mixed tokens, and tokens that tell nothing of others."""
+
 Verdict = Literal["holds", "open", "fails"]
 
 
@@ -34,7 +38,7 @@ class Control:
     """What came of one control.
 
     Attributes:
-        name: What was controlled: "whole picture", "nothing sent" or "decoy".
+        name: What was controlled: "whole picture", "nothing sent", "decoy" or "mixed tokens".
         defense: What tables call the defense.
         verdict: "open" where there are too few pictures to tell.
         detail: The figure that decides, or the reason.
@@ -56,7 +60,12 @@ def controls(run_dir: Path) -> list[Control]:
         FileNotFoundError: The directory holds no run.
     """
     run = load(run_dir)
-    examined = {"whole picture": _whole_picture, "nothing sent": _nothing_sent, "decoy": _decoy}
+    examined = {
+        "whole picture": _whole_picture,
+        "nothing sent": _nothing_sent,
+        "decoy": _decoy,
+        "mixed tokens": _mixed_tokens,
+    }
     found = []
     for (defense, name), records in _groups(run).items():
         bad = [record for record in records if record.status in ("failed", "invalid")]
@@ -154,3 +163,57 @@ def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, 
             f"[{low:.3f}, {high:.3f}] ({what}), at most {MOST_GAIN} above the blind run is expected"
         )
     return "holds", f"no attack does better than blind by more than {high:.3f} ({what})"
+
+
+def _mixed_tokens(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
+    """One attack has to guess more of the hidden part than it does where the same servers get unmixed tokens."""
+    mixed = run.defenses[defense]["params"]
+    alike = {name: mixed[name] for name in ("servers", "assignment") if name in mixed}
+    twins = [
+        label
+        for label, identity in run.defenses.items()
+        if identity["name"] == UNMIXED and alike.items() <= identity["params"].items()
+    ]
+    unmixed = {
+        _guessing(record): record
+        for record in run.of_kind("privacy")
+        if record.status == "ok" and "attack" in record.cell and run.defense(record) in twins[:1]
+    }
+    found = []
+    for record in records:
+        if "attack" not in record.cell or _guessing(record) not in unmixed:
+            continue
+        pair = _hidden(run, record), _hidden(run, unmixed[_guessing(record)])
+        # All servers together hold every pixel, so that nothing is hidden from them.
+        if not any(values.empty for values in pair):
+            apart = difference(*pair)
+            low, high = apart.ci95 or (apart.value, apart.value)
+            found.append(
+                (
+                    low,
+                    apart.value,
+                    high,
+                    apart.n,
+                    f"{run.attack(record)}, c = {record.cell['coalition']['c']}",
+                )
+            )
+    if not found:
+        return "open", f"no attack was measured both here and on {UNMIXED} with {alike}"
+    low, value, high, pictures, what = max(found)
+    sentence = (
+        f"{what}: hidden PSNR {value:.2f} dB [{low:.2f}, {high:.2f}] above the same attack on {twins[0]}"
+    )
+    if low > 0:
+        return "holds", sentence
+    return ("open" if pictures < FEW_PICTURES else "fails"), f"{sentence}, more than 0 is expected"
+
+
+def _guessing(record: Record) -> str:
+    """What two defenses are attacked alike by: the attack and the size of the coalition."""
+    return canonical_json([record.cell["attack"], record.cell["coalition"]])
+
+
+def _hidden(run: Run, record: Record) -> pd.DataFrame:
+    values = read_values(run.directory, record.cell_id)
+    values = values[(values["metric"] == "PSNR") & (values["region"] == "hidden")]
+    return worst_coalition(values, "lower").assign(annotation=-1)

@@ -54,6 +54,7 @@ class DefensePlan:
     """One defense with the cells that are measured for it.
 
     Attributes:
+        images: Indices into the dataset of the pictures that it is measured on.
         utility: One cell per protocol.
         geometry: One cell per coalition rule: what was received, without any attack.
         privacy: One cell per coalition rule and attack.
@@ -63,6 +64,7 @@ class DefensePlan:
     """
 
     planned: Planned
+    images: tuple[int, ...]
     utility: tuple[tuple[UtilityChoice, Cell], ...]
     geometry: tuple[Cell, ...]
     privacy: tuple[tuple[Planned, Cell], ...]
@@ -148,7 +150,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         )
     probes = tuple((choice, _planned("probes", choice, registry)) for choice in suite.probes)
     defenses = tuple(
-        _defense_plan(choice, base, suite, attacks, known, registry, family) for choice in suite.defenses
+        _defense_plan(choice, base, ids, suite, attacks, known, registry, family) for choice in suite.defenses
     )
     return Plan(
         suite=suite,
@@ -189,6 +191,7 @@ def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
 def _defense_plan(
     choice: DefenseChoice,
     base: Cell,
+    ids: Sequence[str],
     suite: ResolvedSuite,
     attacks: Sequence[Planned],
     gallery: str | None,
@@ -198,7 +201,8 @@ def _defense_plan(
     planned = _planned("defenses", choice, registry)
     weights = family.digests(planned.plugin.networks)
     digest = hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest()
-    base = replace(base, defense=planned.identity, weights=digest)
+    measured = ids[: choice.limit]
+    base = replace(base, defense=planned.identity, weights=digest, selection=selection_hash(measured))
     floors = selection_hash(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )
@@ -206,6 +210,7 @@ def _defense_plan(
     protocols = {f"{utility.protocol}: {', '.join(utility.prompts)}": utility for utility in suite.utility}
     return DefensePlan(
         planned=planned,
+        images=tuple(range(len(measured))),
         utility=tuple((utility, replace(base, protocol=protocol)) for protocol, utility in protocols.items()),
         geometry=tuple(replace(base, kind="privacy", coalition=rule, gallery=gallery) for rule in rules),
         privacy=tuple(
@@ -217,7 +222,8 @@ def _defense_plan(
                     weights=_weights(base, attack.plugin),
                     coalition=rule,
                     attack=attack.identity,
-                    requests=_requests(attack.plugin),
+                    requests=attack.plugin.requests,
+                    seeds=draws(attack.plugin, suite) if draws(attack.plugin, suite) > 1 else None,
                     floors=floors,
                     gallery=gallery,
                 ),
@@ -263,7 +269,7 @@ def _claims(
         if rule is None:
             continue
         for choice, probe in probes:
-            read = ids[: choice.limit]
+            read = [ids[index] for index in of.images][: choice.limit]
             cell = replace(
                 received,
                 probe=probe.identity,
@@ -282,7 +288,7 @@ def _claims(
                         weights=_weights(cell, attack.plugin),
                         source="guess",
                         attack=attack.identity,
-                        requests=_requests(attack.plugin),
+                        requests=attack.plugin.requests,
                     ),
                 )
                 for attack in named
@@ -293,5 +299,6 @@ def _claims(
     return tuple(found.values())
 
 
-def _requests(attack: Attack) -> int:
-    return attack.requests
+def draws(attack: Attack, suite: ResolvedSuite) -> int:
+    """How often an attack guesses each picture. Floors once: all others relate to the same."""
+    return suite.seeds if attack.stochastic and not attack.floor else 1

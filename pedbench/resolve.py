@@ -81,6 +81,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         version=suite.version,
         seed=suite.seed if overrides.seed is None else overrides.seed,
         model=model,
+        seeds=suite.seeds,
         deadline=suite.deadline,
         dataset=_dataset(suite.dataset, overrides, registry),
         utility=suite.utility,

@@ -165,19 +165,19 @@ def _run_defense(
     for cell in cells:
         remove_values(run_dir, cell.cell_id)
     total = Outcome()
-    with console.stage(of.defense.label, total=len(plan.selection)) as advance:
+    with console.stage(of.defense.label, total=len(of.images)) as advance:
         with total.giving_up(cells, "warming up"):
             of.defense.prepare(DEVICE)
             bench.restore_servers()
             _warm_up(bench, of)
-        shards = [plan.selection[i : i + SHARD] for i in range(0, len(plan.selection), SHARD)]
+        shards = [of.images[i : i + SHARD] for i in range(0, len(of.images), SHARD)]
         for number, images in enumerate(shards):
             still = {cell.cell_id for cell in cells} - set(total.problems)
             if still:
                 _absorb(total, measure(bench, of, images, still, advance), run_dir, number)
         timed = [cell for cell in cells if cell.kind == "latency" and cell.cell_id not in total.problems]
         if timed and plan.suite.latency.turn_taking and of.defense.servers:
-            images = plan.selection[: plan.suite.latency.samples]
+            images = of.images[: plan.suite.latency.samples]
             _absorb(total, time_turns(bench, of, images, threads=cores()), run_dir, len(shards))
     for cell in cells:
         record = make_record(bench.plan, of, cell, total, run_dir, DEVICE)

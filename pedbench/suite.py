@@ -38,10 +38,15 @@ class Choice(_Strict):
 
 
 class DefenseChoice(Choice):
-    """A defense, and which axes beside utility are measured for it."""
+    """A defense, which axes beside utility are measured for it, and on how many of the first pictures.
+
+    Attributes:
+        limit: For defenses whose attacks take long; all pictures of the suite without it.
+    """
 
     privacy: bool = True
     latency: bool = True
+    limit: int | None = Field(default=None, ge=1)
 
 
 class ProbeChoice(Choice):
@@ -89,6 +94,18 @@ class CoalitionChoice(_Strict):
         return c
 
 
+class QuickChoice(_Strict):
+    """What `--quick` leaves of a suite; it leaves no probe and no gallery.
+
+    Attributes:
+        limit: Pictures.
+        attacks: Names of attacks of the suite.
+    """
+
+    limit: int = Field(ge=1)
+    attacks: list[str]
+
+
 class LatencyChoice(_Strict):
     """How often a defense is timed.
 
@@ -107,15 +124,18 @@ class Suite(_Strict):
     """What a run consists of.
 
     Attributes:
+        seeds: How often attacks to which chance belongs guess each picture, each time anew.
         deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
         gallery: The pictures among which those of the dataset are searched for, with views and guesses.
         compare_with: The first defense of this name that has these parameters: the others are compared with it.
+        quick: A part of it, for a quick look and for checks of every change.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     version: int = Field(ge=1)
     seed: int = Field(ge=0)
     model: str
+    seeds: int = Field(default=1, ge=1)
     deadline: float = Field(default=600.0, gt=0)
     dataset: DatasetChoice
     utility: list[UtilityChoice] = Field(min_length=1)
@@ -127,6 +147,7 @@ class Suite(_Strict):
     latency: LatencyChoice
     gallery: DatasetChoice | None = None
     compare_with: Choice | None = None
+    quick: QuickChoice | None = None
 
     @field_validator("attacks", "metrics", "probes", mode="before")
     @classmethod
@@ -199,7 +220,42 @@ def _sentence(path: Path, details: Any) -> str:
 
 
 def _models() -> list[type[BaseModel]]:
-    return [Suite, DefenseChoice, ProbeChoice, DatasetChoice, UtilityChoice, CoalitionChoice, LatencyChoice]
+    choices: list[type[BaseModel]] = [
+        DefenseChoice,
+        ProbeChoice,
+        DatasetChoice,
+        UtilityChoice,
+        CoalitionChoice,
+        LatencyChoice,
+    ]
+    return [Suite, QuickChoice, *choices]
+
+
+def quicker(suite: Suite) -> Suite:
+    """The part of a suite that `--quick` runs.
+
+    Raises:
+        SuiteError: The suite names no such part, or an attack that it does not have.
+    """
+    if suite.quick is None:
+        raise SuiteError(
+            f"suite {suite.name} has no part for --quick: a table [quick] with limit and attacks."
+        )
+    known = {choice.name for choice in suite.attacks}
+    for name in suite.quick.attacks:
+        if name not in known:
+            raise SuiteError(
+                f"[quick] names {name!r}, which is no attack of the suite{suggestion(name, known)}."
+            )
+    return suite.model_copy(
+        update={
+            "dataset": suite.dataset.model_copy(update={"limit": suite.quick.limit}),
+            "attacks": [choice for choice in suite.attacks if choice.name in suite.quick.attacks],
+            "probes": [],
+            "gallery": None,
+            "quick": None,
+        }
+    )
 
 
 def to_toml(suite: Suite) -> str:

@@ -59,6 +59,15 @@ def test_the_selection_is_part_of_a_cell_and_its_place_in_the_suite_is_not() -> 
     assert {cell.cell_id for cell in plan(name="other", version=9).cells()} == set(ids)
 
 
+def test_a_defense_can_be_measured_on_fewer_pictures() -> None:
+    whole, limited = plan(), plan(defenses=[{"name": "on_device", "limit": 1}, SUITE["defenses"][1]])
+    assert [of.images for of in limited.defenses] == [(0,), (0, 1), (0, 1)]
+    first, *others = limited.defenses
+    shorter = plan(dataset=SUITE["dataset"] | {"limit": 1})
+    assert list(first.cells()) == list(shorter.defenses[0].cells())
+    assert [list(of.cells()) for of in others] == [list(of.cells()) for of in whole.defenses[1:]]
+
+
 def test_what_a_suite_says_twice_is_measured_once() -> None:
     twice = plan(coalitions=SUITE["coalitions"] * 2, utility=SUITE["utility"] * 2)
     assert [cell.cell_id for cell in twice.cells()] == [cell.cell_id for cell in plan().cells()]

@@ -214,6 +214,36 @@ def test_attacks_hear_as_many_requests_as_they_ask_for(run_small: Any, tmp_path:
     assert (leaks[1] > leaks[0]).all()
 
 
+def test_chance_is_drawn_as_often_as_the_suite_says(run_small: Any, tmp_path: Path) -> None:
+    changes = {
+        "defenses": [{"name": "ped_sam"}],
+        "metrics": ["root_mean_square_error"],
+        "dataset": SCENES,
+        "attacks": ["mean_colour", "lucky"],
+    }
+    once, often = (run_small(tmp_path / str(n), ["lucky"], seeds=n, **changes) for n in (1, 3))
+    assert {record.status for record in often.records} == {"ok"}, often.said
+    # What has no chance in it is the same cell with the same values.
+    for name in ("", "mean_colour"):
+        for left, right in zip(
+            once.of("ped_sam", attack=name), often.of("ped_sam", attack=name), strict=True
+        ):
+            assert left.cell_id == right.cell_id
+            pd.testing.assert_frame_equal(once.values(left), often.values(right), check_exact=True)
+    (alone, *_), (record, *_) = (run.of("ped_sam", attack="lucky") for run in (once, often))
+    assert (alone.cell.get("seeds"), record.cell["seeds"]) == (None, 3)
+    values = often.values(record)
+    first = values[values["seed"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first, once.values(alone), check_exact=True)
+    drawn = values.query("metric == 'RMSE' and region == 'hidden'")
+    assert drawn.groupby(["image", "servers"])["value"].nunique().eq(3).all()
+    # The draws of a picture are no pictures of their own.
+    (metric,) = (m for m in record.metrics if (m.name, m.region) == ("RMSE", "hidden"))
+    assert metric.n == 2
+    worst = drawn.groupby(["image", "servers"])["value"].mean().groupby("image").min()
+    assert metric.value == pytest.approx(worst.mean())
+
+
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "folder"), [("coco", "coco"), ("folder", "photos")])

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from pedbench.registry import PluginError, Registry
 from pedbench.resolve import Overrides, resolve
-from pedbench.suite import DatasetChoice, DefenseChoice, Suite, SuiteError, load_suite, suite_names, to_toml
+from pedbench.suite import (
+    DatasetChoice,
+    DefenseChoice,
+    Suite,
+    SuiteError,
+    load_suite,
+    quicker,
+    suite_names,
+    to_toml,
+)
 
 SUITE = """
 name = "small"
@@ -174,6 +183,20 @@ def test_overrides_select_and_limit(tmp_path: Path, registry: Registry) -> None:
     assert [choice.params for choice in resolved.attacks] == [{"side": 40}]
     assert (resolved.dataset.limit, resolved.seed) == (2, 9)
     assert resolved.dataset.params == {"data": str(tmp_path.resolve())}
+
+
+def test_quick_is_a_part_of_the_suite(registry: Registry) -> None:
+    suite = load_suite("mini")
+    quick = resolve(quicker(suite), Overrides(), registry)
+    assert (quick.dataset.limit, quick.probes, quick.quick) == (8, [], None)
+    floors = [choice.name for choice in quick.attacks if registry.create("attacks", choice.name, {}).floor]
+    assert [choice.name for choice in quick.attacks] == [*floors, "vitmae", "completion"]
+    assert len(floors) == 5
+    assert [choice.name for choice in quick.defenses] == [
+        choice.name for choice in resolve(suite, Overrides(), registry).defenses
+    ]
+    with pytest.raises(SuiteError, match="suite proof has no part for --quick"):
+        quicker(load_suite("proof"))
 
 
 @pytest.mark.parametrize(

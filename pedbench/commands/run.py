@@ -25,6 +25,7 @@ def run_suite(
     seed: Annotated[int | None, typer.Option(min=0, help="Another base seed.")] = None,
     model: Annotated[str | None, typer.Option(help="Another model family.")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the suite's part for a quick look.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
 ) -> None:
@@ -38,7 +39,7 @@ def run_suite(
     from pedbench.registry import Registry
     from pedbench.resolve import Overrides, resolve
     from pedbench.run_directory import locked, run_directory, settle
-    from pedbench.suite import load_suite
+    from pedbench.suite import load_suite, quicker
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one run takes one.")
@@ -52,8 +53,9 @@ def run_suite(
         seed=seed,
         model=model,
     )
+    loaded = load_suite(suite or named or "mini")
     plugins = [path.expanduser().resolve() for path in plugin or ()]
-    resolved = resolve(load_suite(suite or named or "mini"), overrides, Registry(plugins))
+    resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(plugins))
     directory = run_directory(out, resolved, fresh=fresh)
     console = Console()
     # They bring models and statistics along, which take seconds to import: wrong input is told of before.

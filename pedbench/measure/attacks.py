@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.know_nothing import drawn
 from pedbench.measure.reception import Held, Reception, joined
-from pedbench.plan import DefensePlan, Planned
+from pedbench.plan import DefensePlan, Planned, draws
 from pedbench.reproducible import single_threaded
 from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
@@ -31,12 +32,26 @@ class Guessed:
     """What attacks made of some receptions.
 
     Attributes:
-        pictures: By attack and view; a view that offers an attack nothing has no guess.
+        pictures: By attack, or by `again` of it, and view; a view that offers an attack nothing has no guess.
         failures: By attack; it then has no guess at all.
     """
 
     pictures: Mapping[str, Mapping[ViewKey, Picture]] = field(default_factory=dict)
     failures: Mapping[str, AttackFailure] = field(default_factory=dict)
+
+
+_AGAIN = " again, "
+
+
+def again(label: str, draw: int) -> str:
+    """What a guess is filed under, the first being draw 0."""
+    return f"{label}{_AGAIN}{draw}" if draw else label
+
+
+def _first(name: str) -> tuple[str, int]:
+    """The attack and the draw of what `again` returned."""
+    label, _, draw = name.partition(_AGAIN)
+    return label, int(draw or 0)
 
 
 def attack(
@@ -101,15 +116,17 @@ def _score(
         place, held = key
         item = attacked[place]
         pictures = {label: found[key] for label, found in guesses.items() if key in found}
-        unseeing = {label: found[place] for label, found in blind.items() if label in pictures}
+        unseeing = {
+            name: blind[label][place] for name in pictures for label, _ in [_first(name)] if label in blind
+        }
         truth, visible = item.frame, item.visible[held]
         plain = one_colour(truth, visible, bench.prior.mean_colour)
         distances = bench.blind[item.sample.id]
         rows: list[Score] = []
         for metric in bench.plan.metrics:
             with _naming(metric, item):
-                draws = {metric.column: drawn(bench, item, held, [*pictures], metric)}
-                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, draws)
+                colours = {metric.column: drawn(bench, item, held, [*pictures], metric)}
+                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, colours)
         if bench.gallery is not None:
             for label, guess in pictures.items():
                 pasted = np.where(visible[..., None], truth, guess)
@@ -152,11 +169,13 @@ def _enter(
                     "image": item.sample.id,
                     "region": found.region,
                     "servers": joined(subset),
+                    "seed": draw,
                     "metric": found.metric,
                     "value": found.value,
                 }
                 for found in scores
-                if found.attack == planned.plugin.label
+                for label, draw in [_first(found.attack)]
+                if label == planned.plugin.label
             ]
 
 
@@ -184,26 +203,27 @@ def _guesses(
             if free is None:
                 rounds.append(free := [])
             free.append(key)
-        for together in rounds:
-            seeds = [_seed(bench, attacked[place], label) for place, _ in together]
+        for together, draw in product(rounds, range(draws(attack, bench.plan.suite))):
+            seeds = [_seed(bench, attacked[place], again(label, draw)) for place, _ in together]
             views = [data[key] for key in together]
-            jobs.append((label, together, bench.pool.submit(planned.spec, views, seeds)))
-    guesses: dict[str, dict[ViewKey, Picture]] = {label: {} for label in needed}
+            jobs.append((again(label, draw), together, bench.pool.submit(planned.spec, views, seeds)))
+    guesses: dict[str, dict[ViewKey, Picture]] = {name: {} for name in (*needed, *(job[0] for job in jobs))}
     failures: dict[str, AttackFailure] = {}
-    for label, together, job in jobs:
+    for name, together, job in jobs:
+        label, _ = _first(name)
         try:
             answer = job.result()
-            guesses[label] |= dict(zip(together, answer.pictures, strict=True))
+            guesses[name] |= dict(zip(together, answer.pictures, strict=True))
             outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
         except AttackFailure as error:
             failures.setdefault(label, error)
-    kept = {label: {} if label in failures else found for label, found in guesses.items()}
+    kept = {name: {} if _first(name)[0] in failures else found for name, found in guesses.items()}
     return Guessed(pictures=kept, failures=failures)
 
 
-def _seed(bench: Bench, item: Reception, label: str) -> int:
+def _seed(bench: Bench, item: Reception, name: str) -> int:
     # The same for every view of a picture, the empty one too: chance is then no difference between them.
-    return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, item.sample.id, label)
+    return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, item.sample.id, name)
 
 
 def _blind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,13 +94,14 @@ class AutoencoderCourse(Course):
         config = ViTMAEConfig(**asdict(sizes), mask_ratio=ratio)
         # For so few tokens the fused kernel's backward pass is several times slower on CPUs.
         config._attn_implementation = "eager"
-        network = ViTMAEForPreTraining(config)
+        network: Any = ViTMAEForPreTraining(config)
         xavier(network)
         # transformers 5 leaves the positions of a network that it did not load at zero.
         for positions in (network.vit.embeddings.position_embeddings, network.decoder.decoder_pos_embed):
             grid = sinusoidal_positions(sizes.image_size // sizes.patch_size, positions.shape[2])
             positions.data[0, 1:] = grid
-        return network
+        built: nn.Module = network
+        return built
 
     def make_batch(self, step: int) -> Masked:
         return self._masked(draw_pictures(self.training, size=self.batch, seed=self.recipe.seed, step=step))

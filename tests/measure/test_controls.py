@@ -103,6 +103,62 @@ def test_a_control_without_a_result_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("gain", "spread", "pictures", "verdict"),
+    [
+        (1.5, 0.5, 6, "holds"),
+        # Not shown: open while there are few pictures, and then no more.
+        (0.1, 3.0, 6, "open"),
+        (0.05, 1.0, 120, "fails"),
+    ],
+)
+def test_mixed_tokens_tell_more_than_unmixed_ones(
+    tmp_path: Path, gain: float, spread: float, pictures: int, verdict: str
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 1, pictures)
+    apart = gain + spread * (noise - noise.mean()) / noise.std()
+    unmixed = np.random.default_rng(1).uniform(10, 20, pictures)
+    runs = {"interleaved_offload": unmixed + apart, "ped_sam": unmixed}
+    (tmp_path / SUITE).write_text(to_toml(load_suite("proof")))
+    cells = {
+        name: Cell(
+            kind="privacy",
+            dataset="scenes",
+            revision="1",
+            selection="0",
+            model="mini",
+            weights="0",
+            defense=PluginIdentity(name=name, version=1, params={"servers": 3, "assignment": "dispersed"}),
+            seed=0,
+            coalition=RULE,
+            attack=ATTACK,
+            requests=1,
+        )
+        for name in runs
+    }
+    write_plan(tmp_path, list(cells.values()))
+    for name, cell in cells.items():
+        # Of two coalitions the one that learns most counts; the other must not be mixed up with it.
+        values = pd.concat(
+            pd.DataFrame(
+                {
+                    "image": [str(picture) for picture in range(pictures)],
+                    "metric": "PSNR",
+                    "region": "hidden",
+                    "servers": str(server),
+                    "value": runs[name] - 5 * server,
+                }
+            )
+            for server in (0, 1)
+        )
+        write_values(tmp_path, cell.cell_id, 0, values)
+        flags = (f"{CONTROL}mixed tokens",) if name == "interleaved_offload" else ()
+        append_record(tmp_path, Record(cell_id=cell.cell_id, cell=cell.as_dict(), status="ok", flags=flags))
+    (control,) = controls(tmp_path)
+    assert control.verdict == verdict, control.detail
+    assert f"hidden PSNR {gain:.2f} dB" in control.detail
+
+
+@pytest.mark.parametrize(
     ("mean", "spread", "pictures", "verdict"),
     [
         (0.0, 0.0, 4, "holds"),
