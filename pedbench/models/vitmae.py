@@ -76,6 +76,13 @@ def load_autoencoder(model: str, device: str) -> MaskedAutoencoder:
         folder, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
     refuse_gaps(folder, report["missing_keys"], _KIND)
+    for name in _POSITIONS:
+        # transformers 5 leaves them at zero in networks that it builds anew, and trains and saves them so.
+        if not network.state_dict()[name][:, 1:].any():
+            raise CheckpointError(
+                f"{folder}: found positions ({name}) that are all zero, so that patches cannot be told apart\n"
+                f"expected a {_KIND} that was trained with positions"
+            )
     config = network.config
     if not all(isinstance(length, int) for length in (config.image_size, config.patch_size)):
         raise CheckpointError(

@@ -239,6 +239,17 @@ def test_normalised_targets_need_statistics(tmp_path: Path, mini: Path) -> None:
     assert np.isfinite(guess).all()
 
 
+def test_a_network_without_positions_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = _save(tmp_path) / "model.safetensors"
+    state = load_file(file)
+    state["decoder.decoder_pos_embed"].zero_()
+    save_file(state, file, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="positions .*decoder_pos_embed.* all zero"):
+        _attack(tmp_path)
+
+
 def test_statistics_of_neighbours() -> None:
     patches, kept = torch.rand(9, 12), torch.zeros(9, dtype=torch.bool)
     kept[[0, 5]] = True

@@ -57,6 +57,17 @@ def test_resumed_training_ends_at_the_same_weights(name: str, scenes: PackedScen
     assert any(not torch.equal(whole[key], start[key]) for key in whole)
 
 
+def test_a_masked_autoencoder_starts_with_positions_as_its_library_has_them(scenes: PackedScenes) -> None:
+    from transformers.models.vit_mae.modeling_vit_mae import build_2d_sinusoidal_position_embedding
+
+    network: Any = _course("mae-mini", scenes).fresh()
+    for found in (network.vit.embeddings.position_embeddings, network.decoder.decoder_pos_embed):
+        rows, columns = build_2d_sinusoidal_position_embedding(20, 20, found.shape[2]).chunk(2, dim=1)
+        expected = torch.cat([columns, rows], dim=1)
+        torch.testing.assert_close(found[0, 1:], expected, rtol=0, atol=1e-6)
+        assert not found[0, 0].any()
+
+
 def test_coalitions_are_what_the_policies_give() -> None:
     grid, frame = SAM_MINI.grid, (240, 320)
     rng = np.random.default_rng(0)
