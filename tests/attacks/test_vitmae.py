@@ -246,7 +246,7 @@ def test_a_network_without_positions_is_refused(tmp_path: Path) -> None:
     state = load_file(file)
     state["decoder.decoder_pos_embed"].zero_()
     save_file(state, file, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="positions .*decoder_pos_embed.* all zero"):
+    with pytest.raises(CheckpointError, match=r"positions .*decoder_pos_embed.* all zero"):
         _attack(tmp_path)
 
 
