@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,24 +10,24 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Attack, Proof
-from pedbench.inversion.completion import complete
-from pedbench.models.pretrained import model_knowledge, weights_file
+from pedbench.models.pretrained import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
 
 @dataclass(kw_only=True)
 class Completion(Attack):
-    """Fill in hidden windows with a network trained on what coalitions of `ped_sam`'s servers hold.
+    """Fill in hidden windows with a masked autoencoder fine-tuned on what coalitions of `ped_sam`'s servers hold.
 
-    Trained on scenes of the training split, for 2 to 25 servers, all assignment policies and any coalition.
+    The masks are those of 2 to 25 servers, all assignment policies and any coalition; what counted in training is the
+    squared error and LPIPS. Where no patch was seen as a whole, the guess is the mean colour.
 
     Attributes:
-        model: A restoration network of the mini family, by name, or the path of a file of one.
+        model: `completion-mini`, or the folder or hub id of a ViTMAE with its decoder, which has to be on this machine.
     """
 
     name = "completion"
-    version = 1
-    cite = "Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016"
+    version = 2
+    cite = "He et al., CVPR 2022, arXiv:2111.06377; Pathak et al., Context Encoders, CVPR 2016"
     needs = frozenset({"nothing", "pixels"})
     proof = Proof(
         defense="ped_sam",
@@ -38,20 +39,34 @@ class Completion(Attack):
     )
 
     model: str = "completion-mini"
-    _network: Any = field(default=None, init=False, repr=False, compare=False)
+    _autoencoder: Any = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.model = model_reference(self.model)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return (weights_file(self.model),)
+        return model_files(self.model)
 
     @property
     def knowledge(self) -> str:
         return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.restoration import load_restoration
+        from pedbench.models.vitmae import load_autoencoder
 
-        self._network = load_restoration(weights_file(self.model))
+        self._autoencoder = load_autoencoder(self.model, device)
+        if self._autoencoder.normalised_targets:
+            raise ValueError(
+                f"{self.model} was trained on normalised pixels: expected one trained on pixels as they are"
+            )
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        return complete(self._network, *view.canvas())
+        return self.reconstruct_many([view], [rng])[0]
+
+    def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
+        from pedbench.inversion.masked_autoencoder import complete
+
+        if self._autoencoder is None:
+            raise RuntimeError(f"{self!r} was called before prepare()")
+        return complete(self._autoencoder, views)

@@ -1,4 +1,4 @@
-"""Recipe and course of the masked autoencoder: what public ViTMAE weights are, in small."""
+"""Recipe and course of masked autoencoders: what public ViTMAE weights are, in small, and the adaptive attacker."""
 
 from __future__ import annotations
 
@@ -10,16 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pedbench.metrics.learned_perceptual_similarity import build_network
+from pedbench.models.architectures import SAM_MINI
 from pedbench.models.initialisation import sinusoidal_positions, xavier
+from pedbench.models.vitmae import load_autoencoder
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes
 from pedbench.training.pictures import Pictures, draw_pictures, psnr, unaltered
+from pedbench.training.views import draw_coalition, held_tokens
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, as public weights have it."""
 
 _VALIDATED = 20
+
+_PERCEIVED = 4
+"""Pictures of a batch whose LPIPS is computed, which costs most of a step."""
+
+_TRIED = 12
+"""Coalitions drawn for a picture, of which the one that holds about as much as the others' stays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +54,19 @@ class AutoencoderRecipe:
 
     Attributes:
         sizes: The network's.
-        kept: Patches that it sees; a quarter of the 300 that most scenes have.
+        start: Weights of the mini family that it starts from; none with "".
+        kept: Patches that it sees, a quarter of the 300 that most scenes have; with 0, those that coalitions of
+            `ped_sam`'s servers hold.
+        perceptual: Weight of the LPIPS-mini distance beside the squared error.
         schedule: Steps and learning rate.
         batch: Pictures a step.
         seed: Of initialisation and batches.
     """
 
     sizes: AutoencoderSizes = field(default_factory=AutoencoderSizes)
+    start: str = ""
     kept: int = 75
+    perceptual: float = 0.0
     schedule: Schedule
     batch: int = 16
     seed: int = 0
@@ -59,11 +74,12 @@ class AutoencoderRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Masked:
-    """Pictures with the order in which their patches are kept, (B, patches), and which lie in them."""
+    """Pictures with the order in which their patches are kept, (B, patches), which lie in them, and how many stay."""
 
     pictures: Pictures
     noise: Tensor
     inside: Tensor
+    kept: int
 
 
 class AutoencoderCourse(Course):
@@ -76,6 +92,7 @@ class AutoencoderCourse(Course):
         *,
         training: PackedScenes,
         validation: PackedScenes,
+        weights: Path,
         device: str,
     ) -> None:
         self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
@@ -83,15 +100,18 @@ class AutoencoderCourse(Course):
         self.file = f"{name}/model.safetensors"
         self.network = self.fresh().to(device)
         self.auxiliary = nn.Module()
+        if recipe.start:
+            start = load_autoencoder(str((weights / recipe.start).resolve()), device)
+            self.network.load_state_dict(start.network.state_dict())
+        self._perception: Any = None
+        if recipe.perceptual:
+            self._perception = build_network("mini", str(weights / "lpips-mini.safetensors"), device)
 
     def fresh(self) -> nn.Module:
         from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
         sizes = self.recipe.sizes
-        patches = (sizes.image_size // sizes.patch_size) ** 2
-        # Half a patch more, as the kept number is rounded down from a float.
-        ratio = 1 - (self.recipe.kept + 0.5) / patches
-        config = ViTMAEConfig(**asdict(sizes), mask_ratio=ratio)
+        config = ViTMAEConfig(**asdict(sizes))
         # For so few tokens the fused kernel's backward pass is several times slower on CPUs.
         config._attn_implementation = "eager"
         network: Any = ViTMAEForPreTraining(config)
@@ -111,13 +131,34 @@ class AutoencoderCourse(Course):
         inside = pictures.inside[:, 0, ::side, ::side].flatten(1)
         draw = torch.from_numpy(pictures.rng.random(inside.shape, np.float32))
         # Patches beyond the picture come last, and are never kept.
-        return Masked(pictures=pictures, noise=draw + 2 * (1 - inside), inside=inside)
+        noise, kept = draw + 2 * (1 - inside), self.recipe.kept
+        if not kept:
+            held = self._held(pictures)
+            noise = noise + (1 - held)
+            kept = int(held.sum(1).min())
+        return Masked(pictures=pictures, noise=noise, inside=inside, kept=kept)
+
+    def _held(self, pictures: Pictures) -> Tensor:
+        """(B, patches) what a coalition holds of each picture; about as many patches of all, as they go together."""
+        grid, target, chosen = SAM_MINI.grid, 0, []
+        for size in pictures.sizes:
+            drawn = [held_tokens(draw_coalition(size, grid, pictures.rng), grid) for _ in range(_TRIED)]
+            # What lies beyond the picture belongs to a window, and is no patch of it.
+            for held in drawn:
+                held[size[0] // grid.patch :] = held[:, size[1] // grid.patch :] = False
+            some = [held for held in drawn if held.any()]
+            target = target or int(some[0].sum())
+            chosen.append(min(some, key=lambda held: abs(int(held.sum()) - target)))
+        return torch.from_numpy(np.stack(chosen).astype(np.float32)).flatten(1)
 
     def _run(self, network: nn.Module, batch: Masked) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted and true patches in normalised colours, (B, L, D), and which count, (B, L, 1)."""
         mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
         images, inside = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
         pixels = (images - mean) / deviation * inside
+        # Half a patch more, as the kept number is rounded down from a float.
+        ratio = 1 - (batch.kept + 0.5) / batch.noise.shape[1]
+        network.vit.embeddings.config.mask_ratio = ratio  # type: ignore[union-attr]
         out = network(pixel_values=pixels, noise=batch.noise.to(self.device))
         target = network.patchify(pixels)  # type: ignore[operator]
         return out.logits.float(), target, (out.mask.float() * batch.inside.to(self.device))[..., None]
@@ -126,22 +167,39 @@ class AutoencoderCourse(Course):
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
             guess, truth, counted = self._run(self.network, batch)
         loss = ((guess - truth).square().mean(2, keepdim=True) * counted).sum() / counted.sum()
-        return loss, {"squares": float(loss.detach())}
+        values = {"squares": float(loss.detach())}
+        if self._perception is not None:
+            distance = self._distance(guess[:_PERCEIVED], counted[:_PERCEIVED], batch.pictures)
+            loss = loss + self.recipe.perceptual * distance
+            values["LPIPS-mini"] = float(distance.detach())
+        return loss, values
+
+    def _distance(self, guess: Tensor, counted: Tensor, pictures: Pictures) -> Tensor:
+        """Mean LPIPS-mini over what is hidden of the first pictures, what is kept pasted as the scorer does."""
+        truth = pictures.images[: len(guess)].to(self.device)
+        found, hidden = self._picture(self.network, guess, counted)
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            maps = self._perception(torch.where(hidden > 0, found, truth), truth, normalize=True)
+        distance: Tensor = (maps.float() * hidden).sum() / hidden.sum()
+        return distance
+
+    def _picture(self, network: nn.Module, guess: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted colours, (B, 3, S, S), and where they count, (B, 1, S, S)."""
+        mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
+        side = self.recipe.sizes.patch_size
+        place = counted.reshape(len(counted), 1, self._side(), self._side())
+        region = place.repeat_interleave(side, 2).repeat_interleave(side, 3)
+        return network.unpatchify(guess) * deviation + mean, region  # type: ignore[operator]
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         found: list[float] = []
-        side = self.recipe.sizes.patch_size
-        mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
         with torch.inference_mode():
             for first in range(0, len(self.validation), _VALIDATED):
                 last = min(first + _VALIDATED, len(self.validation))
                 batch = self._masked(unaltered(self.validation, first, last))
                 guess, _, counted = self._run(network, batch)
-                picture = network.unpatchify(guess) * deviation + mean  # type: ignore[operator]
-                place = counted.reshape(last - first, 1, self._side(), self._side())
-                region = place.repeat_interleave(side, 2).repeat_interleave(side, 3)
-                inside = batch.pictures.inside.to(self.device)
-                found += psnr(picture, batch.pictures.images.to(self.device), region * inside)
+                picture, region = self._picture(network, guess, counted)
+                found += psnr(picture, batch.pictures.images.to(self.device), region)
         return {"hidden PSNR": float(np.mean(found))}
 
     def _side(self) -> int:

@@ -43,8 +43,11 @@ RECIPES: dict[str, Any] = {
     "sam-tiny": SegmentationRecipe(architecture="sam-tiny", schedule=Schedule(steps=1200)),
     "lpips-mini": PerceptualRecipe(schedule=Schedule(steps=2400, rate=6e-4, decay=0.5)),
     "mae-mini": AutoencoderRecipe(schedule=Schedule(steps=6000, warmup=100, decay=0.5)),
-    "completion-mini": RestorationRecipe(
-        perceptual=0.02, sizes=RestorationSizes(), schedule=Schedule(steps=4000, warmup=100, decay=0.5)
+    "completion-mini": AutoencoderRecipe(
+        start="mae-mini",
+        kept=0,
+        perceptual=0.02,
+        schedule=Schedule(steps=1400, warmup=100, decay=0.75, rate=5e-4),
     ),
     "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=3000, warmup=100, decay=0.5)),
     "decoder-interleaved-mini": RestorationRecipe(
@@ -88,7 +91,7 @@ def make_course(
         case RestorationRecipe():
             return RestorationCourse(recipe, name, **scenes, weights=weights)
         case AutoencoderRecipe():
-            return AutoencoderCourse(recipe, name, **scenes)
+            return AutoencoderCourse(recipe, name, **scenes, weights=weights)
         case InpaintingRecipe():
             return InpaintingCourse(recipe, name, **scenes)
         case PerceptualRecipe():

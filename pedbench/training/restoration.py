@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.metrics.learned_perceptual_similarity import build_network
 from pedbench.models.architectures import architecture
 from pedbench.models.checkpoints import load
 from pedbench.models.restoration import RestorationSizes, RestorationTransformer, save_restoration
@@ -24,9 +23,6 @@ from pedbench.training.views import draw_coalition, held_pixels, held_tokens
 
 _VALIDATED = 8
 
-_PERCEIVED = 4
-"""Pictures of a batch whose LPIPS is computed."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RestorationRecipe:
@@ -35,7 +31,6 @@ class RestorationRecipe:
     Attributes:
         encoder: The network whose tokens of those windows it gets; "" for pixels alone.
         blocks: How many of the encoder's blocks those tokens went through.
-        perceptual: Weight of the LPIPS-mini distance, beside the squared and absolute error.
         sizes: The network's own.
         schedule: Steps and learning rate.
         batch: Pictures a step.
@@ -44,7 +39,6 @@ class RestorationRecipe:
 
     encoder: str = ""
     blocks: int = 0
-    perceptual: float = 0.0
     sizes: RestorationSizes
     schedule: Schedule
     batch: int = 16
@@ -92,9 +86,6 @@ class RestorationCourse(Course):
         if recipe.encoder:
             sam = load(weights / f"{recipe.encoder}.safetensors", architecture(recipe.encoder))
             self._encoder = sam.to(device).requires_grad_(False)
-        self._perception: Any = None
-        if recipe.perceptual:
-            self._perception = build_network("mini", str(weights / "lpips-mini.safetensors"), device)
 
     def fresh(self) -> nn.Module:
         return RestorationTransformer(self.recipe.sizes)
@@ -124,29 +115,7 @@ class RestorationCourse(Course):
         count = 3 * hidden.sum().clamp(min=1)
         square, absolute = error.square().sum() / count, error.abs().sum() / count
         loss = 4 * square + absolute
-        values = {"psnr": float(-10 * torch.log10(square.detach())), "absolute": float(absolute.detach())}
-        if self._perception is not None:
-            distance = self._distance(guess.float(), batch)
-            loss = loss + self.recipe.perceptual * distance
-            values["LPIPS-mini"] = float(distance.detach())
-        return loss, values
-
-    def _distance(self, guess: Tensor, batch: Held) -> Tensor:
-        """Mean distance over what is hidden, of some of the pictures: at full resolution it costs most of a step."""
-        some = slice(_PERCEIVED)
-        truth, inside = (
-            batch.pictures.images[some].to(self.device),
-            batch.pictures.inside[some].to(self.device),
-        )
-        held = batch.pixels[some].to(self.device)
-        full = functional.interpolate(guess[some], truth.shape[2:], mode="bicubic")
-        # As the scorer does, which pastes what is held over the guess.
-        seen = torch.lerp(full, truth, held) * inside
-        hidden = inside * (1 - held)
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            maps = self._perception(seen, truth * inside, normalize=True)
-        distance: Tensor = (maps.float() * hidden).sum() / hidden.sum().clamp(min=1)
-        return distance
+        return loss, {"psnr": float(-10 * torch.log10(square.detach())), "absolute": float(absolute.detach())}
 
     def _canvas(self, batch: Held) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures, what lies in them and what is held, at the network's resolution."""
