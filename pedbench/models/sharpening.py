@@ -30,7 +30,7 @@ class SharpeningSizes:
         blocks: Residual blocks of two convolutions each.
     """
 
-    width: int = 48
+    width: int = 32
     blocks: int = 4
 
 
