@@ -18,7 +18,10 @@ class Objects(Probe):
     Attributes:
         model: `objects-mini`, or the folder or hub id of any transformers model for object detection, which has to
             be on this machine. Its categories have to be called as the dataset's.
-        threshold: Least confidence of a claim.
+        threshold: Least confidence of a claim. Chosen on training scenes for `objects-mini`, which learns to be as
+            sure as its boxes are good: there 0.3 finds 0.90 of the objects that count with 42 claims a scene, of
+            which 0.6 are right, 0.4 finds 0.78 with 22. Claims about one scene match an object of another in 5
+            of 100 cases.
     """
 
     name = "objects"

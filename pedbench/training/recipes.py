@@ -62,7 +62,9 @@ RECIPES: dict[str, Any] = {
         schedule=Schedule(steps=800, warmup=100, decay=0.5),
     ),
     "objects-mini": DetectorRecipe(schedule=Schedule(steps=640, warmup=100, decay=0.5, momentum=0.99)),
-    "deblur-mini": SharpeningRecipe(schedule=Schedule(steps=450, warmup=30, rate=2e-3, decay=0.5, momentum=0.98)),
+    "deblur-mini": SharpeningRecipe(
+        schedule=Schedule(steps=450, warmup=30, rate=2e-3, decay=0.5, momentum=0.98)
+    ),
 }
 
 
