@@ -36,8 +36,12 @@ class Downsample(Defense):
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
-            height, width = frame.shape[:2]
-            small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))
-            picture = Image.fromarray(to_bytes(frame)).resize(small, Image.Resampling.BICUBIC)
-            coarse = to_picture(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)))
+            coarse = self.degrade(frame)
         return cloud[0].encode_image(coarse, self.weights)
+
+    def degrade(self, frame: Picture) -> Picture:
+        """What the server gets of a frame."""
+        height, width = frame.shape[:2]
+        small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))
+        picture = Image.fromarray(to_bytes(frame)).resize(small, Image.Resampling.BICUBIC)
+        return to_picture(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)))

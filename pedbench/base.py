@@ -57,6 +57,11 @@ class Plugin:
         """The docstring's first sentence."""
         return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").strip()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files and folders that `prepare` reads: weights that a parameter names, of attacks and probes."""
+        return ()
+
     def prepare(self, device: str) -> None:
         """Load weights and heavy libraries; the only place that may. Called once a process.
 
@@ -193,11 +198,6 @@ class Attack(Plugin, ABC):
         return 1
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """Files and folders outside of the package that `prepare` reads: weights that a parameter names."""
-        return ()
-
-    @property
     def knowledge(self) -> str:
         """What it learned from beside the prior: data and training steps, in words; empty for nothing.
 
@@ -248,7 +248,8 @@ class Probe(Plugin, ABC):
     `prepare` raises `ProbeUnavailable` where the machine lacks a library that the probe can do without.
 
     Attributes:
-        reads: The kind of its claims, and of the secrets that they are held against.
+        reads: The kind of its claims, and of the secrets that they are held against: those that the dataset tells
+            of or, for objects, its instances.
         side: Longest side in pixels to which frames are magnified before the probe reads them, and parts of
             frames by the same factor; larger ones stay as they are.
     """

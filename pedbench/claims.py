@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -14,35 +14,55 @@ from pedbench.frame import Size, scale_boxes
 from pedbench.types import Sample, Secret
 
 LEAST_OVERLAP = 0.3
-"""Intersection over union of a claimed and a true face from which it counts as found."""
+"""Intersection over union of a claimed and a true face or object from which it counts as found."""
+
+LEAST_AREA = 32**2
+"""Square pixels, as the dataset states them, of the smallest object that counts: COCO's classes M and L."""
 
 UNDEFENDED = "undefended"
 """The source of the claims about the frame itself, to which the others relate."""
 
-WORDS, ERRORS, FACES = "words read", "character error rate", "faces found"
+WORDS, ERRORS, FACES, OBJECTS = "words read", "character error rate", "faces found", "objects found"
 
-BETTER: Mapping[str, Literal["higher", "lower"]] = {WORDS: "lower", ERRORS: "higher", FACES: "lower"}
+BETTER: Mapping[str, Literal["higher", "lower"]] = {
+    WORDS: "lower",
+    ERRORS: "higher",
+    FACES: "lower",
+    OBJECTS: "lower",
+}
 """Names of what is measured, with where the defender wants it to go."""
 
-FOUND: Mapping[str, str] = {"text": WORDS, "face": FACES}
+FOUND: Mapping[str, str] = {"text": WORDS, "face": FACES, "object": OBJECTS}
 """By kind of secret, the measure that says whether it was found at all."""
 
 
 def planted(sample: Sample, kind: str, frame: Size) -> dict[int, Secret]:
     """The secrets of a kind, with boxes in pixels of the frame, by their place among the sample's secrets.
 
+    Objects are its instances of at least `LEAST_AREA` that are no crowds, by their place among these.
+
     Args:
         frame: Height and width of the frame.
     """
     size = (sample.image.shape[0], sample.image.shape[1])
     found = {}
-    for number, secret in enumerate(sample.secrets):
+    known = enumerate(sample.secrets) if kind != "object" else _objects(sample)
+    for number, secret in known:
         if secret.kind == kind:
             left, top, width, height = secret.box
             corners = np.array([[left, top, left + width, top + height]])
             x, y, right, bottom = (float(value) for value in scale_boxes(corners, size, frame)[0])
             found[number] = replace(secret, box=(x, y, right - x, bottom - y))
     return found
+
+
+def _objects(sample: Sample) -> Iterator[tuple[int, Secret]]:
+    for number, instance in enumerate(sample.instances):
+        if instance.area >= LEAST_AREA and not instance.crowd and instance.mask.any():
+            rows, columns = (np.flatnonzero(instance.mask.any(axis=axis)) for axis in (1, 0))
+            box = (columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1)
+            left, top, width, height = (float(value) for value in box)
+            yield number, Secret(kind="object", content=instance.category, box=(left, top, width, height))
 
 
 def held_against(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
@@ -54,7 +74,9 @@ def held_against(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
 
     Returns:
         A word: "words read", 1 if an overlapping claim is that word, and "character error rate", the smallest
-        of overlapping claims. Both compare letters and digits alone, in either case. A face: "faces found".
+        of overlapping claims. Both compare letters and digits alone, in either case. A face: "faces found". An
+        object: "objects found", if a claim calls it by its category, in either case and with or without
+        underscores.
 
     Raises:
         ValueError: Nothing is known of secrets of this kind.
@@ -74,7 +96,16 @@ def _face(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
     return {FACES: float(any(overlap(claim.box, secret.box) >= LEAST_OVERLAP for claim in claims))}
 
 
-_RULES: Mapping[str, Callable[[Secret, Sequence[Claim]], dict[str, float]]] = {"text": _word, "face": _face}
+def _thing(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
+    called = [claim for claim in claims if _plain(claim.content) == _plain(secret.content)]
+    return {OBJECTS: float(any(overlap(claim.box, secret.box) >= LEAST_OVERLAP for claim in called))}
+
+
+_RULES: Mapping[str, Callable[[Secret, Sequence[Claim]], dict[str, float]]] = {
+    "text": _word,
+    "face": _face,
+    "object": _thing,
+}
 
 
 def overlap(first: Sequence[float], second: Sequence[float]) -> float:

@@ -237,9 +237,9 @@ def _defense_plan(
     )
 
 
-def _weights(base: Cell, attack: Attack) -> str:
-    """sha256 of the weights that play a part: the defense's, and the attack's if it has any."""
-    digests = weight_digests(attack.files)
+def _weights(base: Cell, plugin: Plugin) -> str:
+    """sha256 of the weights that play a part: the cell's so far, and those of an attack or probe if it has any."""
+    digests = weight_digests(plugin.files)
     if not digests:
         return base.weights
     return hashlib.sha256("".join([base.weights, *sorted(digests.values())]).encode()).hexdigest()
@@ -272,6 +272,7 @@ def _claims(
             read = [ids[index] for index in of.images][: choice.limit]
             cell = replace(
                 received,
+                weights=_weights(received, probe.plugin),
                 probe=probe.identity,
                 source="tiles",
                 requests=1,

@@ -49,13 +49,14 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """Something a curious server would like to read: a word or a face.
+    """Something a curious server would like to read: a word, a face or an object.
 
     Attributes:
+        content: The word, whose face it is, or the object's category.
         box: x, y, width, height in pixels of the original image.
     """
 
-    kind: Literal["text", "face"]
+    kind: Literal["text", "face", "object"]
     content: str
     box: tuple[float, float, float, float]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pedbench.base import Claim
 from pedbench.claims import character_error_rate, held_against, overlap, planted
-from pedbench.types import Sample, Secret
+from pedbench.types import Instance, Sample, Secret
 
 CONTENTS: tuple[tuple[Literal["face", "text"], str], ...] = (("face", "somebody"), ("text", "Word"))
 TEXT = st.text("abcdef0123", min_size=1, max_size=12)
@@ -76,3 +76,30 @@ def test_a_face_is_found_at_an_intersection_over_union_of_three_tenths(shift: fl
     secret = Secret(kind="face", content="somebody", box=(20, 20, 20, 20))
     claims = [claim("face", "", (20 + shift, 20, 20, 20)), claim("text", "", secret.box)]
     assert held_against(secret, claims) == {"faces found": expected}
+
+
+def test_objects_are_instances_of_a_size_that_is_no_crowd() -> None:
+    def instance(number: int, area: float, crowd: bool = False) -> Instance:
+        mask = np.zeros((480, 640), np.bool_)
+        mask[100:140, 200:260] = mask[120:150, 220:240] = True
+        return Instance(id=10 + number, category="picture_frame", mask=mask, area=area, crowd=crowd)
+
+    instances = (instance(0, 1023), instance(1, 1024), instance(2, 5000, crowd=True))
+    sample = Sample(id="a", image=np.zeros((480, 640, 3), np.float32), instances=instances)
+    found = planted(sample, "object", (240, 320))
+    assert {number: (secret.content, secret.box) for number, secret in found.items()} == {
+        1: ("picture_frame", (100.0, 50.0, 30.0, 25.0))
+    }
+    assert planted(sample, "face", (240, 320)) == {}
+
+
+@pytest.mark.parametrize(
+    ("category", "shift", "expected"),
+    [("cup", 10, 1), ("cup", 11, 0), ("bowl", 0, 0), ("CUP", 0, 1), ("_cup", 0, 1)],
+)
+def test_an_object_is_found_where_it_is_and_as_what_it_is(
+    category: str, shift: float, expected: float
+) -> None:
+    secret = Secret(kind="object", content="cup", box=(20, 20, 20, 20))
+    claims = [claim("object", category, (20 + shift, 20, 20, 20)), claim("face", "cup", secret.box)]
+    assert held_against(secret, claims) == {"objects found": expected}

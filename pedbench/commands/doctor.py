@@ -112,6 +112,7 @@ def _weights() -> Iterator[Finding]:
 def _probes() -> Iterator[Finding]:
     try:
         from pedbench.base import Probe, ProbeUnavailable
+        from pedbench.models.errors import CheckpointError
         from pedbench.registry import Registry
     except ImportError as error:
         yield Finding("probes", f"not examined: {error}", "install the missing packages first")
@@ -123,6 +124,9 @@ def _probes() -> Iterator[Finding]:
             probe.prepare("cpu")
         except ProbeUnavailable as error:
             yield Finding(f"probe {name}", f"its cells are skipped: {error.reason}", error.cure, needed=False)
+        except CheckpointError as error:
+            found, _, cure = str(error).partition("\n")
+            yield Finding(f"probe {name}", found, cure)
         else:
             yield Finding(f"probe {name}", "loaded")
 

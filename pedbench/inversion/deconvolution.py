@@ -6,6 +6,8 @@ known, and needs no padding.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -72,8 +74,8 @@ def wiener(
 
     Source: Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949.
     """
-    left, heights, up = _decompose(rows, correlation)
-    right, widths, across = _decompose(columns, correlation)
+    left, heights, up = _decompose(rows.tobytes(), rows.shape, correlation)
+    right, widths, across = _decompose(columns.tobytes(), columns.shape, correlation)
     strengths = np.outer(heights, widths)
     sharp = np.empty((rows.shape[1], columns.shape[1], 3), np.float32)
     for channel in range(3):
@@ -110,12 +112,21 @@ def richardson_lucy(degraded: Picture, rows: Matrix, columns: Matrix, iterations
     return result
 
 
-def _decompose(operator: Matrix, correlation: float) -> tuple[Matrix, Matrix, Matrix]:
+@lru_cache(maxsize=64)
+def _decompose(content: bytes, shape: tuple[int, int], correlation: float) -> tuple[Matrix, Matrix, Matrix]:
     """Singular vectors and values of the operator on a field of independent values that are then correlated.
+
+    Remembered, as all frames of a size share their operators.
+
+    Args:
+        content: The operator's bytes.
+        shape: Its shape, (m, n).
+        correlation: See `wiener`.
 
     Returns:
         (m, k) directions of the observation, (k,) their strengths, (n, k) what each means in pixels.
     """
+    operator = np.frombuffer(content, np.float64).reshape(shape)
     distance = np.abs(np.subtract.outer(*[np.arange(operator.shape[1])] * 2))
     root = np.linalg.cholesky(np.exp(-distance / correlation))
     observed, strengths, independent = np.linalg.svd(operator @ root, full_matrices=False)

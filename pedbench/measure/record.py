@@ -66,10 +66,11 @@ def make_record(
     read = [claims for claims in of.claims if claims.cell == cell]
     attacks = [planned for planned, each in of.privacy if each == cell]
     attacks += [claims.attack for claims in read if claims.attack is not None]
+    readers = [*attacks, *(claims.probe for claims in read)]
     models = {
-        name: digest for planned in attacks for name, digest in weight_digests(planned.plugin.files).items()
+        name: digest for planned in readers for name, digest in weight_digests(planned.plugin.files).items()
     }
-    plugins = [of.planned, *attacks, *(claims.probe for claims in read)]
+    plugins = [of.planned, *readers]
     return Record(
         cell_id=cell.cell_id,
         cell=cell.as_dict(),

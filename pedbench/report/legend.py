@@ -39,8 +39,9 @@ TERMS: Mapping[str, str] = {
     "1 is an exact copy, 0 is what anybody could have guessed",
     "advantage": "1 - d(guess) / d(best floor that received the same), hidden part only: 0 is nothing beyond "
     "a floor",
-    "words read, faces found": "share of the known words (faces) that a probe reads (finds) where they "
-    "are; planted: of all; relative: divided by what the same probe finds in the undefended picture",
+    "words read, faces found, objects found": "share of the known words (faces, objects of at least 32² px) that a "
+    "probe reads (finds, and of objects names the category) where they are; planted: of all; relative: divided by "
+    "what the same probe finds in the undefended picture",
     "character error rate": "edits from what was read to the word, per character; 1 where nothing was read",
     "tiles": "what a coalition received, piece by piece and stitched together, as a probe reads it",
     "floor": "an attack without a learned prior",

@@ -36,8 +36,8 @@ _NOTES = {
     "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
     "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`, the worst case in every metric in "
     "`tables/worst_case.csv`.",
-    "Claims": "What probes read of the words and faces that pictures are known to hold: in what a coalition received "
-    "(tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
+    "Claims": "What probes read of the words, faces and objects that pictures are known to hold: in what a coalition "
+    "received (tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
     "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
     "ways of measuring; they are not to be compared with each other.",
     "Comparisons": "Differences picture by picture; every metric is in `tables/comparisons.csv`. p is of a sign-flip "

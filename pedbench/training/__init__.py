@@ -75,7 +75,7 @@ def train(
     path.parent.mkdir(parents=True, exist_ok=True)
     course.save(averaged, path)
     record(name, path, recipe, folder=out, training_scenes=TRAINING_SCENES, scores=scores)
-    say(f"{name}: {_shown(scores)} on {VALIDATION_SCENES} validation scenes; written to {path}")
+    say(f"{name}: {_shown(scores)} on validation scenes; written to {path}")
     return scores
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pedbench.models.restoration import RestorationSizes
 from pedbench.training.course import Course
+from pedbench.training.detection import DetectorCourse, DetectorRecipe
 from pedbench.training.diffusion import InpaintingCourse, InpaintingRecipe
 from pedbench.training.loop import Schedule
 from pedbench.training.masked import AutoencoderCourse, AutoencoderRecipe
@@ -14,6 +15,7 @@ from pedbench.training.packing import PackedScenes
 from pedbench.training.perceptual import PerceptualCourse, PerceptualRecipe
 from pedbench.training.restoration import RestorationCourse, RestorationRecipe
 from pedbench.training.segmentation import SegmentationCourse, SegmentationRecipe
+from pedbench.training.sharpening import SharpeningCourse, SharpeningRecipe
 
 _FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
 """Of what starts from `sam-mini`: the same for all, so that none has an advantage."""
@@ -62,6 +64,10 @@ RECIPES: dict[str, Any] = {
         sizes=RestorationSizes(token_channels=192),
         schedule=Schedule(steps=800, warmup=100, decay=0.5),
     ),
+    "objects-mini": DetectorRecipe(schedule=Schedule(steps=640, warmup=100, decay=0.5, momentum=0.99)),
+    "deblur-mini": SharpeningRecipe(
+        schedule=Schedule(steps=450, warmup=30, rate=2e-3, decay=0.5, momentum=0.98)
+    ),
 }
 
 
@@ -96,4 +102,8 @@ def make_course(
             return InpaintingCourse(recipe, name, **scenes)
         case PerceptualRecipe():
             return PerceptualCourse(recipe, name, **scenes)
+        case DetectorRecipe():
+            return DetectorCourse(recipe, name, **scenes)
+        case SharpeningRecipe():
+            return SharpeningCourse(recipe, name, **scenes)
     raise TypeError(f"no course for a recipe of type {type(recipe).__name__}")

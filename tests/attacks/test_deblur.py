@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from pedbench.base import Defense
 from pedbench.inversion.deconvolution import block_operator, blur_operator, resolution_operator, wiener
+from pedbench.models.errors import CheckpointError
 from pedbench.offload.tiles import to_bytes, to_picture
 from pedbench.plugins.attacks.deblur import Deblur
 from pedbench.plugins.defenses.downsample import Downsample
@@ -124,6 +125,36 @@ def test_wiener_is_the_conditional_mean_of_a_gaussian_field() -> None:
             observed, plane.ravel() - plane.mean()
         )
         np.testing.assert_allclose(guess[..., channel].ravel(), expected.clip(0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("defense", [GaussianBlur(), Pixelate(), Downsample()])
+def test_the_network_gains_over_the_linear_estimate(defense: Defense) -> None:
+    scenes, learned = _scenes()[4:], Deblur(method="learned")
+    learned.prepare("cpu")
+    linear = list(_gains(Deblur(), defense, scenes))
+    found = list(_gains(learned, defense, scenes))
+    assert np.mean(np.subtract(found, linear)) > 0.5
+    assert learned.knowledge.startswith("deblur-mini: 6000 scenes (train)")
+    assert Deblur().knowledge == ""
+
+
+def test_the_network_sees_pictures_of_any_size() -> None:
+    learned = Deblur(method="learned")
+    learned.prepare("cpu")
+    frame = _scenes()[4][:51, :83]
+    guess = learned.reconstruct(_view(GaussianBlur(sigma=0.02), frame), np.random.default_rng(0))
+    assert guess.shape == frame.shape
+    assert guess.min() >= 0
+    assert guess.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [("nowhere", "pedbench train nowhere"), ("completion-mini", "found no sharpening network")],
+)
+def test_other_weights_are_refused(model: str, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        Deblur(method="learned", model=model).prepare("cpu")
 
 
 def test_what_was_degraded_otherwise_stays() -> None:

@@ -13,8 +13,10 @@ import torch
 from pedbench.models.architectures import SAM_MINI
 from pedbench.models.manifest import ASSETS
 from pedbench.models.restoration import RestorationSizes, RestorationTransformer, load_restoration
+from pedbench.models.sharpening import SharpeningSizes
 from pedbench.models.stages import WindowStage, window_tiles
 from pedbench.training.course import Course, prefetched
+from pedbench.training.detection import DetectorSizes
 from pedbench.training.loop import Schedule, Trainer
 from pedbench.training.masked import AutoencoderSizes
 from pedbench.training.packing import PackedScenes
@@ -28,6 +30,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "inpaint-mini": {"batch": 2},
     "completion-mini": {"batch": 2, "sizes": SMALL},
     "decoder-ped-mini": {"batch": 2, "sizes": replace(SMALL, token_channels=192)},
+    "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
+    "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
 }
 
 

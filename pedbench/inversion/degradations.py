@@ -1,0 +1,82 @@
+"""Which known degradation a defense's public description tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pedbench.inversion.deconvolution import (
+    CORRELATION,
+    Matrix,
+    block_operator,
+    blur_operator,
+    resolution_operator,
+    wiener,
+)
+from pedbench.types import Picture
+
+KINDS = ("blur", "blocks", "resolution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradation:
+    """A separable degradation of frames.
+
+    Attributes:
+        kind: One of `KINDS`.
+        strength: In pixels of the frame: the blur's standard deviation, the side of a block, the factor by which
+            height and width shrank.
+        rows: (h, H), what it does along a column of pixels.
+        columns: (w, W), likewise along a row.
+        every: Only so many rows and columns of what is received tell something new.
+        longest: The frame's longest side.
+    """
+
+    kind: str
+    strength: float
+    rows: Matrix
+    columns: Matrix
+    every: int = 1
+    longest: int
+
+    def estimate(self, degraded: Picture) -> Picture:
+        """The best linear estimate (H, W, 3) of the frame, see `deconvolution.wiener`."""
+        observed = degraded[:: self.every, :: self.every]
+        return wiener(observed, self.rows, self.columns, CORRELATION * self.longest)
+
+
+def known_degradation(
+    description: Mapping[str, Any], size: tuple[int, int], longest: int
+) -> Degradation | None:
+    """What a defense did to the pictures that it sent.
+
+    Args:
+        description: Of the defense, as views carry it.
+        size: Height and width of a picture that it sent.
+        longest: The frame's longest side.
+
+    Returns:
+        None for what is not known to be of this kind.
+    """
+    params = description.get("params", {})
+    height, width = size
+    match description.get("defense"):
+        case "gaussian_blur":
+            sigma = params["sigma"] * longest
+            rows, columns = blur_operator(height, sigma), blur_operator(width, sigma)
+            return Degradation(kind="blur", strength=sigma, rows=rows, columns=columns, longest=longest)
+        case "pixelate":
+            side = max(1, round(params["block"] * longest))
+            rows, columns = block_operator(height, side), block_operator(width, side)
+            return Degradation(
+                kind="blocks", strength=side, rows=rows, columns=columns, every=side, longest=longest
+            )
+        case "downsample":
+            factor = params["factor"]
+            coarse = [max(1, round(length / factor)) for length in size]
+            rows, columns = resolution_operator(height, coarse[0]), resolution_operator(width, coarse[1])
+            return Degradation(
+                kind="resolution", strength=factor, rows=rows, columns=columns, longest=longest
+            )
+    return None

@@ -1,0 +1,135 @@
+"""The attackers' network that sharpens: from a degraded picture and a linear estimate to the picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pedbench.inversion.degradations import KINDS, Degradation
+from pedbench.models.errors import CheckpointError, MissingWeightsError
+from pedbench.models.manifest import verify
+from pedbench.types import Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharpeningSizes:
+    """What fixes the shapes of a sharpening network.
+
+    Attributes:
+        width: Feature planes, at half the picture's resolution.
+        blocks: Residual blocks of two convolutions each.
+    """
+
+    width: int = 32
+    blocks: int = 4
+
+
+class SharpeningNetwork(nn.Module):
+    """A residual convolutional network that corrects a linear estimate of a degraded picture.
+
+    Source: after Zhang et al., Beyond a Gaussian Denoiser (DnCNN), arXiv 1608.03981, and FFDNet, arXiv 1710.04026,
+        for the half resolution and the planes that tell the strength.
+    """
+
+    def __init__(self, sizes: SharpeningSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        # Four pixels of two pictures, and planes that tell kind and strength.
+        self.enter = nn.Conv2d(24 + len(KINDS) + 1, sizes.width, 3, padding=1)
+        self.bodies = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(sizes.width, sizes.width, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(sizes.width, sizes.width, 3, padding=1),
+            )
+            for _ in range(sizes.blocks)
+        )
+        self.leave = nn.Conv2d(sizes.width, 12, 3, padding=1)
+        # It begins as the linear estimate.
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, degraded: Tensor, estimate: Tensor, condition: Tensor) -> Tensor:
+        """Guess pictures.
+
+        Args:
+            degraded: (B, 3, H, W) in [0, 1], H and W even.
+            estimate: (B, 3, H, W) in [0, 1], the linear estimate.
+            condition: (B, kinds + 1), see `condition`.
+
+        Returns:
+            (B, 3, H, W), not clipped to [0, 1].
+        """
+        both = functional.pixel_unshuffle(torch.cat([degraded, estimate], dim=1) - 0.5, 2)
+        planes = condition[:, :, None, None].expand(-1, -1, *both.shape[2:])
+        state = functional.relu(self.enter(torch.cat([both, planes], dim=1)))
+        for body in self.bodies:
+            state = state + body(state)
+        correction: Tensor = functional.pixel_shuffle(self.leave(state), 2)
+        return estimate + correction
+
+
+def condition(kind: str, strength: float) -> Tensor:
+    """(kinds + 1,) which kind of degradation it is, and the logarithm of its strength in pixels."""
+    return torch.tensor([float(kind == each) for each in KINDS] + [math.log2(strength) / 2])
+
+
+def sharpen(network: SharpeningNetwork, degraded: Picture, known: Degradation) -> Picture:
+    """Guess what a degraded picture (H, W, 3) showed; (H, W, 3) in [0, 1]."""
+    height, width = degraded.shape[:2]
+
+    def even(picture: Picture) -> Tensor:
+        planes = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+        return functional.pad(planes, (0, width % 2, 0, height % 2), mode="replicate")
+
+    with torch.inference_mode():
+        guess = network(
+            even(degraded), even(known.estimate(degraded)), condition(known.kind, known.strength)[None]
+        )
+    picture: Picture = guess[0, :, :height, :width].clamp(0, 1).permute(1, 2, 0).numpy().copy()
+    return picture
+
+
+def save_sharpening(network: SharpeningNetwork, path: Path) -> None:
+    """Write weights and sizes, atomically, as `.safetensors`."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    save_file(state, partial, metadata={"sizes": json.dumps(asdict(network.sizes))})
+    # safetensors writes files that only their owner may read.
+    partial.chmod(0o644)
+    partial.replace(path)
+
+
+def load_sharpening(path: Path) -> SharpeningNetwork:
+    """Read what `save_sharpening` wrote; in evaluation mode, its parameters frozen.
+
+    Raises:
+        MissingWeightsError: There is no such file.
+        CheckpointError: It is none of these, or not the one in the manifest.
+    """
+    if not path.is_file():
+        raise MissingWeightsError(
+            f"no sharpening network: looked for {path}\nto make that of the mini family: pedbench train {path.stem}"
+        )
+    verify(path.stem, path, path.parent)
+    try:
+        with safe_open(path, framework="pt") as file:
+            sizes = json.loads((file.metadata() or {}).get("sizes", "{}"))
+            network = SharpeningNetwork(SharpeningSizes(**sizes))
+            network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+    except (SafetensorError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: found no sharpening network ({type(error).__name__})\n"
+            "expected a .safetensors file that `pedbench train deblur-mini` wrote"
+        ) from error
+    return network.eval().requires_grad_(False)

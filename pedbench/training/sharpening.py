@@ -1,0 +1,174 @@
+"""Recipe and course of the network that sharpens what defenses blurred, pixelated or reduced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pedbench.frame import from_uint8, to_uint8
+from pedbench.inversion.degradations import Degradation, known_degradation
+from pedbench.models.sharpening import (
+    SharpeningNetwork,
+    SharpeningSizes,
+    condition,
+    save_sharpening,
+    sharpen,
+)
+from pedbench.registry import Registry
+from pedbench.training.course import Course
+from pedbench.training.loop import Schedule
+from pedbench.training.packing import PackedScenes
+from pedbench.training.pictures import order
+from pedbench.types import Picture
+
+STRENGTHS = (0.5, 0.7, 1.0, 1.4, 2.0)
+"""By which the defenses' own strength is multiplied, each as often as the others, but the default half the time."""
+
+_EXAMINED = 40
+"""Validation scenes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharpeningRecipe:
+    """How the network learns: on parts of scenes that defenses degraded as a whole.
+
+    Attributes:
+        defenses: Which, with the parameter that is their strength.
+        sizes: The network's.
+        crop: Side in pixels of the parts; even.
+        frames: Scenes a step, each degraded in one way.
+        batch: Parts of them a step, as many of each.
+        schedule: Steps and learning rate.
+        seed: Of initialisation and batches.
+    """
+
+    defenses: tuple[tuple[str, str], ...] = (
+        ("gaussian_blur", "sigma"),
+        ("pixelate", "block"),
+        ("downsample", "factor"),
+    )
+    sizes: SharpeningSizes = field(default_factory=SharpeningSizes)
+    crop: int = 96
+    frames: int = 4
+    batch: int = 40
+    schedule: Schedule
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degraded:
+    """B parts of pictures: degraded, linearly estimated and true, (B, 3, S, S); and `sharpening.condition`."""
+
+    degraded: Tensor
+    estimate: Tensor
+    truth: Tensor
+    condition: Tensor
+
+
+class SharpeningCourse(Course):
+    """Trains a `SharpeningNetwork`; arguments as `RestorationCourse`."""
+
+    def __init__(
+        self,
+        recipe: SharpeningRecipe,
+        name: str,
+        *,
+        training: PackedScenes,
+        validation: PackedScenes,
+        device: str,
+    ) -> None:
+        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
+        self.training, self.validation, self.device = training, validation, device
+        self.file = f"{name}.safetensors"
+        self.network = self.fresh().to(device).to(memory_format=torch.channels_last)
+        self.auxiliary = nn.Module()
+        registry = Registry()
+        self._defenses: list[tuple[Any, str]] = [
+            (registry.create("defenses", defense, {}), strength) for defense, strength in recipe.defenses
+        ]
+
+    def fresh(self) -> nn.Module:
+        return SharpeningNetwork(self.recipe.sizes)
+
+    def make_batch(self, step: int) -> Degraded:
+        recipe: SharpeningRecipe = self.recipe
+        rng = np.random.default_rng((recipe.seed, 1, step))
+        parts: list[list[Any]] = [[], [], [], []]
+        for index in order(len(self.training), recipe.frames, recipe.seed, step):
+            frame = _frame(self.training, int(index))
+            frame = frame[:, ::-1] if rng.random() < 0.5 else frame
+            defense, strength = self._defenses[rng.integers(len(self._defenses))]
+            if rng.random() < 0.5:
+                factor = float(rng.choice(STRENGTHS))
+                defense = replace(defense, **{strength: getattr(defense, strength) * factor})
+            degraded, known = degrade(defense, frame)
+            estimate = known.estimate(degraded)
+            for _ in range(recipe.batch // recipe.frames):
+                top, left = (
+                    2 * int(rng.integers((length - recipe.crop) // 2 + 1)) for length in frame.shape[:2]
+                )
+                place = np.s_[top : top + recipe.crop, left : left + recipe.crop]
+                for found, picture in zip(parts, (degraded, estimate, frame), strict=False):
+                    found.append(picture[place])
+                parts[3].append(condition(known.kind, known.strength))
+        pictures = [
+            torch.from_numpy(np.stack(found))
+            .permute(0, 3, 1, 2)
+            .contiguous(memory_format=torch.channels_last)
+            for found in parts[:3]
+        ]
+        return Degraded(
+            degraded=pictures[0], estimate=pictures[1], truth=pictures[2], condition=torch.stack(parts[3])
+        )
+
+    def loss(self, step: int, batch: Degraded) -> tuple[Tensor, dict[str, float]]:
+        truth = batch.truth.to(self.device)
+        inputs = [part.to(self.device) for part in (batch.degraded, batch.estimate, batch.condition)]
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            correction = self.network(*inputs) - inputs[1]
+        error = correction.float() + inputs[1] - truth
+        square, absolute = error.square().mean(), error.abs().mean()
+        before = (inputs[1] - truth).square().mean()
+        gain = 10 * torch.log10(before / square.detach())
+        return 4 * square + absolute, {"gain": float(gain), "absolute": float(absolute.detach())}
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """By how many dB of PSNR it is better than the linear estimate, at the defenses' own strengths."""
+        found = {}
+        for defense, _ in self._defenses:
+            gains = []
+            for index in range(min(_EXAMINED, len(self.validation))):
+                frame = _frame(self.validation, index)
+                degraded, known = degrade(defense, frame)
+                guess = sharpen(cast(SharpeningNetwork, network), degraded, known)
+                squares = [np.square(each - frame).mean() for each in (known.estimate(degraded), guess)]
+                gains.append(10 * np.log10(squares[0] / squares[1]))
+            found[f"dB gained on {defense.name}"] = float(np.mean(gains))
+        return found
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        save_sharpening(cast(SharpeningNetwork, network), path)
+
+
+def _frame(scenes: PackedScenes, index: int) -> Picture:
+    height, width = scenes.sizes[index]
+    return from_uint8(np.asarray(scenes.images[index, :height, :width]))
+
+
+def degrade(defense: Any, frame: Picture) -> tuple[Picture, Degradation]:
+    """What a server gets of a frame, in the 8 bits that are sent, and what is known of how it came about.
+
+    Raises:
+        ValueError: Nothing is known of how the defense degrades.
+    """
+    degraded = from_uint8(to_uint8(defense.degrade(frame)))
+    size = (frame.shape[0], frame.shape[1])
+    known = known_degradation({"defense": defense.name, "params": defense.params}, size, max(size))
+    if known is None:
+        raise ValueError(f"{defense!r}: nothing is known of how it degrades, so nothing can be undone")
+    return degraded, known
