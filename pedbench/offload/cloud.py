@@ -14,6 +14,7 @@ from pedbench.offload.pending import Pending
 from pedbench.offload.scatter import PAYLOADS, gather_windows, pixels_per_server, window_payloads
 from pedbench.offload.tiles import embed_tiles, stages, to_bytes
 from pedbench.offload.timing import Clock
+from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
@@ -73,7 +74,8 @@ class Cloud:
         max_share: Largest share of the frame's pixels that one server may get.
         request: Which of the k requests of the scene this is.
         clock: The pass's clock.
-        deadline: Seconds that a server may take for a reply.
+        transport: The link to the servers.
+        deadline: Seconds until a reply must be here.
 
     Attributes:
         streamed: Server and sequence of the messages whose tokens were made here, not by the defense.
@@ -89,6 +91,7 @@ class Cloud:
         max_share: float,
         request: int,
         clock: Clock,
+        transport: Transport,
         deadline: float = 120.0,
     ) -> None:
         if count > len(servers):
@@ -96,6 +99,7 @@ class Cloud:
         self.servers = servers
         self.networks = networks
         self.clock = clock
+        self._transport = transport
         self._deadline = deadline
         self.streamed: set[tuple[int, int]] = set()
         self._handles = [ServerHandle(self, index) for index in range(count)]
@@ -165,7 +169,9 @@ class Cloud:
             self._rounds.append([])
         sent = {}
         for server, call, data in calls:
-            sent[server] = Pending(self.servers, server, call, declared, data, self._deadline)
+            sent[server] = Pending(
+                self.servers, self._transport, server, call, declared, data, self._deadline
+            )
             self._rounds[-1].append(sent[server])
             if self.servers.turns:
                 sent[server].wait()
