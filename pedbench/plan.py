@@ -12,6 +12,7 @@ from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.links import Link, find_link
 from pedbench.models.family import Family
 from pedbench.models.pretrained import weight_digests
+from pedbench.offload.coding import find_codec
 from pedbench.registry import PluginSpec, Registry
 from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
 
@@ -199,7 +200,14 @@ def _defense_plan(
     weights = family.digests(planned.plugin.networks)
     digest = hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest()
     measured = ids[: choice.limit]
-    base = replace(base, defense=planned.identity, weights=digest, selection=selection_hash(measured))
+    codecs = {label: find_codec(label).version for label in planned.plugin.codecs}
+    base = replace(
+        base,
+        defense=planned.identity,
+        weights=digest,
+        selection=selection_hash(measured),
+        codecs=codecs or None,
+    )
     floors = selection_hash(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )

@@ -37,7 +37,8 @@ class Pass:
         link: What was between edge and servers; nothing but this host while they take turns.
         composed: Whether the servers took turns.
         received: The wiretaps of all servers.
-        streamed: Server and sequence of the messages whose tokens the harness made itself.
+        streamed: Server and sequence of the messages whose bytes the harness made itself: tokens, and what codecs
+            wrote.
     """
 
     embedding: Embedding
@@ -126,7 +127,7 @@ def run_pass(
     received = [
         message
         for server, tapped in enumerate(servers.collect())
-        for message in read_messages(server, tapped, servers.operations)
+        for message in read_messages(server, tapped, servers.operations, cloud.streamed)
     ]
     servers.forget()
     check_bytes([exchange for exchanges in cloud.rounds for exchange in exchanges], received)

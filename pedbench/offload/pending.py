@@ -90,7 +90,7 @@ class Pending:
         if self._replied - self._sent > self._deadline:
             raise ServerLost(f"{lost}: the reply was {self._replied - self._sent:.3g} s under way")
         data: bytes = self._future.result()
-        answer = decode_answer(data)
+        answer = decode_answer(data, self._operation.reply, self._call.reply)
         self.exchange = Exchange(
             server=self._server,
             operation=self._call.operation,
