@@ -19,7 +19,7 @@ from pedbench.offload.tiles import cut_tiles, to_bytes
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.prior import load_prior
-from pedbench.types import Picture, View
+from pedbench.types import Payload, Picture, View
 
 W = "reordered"
 Judge = Callable[..., tuple[Pass, View, Audit]]
@@ -135,7 +135,7 @@ def test_what_a_plugin_writes_with_a_codec_counts_as_the_whole_frame(
 
         def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
             grid = edge.grid(W)
-            payload = {
+            payload: Payload = {
                 "pixels": cut_tiles(to_bytes(frame), [(0, 0)], grid),
                 "positions": np.zeros((1, 2), np.int32),
                 "frame": np.array(frame.shape[:2], np.int32),
