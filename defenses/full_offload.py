@@ -5,18 +5,32 @@ from dataclasses import dataclass
 from pedbench.base import Defense, Embedding
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
+from pedbench.offload.payloads import reply_form
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
 class FullOffload(Defense):
-    """The whole frame goes to one server, which runs the whole encoder."""
+    """The whole frame goes to one server, which runs the whole encoder.
+
+    Attributes:
+        weights: The network that the server runs.
+        reply: How the embedding comes back, `float32`, `float16`, or a codec such as `quantised`.
+    """
 
     name = "full_offload"
-    version = 1
+    version = 2
     disclosure = "exact"
     control = "whole picture"
     weights: str = "original"
+    reply: str = "float32"
+
+    def __post_init__(self) -> None:
+        reply_form(self.reply)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        return tuple(filter(None, reply_form(self.reply)[1:]))
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        return cloud[0].encode_image(frame, self.weights)
+        return cloud[0].encode_image(frame, self.weights, self.reply)

@@ -1,45 +1,44 @@
 """Compressing the picture before it is offloaded."""
 
-import io
 from dataclasses import dataclass
-
-import numpy as np
-from PIL import Image
 
 from pedbench.base import Defense, Embedding
 from pedbench.offload.cloud import Cloud
+from pedbench.offload.coding import find_codec
 from pedbench.offload.edge import Edge
-from pedbench.offload.tiles import to_bytes, to_picture
+from pedbench.offload.payloads import reply_form
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
 class Jpeg(Defense):
-    """One server gets the frame as JPEG leaves it.
-
-    The picture travels decoded, as that of every other degrading defense does, so that what was received is what
-    can be seen; fewer bytes are not claimed.
+    """One server gets the frame as JPEG.
 
     Attributes:
         quality: JPEG's, from 1 to 95, with chroma halved both ways.
         weights: The network that the server runs.
+        reply: How the embedding comes back, `float32`, `float16`, or a codec such as `quantised`.
     """
 
     name = "jpeg"
-    version = 1
+    version = 2
     cite = "ITU-T T.81"
     disclosure = "degraded"
     quality: int = 10
     weights: str = "original"
+    reply: str = "float32"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 95:
-            raise ValueError(f"quality must lie in 1..95, found {self.quality}")
+        find_codec(self._picture)
+        reply_form(self.reply)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        return tuple(filter(None, (find_codec(self._picture).label, reply_form(self.reply)[1])))
+
+    @property
+    def _picture(self) -> str:
+        return f"jpeg(quality={self.quality})"
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        with edge.preparing():
-            stream = io.BytesIO()
-            Image.fromarray(to_bytes(frame)).save(stream, "JPEG", quality=self.quality, subsampling="4:2:0")
-            with Image.open(stream) as compressed:
-                lossy = to_picture(np.asarray(compressed))
-        return cloud[0].encode_image(lossy, self.weights)
+        return cloud[0].encode_image(frame, self.weights, self.reply, self._picture)

@@ -7,7 +7,8 @@ from pedbench.models.windows import WindowGrid
 from pedbench.offload.assignment import assign, check_sharing, largest_share
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
-from pedbench.offload.scatter import PAYLOADS
+from pedbench.offload.payloads import reply_form
+from pedbench.offload.scatter import payload_form
 from pedbench.types import Picture
 
 
@@ -18,9 +19,9 @@ class PedSam(Defense):
     Attributes:
         servers: How many servers share the windows.
         assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
-        payload: What is sent of a window: `pixels`, or tokens behind the patch embedding, `tokens16` or
-            `tokens32`.
-        reply: How tokens come back, `float32` or `float16`.
+        payload: What is sent of a window: `pixels`, a codec for them such as `jpeg(quality=90)`, or tokens behind
+            the patch embedding, `tokens16` or `tokens32`.
+        reply: How tokens come back, `float32`, `float16`, or a codec such as `quantised(bits=6)`.
         weights: A network whose window blocks come first.
     """
 
@@ -36,10 +37,12 @@ class PedSam(Defense):
 
     def __post_init__(self) -> None:
         check_sharing(self.servers, self.assignment)
-        known = {"payload": PAYLOADS, "reply": ("float32", "float16")}
-        for name, values in known.items():
-            if getattr(self, name) not in values:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; known: {', '.join(values)}")
+        payload_form(self.payload)
+        reply_form(self.reply)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        return tuple(filter(None, (payload_form(self.payload)[1], reply_form(self.reply)[1])))
 
     @property
     def randomised(self) -> bool:

@@ -12,8 +12,10 @@ from pedbench.base import Defense, Networks
 from pedbench.models.stages import window_grid
 from pedbench.observe import Observation
 from pedbench.offload.block_operations import StartWindows
+from pedbench.offload.coding import code, decode
 from pedbench.offload.operations import EncodeWindows
-from pedbench.offload.tiles import Bytes, to_bytes, to_picture
+from pedbench.offload.payloads import places
+from pedbench.offload.tiles import Bytes, cut_tiles, to_bytes, to_picture
 from pedbench.token_audit import TOKEN_OPERATIONS, TokenAudit
 from pedbench.types import Mask, Patch, Picture, Received, View
 
@@ -170,12 +172,27 @@ def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterato
     if seen.tokens or message.operation in TOKEN_OPERATIONS:
         yield from tokens.differences(message, message.payload)
         return
+    if seen.lossy:
+        if not np.array_equal(message.payload["pixels"], _coded(message, truth, tokens.networks)):
+            yield "received other pixels than what its codec leaves of the frame's"
+        return
     for patch in seen.patches:
         if not np.array_equal(patch.picture, to_picture(truth[_place(patch)])):
             yield (
                 f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
                 "low bits, or another place"
             )
+
+
+def _coded(message: Received, truth: Bytes, networks: Networks) -> Bytes:
+    """What the codec of a message leaves of the frame's pixels in it."""
+    payload = message.payload or {}
+    pixels = truth
+    if "positions" in payload:
+        grid = window_grid(networks.network(message.arguments["weights"]).image_encoder)
+        pixels = cut_tiles(truth, places(payload, grid)[0], grid)
+    left: Bytes = decode(code(pixels, message.codecs["pixels"]))
+    return left
 
 
 def _shares(

@@ -118,6 +118,11 @@ class Defense(Plugin, ABC):
         return 1
 
     @property
+    def codecs(self) -> tuple[str, ...]:
+        """Labels of the codecs that write its messages, whose versions its measurements' identity depends on."""
+        return ()
+
+    @property
     def networks(self) -> tuple[str, ...]:
         """Weights of the networks that the defense runs, which its measurements' identity depends on.
 
@@ -352,13 +357,32 @@ class Networks(ABC):
 
 @dataclass(kw_only=True)
 class Codec(Plugin, ABC):
-    """How an array of a payload or a reply is written as bytes."""
+    """How an array of a payload or a reply is written as bytes.
+
+    Attributes:
+        takes: What arrays hold: "uint8" pixels, (..., H, W, 3), zero beyond the frame; or "float32" tokens,
+            (..., C).
+        exact: Whether arrays come back as they were. What others leave of pixels counts as degraded.
+    """
+
+    takes: ClassVar[Literal["uint8", "float32"]]
+    exact: ClassVar[bool] = False
 
     @abstractmethod
-    def encode(self, array: np.ndarray[Any, Any]) -> bytes: ...
+    def encode(self, array: np.ndarray[Any, Any]) -> bytes:
+        """Write an array; the same bytes for the same array.
+
+        Raises:
+            FloatingPointError: A value is too large to be written.
+        """
 
     @abstractmethod
-    def decode(self, data: bytes) -> np.ndarray[Any, Any]: ...
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        """Read an array of this shape, of the dtype that was written. Zeros beyond the frame are zeros again.
+
+        Raises:
+            ValueError: The bytes are no such array.
+        """
 
 
 @dataclass(kw_only=True)

@@ -43,6 +43,7 @@ class Cell:
         seeds: How often the attack guessed each picture, where that is more than once.
         floors: Hash of the floors that leakage and advantage relate to; privacy cells with an attack only.
         protocol: Utility cells only: how prompts are placed and masks scored.
+        codecs: Versions of the codecs that write the defense's messages, by label.
         link: Latency cells only, as is `dtype`: the named link between edge and servers.
     """
 
@@ -63,6 +64,7 @@ class Cell:
     floors: str | None = None
     gallery: str | None = None
     protocol: str | None = None
+    codecs: Mapping[str, int] | None = None
     link: str | None = None
     dtype: str | None = None
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pedbench.base import Disclosure, Networks, Operation
 from pedbench.models.stages import window_grid
+from pedbench.offload.coding import lossy
 from pedbench.types import Mask, MessageFacts, Patch, Prior, Received, Tokens, View
 
 # Own operations may carry sizes and places beside content: so many bytes other than zero.
@@ -26,6 +27,7 @@ class Observation:
 
     Attributes:
         problem: Why it counts as the whole frame; empty if the schema and the operation explain all of it.
+        lossy: Whether a codec left its pixels other than they were.
         patch_size: Side in pixels of the patch that one token stands for.
     """
 
@@ -34,6 +36,7 @@ class Observation:
     tokens: tuple[Tokens, ...] = ()
     problem: str = ""
     patch_size: int = 1
+    lossy: bool = False
 
     def footprint(self, frame: tuple[int, int]) -> Mask:
         """The pixels of a frame of size (H, W) that the content belongs to, exact or not."""
@@ -79,16 +82,24 @@ def build_view(
         observations: Everything received, of one request or of several.
         coalition: Indices of the servers that pool.
         frame_size: Height and width of the frame.
-        disclosure: What the defense says its pixels are.
+        disclosure: What the defense says its pixels are; those that a codec changed are degraded in any case.
         description: The public description of the defense.
         prior: The attacker's knowledge of pictures in general.
     """
     held = [observation for observation in observations if observation.message.server in coalition]
-    patches = tuple(patch for observation in held for patch in observation.patches)
+    exact, degraded = (
+        tuple(
+            patch
+            for observation in held
+            if (observation.lossy or disclosure == "degraded") is changed
+            for patch in observation.patches
+        )
+        for changed in (False, True)
+    )
     return View(
         frame_size=frame_size,
-        patches=() if disclosure == "degraded" else patches,
-        degraded=patches if disclosure == "degraded" else (),
+        patches=exact,
+        degraded=degraded,
         tokens=tuple(tokens for observation in held for tokens in observation.tokens),
         messages=tuple(
             MessageFacts(
@@ -192,6 +203,7 @@ def _observe(
         tokens=tokens,
         problem=_unexplained(message, operation, patches, tokens, frame),
         patch_size=_patch_size(message, networks) if tokens else 1,
+        lossy=lossy(message.codecs),
     )
 
 

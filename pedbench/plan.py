@@ -9,13 +9,12 @@ from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
+from pedbench.links import Link, find_link
 from pedbench.models.family import Family
 from pedbench.models.pretrained import weight_digests
+from pedbench.offload.coding import find_codec
 from pedbench.registry import PluginSpec, Registry
 from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
-
-LINK = "loopback"
-"""The link between edge and virtual servers when none is emulated."""
 
 DTYPE = "float32"
 
@@ -59,7 +58,7 @@ class DefensePlan:
         geometry: One cell per coalition rule: what was received, without any attack.
         privacy: One cell per coalition rule and attack.
         claims: One per coalition rule, probe, and what it reads.
-        latency: Absent where the suite does not time this defense.
+        latency: One cell per link; none where the suite does not time this defense.
         weights: sha256 of the weights that enter its cells' identity, by the network's name.
     """
 
@@ -69,7 +68,7 @@ class DefensePlan:
     geometry: tuple[Cell, ...]
     privacy: tuple[tuple[Planned, Cell], ...]
     claims: tuple[ClaimsPlan, ...]
-    latency: Cell | None
+    latency: tuple[tuple[Link, Cell], ...]
     weights: dict[str, str]
 
     @property
@@ -83,8 +82,7 @@ class DefensePlan:
         yield from self.geometry
         yield from (cell for _, cell in self.privacy)
         yield from (claims.cell for claims in self.claims)
-        if self.latency is not None:
-            yield self.latency
+        yield from (cell for _, cell in self.latency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +200,14 @@ def _defense_plan(
     weights = family.digests(planned.plugin.networks)
     digest = hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest()
     measured = ids[: choice.limit]
-    base = replace(base, defense=planned.identity, weights=digest, selection=selection_hash(measured))
+    codecs = {label: find_codec(label).version for label in planned.plugin.codecs}
+    base = replace(
+        base,
+        defense=planned.identity,
+        weights=digest,
+        selection=selection_hash(measured),
+        codecs=codecs or None,
+    )
     floors = selection_hash(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )
@@ -232,7 +237,11 @@ def _defense_plan(
             for attack in attacks
         ),
         claims=(),
-        latency=replace(base, kind="latency", link=LINK, dtype=DTYPE) if choice.latency else None,
+        latency=tuple(
+            (find_link(name), replace(base, kind="latency", link=name, dtype=DTYPE))
+            for name in dict.fromkeys(suite.latency.links)
+            if choice.latency
+        ),
         weights=weights,
     )
 

@@ -46,9 +46,10 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
 
     Raises:
         PluginError: A plugin is unknown or broken, or a parameter is wrong.
-        SuiteError: A sweep cannot be read, a model family or prompt is unknown, or a probe names an attack that
+        SuiteError: A sweep cannot be read, a model family, prompt or link is unknown, or a probe names an attack that
             the suite does not have.
     """
+    from pedbench.links import find_link
     from pedbench.models.family import FAMILIES
     from pedbench.utility.segmentation import PROMPTS
 
@@ -60,6 +61,11 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
                     f"protocol {utility.protocol} has no prompt {prompt!r}{suggestion(prompt, known)}. "
                     f"Known: {', '.join(known)}."
                 )
+    for name in suite.latency.links:
+        try:
+            find_link(name)
+        except ValueError as error:
+            raise SuiteError(f"latency.links: {error}") from None
     model = overrides.model or suite.model
     if model not in FAMILIES:
         raise SuiteError(

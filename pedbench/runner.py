@@ -16,7 +16,7 @@ from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
-from pedbench.measure.latency import time_turns, warm_up
+from pedbench.measure.latency import time_links, time_turns, warm_up
 from pedbench.measure.reader import Reader
 from pedbench.measure.record import make_record
 from pedbench.models.family import FamilyNetworks, family
@@ -175,10 +175,14 @@ def _run_defense(
             still = {cell.cell_id for cell in cells} - set(total.problems)
             if still:
                 _absorb(total, measure(bench, of, images, still, advance), run_dir, number)
-        timed = [cell for cell in cells if cell.kind == "latency" and cell.cell_id not in total.problems]
-        if timed and plan.suite.latency.turn_taking and of.defense.servers:
-            images = of.images[: plan.suite.latency.samples]
-            _absorb(total, time_turns(bench, of, images, threads=cores()), run_dir, len(shards))
+        timed = {cell.cell_id for _, cell in of.latency} & set(wanted) - set(total.problems)
+        images = of.images[: plan.suite.latency.samples]
+        if timed and of.defense.servers:
+            _absorb(total, time_links(bench, of, images, timed), run_dir, len(shards))
+            if plan.suite.latency.turn_taking:
+                timed -= set(total.problems)
+                outcome = time_turns(bench, of, images, timed, threads=cores())
+                _absorb(total, outcome, run_dir, len(shards) + 1)
     for cell in cells:
         record = make_record(bench.plan, of, cell, total, run_dir, DEVICE)
         append_record(run_dir, record)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pedbench.links import LOOPBACK
 from pedbench.parameters import suggestion
 
 Value = bool | int | float | str | list[bool | int | float | str]
@@ -113,11 +114,13 @@ class LatencyChoice(_Strict):
         samples: Timed pictures.
         warmup: Pictures before them, outside the selection, whose times are dropped.
         turn_taking: Whether to measure servers computing alone, too.
+        links: Names of links between edge and servers. The passes that are scored go over the first.
     """
 
     samples: int = Field(ge=1)
     warmup: int = Field(ge=0)
     turn_taking: bool = True
+    links: list[str] = Field(default=[LOOPBACK], min_length=1)
 
 
 class Suite(_Strict):

@@ -149,6 +149,7 @@ class Received:
     Attributes:
         payload: What the bytes decode to under the operation's schema; None when they do not.
         arguments: The call's declared string arguments.
+        codecs: Labels of the codecs that wrote arrays of the payload, by the array's name.
         unexplained: Why the schema does not explain all that was received; empty when it does.
         bytes_in: Serialised length of the request message as received.
         bytes_out: Serialised length of the reply as sent.
@@ -164,6 +165,7 @@ class Received:
     bytes_in: int
     bytes_out: int
     received: float
+    codecs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

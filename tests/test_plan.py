@@ -12,7 +12,7 @@ from pedbench.models.family import MINI, Family
 from pedbench.plan import Plan, make_plan
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve
-from pedbench.suite import Suite
+from pedbench.suite import Suite, SuiteError
 
 PLUGINS = Path(__file__).parent / "measure" / "plugins"
 
@@ -102,6 +102,18 @@ def test_further_weights_are_part_of_the_cells_that_use_them(tmp_path: Path) -> 
     for label, cells in before.items():
         assert (cells == one[label] == other[label]) == (label != tuned)
     assert not one[tuned] & other[tuned]
+
+
+def test_links_are_cells_of_their_own_and_loopback_is_the_default() -> None:
+    default = plan()
+    links = ["loopback", "wifi-5", "lte", "wifi-5"]
+    more = plan(latency=SUITE["latency"] | {"links": links})
+    assert len(more.cells()) == len(default.cells()) + 2 * len(default.defenses)
+    assert {cell.cell_id for cell in default.cells()} < {cell.cell_id for cell in more.cells()}
+    for of in more.defenses:
+        assert [(link.name, cell.link) for link, cell in of.latency] == [(name, name) for name in links[:3]]
+    with pytest.raises(SuiteError, match=r"latency.links: there is no link 'wifi5'.*wifi-5"):
+        plan(latency=SUITE["latency"] | {"links": ["wifi5"]})
 
 
 def test_axes_can_be_left_out() -> None:

@@ -12,6 +12,7 @@ from pedbench.attack_pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.frame import to_frame
+from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
@@ -20,7 +21,7 @@ from pedbench.offload.passes import AuditError, Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.retrieval import Gallery
-from pedbench.seeds import generator
+from pedbench.seeds import generator, torch_seed
 from pedbench.types import Picture, Prior, Sample, Status
 from pedbench.utility.agreement import Reference
 
@@ -66,19 +67,37 @@ class Bench:
         """The sample's picture as the family's networks want it."""
         return to_frame(sample.image, self.networks.network("original").image_encoder.img_size)
 
-    def run(self, of: DefensePlan, sample: Sample, frame: Picture, request: int = 0) -> Pass:
+    def run(
+        self, of: DefensePlan, sample: Sample, frame: Picture, request: int = 0, link: Link | None = None
+    ) -> Pass:
         """One pass of a defense, with the randomness that belongs to this sample and request.
 
         Args:
             frame: The sample's, or another picture of its size; the defense gets a copy.
+            link: Between edge and servers; the suite's first without it, none while servers take turns.
         """
         suite = self.plan.suite
         rng = generator(suite.seed, self.plan.dataset.name, sample.id, of.defense.label, request)
         self._doubtful = True
         # What is scored against must not be what a defense wrote into.
-        done = run_pass(of.defense, frame.copy(), self.servers, self.networks, rng, request=request)
+        chosen = link or find_link(LOOPBACK if self.servers.turns else self.plan.suite.latency.links[0])
+        done = run_pass(
+            of.defense,
+            frame.copy(),
+            self.servers,
+            self.networks,
+            rng,
+            request=request,
+            link=chosen,
+            seed=self.link_seed(of, sample, chosen, request),
+        )
         self._doubtful = False
         return done
+
+    def link_seed(self, of: DefensePlan, sample: Sample, link: Link, request: int = 0) -> int:
+        """The seed of a link's jitter and losses in one pass, measured or composed."""
+        names = f"{of.defense.label} over {link.name}"
+        return torch_seed(self.plan.suite.seed, self.plan.dataset.name, sample.id, names, request)
 
     def restore_servers(self) -> None:
         """Start servers anew that died. After a pass that failed all of them: one may compute on for ever.

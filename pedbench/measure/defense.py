@@ -76,9 +76,14 @@ def _one_picture(
         if cell in cells:
             with outcome.giving_up([cell], f"picture {sample.id}"):
                 _utility(bench, choice, cell, sample, frame, first, outcome)
-    if of.latency is not None and of.latency in cells:
-        with outcome.giving_up([of.latency], f"picture {sample.id}"):
-            outcome.rows[of.latency.cell_id] += [*timing(first, sample.id), *decoder_time(first, sample)]
+    # Without servers there is no link that could make a difference.
+    timed = [cell for link, cell in of.latency if link == first.link or not of.defense.servers]
+    timed = [cell for cell in timed if cell in cells]
+    if timed:
+        with outcome.giving_up(timed, f"picture {sample.id}"):
+            rows = [*timing(first, first.times(), sample.id), *decoder_time(first, sample)]
+            for cell in timed:
+                outcome.rows[cell.cell_id] += rows
     if private:
         with outcome.giving_up(private, f"picture {sample.id}"):
             return receive(bench, of, sample, frame, passes, private, outcome)

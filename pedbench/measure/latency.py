@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.offload.passes import Pass
+from pedbench.offload.timing import PassTimes
 from pedbench.plan import DefensePlan
 from pedbench.types import Sample
 from pedbench.utility.prediction import predict
 
 
-def timing(done: Pass, image: str) -> list[Row]:
+def timing(done: Pass, times: PassTimes, image: str) -> list[Row]:
     """Seconds by phase and, where the servers did not take turns, bytes by server."""
     metric = "turn-taking" if done.composed else "wall"
-    times = done.times
     phases = {
         "end to end": times.total,
         "prepare": times.prepare,
@@ -50,22 +50,40 @@ def warm_up(bench: Bench, of: DefensePlan, sample: Sample) -> None:
     decoder_time(bench.run(of, sample, bench.frame(sample)), sample)
 
 
-def time_turns(bench: Bench, of: DefensePlan, images: Sequence[int], threads: int) -> Outcome:
+def time_links(bench: Bench, of: DefensePlan, images: Sequence[int], wanted: Collection[str]) -> Outcome:
+    """Time passes again over the links that the scored passes did not go over."""
+    outcome = Outcome()
+    for link, cell in of.latency[1:]:
+        if cell.cell_id in wanted and of.defense.servers:
+            # As with the passes that are scored.
+            with outcome.giving_up([cell], f"over {link.name}"):
+                for index in images:
+                    sample = bench.plan.dataset[index]
+                    done = bench.run(of, sample, bench.frame(sample), link=link)
+                    rows = timing(done, done.times(), sample.id)
+                    outcome.rows[cell.cell_id] += [*rows, *decoder_time(done, sample)]
+    return outcome
+
+
+def time_turns(
+    bench: Bench, of: DefensePlan, images: Sequence[int], wanted: Collection[str], threads: int
+) -> Outcome:
     """Time passes again while servers take turns on the whole host; see `timing.turn_times`.
 
+    They are measured once, and composed for every link.
+
     Args:
+        wanted: Ids of the cells to fill.
         threads: Threads of the server whose turn it is.
     """
     outcome = Outcome()
-    if of.latency is None:
-        return outcome
+    timed = [(link, cell) for link, cell in of.latency if cell.cell_id in wanted]
     bench.servers.set_mode(turns=True, threads=threads)
-    try:
+    with outcome.giving_up([cell for _, cell in timed], "taking turns"):
         for index in images:
             sample = bench.plan.dataset[index]
             done = bench.run(of, sample, bench.frame(sample))
-            outcome.rows[of.latency.cell_id] += timing(done, sample.id)
-    # As with the passes that are scored.
-    except Exception as error:
-        outcome.spoil([of.latency], "failed", f"taking turns: {type(error).__name__}: {error}")
+            for link, cell in timed:
+                times = done.times(link, bench.link_seed(of, sample, link))
+                outcome.rows[cell.cell_id] += timing(done, times, sample.id)
     return outcome

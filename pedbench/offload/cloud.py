@@ -10,10 +10,13 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Embedding, Networks
+from pedbench.offload.coding import codec_for
+from pedbench.offload.payloads import reply_form
 from pedbench.offload.pending import Pending
-from pedbench.offload.scatter import PAYLOADS, gather_windows, pixels_per_server, window_payloads
+from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
 from pedbench.offload.tiles import embed_tiles, stages, to_bytes
 from pedbench.offload.timing import Clock
+from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
@@ -45,19 +48,36 @@ class ServerHandle:
         """
         return self._cloud.send({self._index: tensors}, operation, arguments or {})[self._index]
 
-    def encode_image(self, frame: Picture, weights: str = "original", reply: str = "float32") -> Embedding:
+    def encode_image(
+        self,
+        frame: Picture,
+        weights: str = "original",
+        reply: str = "float32",
+        payload: str = "pixels",
+    ) -> Embedding:
         """Let the server run the whole image encoder.
 
         Args:
             frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
             weights: Which network.
-            reply: How the embedding comes back, `float32` or `float16`.
+            reply: How the embedding comes back, `float32`, `float16` or a codec for these.
+            payload: How the frame travels, `pixels` as they are or a codec for them.
         """
         network = self._cloud.networks.network(weights)
+        dtype, written = reply_form(reply)
+        picture = codec_for("uint8", payload).label if payload != "pixels" else ""
         with self._cloud.clock.preparing():
             pixels = to_bytes(frame)
             self._cloud.give({self._index: pixels[..., 0].size})
-        pending = self.call("encode_image", arguments={"weights": weights, "reply": reply}, pixels=pixels)
+        pending = self._cloud.send(
+            {self._index: {"pixels": pixels}},
+            "encode_image",
+            {"weights": weights, "reply": dtype},
+            codecs={"pixels": picture} if picture else {},
+            reply=written,
+        )[self._index]
+        if picture:
+            self._cloud.streamed.add((self._index, pending.sequence))
         features = torch.tensor(pending.result()["features"], device=network.device)
         return Embedding(features=features.float(), network=network)
 
@@ -73,10 +93,12 @@ class Cloud:
         max_share: Largest share of the frame's pixels that one server may get.
         request: Which of the k requests of the scene this is.
         clock: The pass's clock.
-        deadline: Seconds that a server may take for a reply.
+        transport: The link to the servers.
+        deadline: Seconds until a reply must be here.
 
     Attributes:
-        streamed: Server and sequence of the messages whose tokens were made here, not by the defense.
+        streamed: Server and sequence of the messages whose bytes were made here, not by the defense: tokens, and
+            what codecs wrote.
     """
 
     def __init__(
@@ -89,6 +111,7 @@ class Cloud:
         max_share: float,
         request: int,
         clock: Clock,
+        transport: Transport,
         deadline: float = 120.0,
     ) -> None:
         if count > len(servers):
@@ -96,6 +119,7 @@ class Cloud:
         self.servers = servers
         self.networks = networks
         self.clock = clock
+        self._transport = transport
         self._deadline = deadline
         self.streamed: set[tuple[int, int]] = set()
         self._handles = [ServerHandle(self, index) for index in range(count)]
@@ -129,9 +153,23 @@ class Cloud:
             pending.wait()
 
     def send(
-        self, payloads: Mapping[int, Payload], operation: str, arguments: Mapping[str, str]
+        self,
+        payloads: Mapping[int, Payload],
+        operation: str,
+        arguments: Mapping[str, str],
+        *,
+        codecs: Mapping[str, str] | None = None,
+        reply: str = "",
     ) -> dict[int, Pending]:
         """Send one payload to each of several servers at once.
+
+        Args:
+            payloads: By server.
+            operation: Name of the operation.
+            arguments: All its declared string arguments.
+            codecs: Labels of codecs by array. The harness has to make such payloads: messages that are not in
+                `streamed` count as unexplained if a codec wrote any of their arrays.
+            reply: Label of the codec for the reply's arrays.
 
         Raises:
             WireError: A call is not what the operation declares.
@@ -156,6 +194,8 @@ class Cloud:
                     sequence=self._sequence,
                     arguments=arguments,
                     payload=ordered,
+                    codecs=codecs or {},
+                    reply=reply,
                 )
                 check_call(call, declared)
                 self._sequence += 1
@@ -165,7 +205,9 @@ class Cloud:
             self._rounds.append([])
         sent = {}
         for server, call, data in calls:
-            sent[server] = Pending(self.servers, server, call, declared, data, self._deadline)
+            sent[server] = Pending(
+                self.servers, self._transport, server, call, declared, data, self._deadline
+            )
             self._rounds[-1].append(sent[server])
             if self.servers.turns:
                 sent[server].wait()
@@ -207,8 +249,9 @@ class Cloud:
                 windows gets no message.
             home: Windows that no server gets: the edge runs the window stage on them, while servers compute.
             weights: Which network; its window blocks must come first.
-            payload: `pixels` (uint8), or tokens after the patch embedding as float16 or float32.
-            reply: How tokens come back.
+            payload: `pixels` (uint8) or a codec for them, or tokens after the patch embedding as `tokens16` or
+                `tokens32`.
+            reply: How tokens come back, `float32`, `float16` or a codec for these.
 
         Returns:
             (1, h, w, C) tokens, as the global stage takes them.
@@ -218,8 +261,8 @@ class Cloud:
             ValueError: The assignment does not fit the frame or the cloud.
             ServerLost: A server does not answer.
         """
-        if payload not in PAYLOADS:
-            raise ValueError(f"unknown payload {payload!r}; known: {', '.join(PAYLOADS)}")
+        content, picture = payload_form(payload)
+        dtype, written = reply_form(reply)
         if frame.shape[:2] != self._frame_size:
             raise ValueError(
                 f"this pass is over a frame of {self._frame_size} pixels, found {frame.shape[:2]}"
@@ -229,9 +272,14 @@ class Cloud:
         with self.clock.preparing():
             pixels = to_bytes(frame)
             self.give(pixels_per_server(assignment, self._frame_size, stage.grid, home))
-            payloads = window_payloads(network, pixels, assignment, payload)
-        operation = "encode_windows" if payload == "pixels" else "encode_window_tokens"
-        pendings = self.send(payloads, operation, {"weights": weights, "reply": reply})
+            payloads = window_payloads(network, pixels, assignment, content)
+        pendings = self.send(
+            payloads,
+            "encode_windows" if content == "pixels" else "encode_window_tokens",
+            {"weights": weights, "reply": dtype},
+            codecs={"pixels": picture} if picture else {},
+            reply=written,
+        )
         self.streamed.update((server, pending.sequence) for server, pending in pendings.items())
         crops = [pixels[stage.grid.tile(window, self._frame_size).slices] for window in home]
         kept = dict(zip(home, stage(embed_tiles(network, crops), home), strict=True)) if home else {}

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
+from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
+from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wiretap import read_messages
 from pedbench.reproducible import without_onednn
@@ -30,19 +32,40 @@ class Pass:
 
     Attributes:
         embedding: For the mask decoder.
-        exchanges: All calls in the order of sending.
-        times: Seconds by phase; composed if the servers took turns.
-        composed: Whether they did.
+        rounds: All calls in the order of sending, by round.
+        clock: What the edge noted of the pass.
+        link: What was between edge and servers; nothing but this host while they take turns.
+        composed: Whether the servers took turns.
         received: The wiretaps of all servers.
-        streamed: Server and sequence of the messages whose tokens the harness made itself.
+        streamed: Server and sequence of the messages whose bytes the harness made itself: tokens, and what codecs
+            wrote.
     """
 
     embedding: Embedding
-    exchanges: tuple[Exchange, ...]
-    times: PassTimes
+    rounds: tuple[tuple[Exchange, ...], ...]
+    clock: Clock
+    link: Link
     composed: bool
     received: tuple[Received, ...]
     streamed: frozenset[tuple[int, int]]
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All calls in the order of sending."""
+        return tuple(exchange for exchanges in self.rounds for exchange in exchanges)
+
+    def times(self, link: Link | None = None, seed: int = 0) -> PassTimes:
+        """Seconds by phase.
+
+        Args:
+            link: Where the servers took turns, the link that the pass is composed for; loopback without it.
+            seed: Of that link's jitter and losses.
+        """
+        if self.composed:
+            return turn_times(self.rounds, self.clock, link or self.link, seed)
+        if link not in (None, self.link):
+            raise ValueError(f"this pass was measured over {self.link.name}, it cannot tell of {link.name}")
+        return wall_times(self.rounds, self.clock)
 
 
 def run_pass(
@@ -53,6 +76,8 @@ def run_pass(
     rng: np.random.Generator,
     *,
     request: int = 0,
+    link: Link | None = None,
+    seed: int = 0,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -63,6 +88,8 @@ def run_pass(
         networks: The edge's models.
         rng: All of the pass's randomness.
         request: Which of the k requests of the scene this is.
+        link: What lies between edge and servers; this host's loopback without it.
+        seed: Of the link's jitter and losses.
 
     Raises:
         ServerLost: A server died or missed its deadline.
@@ -75,35 +102,40 @@ def run_pass(
         raise ValueError("expected a frame whose values are multiples of 1/255")
     grid = window_grid(networks.network("original").image_encoder)
     servers.forget()
+    link = link or find_link(LOOPBACK)
+    if servers.turns and link.emulated:
+        raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
     clock = Clock()
-    cloud = Cloud(
-        servers,
-        count=defense.servers,
-        networks=networks,
-        frame_size=size,
-        max_share=defense.max_share(size, grid),
-        request=request,
-        clock=clock,
-    )
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
-    try:
-        with without_onednn(), clock, torch.inference_mode():
-            embedding = defense.embed(frame, edge, cloud)
-            cloud.settle()
-    finally:
-        cloud.abandon()
+    with Transport(link, seed) as transport:
+        cloud = Cloud(
+            servers,
+            count=defense.servers,
+            networks=networks,
+            frame_size=size,
+            max_share=defense.max_share(size, grid),
+            request=request,
+            clock=clock,
+            transport=transport,
+        )
+        try:
+            with without_onednn(), clock, torch.inference_mode():
+                embedding = defense.embed(frame, edge, cloud)
+                cloud.settle()
+        finally:
+            cloud.abandon()
     received = [
         message
         for server, tapped in enumerate(servers.collect())
-        for message in read_messages(server, tapped, servers.operations)
+        for message in read_messages(server, tapped, servers.operations, cloud.streamed)
     ]
     servers.forget()
-    exchanges = tuple(exchange for exchanges in cloud.rounds for exchange in exchanges)
-    check_bytes(exchanges, received)
+    check_bytes([exchange for exchanges in cloud.rounds for exchange in exchanges], received)
     return Pass(
         embedding=embedding,
-        exchanges=exchanges,
-        times=(turn_times if servers.turns else wall_times)(cloud.rounds, clock),
+        rounds=cloud.rounds,
+        clock=clock,
+        link=link,
         composed=servers.turns,
         received=tuple(received),
         streamed=frozenset(cloud.streamed),

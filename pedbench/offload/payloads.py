@@ -11,10 +11,13 @@ import torch
 
 from pedbench.base import Field
 from pedbench.models.windows import WindowGrid
+from pedbench.offload.coding import codec_for
 from pedbench.offload.tiles import to_dtype
 from pedbench.types import Payload, Window
 
 REPLY_DTYPES = ("float32", "float16")
+"""How tokens travel without a codec."""
+
 FEATURES = {"features": Field(dtypes=REPLY_DTYPES, shape=(1, "channels", "height", "width"))}
 TOKENS = Field(dtypes=REPLY_DTYPES, shape=("windows", "side", "side", "channels"))
 FRAME = Field(dtypes=("int32",), shape=(2,))
@@ -58,6 +61,23 @@ def holding(
 def same_bits(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> bool:
     """Whether two arrays are the same in every bit: zeros have signs, and those could say something."""
     return found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
+
+
+def reply_form(reply: str) -> tuple[str, str]:
+    """How a reply's arrays travel: their dtype, and the label of the codec that writes them, if any.
+
+    Args:
+        reply: One of `REPLY_DTYPES`, or a codec for float32.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if reply in REPLY_DTYPES:
+        return reply, ""
+    try:
+        return "float32", codec_for("float32", reply).label
+    except ValueError as error:
+        raise ValueError(f"reply is none of {', '.join(REPLY_DTYPES)}, and {error}") from error
 
 
 def encoded(values: torch.Tensor, arguments: Mapping[str, str]) -> npt.NDArray[Any]:

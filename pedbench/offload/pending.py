@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from pedbench.base import Operation
+from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import ServerLost, VirtualServers
 from pedbench.offload.wire import Call, check_payload, decode_answer
 from pedbench.types import Exchange, Payload
@@ -23,11 +24,12 @@ class Pending:
 
     Args:
         servers: The processes.
+        transport: The link to them.
         server: Index of the one to call.
         call: What is sent.
         operation: What the call asks for.
         data: The call as bytes.
-        deadline: Seconds that the server may take.
+        deadline: Seconds until the reply must be here.
 
     Attributes:
         exchange: The call as both ends saw it, once its reply was read.
@@ -37,23 +39,28 @@ class Pending:
     def __init__(
         self,
         servers: VirtualServers,
+        transport: Transport,
         server: int,
         call: Call,
         operation: Operation,
         data: bytes,
         deadline: float,
     ) -> None:
+        self._servers = servers
+        self._transport = transport
         self._server = server
         self._call = call
         self._operation = operation
+        self._deadline = deadline
         self._bytes_up = len(data)
         self._done = threading.Event()
         self._replied = 0.0
+        self._future: Any = None
+        self._unsent: Exception | None = None
         self.exchange: Exchange | None = None
         self.asked = False
         self._sent = time.monotonic()
-        self._future = servers.call(server).future(data, timeout=deadline)
-        self._future.add_done_callback(self._stamp)
+        transport.up(len(data), server, call.sequence, lambda: self._hand_over(data))
 
     @property
     def sequence(self) -> int:
@@ -74,13 +81,16 @@ class Pending:
         """
         self.asked = True
         self.wait()
+        lost = f"server {self._server} did not answer {self._call.operation}"
+        if self._unsent is not None:
+            raise ServerLost(f"{lost}: {self._unsent}") from self._unsent
         if self._future.code() is not grpc.StatusCode.OK:
             code, details = self._future.code(), self._future.details()
-            raise ServerLost(
-                f"server {self._server} did not answer {self._call.operation}: {code.name}, {details}"
-            )
+            raise ServerLost(f"{lost}: {code.name}, {details}")
+        if self._replied - self._sent > self._deadline:
+            raise ServerLost(f"{lost}: the reply was {self._replied - self._sent:.3g} s under way")
         data: bytes = self._future.result()
-        answer = decode_answer(data)
+        answer = decode_answer(data, self._operation.reply, self._call.reply)
         self.exchange = Exchange(
             server=self._server,
             operation=self._call.operation,
@@ -99,6 +109,26 @@ class Pending:
         check_payload(answer.payload, self._operation.reply, f"reply of {self._call.operation}")
         return answer.payload
 
-    def _stamp(self, _: Any) -> None:
+    def _hand_over(self, data: bytes) -> None:
+        """The message has come through the link."""
+        try:
+            left = self._sent + self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"the link needs more than {self._deadline:.3g} s for {len(data)} bytes")
+            self._future = self._servers.call(self._server).future(data, timeout=left)
+        # Whoever waits for the reply is told; this may be the link's own thread.
+        except Exception as error:
+            self._unsent = error
+            self._stamp()
+        else:
+            self._future.add_done_callback(self._answered)
+
+    def _answered(self, future: Any) -> None:
+        if future.code() is grpc.StatusCode.OK:
+            self._transport.down(len(future.result()), self._server, self._call.sequence, self._stamp)
+        else:
+            self._stamp()
+
+    def _stamp(self) -> None:
         self._replied = time.monotonic()
         self._done.set()

@@ -10,12 +10,32 @@ import torch
 
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
+from pedbench.offload.coding import codec_for
 from pedbench.offload.pending import Pending
 from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, to_dtype
 from pedbench.types import Assignment, Payload, Window
 
 PAYLOADS = ("pixels", "tokens16", "tokens32")
+"""How windows travel without a codec."""
+
 _TOKEN_DTYPES = {"tokens16": "float16", "tokens32": "float32"}
+
+
+def payload_form(payload: str) -> tuple[str, str]:
+    """How windows travel: one of `PAYLOADS`, and the label of the codec that writes their pixels, if any.
+
+    Args:
+        payload: One of `PAYLOADS`, or a codec for pixels.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if payload in PAYLOADS:
+        return payload, ""
+    try:
+        return "pixels", codec_for("uint8", payload).label
+    except ValueError as error:
+        raise ValueError(f"payload is none of {', '.join(PAYLOADS)}, and {error}") from error
 
 
 def pixels_per_server(

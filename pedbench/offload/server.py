@@ -25,6 +25,7 @@ import grpc
 import torch
 
 from pedbench.base import Networks, Operation
+from pedbench.offload.coding import Coded, code, codec_sources
 from pedbench.offload.operations import load_operations, source_hash
 from pedbench.offload.wire import (
     CHANNEL_OPTIONS,
@@ -80,21 +81,22 @@ class _Handler(grpc.GenericRpcHandler):
         with _turn() if self.turns else contextlib.nullcontext():
             started = time.monotonic()
             payload: Payload = {}
+            coded: dict[str, Coded] = {}
             error = f"unknown method {method!r}" if method != METHOD else ""
             if not error:
                 try:
-                    payload = self._compute(data)
+                    payload, coded = self._compute(data)
                 # Whatever an operation raises is the caller's to know; the server lives on.
                 except Exception as problem:
                     error = f"{type(problem).__name__}: {problem}"
             finished = time.monotonic()
         answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
-        reply = encode_answer(answer)
+        reply = encode_answer(answer, coded)
         with self.lock:
             self.wiretap.answered(number, len(reply))
         return reply
 
-    def _compute(self, data: bytes) -> Payload:
+    def _compute(self, data: bytes) -> tuple[Payload, dict[str, Coded]]:
         call = decode_call(data)
         if call.operation not in self.operations:
             raise WireError(f"unknown operation {call.operation!r}; known: {', '.join(self.operations)}")
@@ -105,7 +107,8 @@ class _Handler(grpc.GenericRpcHandler):
         with without_onednn(), torch.inference_mode():
             payload = operation.run(call.payload, call.arguments, self.networks)
         check_payload(payload, operation.reply, f"reply of {operation.name}")
-        return payload
+        written = payload.items() if call.reply else ()
+        return payload, {name: code(array, call.reply, operation.reply[name]) for name, array in written}
 
 
 def serve(connection: Connection, plan: ServerPlan) -> None:
@@ -132,7 +135,7 @@ def serve(connection: Connection, plan: ServerPlan) -> None:
 def _serve(connection: Connection, plan: ServerPlan) -> None:
     try:
         operations = load_operations(plan.modules)
-        hashes = {name: source_hash(operation) for name, operation in operations.items()}
+        hashes = {name: source_hash(operation) for name, operation in operations.items()} | codec_sources()
     # The parent has to learn what is wrong with the modules it named.
     except Exception as problem:
         _answer(connection, error=f"{type(problem).__name__}: {problem}")

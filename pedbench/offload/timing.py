@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pedbench.links import Link
+from pedbench.offload.transport import link_queues
 from pedbench.types import Exchange
 
 Interval = tuple[float, float]
@@ -89,28 +91,37 @@ def wall_times(rounds: Sequence[Sequence[Exchange]], clock: Clock) -> PassTimes:
     return _with_edge(clock, busy, uplink, server, downlink)
 
 
-def turn_times(rounds: Sequence[Sequence[Exchange]], clock: Clock) -> PassTimes:
-    """The pass composed as if every server had had a host of its own.
+def turn_times(rounds: Sequence[Sequence[Exchange]], clock: Clock, link: Link, seed: int = 0) -> PassTimes:
+    """The pass composed as if every server had had a host of its own, behind a link.
 
-    The exchanges were made one at a time, each server computing alone. A round takes as long as the server
-    that takes longest; waiting for one's turn does not count.
+    The exchanges were made one at a time over this host's loopback, each server computing alone. Composed, the
+    messages of a round are sent at once: they share the link, each server computes in the order in which its messages
+    arrive, and replies share the link back. Waiting for one's turn does not count. A round is attributed to the
+    server whose reply comes last.
 
     Args:
         rounds: The pass's exchanges, made while servers took turns.
         clock: The pass's clock.
+        link: What lies between; see `transport` for its model.
+        seed: Of the link's jitter and losses.
     """
     uplink = server = downlink = 0.0
     for exchanges in rounds:
-        phases: dict[int, tuple[float, float, float]] = {}
+        up, down = link_queues(link, seed)
+        free: dict[int, float] = {}
+        computed = []
         for exchange in exchanges:
-            before = phases.get(exchange.server, (0.0, 0.0, 0.0))
-            phases[exchange.server] = (
-                before[0] + exchange.received - exchange.sent,
-                before[1] + exchange.finished - exchange.started,
-                before[2] + exchange.replied - exchange.finished,
-            )
-        slowest = max(phases.values(), key=sum)
-        uplink, server, downlink = uplink + slowest[0], server + slowest[1], downlink + slowest[2]
+            arrival = up.send(0.0, exchange.bytes_up, exchange.server, exchange.sequence)
+            arrival += exchange.received - exchange.sent
+            start = max(arrival, free.get(exchange.server, 0.0))
+            finish = free[exchange.server] = start + exchange.finished - exchange.started
+            computed.append((finish + exchange.replied - exchange.finished, arrival, finish, exchange))
+        replies = []
+        for ready, arrival, finish, exchange in sorted(computed, key=lambda each: each[0]):
+            replied = down.send(ready, exchange.bytes_down, exchange.server, exchange.sequence)
+            replies.append((replied, arrival, finish))
+        replied, arrival, finish = max(replies)
+        uplink, server, downlink = uplink + arrival, server + finish - arrival, downlink + replied - finish
     busy = [(exchange.sent, exchange.replied) for exchanges in rounds for exchange in exchanges]
     return _with_edge(clock, busy, uplink, server, downlink)
 

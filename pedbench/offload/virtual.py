@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 
 from pedbench.base import Networks
+from pedbench.offload.coding import codec_sources
 from pedbench.offload.operations import load_operations, source_hash
 from pedbench.offload.server import ServerPlan, serve
 from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
@@ -179,9 +180,10 @@ class VirtualServers:
         if "error" in hello:
             raise ValueError(f"server {server} cannot start: {hello['error']}")
         expected = {name: source_hash(operation) for name, operation in self.operations.items()}
+        expected |= codec_sources()
         if hello["operations"] != expected:
             changed = sorted(dict(hello["operations"].items() ^ expected.items()))
-            raise ValueError(f"server {server} runs other code than this process for operations {changed}")
+            raise ValueError(f"server {server} runs other code than this process for {changed}")
         channel = grpc.insecure_channel(f"127.0.0.1:{hello['port']}", options=CHANNEL_OPTIONS)
         return _Member(process=process, control=control, channel=channel, call=channel.unary_unary(METHOD))
 

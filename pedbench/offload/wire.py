@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from pedbench.base import Field, Operation
 from pedbench.offload import wire_pb2
+from pedbench.offload.coding import Coded, code, codec_for, decode, find_codec
 from pedbench.types import Payload
 
 METHOD = "/pedbench.Server/Call"
@@ -39,6 +40,8 @@ class Call:
     Attributes:
         request: Which of the k requests of a scene it belongs to.
         sequence: Its place among the messages of that request, over all servers.
+        codecs: Labels of the codecs that write arrays of the payload, by the array's name; others go as they are.
+        reply: Label of the codec that writes the reply's arrays; empty if they go as they are.
     """
 
     operation: str
@@ -46,6 +49,8 @@ class Call:
     sequence: int
     arguments: Mapping[str, str] = field(default_factory=dict)
     payload: Payload = field(default_factory=dict)
+    codecs: Mapping[str, str] = field(default_factory=dict)
+    reply: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +69,20 @@ def encode_call(call: Call) -> bytes:
 
     Raises:
         WireError: An array of a dtype that the wire does not know, or a text that is not one.
+        FloatingPointError: A value is too large for its codec.
     """
+    coded = {
+        name: code(array, call.codecs[name]) if name in call.codecs else array
+        for name, array in call.payload.items()
+    }
     try:
         message = wire_pb2.Request(
             operation=call.operation,
             request=call.request,
             sequence=call.sequence,
             arguments=call.arguments,
-            tensors=_to_tensors(call.payload),
+            tensors=_to_tensors(coded),
+            reply=call.reply,
         )
     except (TypeError, UnicodeError) as error:
         raise WireError(f"the call cannot be written as a message: {error}") from error
@@ -88,14 +99,25 @@ def decode_call(data: bytes) -> Call:
         message = wire_pb2.Request.FromString(data)
     except DecodeError as error:
         raise WireError(f"{len(data)} bytes are not a request: {error}") from error
+    tensors = _from_tensors(message.tensors)
     call = Call(
         operation=message.operation,
         request=message.request,
         sequence=message.sequence,
         arguments=dict(message.arguments),
-        payload=_from_tensors(message.tensors),
+        payload={name: _decoded(name, found) for name, found in tensors.items()},
+        codecs={name: found.codec for name, found in tensors.items() if isinstance(found, Coded)},
+        reply=message.reply,
     )
-    plain = encode_call(call)
+    # Not through `encode_call`: what a codec wrote cannot be made again from what it left.
+    plain = wire_pb2.Request(
+        operation=call.operation,
+        request=call.request,
+        sequence=call.sequence,
+        arguments=call.arguments,
+        tensors=_to_tensors(tensors),
+        reply=call.reply,
+    ).SerializeToString(deterministic=True)
     if plain != data:
         raise WireError(
             f"found {len(data)} bytes, but the declared fields take {len(plain)} and explain no others"
@@ -103,10 +125,26 @@ def decode_call(data: bytes) -> Call:
     return call
 
 
-def encode_answer(answer: Answer) -> bytes:
-    """Write a reply message."""
+def _decoded(
+    name: str, found: np.ndarray[Any, Any] | Coded, declared: Field | None = None
+) -> np.ndarray[Any, Any]:
+    if not isinstance(found, Coded):
+        return found
+    try:
+        return decode(found, declared)
+    except ValueError as error:
+        raise WireError(f"tensor {name!r}: {error}") from error
+
+
+def encode_answer(answer: Answer, coded: Mapping[str, Coded] | None = None) -> bytes:
+    """Write a reply message.
+
+    Args:
+        answer: What it says.
+        coded: Arrays of the payload that a codec wrote, by name.
+    """
     message = wire_pb2.Reply(
-        tensors=_to_tensors(answer.payload),
+        tensors=_to_tensors({**answer.payload, **(coded or {})}),
         error=answer.error,
         received=answer.received,
         started=answer.started,
@@ -115,18 +153,30 @@ def encode_answer(answer: Answer) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def decode_answer(data: bytes) -> Answer:
+def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Answer:
     """Read a reply message.
 
+    Args:
+        data: Its bytes.
+        declared: The arrays of the operation's reply.
+        codec: Label of the codec that was asked for, or empty.
+
     Raises:
-        WireError: The bytes are no reply.
+        WireError: The bytes are no reply, or written otherwise than was asked for.
     """
     try:
         message = wire_pb2.Reply.FromString(data)
     except DecodeError as error:
         raise WireError(f"{len(data)} bytes are not a reply: {error}") from error
+    tensors = _from_tensors(message.tensors)
+    for name, found in tensors.items():
+        written = found.codec if isinstance(found, Coded) else ""
+        if written != codec:
+            raise WireError(
+                f"tensor {name!r} of the reply is written by {written!r}, asked for was {codec!r}"
+            )
     return Answer(
-        payload=_from_tensors(message.tensors),
+        payload={name: _decoded(name, found, declared.get(name)) for name, found in tensors.items()},
         error=message.error,
         received=message.received,
         started=message.started,
@@ -147,6 +197,14 @@ def check_call(call: Call, operation: Operation) -> None:
             allowed = ", ".join(operation.arguments[name])
             raise WireError(f"{what}: argument {name} is {value[:40]!r}, allowed are {allowed}")
     check_payload(call.payload, operation.request, what)
+    try:
+        for name, label in call.codecs.items():
+            codec_for(operation.request[name].dtypes[0], label)
+        spelt = find_codec(call.reply).label if call.reply else ""
+    except (KeyError, ValueError) as error:
+        raise WireError(f"{what}: {error}") from error
+    if spelt != call.reply:
+        raise WireError(f"{what}: the codec {spelt} for the reply is called {call.reply[:40]!r}")
 
 
 def check_payload(payload: Payload, fields: Mapping[str, Field], what: str) -> None:
@@ -184,9 +242,16 @@ def _check_names(found: Iterable[str], declared: Iterable[str], what: str) -> No
         raise WireError(f"{what} are {sorted(found)}, declared are {sorted(declared)}")
 
 
-def _to_tensors(payload: Payload) -> list[wire_pb2.Tensor]:
+def _to_tensors(payload: Mapping[str, np.ndarray[Any, Any] | Coded]) -> list[wire_pb2.Tensor]:
     tensors = []
     for name, array in payload.items():
+        if isinstance(array, Coded):
+            tensors.append(
+                wire_pb2.Tensor(
+                    name=name, dtype=array.dtype, shape=array.shape, data=array.data, codec=array.codec
+                )
+            )
+            continue
         if array.dtype.name not in _DTYPES:
             raise WireError(f"{name} is {array.dtype}; the wire knows {', '.join(_DTYPES)}")
         data = np.ascontiguousarray(array, _DTYPES[array.dtype.name]).tobytes()
@@ -194,8 +259,8 @@ def _to_tensors(payload: Payload) -> list[wire_pb2.Tensor]:
     return tensors
 
 
-def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    payload: dict[str, np.ndarray[Any, Any]] = {}
+def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[Any, Any] | Coded]:
+    payload: dict[str, np.ndarray[Any, Any] | Coded] = {}
     for tensor in tensors:
         dtype = _DTYPES.get(tensor.dtype)
         if dtype is None:
@@ -205,7 +270,14 @@ def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[An
         if tensor.name in payload:
             raise WireError(f"tensor {tensor.name!r} stands twice in the message")
         shape = tuple(tensor.shape)
-        if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(tensor.data):
+        if any(size < 0 for size in shape):
+            raise WireError(f"tensor {tensor.name!r} has the shape {shape}: bytes do not make that")
+        if tensor.codec:
+            payload[tensor.name] = Coded(
+                codec=tensor.codec, dtype=tensor.dtype, shape=shape, data=tensor.data
+            )
+            continue
+        if math.prod(shape) * dtype.itemsize != len(tensor.data):
             raise WireError(
                 f"tensor {tensor.name!r}: {len(tensor.data)} bytes do not make {tensor.dtype} {shape}"
             )

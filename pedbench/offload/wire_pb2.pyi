@@ -7,19 +7,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Tensor(_message.Message):
-    __slots__ = ("name", "dtype", "shape", "data")
+    __slots__ = ("name", "dtype", "shape", "data", "codec")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
     name: str
     dtype: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     data: bytes
-    def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
+    codec: str
+    def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ..., codec: _Optional[str] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("operation", "request", "sequence", "arguments", "tensors")
+    __slots__ = ("operation", "request", "sequence", "arguments", "tensors", "reply")
     class ArgumentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -32,12 +34,14 @@ class Request(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     TENSORS_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
     operation: str
     request: int
     sequence: int
     arguments: _containers.ScalarMap[str, str]
     tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
-    def __init__(self, operation: _Optional[str] = ..., request: _Optional[int] = ..., sequence: _Optional[int] = ..., arguments: _Optional[_Mapping[str, str]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
+    reply: str
+    def __init__(self, operation: _Optional[str] = ..., request: _Optional[int] = ..., sequence: _Optional[int] = ..., arguments: _Optional[_Mapping[str, str]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., reply: _Optional[str] = ...) -> None: ...
 
 class Reply(_message.Message):
     __slots__ = ("tensors", "error", "received", "started", "finished")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -84,7 +84,10 @@ class Wiretap:
 
 
 def read_messages(
-    server: int, tapped: Iterable[Tapped], operations: Mapping[str, Operation]
+    server: int,
+    tapped: Iterable[Tapped],
+    operations: Mapping[str, Operation],
+    streamed: Collection[tuple[int, int]] = (),
 ) -> list[Received]:
     """Decode what a server received, on the trusted side.
 
@@ -92,14 +95,21 @@ def read_messages(
         server: Its index.
         tapped: Its wiretap.
         operations: The known operations by name.
+        streamed: Server and sequence of the messages whose bytes the harness made itself. What a codec wrote for
+            others is unexplained: it may hold more than it decodes to.
 
     Returns:
         One entry a message. Whatever the operation's schema does not declare stands in `unexplained`.
     """
-    return [_read(server, message, operations) for message in tapped]
+    return [_read(server, message, operations, streamed) for message in tapped]
 
 
-def _read(server: int, tapped: Tapped, operations: Mapping[str, Operation]) -> Received:
+def _read(
+    server: int,
+    tapped: Tapped,
+    operations: Mapping[str, Operation],
+    streamed: Collection[tuple[int, int]],
+) -> Received:
     problems = []
     if tapped.method != METHOD:
         problems.append(f"a call of {tapped.method[:60]!r} instead of {METHOD!r}")
@@ -113,6 +123,8 @@ def _read(server: int, tapped: Tapped, operations: Mapping[str, Operation]) -> R
             check_call(call, operations[call.operation])
         else:
             problems.append(f"unknown operation {call.operation[:60]!r}")
+        if call.codecs and (server, call.sequence) not in streamed:
+            problems.append(f"{sorted(call.codecs)} written by a codec, and not by the harness")
     except WireError as error:
         problems.append(str(error))
     return Received(
@@ -126,4 +138,5 @@ def _read(server: int, tapped: Tapped, operations: Mapping[str, Operation]) -> R
         bytes_in=len(tapped.data),
         bytes_out=tapped.bytes_out,
         received=tapped.received,
+        codecs=call.codecs if call else {},
     )

@@ -40,8 +40,10 @@ def test_figures_of_the_paper_s_grid() -> None:
     [
         ({"servers": 0}, "at least one"),
         ({"assignment": "scattered"}, "scattered"),
-        ({"payload": "jpeg"}, "jpeg"),
-        ({"reply": "bfloat16"}, "bfloat16"),
+        ({"payload": "gif"}, "payload is none of .* no codec named 'gif'"),
+        ({"payload": "bfloat16"}, "takes float32"),
+        ({"payload": "jpeg(quality=96)"}, "1..95"),
+        ({"reply": "png"}, "reply is none of .*takes uint8"),
     ],
 )
 def test_wrong_parameters_are_refused(params: dict[str, object], message: str) -> None:

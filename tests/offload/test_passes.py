@@ -124,15 +124,15 @@ def test_taking_turns_changes_times_alone(
     intervals = sorted((exchange.sent, exchange.replied) for exchange in apart.exchanges)
     assert all(before[1] <= after[0] for before, after in pairwise(intervals))
     assert (
-        apart.times.total
-        < sum(end - start for start, end in intervals) + apart.times.prepare + apart.times.edge
+        apart.times().total
+        < sum(end - start for start, end in intervals) + apart.times().prepare + apart.times().edge
     )
 
 
 def test_phases_are_positive_and_all_of_the_pass(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
-    times = run(PedSam(weights=W), wide, servers, networks).times
+    times = run(PedSam(weights=W), wide, servers, networks).times()
     assert min(times.prepare, times.uplink, times.server, times.downlink, times.edge) > 0
 
 

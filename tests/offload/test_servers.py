@@ -107,10 +107,10 @@ def test_other_code_on_the_server_is_refused(
 
 def test_garbage_gets_an_error_and_stays_on_record(servers: VirtualServers) -> None:
     servers.forget()
-    answer = decode_answer(servers.call(0)(b"\xff\xff"))
+    answer = decode_answer(servers.call(0)(b"\xff\xff"), {}, "")
     assert "WireError" in answer.error
     unknown = encode_call(Call(operation="nothing", request=0, sequence=0))
-    assert "unknown operation 'nothing'" in decode_answer(servers.call(0)(unknown)).error
+    assert "unknown operation 'nothing'" in decode_answer(servers.call(0)(unknown), {}, "").error
     tapped = servers.collect()
     assert [message.data for message in tapped[0]] == [b"\xff\xff", unknown]
     assert tapped[1:] == [[]] * (len(servers) - 1)

@@ -1,18 +1,21 @@
 import pytest
 
+from pedbench.links import Direction, Link, find_link
 from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
 from pedbench.types import Exchange
 
+LOOPBACK = find_link("loopback")
 
-def exchange(server: int, *times: float) -> Exchange:
+
+def exchange(server: int, *times: float, sequence: int = 0, up: int = 0, down: int = 0) -> Exchange:
     names = ("sent", "received", "started", "finished", "replied")
     return Exchange(
         server=server,
         operation="o",
         request=0,
-        sequence=0,
-        bytes_up=0,
-        bytes_down=0,
+        sequence=sequence,
+        bytes_up=up,
+        bytes_down=down,
         **dict(zip(names, times, strict=True)),
     )
 
@@ -48,13 +51,31 @@ def test_turns_compose_as_if_servers_were_apart() -> None:
         [exchange(2, 18, 19, 19, 20, 21)],
     ]
     clock = Clock(start=0, stop=24, prepare=[(0, 1)])
-    # Round one: server 0 takes 1+1+1 and 1+3+2, server 1 only 1+2+1. Edge: 24 - 1 - (3 + 6 + 6 + 3).
-    assert phases(turn_times(rounds, clock)) == pytest.approx((1, 2 + 1, 4 + 1, 3 + 1, 5))
+    # Round one: server 0 has both messages after 1, computes 1 and then 3, and the second reply takes 2; server 1
+    # takes only 1+2+1. Edge: 24 - 1 - (3 + 6 + 6 + 3).
+    assert phases(turn_times(rounds, clock, LOOPBACK)) == pytest.approx((1, 1 + 1, 4 + 1, 2 + 1, 5))
+
+
+def test_turns_compose_over_a_link_that_all_servers_share() -> None:
+    # One packet a second up, two down; half a second on the way.
+    packet = 1514 * 8 / 1e6
+    link = Link(name="made", up=Direction(rate=packet, delay=500), down=Direction(rate=2 * packet, delay=500))
+    rounds = [
+        [
+            exchange(0, 0, 0, 0, 9, 9, sequence=0, up=2 * 1448, down=2 * 1448),
+            exchange(1, 9, 9, 9, 16, 16, sequence=1, up=1448, down=4 * 1448),
+            exchange(2, 16, 16, 16, 17, 17, sequence=2, up=1448, down=1448),
+        ]
+    ]
+    # Arrivals at 2.5, 3.5 and 4.5; results at 11.5, 10.5 and 5.5. The way back is free until 10.5, then taken until
+    # 12.5 by server 1; server 0's reply, ready at 11.5, waits for it and leaves at 13.5: it decides.
+    times = turn_times(rounds, Clock(start=0, stop=20), link)
+    assert phases(times) == pytest.approx((0, 2.5, 9, 2.5, 3))
 
 
 def test_a_pass_without_messages_is_all_edge() -> None:
     clock = Clock(start=5, stop=7, prepare=[(5, 5.5)])
-    assert phases(wall_times([], clock)) == phases(turn_times([], clock)) == (0.5, 0, 0, 0, 1.5)
+    assert phases(wall_times([], clock)) == phases(turn_times([], clock, LOOPBACK)) == (0.5, 0, 0, 0, 1.5)
 
 
 def test_the_clock_times_what_runs_inside() -> None:

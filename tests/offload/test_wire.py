@@ -55,7 +55,7 @@ def test_calls_survive_the_wire(
 @given(payload=PAYLOADS, error=st.text(max_size=5), time=st.floats(allow_nan=False))
 def test_answers_survive_the_wire(payload: Any, error: str, time: float) -> None:
     answer = Answer(payload=payload, error=error, received=time, started=1.5, finished=2.5)
-    back = decode_answer(encode_answer(answer))
+    back = decode_answer(encode_answer(answer), {}, "")
     assert bits(back.payload) == bits(payload)
     assert (back.error, back.received, back.started, back.finished) == (error, time, 1.5, 2.5)
 

@@ -1,0 +1,1 @@
+"""How arrays are written as bytes, one codec a file."""

@@ -1,0 +1,76 @@
+"""What picture codecs have in common: tiles of one message are written as one picture, one below the other.
+
+Zeros at the bottom and at the right of a tile, which is what stands beyond the frame, come back as zeros: their place
+is written down, and continued edges take it in the picture.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Tiles = npt.NDArray[np.uint8]
+
+
+def write_pictures(array: npt.NDArray[Any], **options: Any) -> bytes:
+    """Write pictures.
+
+    Args:
+        array: (..., H, W, 3) uint8.
+        options: `PIL.Image.Image.save`'s, with the format.
+    """
+    height, width = array.shape[-3:-1]
+    tiles = array.reshape(-1, height, width, 3)
+    extents = np.array([_extent(tile) for tile in tiles], "<u2")
+    filled = [_continued(tile, extent.tolist()) for tile, extent in zip(tiles, extents, strict=True)]
+    stream = io.BytesIO()
+    Image.fromarray(np.concatenate(filled)).save(stream, **options)
+    return extents.tobytes() + stream.getvalue()
+
+
+def read_pictures(data: bytes, shape: tuple[int, ...], kind: str) -> Tiles:
+    """Read what `write_pictures` wrote.
+
+    Args:
+        data: The bytes.
+        shape: Of the array.
+        kind: PIL's name of the format.
+
+    Raises:
+        ValueError: The bytes are no such picture, or one of another size.
+    """
+    count = math.prod(shape[:-3])
+    height, width = shape[-3:-1]
+    extents = np.frombuffer(data[: 4 * count], "<u2").reshape(count, 2)
+    try:
+        with Image.open(io.BytesIO(data[4 * count :]), formats=[kind]) as picture:
+            if picture.size != (width, count * height) or picture.mode != "RGB":
+                raise ValueError(
+                    f"expected RGB, {width} x {count * height}, found {picture.mode}, {picture.size}"
+                )
+            tiles = np.array(picture).reshape(count, height, width, 3)
+    except OSError as error:
+        raise ValueError(f"{len(data)} bytes are no {kind}: {error}") from error
+    for tile, (bottom, right) in zip(tiles, extents.tolist(), strict=True):
+        tile[bottom:] = 0
+        tile[:, right:] = 0
+    return tiles.reshape(shape)
+
+
+def _extent(tile: Tiles) -> tuple[int, int]:
+    """Rows and columns up to the last that holds something."""
+    lit = tile.max(axis=2) > 0
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    return (int(rows[-1]) + 1, int(columns[-1]) + 1) if rows.size else (0, 0)
+
+
+def _continued(tile: Tiles, extent: tuple[int, int]) -> Tiles:
+    if not all(extent):
+        return tile
+    beyond = [(0, whole - part) for whole, part in zip(tile.shape, extent, strict=False)]
+    return np.pad(tile[: extent[0], : extent[1]], (*beyond, (0, 0)), mode="edge")

@@ -1,0 +1,30 @@
+"""Half the bits of float32, all of its range."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pedbench.base import Codec
+
+
+@dataclass(kw_only=True)
+class Bfloat16(Codec):
+    """Tokens rounded to the nearest bfloat16, ties to even."""
+
+    name = "bfloat16"
+    version = 1
+    takes = "float32"
+
+    def encode(self, array: npt.NDArray[Any]) -> bytes:
+        bits = array.astype("<f4").view("<u4").astype(np.uint64)
+        upper = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+        # Above the largest value there is infinity, which no one could tell from a number.
+        if (upper & 0x7F80 == 0x7F80).any():
+            raise FloatingPointError("a value is not finite as bfloat16")
+        return upper.astype("<u2").tobytes()
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        upper = np.frombuffer(data, "<u2").astype(np.uint32)
+        return (upper << 16).view(np.float32).reshape(shape)

@@ -1,0 +1,137 @@
+"""A link between the edge and its servers, emulated without privileges: a queue for each direction.
+
+The model: a device has one way out and one way in, whichever server a message is for. Messages are put on the wire one
+after another, as fast as the rate allows, and arrive a delay later; the delay does not hold up the next message. A
+lost packet is put on the wire again, and its message arrives one round trip later for each time that happened. Messages
+between the edge and one server arrive in order. What a message takes on this host's own loopback comes on top.
+
+What it leaves out: TCP's start-up and its slowing down after losses. It is the link of warm connections.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+
+from pedbench.links import Direction, Link
+
+PACKET, HEADERS = 1448, 66
+"""Bytes that a packet carries of a message, and those of its Ethernet, IPv4 and TCP headers."""
+
+
+@dataclass(kw_only=True)
+class LinkQueue:
+    """One direction of a link, in seconds of any clock that never goes back.
+
+    Attributes:
+        direction: Its rate, delay, jitter and loss.
+        back: Seconds that the other direction's delay is: with this one's, a round trip.
+        seed: With the message's number it decides what is drawn for a message, whenever that is sent.
+        free: When the last message will have been put on the wire.
+    """
+
+    direction: Direction
+    back: float
+    seed: tuple[int, int]
+    free: float = 0.0
+    _arrived: dict[int, float] = field(default_factory=dict)
+
+    def send(self, now: float, size: int, server: int, number: int) -> float:
+        """Put a message on the wire.
+
+        Args:
+            now: When it is handed over; never earlier than that of the message before.
+            size: Bytes of the message.
+            server: Which server it is from or for.
+            number: The message's place in its pass.
+
+        Returns:
+            When its last byte arrives.
+        """
+        rng = np.random.default_rng((*self.seed, number))
+        packets = lost = max(1, -(-size // PACKET))
+        delay = (self.direction.delay + self.direction.jitter * rng.uniform(-1, 1)) / 1000
+        wire, again = size + packets * HEADERS, 0
+        while self.direction.loss and (lost := int(rng.binomial(lost, self.direction.loss))):
+            wire += lost * (PACKET + HEADERS)
+            again += 1
+        rate = self.direction.rate * 1e6 / 8
+        self.free = max(now, self.free) + (wire / rate if rate else 0.0)
+        trip = self.direction.delay / 1000 + self.back
+        arrival = max(self.free + delay + again * trip, self._arrived.get(server, 0.0))
+        self._arrived[server] = arrival
+        return arrival
+
+
+def link_queues(link: Link, seed: int) -> tuple[LinkQueue, LinkQueue]:
+    """Both directions of a link, idle: up and down."""
+    return (
+        LinkQueue(direction=link.up, back=link.down.delay / 1000, seed=(seed, 0)),
+        LinkQueue(direction=link.down, back=link.up.delay / 1000, seed=(seed, 1)),
+    )
+
+
+class Transport:
+    """Holds messages back on this host's clock as a link would, for the length of one pass.
+
+    Args:
+        link: The link; `loopback` lets everything through at once.
+        seed: Of jitter and losses.
+    """
+
+    def __init__(self, link: Link, seed: int) -> None:
+        self._emulated = link.emulated
+        self._up, self._down = link_queues(link, seed)
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._deliver, name=f"link {link.name}", daemon=True)
+        if self._emulated:
+            self._thread.start()
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End; everything must have been delivered."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._emulated:
+            self._thread.join()
+
+    def up(self, size: int, server: int, number: int, deliver: Callable[[], None]) -> None:
+        """Carry a message of the edge to where `deliver` hands it to the server; see `LinkQueue.send`."""
+        self._send(self._up, size, server, number, deliver)
+
+    def down(self, size: int, server: int, number: int, deliver: Callable[[], None]) -> None:
+        """Carry a reply to where `deliver` hands it to the edge."""
+        self._send(self._down, size, server, number, deliver)
+
+    def _send(
+        self, queue: LinkQueue, size: int, server: int, number: int, deliver: Callable[[], None]
+    ) -> None:
+        if not self._emulated:
+            deliver()
+            return
+        with self._changed:
+            due = queue.send(time.monotonic(), size, server, number)
+            heapq.heappush(self._due, (due, next(self._order), deliver))
+            self._changed.notify()
+
+    def _deliver(self) -> None:
+        while True:
+            with self._changed:
+                while not self._due or self._due[0][0] > time.monotonic():
+                    if self._closed and not self._due:
+                        return
+                    self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
+                deliver = heapq.heappop(self._due)[2]
+            deliver()
