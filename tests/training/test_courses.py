@@ -20,15 +20,17 @@ from pedbench.training.detection import DetectorSizes
 from pedbench.training.loop import Schedule, Trainer
 from pedbench.training.masked import AutoencoderSizes
 from pedbench.training.packing import PackedScenes
+from pedbench.training.pictures import draw_pictures
 from pedbench.training.recipes import RECIPES, make_course
 from pedbench.training.views import draw_coalition, held_pixels, held_tokens
 
 SMALL = RestorationSizes(width=24, depth=1, heads=2)
+SHALLOW = AutoencoderSizes(num_hidden_layers=1, decoder_num_hidden_layers=1)
 CHANGES: dict[str, dict[str, Any]] = {
     "lpips-mini": {"batch": 4},
-    "mae-mini": {"batch": 3, "sizes": AutoencoderSizes(num_hidden_layers=1, decoder_num_hidden_layers=1)},
+    "mae-mini": {"batch": 3, "sizes": SHALLOW},
     "inpaint-mini": {"batch": 2},
-    "completion-mini": {"batch": 2, "sizes": SMALL},
+    "completion-mini": {"batch": 3, "start": "", "sizes": SHALLOW},
     "decoder-ped-mini": {"batch": 2, "sizes": replace(SMALL, token_channels=192)},
     "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
     "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
@@ -129,6 +131,7 @@ def test_decoders_tokens_are_those_that_servers_compute(scenes: PackedScenes) ->
 def test_autoencoder_keeps_a_fixed_number_of_patches_inside_the_picture(scenes: PackedScenes) -> None:
     course: Any = _course("mae-mini", scenes)
     batch = course.make_batch(0)
+    course.loss(0, batch)
     with torch.no_grad():
         mean, deviation = (
             torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -149,8 +152,38 @@ def test_autoencoder_keeps_a_fixed_number_of_patches_inside_the_picture(scenes: 
     torch.testing.assert_close(ours, theirs.float(), rtol=2e-2, atol=0)
 
 
+def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> None:
+    from pedbench.metrics.learned_perceptual_similarity import build_network, distance_maps
+
+    course: Any = _course("completion-mini", scenes)
+    counts = set()
+    for step in range(6):
+        batch = course.make_batch(step)
+        counts.add(batch.kept)
+        with torch.no_grad():
+            guess, _, counted = course._run(course.network, batch)
+        shown = (counted[..., 0] == 0) & (batch.inside > 0)
+        assert shown.sum(1).tolist() == [batch.kept] * 3
+        again = draw_pictures(scenes, size=3, seed=0, step=step)
+        again.rng.random(batch.inside.shape, np.float32)
+        held = course._held(again) > 0
+        assert (shown <= held).all()
+        assert batch.kept == int(held.sum(1).min())
+    assert len(counts) > 2
+    # The perceptual term is what the scorer measures, apart from its mirrored border and half precision.
+    perceived = course._distance(guess, counted, batch.pictures)
+    found, hidden = course._picture(course.network, guess, counted)
+    network, expected = build_network("mini", "", "cpu"), []
+    for place in range(3):
+        picture = batch.pictures.images[place]
+        pasted = torch.where(hidden[place] > 0, found[place], picture).permute(1, 2, 0).contiguous().numpy()
+        (where,) = distance_maps(network, [pasted], picture.permute(1, 2, 0).contiguous().numpy())
+        expected.append(where[hidden[place, 0].numpy() > 0])
+    np.testing.assert_allclose(float(perceived), np.concatenate(expected).mean(), rtol=0.05)
+
+
 def test_saved_networks_come_back(scenes: PackedScenes, tmp_path: Path) -> None:
-    course = _course("completion-mini", scenes)
+    course = _course("decoder-ped-mini", scenes)
     course.save(course.network, tmp_path / "net.safetensors")
     again = load_restoration(tmp_path / "net.safetensors")
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in course.network.state_dict().items())
