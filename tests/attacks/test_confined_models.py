@@ -31,7 +31,10 @@ def _save(name: str, folder: Path) -> None:
         sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
         decoder = {f"decoder_{key}": value for key, value in sizes.items()}
         config = ViTMAEConfig(image_size=192, **sizes, **decoder)
-        ViTMAEForPreTraining(config).save_pretrained(folder)
+        network = ViTMAEForPreTraining(config)
+        for positions in (network.vit.embeddings.position_embeddings, network.decoder.decoder_pos_embed):
+            torch.nn.init.normal_(positions)
+        network.save_pretrained(folder)
     else:
         build_inpaint_mini().save_pretrained(folder)
 
