@@ -96,7 +96,9 @@ class CoalitionChoice(_Strict):
 
 
 class QuickChoice(_Strict):
-    """What `--quick` leaves of a suite; it leaves no probe and no gallery.
+    """What `--quick` leaves of a suite.
+
+    It leaves no probe, no gallery, no turn-taking, and no defense with a `limit` of its own, as all these take long.
 
     Attributes:
         limit: Pictures.
@@ -254,6 +256,8 @@ def quicker(suite: Suite) -> Suite:
         update={
             "dataset": suite.dataset.model_copy(update={"limit": suite.quick.limit}),
             "attacks": [choice for choice in suite.attacks if choice.name in suite.quick.attacks],
+            "defenses": [choice for choice in suite.defenses if choice.limit is None],
+            "latency": suite.latency.model_copy(update={"turn_taking": False}),
             "probes": [],
             "gallery": None,
             "quick": None,
