@@ -51,7 +51,7 @@ RECIPES: dict[str, Any] = {
         perceptual=0.02,
         schedule=Schedule(steps=1400, warmup=100, decay=0.75, rate=5e-4),
     ),
-    "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=3000, warmup=100, decay=0.5)),
+    "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=2000, warmup=100, decay=0.5)),
     "decoder-interleaved-mini": RestorationRecipe(
         encoder="sam-mini",
         blocks=4,
