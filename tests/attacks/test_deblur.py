@@ -150,7 +150,7 @@ def test_the_network_sees_pictures_of_any_size() -> None:
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("nowhere", "pedbench train nowhere"), ("completion-mini", "found no sharpening network")],
+    [("nowhere", "pedbench train nowhere"), ("decoder-ped-mini", "found no sharpening network")],
 )
 def test_other_weights_are_refused(model: str, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
