@@ -106,6 +106,8 @@ def test_a_control_without_a_result_fails(tmp_path: Path) -> None:
     ("gain", "spread", "pictures", "verdict"),
     [
         (1.5, 0.5, 6, "holds"),
+        # Surely more, and yet no more than another training would bring.
+        (0.5, 0.1, 6, "open"),
         # Not shown: open while there are few pictures, and then no more.
         (0.1, 3.0, 6, "open"),
         (0.05, 1.0, 120, "fails"),
