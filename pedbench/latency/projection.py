@@ -1,0 +1,151 @@
+"""What a pass would take on other devices and over another link: the critical path that turn-taking passes have.
+
+Projected times are no measurements. Links are those of `pedbench.offload.transport`, and a pass is put together by
+`turn_times`: nothing here knows how a link works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pedbench.links import Link
+from pedbench.offload.timing import Clock, PassTimes, turn_times
+from pedbench.offload.transport import link_queues
+from pedbench.types import Exchange
+
+_NOTHING = 1e-12
+"""Seconds of work that are the rounding of sums."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one server does in the one round of a pass.
+
+    Attributes:
+        bytes_up: Of the message to it.
+        bytes_down: Of its reply.
+        compute: Seconds from having the message to having the reply written, with a host of its own.
+        up: Seconds from handing the message over until the server has it, the link's apart.
+        down: The same of the reply.
+    """
+
+    bytes_up: int
+    bytes_down: int
+    compute: float
+    up: float = 0.0
+    down: float = 0.0
+
+
+def compose(
+    jobs: Sequence[Job],
+    link: Link,
+    *,
+    prepare: float = 0.0,
+    edge: float = 0.0,
+    seed: int = 0,
+    cores: int | None = None,
+) -> PassTimes:
+    """Compose a pass of one round in which all messages are sent at once.
+
+    Args:
+        jobs: One a server, in the order of sending; none where nothing leaves the edge.
+        link: What all messages share.
+        prepare: Seconds of the edge before.
+        edge: Seconds of the edge after the last reply.
+        seed: Of the link's jitter and losses.
+        cores: Of one host that all servers share, one thread each; without it each has its own host.
+    """
+    exchanges = [
+        Exchange(
+            server=number,
+            operation="",
+            request=0,
+            sequence=number,
+            bytes_up=job.bytes_up,
+            bytes_down=job.bytes_down,
+            sent=0.0,
+            received=job.up,
+            started=job.up,
+            finished=job.up + seconds,
+            replied=job.up + seconds + job.down,
+        )
+        for number, (job, seconds) in enumerate(zip(jobs, _computing(jobs, link, seed, cores), strict=True))
+    ]
+    end = max((exchange.replied for exchange in exchanges), default=0.0)
+    clock = Clock(start=-prepare, stop=end + edge, prepare=[(-prepare, 0.0)])
+    return turn_times([exchanges] if exchanges else [], clock, link, seed)
+
+
+def rescale(
+    rounds: Sequence[Sequence[Exchange]],
+    clock: Clock,
+    link: Link,
+    *,
+    edge: float,
+    server: float,
+    seed: int = 0,
+) -> PassTimes:
+    """Compose a measured pass for slower or faster devices.
+
+    Args:
+        rounds: The exchanges of a pass whose servers took turns.
+        clock: Its clock.
+        link: What the pass is composed for.
+        edge: How many times as long the edge takes for what it does; messages take as long as here.
+        server: The same for servers.
+        seed: Of the link's jitter and losses.
+    """
+    scaled = [
+        [
+            replace(
+                each,
+                finished=each.started + server * (each.finished - each.started),
+                replied=each.replied + (server - 1) * (each.finished - each.started),
+            )
+            for each in exchanges
+        ]
+        for exchanges in rounds
+    ]
+    apart = turn_times(rounds, clock, link, seed)
+    times = turn_times(scaled, clock, link, seed)
+    return replace(times, prepare=edge * apart.prepare, edge=edge * apart.edge)
+
+
+def _computing(jobs: Sequence[Job], link: Link, seed: int, cores: int | None) -> list[float]:
+    """Seconds from having the message to the reply, the wait for a core included."""
+    if cores is None:
+        return [job.compute for job in jobs]
+    up, _ = link_queues(link, seed)
+    arrivals = [up.send(0.0, job.bytes_up, number, number) + job.up for number, job in enumerate(jobs)]
+    finished = share_cores(arrivals, [job.compute for job in jobs], cores)
+    return [end - arrival for end, arrival in zip(finished, arrivals, strict=True)]
+
+
+def share_cores(arrivals: Sequence[float], work: Sequence[float], cores: int) -> list[float]:
+    """When jobs end that share a host's cores evenly, each on one thread.
+
+    Args:
+        arrivals: When each job begins, in seconds.
+        work: Seconds that each takes on a core of its own.
+        cores: How many there are.
+    """
+    left, ends = list(work), list(arrivals)
+    waiting = sorted(range(len(work)), key=lambda job: arrivals[job])
+    active: list[int] = []
+    now = 0.0
+    while waiting or active:
+        due = arrivals[waiting[0]] if waiting else float("inf")
+        if not active or due <= now:
+            now = max(now, due)
+            active.append(waiting.pop(0))
+            continue
+        speed = min(1.0, cores / len(active))
+        then = min(now + min(left[job] for job in active) / speed, due)
+        for job in active:
+            left[job] -= (then - now) * speed
+        now = then
+        for job in [job for job in active if left[job] <= _NOTHING]:
+            active.remove(job)
+            ends[job] = now
+    return ends
