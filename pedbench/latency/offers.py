@@ -6,14 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
 from pedbench.latency.devices import Device
-from pedbench.latency.messages import Message, frame_message, window_message
 from pedbench.latency.projection import Job, compose
+from pedbench.latency.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.links import Link
 from pedbench.models.architectures import Architecture
-from pedbench.offload.assignment import assign, largest_share
 from pedbench.offload.tiles import Bytes
 from pedbench.offload.timing import PassTimes
 
@@ -23,7 +20,6 @@ COUNTS = (1, 2, 3, 5, 9, 13, 25)
 FORMS = (("pixels", "float32"), ("pixels", "float16"), ("jpeg(quality=90)", "quantised(bits=6)"))
 """Payload and reply that are compared."""
 
-_ASSIGNMENT = "dispersed"
 _DRAWS = 21
 
 
@@ -36,72 +32,56 @@ class Setting:
         edge: The device that has the frame.
         server: What each server is, all alike.
         link: The edge's link, which servers share.
+        writing: How many times as long as on this host messages take to write and to read; 0 leaves it out.
     """
 
     of: Architecture
     edge: Device
     server: Device
     link: Link
+    writing: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One way to encode the frame, with its projected times.
+    """One way to encode the frame.
 
     Attributes:
-        defense: Name of the defense.
-        servers: How many it calls.
-        payload: How pixels travel; empty where nothing does.
-        reply: How tokens come back; likewise.
-        times: Of the median pass over the link's jitter, by phase.
-        bytes_up: Of all messages.
-        bytes_down: Of all replies.
-        share: Of the frame's pixels that the server with the most of them sees.
+        traffic: What it sends.
+        times: Projected, of the median pass over the link's jitter, by phase.
     """
 
-    defense: str
-    servers: int
-    payload: str
-    reply: str
+    traffic: Traffic
     times: PassTimes
-    bytes_up: int
-    bytes_down: int
-    share: float
+
+    @property
+    def servers(self) -> int:
+        """How many servers get something."""
+        return len(self.traffic.parts)
+
+    @property
+    def seconds(self) -> float:
+        """Projected, in all."""
+        return self.times.total
 
 
-def on_device(setting: Setting) -> Offer:
-    """The whole encoder on the edge."""
-    times = compose([], setting.link, edge=setting.edge.encoder(setting.of))
-    return Offer(
-        defense="on_device", servers=0, payload="", reply="", times=times, bytes_up=0, bytes_down=0, share=0.0
-    )
-
-
-def full_offload(setting: Setting, pixels: Bytes, payload: str, reply: str) -> Offer:
-    """The whole encoder on one server.
-
-    Args:
-        setting: Where.
-        pixels: (H, W, 3) frame.
-        payload: `pixels` or a codec for them.
-        reply: `float32`, `float16` or a codec for tokens.
-    """
-    message = frame_message(setting.of, pixels, payload, reply)
-    computing = [setting.server.encoder(setting.of)]
-    return _offer("full_offload", setting, [message], computing, 0.0, payload, reply, 1.0)
-
-
-def ped_sam(setting: Setting, pixels: Bytes, servers: int, payload: str, reply: str) -> Offer:
-    """The window stage on several servers, the global blocks on the edge; arguments as above."""
-    of, frame = setting.of, (pixels.shape[0], pixels.shape[1])
-    parts = assign(_ASSIGNMENT, of.grid.active(frame), servers, np.random.default_rng(0)).values()
-    messages = [
-        window_message(of, pixels, windows, payload, reply, number) for number, windows in enumerate(parts)
+def offer(setting: Setting, traffic: Traffic) -> Offer:
+    """Project one way to encode the frame."""
+    of, writing = setting.of, setting.writing
+    jobs = [
+        Job(
+            bytes_up=message.bytes_up,
+            bytes_down=message.bytes_down,
+            compute=(setting.server.window_stage(of, windows) if windows else setting.server.encoder(of))
+            + writing * (message.server_reads + message.server_writes),
+        )
+        for message, windows in zip(traffic.messages, traffic.parts, strict=True)
     ]
-    computing = [setting.server.window_stage(of, windows) for windows in parts]
-    share = largest_share(_ASSIGNMENT, servers, frame, of.grid)
-    edge = setting.edge.global_stage(of)
-    return _offer("ped_sam", setting, messages, computing, edge, payload, reply, share)
+    prepare = writing * sum(message.edge_writes for message in traffic.messages)
+    edge = _on_edge(setting, traffic) + writing * sum(message.edge_reads for message in traffic.messages)
+    drawn = [compose(jobs, setting.link, prepare=prepare, edge=edge, seed=seed) for seed in range(_DRAWS)]
+    middle = median(times.total for times in drawn)
+    return Offer(traffic=traffic, times=next(times for times in drawn if times.total == middle))
 
 
 def offers(
@@ -119,48 +99,17 @@ def offers(
         forms: Payload and reply of the messages.
     """
 
-    def each() -> Iterator[Offer]:
-        yield on_device(setting)
-        yield _fastest([full_offload(setting, pixels, *form) for form in forms])
-        for count in counts:
-            yield _fastest([ped_sam(setting, pixels, count, *form) for form in forms])
+    def fastest(ways: Iterator[Traffic]) -> Offer:
+        return min((offer(setting, each) for each in ways), key=lambda found: found.seconds)
 
-    return sorted(each(), key=lambda offer: offer.times.total)
-
-
-def _fastest(given: Sequence[Offer]) -> Offer:
-    return min(given, key=lambda offer: offer.times.total)
+    of = setting.of
+    found = [offer(setting, NO_TRAFFIC), fastest(whole_frame(of, pixels, *form) for form in forms)]
+    found += [fastest(split_frame(of, pixels, count, *form) for form in forms) for count in counts]
+    return sorted(found, key=lambda each: each.seconds)
 
 
-def _offer(
-    defense: str,
-    setting: Setting,
-    messages: Sequence[Message],
-    computing: Sequence[float],
-    edge: float,
-    payload: str,
-    reply: str,
-    share: float,
-) -> Offer:
-    jobs = [
-        Job(
-            bytes_up=message.bytes_up,
-            bytes_down=message.bytes_down,
-            compute=message.server_reads + seconds + message.server_writes,
-        )
-        for message, seconds in zip(messages, computing, strict=True)
-    ]
-    prepare = sum(message.edge_writes for message in messages)
-    edge += sum(message.edge_reads for message in messages)
-    drawn = [compose(jobs, setting.link, prepare=prepare, edge=edge, seed=seed) for seed in range(_DRAWS)]
-    middle = median(times.total for times in drawn)
-    return Offer(
-        defense=defense,
-        servers=len(jobs),
-        payload=payload,
-        reply=reply,
-        times=next(times for times in drawn if times.total == middle),
-        bytes_up=sum(message.bytes_up for message in messages),
-        bytes_down=sum(message.bytes_down for message in messages),
-        share=share,
-    )
+def _on_edge(setting: Setting, traffic: Traffic) -> float:
+    """Seconds of the edge's part of the model."""
+    if not traffic.parts:
+        return setting.edge.encoder(setting.of)
+    return setting.edge.global_stage(setting.of) if all(traffic.parts) else 0.0

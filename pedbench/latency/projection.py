@@ -54,8 +54,10 @@ def compose(
         prepare: Seconds of the edge before.
         edge: Seconds of the edge after the last reply.
         seed: Of the link's jitter and losses.
-        cores: Of one host that all servers share, one thread each; without it each has its own host.
+        cores: Of one host that all servers share, one thread each, and that handles all messages; without it each
+            server has its own host.
     """
+    given = jobs if cores is None else _on_shared_cores(jobs, link, seed, cores)
     exchanges = [
         Exchange(
             server=number,
@@ -67,10 +69,10 @@ def compose(
             sent=0.0,
             received=job.up,
             started=job.up,
-            finished=job.up + seconds,
-            replied=job.up + seconds + job.down,
+            finished=job.up + job.compute,
+            replied=job.up + job.compute + job.down,
         )
-        for number, (job, seconds) in enumerate(zip(jobs, _computing(jobs, link, seed, cores), strict=True))
+        for number, job in enumerate(given)
     ]
     end = max((exchange.replied for exchange in exchanges), default=0.0)
     clock = Clock(start=-prepare, stop=end + edge, prepare=[(-prepare, 0.0)])
@@ -112,14 +114,15 @@ def rescale(
     return replace(times, prepare=edge * apart.prepare, edge=edge * apart.edge)
 
 
-def _computing(jobs: Sequence[Job], link: Link, seed: int, cores: int | None) -> list[float]:
-    """Seconds from having the message to the reply, the wait for a core included."""
-    if cores is None:
-        return [job.compute for job in jobs]
+def _on_shared_cores(jobs: Sequence[Job], link: Link, seed: int, cores: int) -> list[Job]:
+    """Jobs that take as long as they do where all of them, their messages' handling included, share cores."""
     up, _ = link_queues(link, seed)
-    arrivals = [up.send(0.0, job.bytes_up, number, number) + job.up for number, job in enumerate(jobs)]
-    finished = share_cores(arrivals, [job.compute for job in jobs], cores)
-    return [end - arrival for end, arrival in zip(finished, arrivals, strict=True)]
+    arrivals = [up.send(0.0, job.bytes_up, number, number) for number, job in enumerate(jobs)]
+    finished = share_cores(arrivals, [job.up + job.compute + job.down for job in jobs], cores)
+    return [
+        replace(job, compute=end - arrival, up=0.0, down=0.0)
+        for job, arrival, end in zip(jobs, arrivals, finished, strict=True)
+    ]
 
 
 def share_cores(arrivals: Sequence[float], work: Sequence[float], cores: int) -> list[float]:

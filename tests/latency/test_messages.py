@@ -10,7 +10,8 @@ import pytest
 
 from pedbench.latency.devices import find_device
 from pedbench.latency.messages import frame_message, window_message
-from pedbench.latency.offers import Setting, offers, on_device, ped_sam
+from pedbench.latency.offers import Setting, offer, offers
+from pedbench.latency.traffic import NO_TRAFFIC, split_frame
 from pedbench.links import find_link
 from pedbench.models.architectures import PED_MINI, VIT_H
 from pedbench.models.family import MINI, FamilyNetworks
@@ -62,23 +63,24 @@ SETTING = Setting(
 
 
 def test_a_split_of_vit_h_is_what_its_parts_are() -> None:
-    found = ped_sam(SETTING, np.zeros((1024, 1024, 3), np.uint8), 3, "pixels", "float32")
+    sent = split_frame(VIT_H, np.zeros((1024, 1024, 3), np.uint8), 3, "pixels", "float32")
+    found = offer(SETTING, sent)
     # A window of pixels is 150.5 kB, one of tokens 1.0 MB.
-    assert found.bytes_up == pytest.approx(25 * 150_528, rel=1e-3)
-    assert found.bytes_down == pytest.approx(25 * 14 * 14 * 1280 * 4, rel=1e-3)
+    assert sent.bytes_up == pytest.approx(25 * 150_528, rel=1e-3)
+    assert sent.bytes_down == pytest.approx(25 * 14 * 14 * 1280 * 4, rel=1e-3)
     assert found.times.edge == pytest.approx(2.97, abs=0.1)
-    assert found.times.downlink > found.bytes_down / 3 * 8 / 1e9
+    assert found.times.downlink > sent.bytes_down / 3 * 8 / 1e9
 
 
 def test_more_servers_see_less_and_nothing_leaves_a_device_that_keeps_it() -> None:
     found = offers(
         SETTING, np.zeros((768, 1024, 3), np.uint8), counts=(1, 3, 25), forms=[("pixels", "float16")]
     )
-    assert [offer.times.total for offer in found] == sorted(offer.times.total for offer in found)
-    by_servers = {offer.servers: offer for offer in found if offer.defense == "ped_sam"}
+    assert [each.seconds for each in found] == sorted(offer.times.total for offer in found)
+    by_servers = {each.servers: each for each in found if each.traffic.defense == "ped_sam"}
     # A picture of 4:3 fills 20 of the 25 windows.
     assert sorted(by_servers) == [1, 3, 20]
-    shares = [by_servers[count].share for count in (1, 3, 20)]
+    shares = [by_servers[count].traffic.share for count in (1, 3, 20)]
     assert shares == pytest.approx([1, 0.34, 224**2 / (768 * 1024)], abs=0.02)
-    kept = on_device(SETTING)
-    assert (kept.share, kept.bytes_up, kept.times.total) == pytest.approx((0, 0, 17.7))
+    kept = offer(SETTING, NO_TRAFFIC)
+    assert (kept.traffic.share, kept.traffic.bytes_up, kept.seconds) == pytest.approx((0, 0, 17.7))

@@ -37,10 +37,15 @@ def simulated(given_jobs: list[Job], link: Link, cores: int | None) -> float:
         packets = max(1, -(-size // PACKET))
         return max(free, now) + (size + packets * HEADERS) * 8 / (direction.rate * 1e6)
 
+    # On a host that all share, handling a message takes a core as computing does.
+    handled = [(job.up, job.compute, job.down) for job in given_jobs]
+    if cores is not None:
+        handled = [(0.0, sum(parts), 0.0) for parts in handled]
     up_free = down_free = 0.0
     for number, job in enumerate(given_jobs):
         up_free = on_wire(link.up, up_free, 0.0, job.bytes_up)
-        heapq.heappush(events, (up_free + link.up.delay / 1000 + job.up, next(order), "arrives", number))
+        at = up_free + link.up.delay / 1000 + handled[number][0]
+        heapq.heappush(events, (at, next(order), "arrives", number))
     left: dict[int, float] = {}
     now = last = 0.0
     while events or left:
@@ -50,13 +55,12 @@ def simulated(given_jobs: list[Job], link: Link, cores: int | None) -> float:
         left = {number: todo - (at - now) * speed for number, todo in left.items()}
         now = at
         if ends[0] == at:
-            job = given_jobs[ends[1]]
             del left[ends[1]]
-            heapq.heappush(events, (now + job.down, next(order), "replies", ends[1]))
+            heapq.heappush(events, (now + handled[ends[1]][2], next(order), "replies", ends[1]))
             continue
         _, _, what, number = heapq.heappop(events)
         if what == "arrives":
-            left[number] = given_jobs[number].compute
+            left[number] = handled[number][1]
         else:
             down_free = on_wire(link.down, down_free, now, given_jobs[number].bytes_down)
             last = max(last, down_free + link.down.delay / 1000)
