@@ -18,6 +18,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from scipy.optimize import brentq
 
 from docs.blocks import replace_block
@@ -81,7 +82,7 @@ def devices() -> str:
                 code(name),
                 device.about,
                 ", ".join(f"{of} {time:,g} ms" for of, time in times.items()),
-                f"{device.windows / 1e9:,.0f}",
+                f"{device.window_rate / 1e9:,.0f}",
                 allowed,
             ]
         )
@@ -124,15 +125,15 @@ def explained(reply: str) -> list[list[str]]:
         return f"{found:.0f} Mbit/s"
 
     slower = _solve(lambda ratio: seconds(sent, gigabit, slower=ratio), 1, 20)
-    mixing = find_device(EDGE, slower).global_stage(VIT_H)
+    taken = find_device(EDGE, slower).global_stage(VIT_H)
     given = find_device(SERVER)
     server = _solve(
-        lambda speed: seconds(sent, gigabit, server=replace(given, windows=speed * 1e9)), 10, 1000
+        lambda speed: seconds(sent, gigabit, server=replace(given, window_rate=speed * 1e9)), 10, 1000
     )
     return [
         ["link, each way", rate(1.0)],
         [f"link, each way, with global blocks {slowest():.1f} times as slow", rate(slowest())],
-        ["global blocks on the edge, over `gigabit`", f"{slower:.1f} times as slow, {quantity(mixing, 's')}"],
+        ["global blocks on the edge, over `gigabit`", f"{slower:.1f} times as slow, {quantity(taken, 's')}"],
         ["servers, over `gigabit`", f"{server:.0f} GMAC/s each"],
     ]
 
@@ -155,7 +156,7 @@ def sweep() -> Drawing:
             axes.set_title(f"projected, {title}", fontsize=8.5)
         second.sharey(first)
         first.set_ylabel("seconds a frame (↓ better)")
-        first.legend(fontsize=7.5, loc="center right", bbox_to_anchor=(1.0, 0.62))
+        _legend(figure, first)
         share.plot(
             counts,
             [100 * split(count, REPLIES[-1]).share for count in counts],
@@ -164,16 +165,27 @@ def sweep() -> Drawing:
             markersize=4,
         )
         share.set_title("geometry, no projection", fontsize=8.5)
-        share.set_ylabel("% of the frame that the worst server sees (↓ better)")
+        share.set_ylabel("worst server sees, % of the frame (↓ better)")
         share.set_ylim(0, 104)
         for axes in (first, second, share):
             axes.set_xlabel("servers")
             axes.set_xticks([1, 5, 9, 13, 17, 21, 25])
     caption = (
-        f"SAM ViT-H, edge {EDGE}, servers {SERVER}, pixels up, {REPLIES[-1]} down, all 25 windows: projected from published "
-        "times, nothing measured. Solid: ped_sam; dotted: full_offload, whose server sees everything; dashed: on_device."
+        f"SAM ViT-H, edge {EDGE}, servers {SERVER}, pixels up, {REPLIES[-1]} down, all 25 windows. Times are projected "
+        "from published ones, none is measured. full_offload shows its server everything, on_device nobody anything."
     )
     return Drawing(name="projection", title="Projected latency", caption=caption, figure=figure)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Below all panels: links by colour, ways by line."""
+    ways = [
+        Line2D([], [], color="black", linewidth=1, linestyle="-", label="ped_sam"),
+        Line2D([], [], color="black", linewidth=1, linestyle=":", label="full_offload"),
+        Line2D([], [], color="black", linewidth=1, linestyle="--", label="on_device"),
+    ]
+    handles = [*axes.get_legend_handles_labels()[0], *ways]
+    figure.legend(handles=handles, ncols=len(handles), fontsize=7.5, loc="outside lower center")
 
 
 def _times(axes: Axes, counts: Sequence[int], slower: float) -> None:

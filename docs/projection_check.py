@@ -237,7 +237,7 @@ def main() -> None:
         *("wall", "projected", "off"),
     ]
     text = (
-        f"`ped_sam` on {given.pictures} validation scenes, mini models, medians, a host of {cores()} cores. "
+        f"`ped_sam` on {given.pictures} validation scenes, mini models, medians; cores of the host: {cores()}. "
         f"Turn-taking: {told(apart)}. Wall: {told(together)}.\n\n{table(headers, lines, left=4)}"
     )
     print(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ def project(
     reply: Annotated[str, typer.Option(help="float32, float16 or a codec; the fastest without it.")] = "",
     slower: Annotated[
         float,
-        typer.Option(help="How many times as long the edge takes for a multiply-add of a global block."),
+        typer.Option(help="How many times as long a named edge takes for a multiply-add of a global block."),
     ] = 1.0,
     picture: Annotated[
         Path | None, typer.Option(help="What is encoded; a synthetic scene without it.")
@@ -51,22 +52,26 @@ def project(
     found = offers(setting, pixels, forms=forms)
     _print_table(found, f"{model}, edge {edge}, servers {server}, link {link}: projected")
     print(advise(found))
-    for line in _assumptions(setting, pixels, picture):
+    for line in _assumptions(setting, pixels, picture, forms):
         print(f"- {line}")
 
 
 def _device(name: str, model: str, slower: float) -> Device:
     from pedbench.latency.devices import find_device
-    from pedbench.latency.host import THIS_HOST, measure_host
+    from pedbench.latency.host import THIS_HOST
+
+    return _this_host(model) if name == THIS_HOST else find_device(name, slower)
+
+
+@cache
+def _this_host(model: str) -> Device:
+    from pedbench.latency.host import measure_host
     from pedbench.models.family import FamilyNetworks, family
     from pedbench.provenance import cores
 
-    if name != THIS_HOST:
-        return find_device(name, slower)
     of = family(model)
-    return measure_host(
-        of.fine_tuned.architecture, FamilyNetworks(family=of, random_seed=0), threads=cores(), repeats=3
-    )
+    networks = FamilyNetworks(family=of, random_seed=0)
+    return measure_host(of.fine_tuned.architecture, networks, threads=cores(), repeats=3)
 
 
 def _frame(picture: Path | None, longest_side: int) -> Bytes:
@@ -112,13 +117,14 @@ def _print_table(found: Sequence[Offer], title: str) -> None:
     Console(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False).print(table)
 
 
-def _assumptions(setting: Setting, pixels: Bytes, picture: Path | None) -> list[str]:
+def _assumptions(
+    setting: Setting, pixels: Bytes, picture: Path | None, forms: Sequence[tuple[str, str]]
+) -> list[str]:
     from pedbench.latency.compute import edge_share
-    from pedbench.latency.offers import FORMS
 
     devices = [
-        f"{role} {device.name} ({device.about}): {device.windows / 1e9:,.0f} GMAC/s in window blocks, "
-        f"{device.mixing / 1e9:,.0f} in global blocks and neck"
+        f"{role} {device.name} ({device.about}): {device.window_rate / 1e9:,.0f} GMAC/s in window blocks, "
+        f"{device.global_rate / 1e9:,.0f} in global blocks and neck"
         for role, device in (("edge", setting.edge), ("server", setting.server))
     ]
     height, width = pixels.shape[:2]
@@ -128,6 +134,6 @@ def _assumptions(setting: Setting, pixels: Bytes, picture: Path | None) -> list[
         f"{edge_share(setting.of):.0%} of the encoder's multiply-adds stay on the edge under ped_sam",
         f"link {setting.link.name}, warm connections, the median of its jitter; frame of {width} x {height}: {what}",
         "writing and reading messages takes as long as here; gRPC, the mask decoder and copies to devices are left out",
-        f"messages as given, or the fastest of {'; '.join(f'{up} up, {down} down' for up, down in FORMS)}; what lossy "
-        "codecs cost masks is in docs/latency.md, for mini",
+        f"compared: {'; '.join(f'{up} up, {down} down' for up, down in forms)}; what lossy codecs cost masks is "
+        "measured for mini alone, in docs/latency.md",
     ]

@@ -24,29 +24,29 @@ class Device:
     Attributes:
         name: As in `devices.toml`, or of a host that was measured.
         about: What it is.
-        windows: Multiply-adds a second in the window stage.
-        mixing: The same in the global blocks and the neck.
+        window_rate: Multiply-adds a second in the window stage.
+        global_rate: The same in the global blocks and the neck.
         start: Seconds that each call of the window stage takes besides.
     """
 
     name: str
     about: str
-    windows: float
-    mixing: float
+    window_rate: float
+    global_rate: float
     start: float = 0.0
 
     def window_stage(self, of: Architecture, windows: Iterable[Window]) -> float:
         """Seconds of the window stage on some windows."""
-        return self.start + compute.window_stage(of, windows) / self.windows
+        return self.start + compute.window_stage(of, windows) / self.window_rate
 
     def global_stage(self, of: Architecture) -> float:
         """Seconds of the global blocks and the neck."""
-        return (compute.global_blocks(of) + compute.neck(of)) / self.mixing
+        return (compute.global_blocks(of) + compute.neck(of)) / self.global_rate
 
     def encoder(self, of: Architecture) -> float:
         """Seconds of the whole encoder."""
         mixed = compute.global_blocks(of) + compute.neck(of)
-        return self.start + (compute.encoder(of) - mixed) / self.windows + mixed / self.mixing
+        return self.start + (compute.encoder(of) - mixed) / self.window_rate + mixed / self.global_rate
 
 
 @cache
@@ -97,7 +97,7 @@ def calibrate(name: str, about: str, times: Mapping[str, float], slower: float =
     # Besides the encoder nothing can have taken less than no time.
     if rate <= 0 or work[0] / rate > seconds[0] * (1 + 1e-9):
         raise ValueError(f"{name}: its times {dict(times)} allow no global blocks {slower:g} times as slow")
-    return Device(name=name, about=about, windows=rate, mixing=rate / slower)
+    return Device(name=name, about=about, window_rate=rate, global_rate=rate / slower)
 
 
 def most_slower(times: Mapping[str, float]) -> float:
@@ -111,7 +111,7 @@ def most_slower(times: Mapping[str, float]) -> float:
     (large, first), (small, second) = ((architecture(name), time) for name, time in times.items())
     parts = [compute.global_blocks(each) + compute.neck(each) for each in (large, small)]
     rest = [compute.encoder(each) - part for each, part in zip((large, small), parts, strict=True)]
-    # Both equations rest / windows + part / mixing = time, solved for windows / mixing.
+    # Both equations rest / window_rate + part / global_rate = time, solved for window_rate / global_rate.
     return (first * rest[1] - second * rest[0]) / (second * parts[0] - first * parts[1])
 
 

@@ -48,8 +48,8 @@ def measure_host(of: Architecture, networks: Networks, *, threads: int, repeats:
     return Device(
         name=THIS_HOST,
         about=f"{platform.machine()}, {threads} threads, measured",
-        windows=rate,
-        mixing=(compute.global_blocks(of) + compute.neck(of)) / mixing,
+        window_rate=rate,
+        global_rate=(compute.global_blocks(of) + compute.neck(of)) / mixing,
         start=max(0.0, short - work[0] / rate),
     )
 
