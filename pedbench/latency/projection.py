@@ -6,8 +6,9 @@ Projected times are no measurements. Links are those of `pedbench.offload.transp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from pedbench.links import Link
 from pedbench.offload.timing import Clock, PassTimes, turn_times
@@ -90,28 +91,41 @@ def rescale(
 ) -> PassTimes:
     """Compose a measured pass for slower or faster devices.
 
+    Time is stretched where the edge or a server works, and left as it is where messages are under way.
+
     Args:
         rounds: The exchanges of a pass whose servers took turns.
         clock: Its clock.
         link: What the pass is composed for.
-        edge: How many times as long the edge takes for what it does; messages take as long as here.
+        edge: How many times as long the edge takes for what it does.
         server: The same for servers.
         seed: Of the link's jitter and losses.
     """
-    scaled = [
-        [
-            replace(
-                each,
-                finished=each.started + server * (each.finished - each.started),
-                replied=each.replied + (server - 1) * (each.finished - each.started),
-            )
-            for each in exchanges
-        ]
+    calls = [each for exchanges in rounds for each in exchanges]
+    busy = [(each.sent, each.replied) for each in calls]
+    computing = [(each.started, each.finished) for each in calls]
+
+    def stretched(now: Any) -> Any:
+        """A moment, or all moments that something holds."""
+        if isinstance(now, float):
+            waited, computed = _until(now, busy), _until(now, computing)
+            return edge * (now - clock.start - waited) + waited + (server - 1) * computed
+        if isinstance(now, dict):
+            return {key: stretched(each) for key, each in now.items()}
+        return type(now)(stretched(each) for each in now)
+
+    names = ("sent", "received", "started", "finished", "replied")
+    moved = [
+        [replace(each, **{name: stretched(getattr(each, name)) for name in names}) for each in exchanges]
         for exchanges in rounds
     ]
-    apart = turn_times(rounds, clock, link, seed)
-    times = turn_times(scaled, clock, link, seed)
-    return replace(times, prepare=edge * apart.prepare, edge=edge * apart.edge)
+    times = Clock(**{each.name: stretched(getattr(clock, each.name)) for each in fields(clock)})
+    return turn_times(moved, times, link, seed)
+
+
+def _until(now: float, intervals: Iterable[tuple[float, float]]) -> float:
+    """Length of the part of intervals, none within another, that is over."""
+    return sum(min(end, now) - start for start, end in intervals if start < now)
 
 
 def _on_shared_cores(jobs: Sequence[Job], link: Link, seed: int, cores: int) -> list[Job]:
