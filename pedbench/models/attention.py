@@ -104,7 +104,7 @@ def chunked_attention(
         keys, values = (each[part[:2]].flatten(0, 1) for each in (k, v))
         scores = buffer[: len(queries) * queries.shape[1] * length].view(len(queries), -1, length)
         along_h, along_w = rel_h[part].flatten(0, 1), rel_w[part].flatten(0, 1)
-        torch.add(along_h[..., :, None], along_w[..., None, :], out=scores.unflatten(2, size))
+        torch.add(along_h[..., :, None], along_w[..., None, :], out=scores.view(*scores.shape[:2], *size))
         if len(queries) == 1:  # In bfloat16 the batched product copies the scores.
             scores[0].addmm_(queries[0], keys[0].T, alpha=scale)
         else:

@@ -70,7 +70,9 @@ class FastBlock(nn.Module):
     def _feed_forward(self, tokens: Tensor) -> Tensor:
         flat = tokens.flatten(0, -2)
         step = len(flat) if tokens.is_cuda else _TOKENS
-        return torch.cat([part + self._mlp(self.norm2(part)) for part in flat.split(step)]).view_as(tokens)
+        return torch.cat([part + self._mlp(self.norm2(part)) for part in torch.split(flat, step)]).view_as(
+            tokens
+        )
 
     def _mlp(self, x: Tensor) -> Tensor:
         return linear(self.mlp.lin2, linear_gelu(self.mlp.lin1, self.mlp.act, x))

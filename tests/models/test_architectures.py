@@ -32,7 +32,7 @@ def test_official_sizes(name: str) -> None:
 def test_small_network_costs_at_most_an_eighth() -> None:
     def operations(sizes: Architecture) -> int:
         # Of the fast encoder the counter knows not all products.
-        sam = build_sam(sizes, fast=False)
+        sam = build_sam(sizes, fast=False).requires_grad_(False)
         with FlopCounterMode(display=False) as counter:
             features = sam.image_encoder(torch.zeros(1, 3, sizes.image_size, sizes.image_size))
             predict_masks(sam, features, points=torch.zeros(1, 1, 2), labels=torch.ones(1, 1))
