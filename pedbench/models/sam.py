@@ -13,7 +13,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 
 from pedbench.models.architectures import Architecture
-from pedbench.models.attention import accelerate_attention
+from pedbench.models.blocks import accelerate_blocks
 
 # ImageNet statistics on the 0..255 scale, as in segment_anything/build_sam.py.
 PIXEL_MEAN = [123.675, 116.28, 103.53]
@@ -25,7 +25,7 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
 
     Args:
         architecture: Sizes of the network.
-        fast: Whether the encoder uses `FastAttention` instead of `segment_anything`'s own attention.
+        fast: Whether the encoder uses `FastBlock` instead of `segment_anything`'s own blocks.
         allocate: Whether the parameters get memory. Without, they live on the meta device until weights are
             assigned, which spares initialising what is overwritten.
     """
@@ -71,7 +71,7 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
     sam.pixel_mean = torch.tensor(PIXEL_MEAN).view(3, 1, 1)
     sam.pixel_std = torch.tensor(PIXEL_STD).view(3, 1, 1)
     if fast:
-        accelerate_attention(sam.image_encoder)
+        accelerate_blocks(sam.image_encoder)
     return sam.eval()
 
 
