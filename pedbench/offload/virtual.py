@@ -26,7 +26,7 @@ from pedbench.offload.wiretap import Tapped
 # Loaded once in the process that the servers are forked from.
 _PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.server"]
 _START_SECONDS = 120.0
-_COMMAND_SECONDS = 120.0
+_COMMAND_SECONDS = 30.0
 
 
 class ServerLost(RuntimeError):
@@ -202,6 +202,7 @@ class VirtualServers:
             RuntimeError: A server could not obey.
         """
         message = json.dumps(command).encode()
+        patience = _START_SECONDS if command["name"] == "load" else _COMMAND_SECONDS
         answers: list[tuple[dict[str, Any], list[bytes]]] = []
         lost = []
         for server, member in enumerate(self._members):
@@ -218,7 +219,7 @@ class VirtualServers:
                 answers.append(({}, []))
                 continue
             try:
-                if not member.control.poll(_COMMAND_SECONDS):
+                if not member.control.poll(patience):
                     # An answer that comes later would be taken for another command's.
                     self.kill(server)
                     raise EOFError
