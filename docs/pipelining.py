@@ -25,26 +25,33 @@ from pedbench.types import Picture
 
 LINKS = tuple(find_link(name) for name in ("loopback", "wifi-5", "5g", "lte"))
 SERVERS = (3, 9)
+REPEATS = 3
 CHUNKS = (0, 4, 2, 1)
 """Windows in a message; 0 for all of a server's."""
 
 
 def passes(
     defense: PedSam, frames: Sequence[Picture], servers: VirtualServers, networks: FamilyNetworks, link: Link
-) -> list[Pass]:
-    """One pass over each frame, after one whose times are dropped."""
-    done = []
-    for seed, frame in enumerate([frames[0], *frames]):
-        rng = np.random.default_rng(seed)
-        done.append(run_pass(defense, frame, servers, networks, rng, link=link, seed=seed))
-    return done[1:]
+) -> list[list[Pass]]:
+    """Passes over each frame, behind one whose times are dropped."""
+    run_pass(defense, frames[0], servers, networks, np.random.default_rng(0), link=link)
+    return [
+        [
+            run_pass(defense, frame, servers, networks, np.random.default_rng(0), link=link, seed=seed)
+            for _ in range(REPEATS)
+        ]
+        for seed, frame in enumerate(frames)
+    ]
 
 
-def milliseconds(done: Sequence[Pass], link: Link) -> str:
-    """Median end to end, and in brackets the median lower bound."""
-    totals = [each.times(link, seed).total for seed, each in enumerate(done)]
-    bounds = [each.lower_bound(link) for each in done]
-    return f"{1000 * np.median(totals):.0f} ({1000 * np.median(bounds):.0f})"
+def milliseconds(done: Sequence[Sequence[Pass]], link: Link) -> str:
+    """Each picture's fastest pass: the median end to end, and in brackets that of the lower bounds."""
+    fastest = [
+        min((each.times(link, seed).total, each.lower_bound(link)) for each in repeated)
+        for seed, repeated in enumerate(done)
+    ]
+    total, bound = 1000 * np.median(fastest, axis=0)
+    return f"{total:.0f} ({bound:.0f})"
 
 
 def main() -> None:
@@ -61,7 +68,7 @@ def main() -> None:
     frames = [to_frame(dataset[index].image, side) for index in range(given.pictures)]
     rows: dict[tuple[str, int, int], list[str]] = {}
     with VirtualServers(max(SERVERS), networks) as servers:
-        for turns, count, chunk in product((False, True), SERVERS, CHUNKS):
+        for turns, count, chunk in product((True, False), SERVERS, CHUNKS):
             servers.set_mode(turns=turns, threads=1)
             defense = PedSam(servers=count, chunk=chunk)
             way = "turn-taking" if turns else "wall"
@@ -82,7 +89,8 @@ def main() -> None:
     headers += [f"{link.name}, {way}" for way in ("turn-taking", "wall") for link in LINKS]
     text = (
         f"`ped_sam` on {given.pictures} validation scenes, mini models, one thread a server. Milliseconds end to end, "
-        f"median, and in brackets the lower bound.\n\n{table(headers, lines, left=2)}"
+        f"and in brackets the lower bound: medians over pictures, each with the fastest of {REPEATS} passes.\n\n"
+        f"{table(headers, lines, left=2)}"
     )
     replace_block(given.to / "docs" / "latency.md", "pipelining", text)
 

@@ -149,6 +149,8 @@ def run_pass(
         for server, tapped in enumerate(taps)
         for message in read_messages(server, tapped, servers.operations, cloud.streamed)
     ]
+    # Messages that come at once are spooled in any order; views must not depend on it.
+    received.sort(key=lambda message: (message.server, message.sequence))
     servers.forget(without=cloud.lost)
     check_bytes(
         [each for exchanges in cloud.rounds for each in exchanges if each.server not in cloud.lost],
