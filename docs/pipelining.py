@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from docs.blocks import replace_block
 from pedbench.frame import to_frame
@@ -62,6 +63,7 @@ def main() -> None:
         "--to", type=Path, default=Path(__file__).parents[1], help="another copy of the documents"
     )
     given = parser.parse_args()
+    torch.set_num_threads(1)
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
     networks = FamilyNetworks(family=MINI)
     side = networks.network("original").image_encoder.img_size
@@ -88,7 +90,7 @@ def main() -> None:
     headers = ["servers", "windows in a message"]
     headers += [f"{link.name}, {way}" for way in ("turn-taking", "wall") for link in LINKS]
     text = (
-        f"`ped_sam` on {given.pictures} validation scenes, mini models, one thread a server. Milliseconds end to end, "
+        f"`ped_sam` on {given.pictures} validation scenes, mini models, one thread each. Milliseconds end to end, "
         f"and in brackets the lower bound: medians over pictures, each with the fastest of {REPEATS} passes.\n\n"
         f"{table(headers, lines, left=2)}"
     )
