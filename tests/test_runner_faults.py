@@ -107,7 +107,7 @@ def test_a_server_that_stalls_over_one_link_fails_that_cell_alone(
         defenses=[{"name": "ped_sam"}, {"name": "random_payload"}],
         dataset=scenes(1),
         latency=latency,
-        servers={"deadline": 3.0},
+        servers={"deadline": 10.0},
     )
     by_link = {record.cell["link"]: record for record in done.of("ped_sam", "latency")}
     assert by_link["gigabit"].status == "failed"
@@ -125,7 +125,7 @@ def test_the_edge_steps_in_for_a_server_that_stalls(
     done = run_small(
         tmp_path,
         defenses=[{"name": "ped_sam"}, {"name": "random_payload"}],
-        servers={"deadline": 3.0, "on_lost": "edge"},
+        servers={"deadline": 10.0, "on_lost": "edge"},
     )
     assert outcome(done.of("random_payload")) == {"ok"}
     assert not any("degraded" in record.flags for record in done.of("random_payload"))

@@ -245,12 +245,5 @@ class Cloud:
                 f"this pass is over a frame of {self._frame_size} pixels, found {frame.shape[:2]}"
             )
         return stream_windows(
-            self,
-            frame,
-            assignment,
-            home=home,
-            weights=weights,
-            payload=payload,
-            reply=reply,
-            chunk=chunk,
+            self, frame, assignment, home=home, weights=weights, payload=payload, reply=reply, chunk=chunk
         )

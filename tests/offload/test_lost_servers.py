@@ -91,8 +91,8 @@ def be_wrong(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -
 
 
 TROUBLES = {
-    stall: "no reply after 1.5 s|DEADLINE",
-    be_late: "no reply after 1.5 s|DEADLINE",
+    stall: "no reply after 3 s|DEADLINE",
+    be_late: "no reply after 3 s|DEADLINE",
     die: "UNAVAILABLE",
     be_wrong: r"returned tokens of shape \(\d, 4, 4, 192\)",
 }
@@ -121,7 +121,7 @@ def troubled(
             weights=W, trouble=lambda cloud: trouble(fragile, cloud, monkeypatch), **parameters
         )
         rng = np.random.default_rng(0)
-        return run_pass(defense, wide, fragile, networks, rng, deadline=1.5, on_lost=on_lost)
+        return run_pass(defense, wide, fragile, networks, rng, deadline=3.0, on_lost=on_lost)
 
     # What has to be loaded is.
     undisturbed(wide, fragile, networks)
@@ -154,7 +154,7 @@ def test_a_lost_server_fails_the_pass_at_the_deadline(
     began = time.monotonic()
     with pytest.raises((ServerLost, ValueError), match=f"server 1.*({TROUBLES[_of(request)]})"):
         troubled("fail")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
 
 
 @pytest.mark.parametrize("chunk", [0, 2])
@@ -169,8 +169,8 @@ def test_the_edge_does_what_a_lost_server_does_not(
     expected = undisturbed(wide, fragile, networks)
     began = time.monotonic()
     done = troubled("edge", chunk=chunk)
-    assert time.monotonic() - began < 5
-    assert list(done.lost) == [1]
+    assert time.monotonic() - began < 9
+    assert 1 in done.lost
     assert done.embedding.features.equal(expected.embedding.features)
     # No other server gets what was the lost one's, and what was sent to that one counts as received.
     assert contents(done) == contents(expected)
