@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.links import Link
+from pedbench.measure.bench import Bench, DegradedPass, Outcome, Row
 from pedbench.offload.passes import Pass
 from pedbench.offload.timing import PassTimes
 from pedbench.plan import DefensePlan
@@ -15,8 +16,17 @@ from pedbench.types import Sample
 from pedbench.utility.prediction import predict
 
 
-def timing(done: Pass, times: PassTimes, image: str) -> list[Row]:
-    """Seconds by phase and, where the servers did not take turns, bytes by server."""
+def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -> list[Row]:
+    """Seconds by phase and, where the servers did not take turns, bytes by server.
+
+    Args:
+        link: The one that `times` were composed for, where servers took turns.
+
+    Raises:
+        DegradedPass: The edge did what servers should have done.
+    """
+    if done.lost:
+        raise DegradedPass(f"not timed, as the edge did the work of others: {'; '.join(done.lost.values())}")
     metric = "turn-taking" if done.composed else "wall"
     phases = {
         "end to end": times.total,
@@ -25,6 +35,7 @@ def timing(done: Pass, times: PassTimes, image: str) -> list[Row]:
         "slowest server": times.server,
         "downlink": times.downlink,
         "edge": times.edge,
+        "lower bound": done.lower_bound(link),
     }
     rows = [{"image": image, "metric": metric, "region": phase, "value": s} for phase, s in phases.items()]
     if not done.composed:
@@ -47,7 +58,7 @@ def decoder_time(done: Pass, sample: Sample) -> list[Row]:
 
 def warm_up(bench: Bench, of: DefensePlan, sample: Sample) -> None:
     """Run one pass and one prompt, and drop what comes of it."""
-    decoder_time(bench.run(of, sample, bench.frame(sample)), sample)
+    decoder_time(bench.warm_up(of, sample), sample)
 
 
 def time_links(bench: Bench, of: DefensePlan, images: Sequence[int], wanted: Collection[str]) -> Outcome:
@@ -85,5 +96,5 @@ def time_turns(
             done = bench.run(of, sample, bench.frame(sample))
             for link, cell in timed:
                 times = done.times(link, bench.link_seed(of, sample, link))
-                outcome.rows[cell.cell_id] += timing(done, times, sample.id)
+                outcome.rows[cell.cell_id] += timing(done, times, sample.id, link)
     return outcome

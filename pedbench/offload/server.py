@@ -41,6 +41,9 @@ from pedbench.offload.wiretap import Wiretap
 from pedbench.reproducible import without_onednn
 from pedbench.types import Payload
 
+_RECEIVERS = 32
+"""Messages that a server can receive while it computes another."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerPlan:
@@ -67,6 +70,9 @@ class _Handler(grpc.GenericRpcHandler):
     threads: int = 1
     turns: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+    compute: futures.ThreadPoolExecutor = field(
+        default_factory=lambda: futures.ThreadPoolExecutor(max_workers=1)
+    )
 
     def service(self, call_details: Any) -> Any:
         # Any method is answered, so that none can be called past the wiretap.
@@ -76,8 +82,16 @@ class _Handler(grpc.GenericRpcHandler):
 
     def _receive(self, method: str, metadata: Any, data: bytes) -> bytes:
         received = time.monotonic()
+        # Messages come in while others are computed, one after the other in the order of their arrival.
         with self.lock:
             number = self.wiretap.spool(method, metadata, received, data)
+            answering = self.compute.submit(self._answer, method, data, received)
+        reply = answering.result()
+        with self.lock:
+            self.wiretap.answered(number, len(reply))
+        return reply
+
+    def _answer(self, method: str, data: bytes, received: float) -> bytes:
         with _turn() if self.turns else contextlib.nullcontext():
             started = time.monotonic()
             payload: Payload = {}
@@ -91,10 +105,7 @@ class _Handler(grpc.GenericRpcHandler):
                     error = f"{type(problem).__name__}: {problem}"
             finished = time.monotonic()
         answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
-        reply = encode_answer(answer, coded)
-        with self.lock:
-            self.wiretap.answered(number, len(reply))
-        return reply
+        return encode_answer(answer, coded)
 
     def _compute(self, data: bytes) -> tuple[Payload, dict[str, Coded]]:
         call = decode_call(data)
@@ -144,7 +155,8 @@ def _serve(connection: Connection, plan: ServerPlan) -> None:
         networks=plan.networks, operations=operations, wiretap=Wiretap(directory=plan.directory)
     )
     options = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), handlers=[handler], options=options)
+    receivers = futures.ThreadPoolExecutor(max_workers=_RECEIVERS)
+    server = grpc.server(receivers, handlers=[handler], options=options)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     _answer(connection, port=port, operations=hashes)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -26,6 +26,7 @@ from pedbench.offload.wiretap import Tapped
 # Loaded once in the process that the servers are forked from.
 _PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.server"]
 _START_SECONDS = 120.0
+_COMMAND_SECONDS = 30.0
 
 
 class ServerLost(RuntimeError):
@@ -107,16 +108,16 @@ class VirtualServers:
             self._command(name="load", weights=name)
             self._loaded[name] = None
 
-    def collect(self) -> list[list[Tapped]]:
-        """Fetch what every server received since `forget`."""
+    def collect(self, *, without: Collection[int] = ()) -> list[list[Tapped]]:
+        """Fetch what every server received since `forget`, nothing from those that are left out."""
         return [
-            [_tapped(message, data) for message, data in zip(answer["messages"], frames, strict=True)]
-            for answer, frames in self._command(name="collect")
+            [_tapped(message, data) for message, data in zip(answer.get("messages", ()), frames, strict=True)]
+            for answer, frames in self._command(without, name="collect")
         ]
 
-    def forget(self) -> None:
-        """Let every server drop its wiretap."""
-        self._command(name="forget")
+    def forget(self, *, without: Collection[int] = ()) -> None:
+        """Let every server, but those that are left out, drop its wiretap."""
+        self._command(without, name="forget")
 
     def kill(self, server: int) -> None:
         """End a server without warning, as a crash would."""
@@ -187,17 +188,26 @@ class VirtualServers:
         channel = grpc.insecure_channel(f"127.0.0.1:{hello['port']}", options=CHANNEL_OPTIONS)
         return _Member(process=process, control=control, channel=channel, call=channel.unary_unary(METHOD))
 
-    def _command(self, **command: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
+    def _command(
+        self, without: Collection[int] = (), **command: Any
+    ) -> list[tuple[dict[str, Any], list[bytes]]]:
         """Send a command to all servers at once; gather the answers, and the messages that follow them.
 
+        Args:
+            without: Servers that are left out; their answers are empty.
+
         Raises:
-            ServerLost: Some are gone; the others have obeyed, and can be commanded on.
+            ServerLost: Some are gone; the others have obeyed, and can be commanded on. One that does not answer is
+                ended.
             RuntimeError: A server could not obey.
         """
         message = json.dumps(command).encode()
-        answers = []
+        patience = _START_SECONDS if command["name"] == "load" else _COMMAND_SECONDS
+        answers: list[tuple[dict[str, Any], list[bytes]]] = []
         lost = []
         for server, member in enumerate(self._members):
+            if server in without:
+                continue
             try:
                 member.control.send_bytes(message)
             except OSError:
@@ -205,7 +215,14 @@ class VirtualServers:
         for server, member in enumerate(self._members):
             if server in lost:
                 continue
+            if server in without:
+                answers.append(({}, []))
+                continue
             try:
+                if not member.control.poll(patience):
+                    # An answer that comes later would be taken for another command's.
+                    self.kill(server)
+                    raise EOFError
                 answer = json.loads(member.control.recv_bytes())
                 answers.append((answer, [member.control.recv_bytes() for _ in answer.get("messages", ())]))
             except (EOFError, OSError):
