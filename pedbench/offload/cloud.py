@@ -14,10 +14,10 @@ from pedbench.offload.coding import codec_for
 from pedbench.offload.payloads import reply_form
 from pedbench.offload.pending import Pending
 from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
+from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import embed_tiles, stages, to_bytes
 from pedbench.offload.timing import Clock
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
 
@@ -103,7 +103,7 @@ class Cloud:
 
     def __init__(
         self,
-        servers: VirtualServers,
+        servers: Servers,
         *,
         count: int,
         networks: Networks,

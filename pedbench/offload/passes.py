@@ -9,17 +9,20 @@ import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
+from pedbench.device import settler
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
+from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wiretap import read_messages
 from pedbench.reproducible import without_onednn
 from pedbench.types import Exchange, Picture, Received
+
+DEADLINE = 120.0
 
 
 class AuditError(RuntimeError):
@@ -71,13 +74,14 @@ class Pass:
 def run_pass(
     defense: Defense,
     frame: Picture,
-    servers: VirtualServers,
+    servers: Servers,
     networks: Networks,
     rng: np.random.Generator,
     *,
     request: int = 0,
     link: Link | None = None,
     seed: int = 0,
+    deadline: float = DEADLINE,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -90,6 +94,7 @@ def run_pass(
         request: Which of the k requests of the scene this is.
         link: What lies between edge and servers; this host's loopback without it.
         seed: Of the link's jitter and losses.
+        deadline: Seconds until a reply must be here.
 
     Raises:
         ServerLost: A server died or missed its deadline.
@@ -105,7 +110,7 @@ def run_pass(
     link = link or find_link(LOOPBACK)
     if servers.turns and link.emulated:
         raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
-    clock = Clock()
+    clock = Clock(settle=settler(networks.network("original").pixel_mean.device))
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
     with Transport(link, seed) as transport:
         cloud = Cloud(
@@ -117,6 +122,7 @@ def run_pass(
             request=request,
             clock=clock,
             transport=transport,
+            deadline=deadline,
         )
         try:
             with without_onednn(), clock, torch.inference_mode():
@@ -133,7 +139,7 @@ def run_pass(
     check_bytes([exchange for exchanges in cloud.rounds for exchange in exchanges], received)
     return Pass(
         embedding=embedding,
-        rounds=cloud.rounds,
+        rounds=servers.on_edge_clock(cloud.rounds),
         clock=clock,
         link=link,
         composed=servers.turns,

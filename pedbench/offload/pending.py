@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 
 from pedbench.base import Operation
+from pedbench.offload.servers import ServerLost, Servers
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import ServerLost, VirtualServers
 from pedbench.offload.wire import Call, check_payload, decode_answer
 from pedbench.types import Exchange, Payload
 
@@ -38,7 +38,7 @@ class Pending:
 
     def __init__(
         self,
-        servers: VirtualServers,
+        servers: Servers,
         transport: Transport,
         server: int,
         call: Call,

@@ -6,7 +6,7 @@ Rounds follow each other: a round is a set of exchanges that were all sent befor
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -44,8 +44,14 @@ class PassTimes:
 
 @dataclass(kw_only=True)
 class Clock:
-    """Times one pass: from entering the context to leaving it."""
+    """Times one pass: from entering the context to leaving it.
 
+    Attributes:
+        settle: Waits until the edge has computed what it was told to; called wherever a phase ends, as an
+            accelerator computes on by itself.
+    """
+
+    settle: Callable[[], None] = lambda: None
     start: float = 0.0
     stop: float = 0.0
     prepare: list[Interval] = field(default_factory=list)
@@ -55,6 +61,7 @@ class Clock:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.settle()
         self.stop = time.monotonic()
 
     @contextmanager
@@ -64,6 +71,7 @@ class Clock:
         try:
             yield
         finally:
+            self.settle()
             self.prepare.append((start, time.monotonic()))
 
 

@@ -15,8 +15,9 @@ from pedbench.offload.cloud import Cloud, DisclosureError
 from pedbench.offload.edge import Edge
 from pedbench.offload.passes import AuditError, Pass, check_bytes, run_pass
 from pedbench.offload.pending import RemoteError
+from pedbench.offload.servers import ServerLost
 from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import WireError
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.on_device import OnDevice

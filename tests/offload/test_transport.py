@@ -15,8 +15,9 @@ from pedbench.links import Direction, Link, find_link
 from pedbench.offload import passes
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.passes import run_pass
+from pedbench.offload.servers import ServerLost
 from pedbench.offload.transport import LinkQueue, Transport
-from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 
