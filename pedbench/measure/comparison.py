@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,18 +52,32 @@ def comparison(suite: Suite, counts: Sequence[int]) -> Suite:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a defense could not be timed over a link.
+
+    Attributes:
+        reason: A sentence.
+    """
+
+    defense: str
+    servers: int
+    way: str
+    link: str
+    reason: str
+
+
 @dataclass(kw_only=True)
 class Timings:
-    """What was measured.
+    """What was measured, and what could not be.
 
     Attributes:
         samples: One row a value, with the columns `COLUMNS`: seconds by phase, `bytes up` and `bytes down` by
             server, joules as `energy RAIL`.
-        problems: What could not be measured: defense, way and link, with a sentence.
     """
 
     samples: pd.DataFrame
-    problems: dict[tuple[str, str, str], str]
+    problems: list[Problem]
 
 
 def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn_taking: bool) -> Timings:
@@ -74,13 +89,13 @@ def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn
         console: Told of progress and of failures.
         turn_taking: Whether to measure servers computing alone, too, and compose that for every link.
     """
-    problems: dict[tuple[str, str, str], str] = {}
+    problems: list[Problem] = []
     frames = [pd.DataFrame(columns=list(COLUMNS))]
     with PowerMeter() as meter:
         for of in bench.plan.defenses:
-            over = measured if of.defense.servers else measured[:1]
-            with console.stage(of.defense.label, len(of.images) * (len(over) + turn_taking)) as advance:
-                outcomes = {"wall": _wall(bench, of, over, meter, advance)}
+            rounds = (len(measured) if of.defense.servers else 1) + turn_taking
+            with console.stage(of.defense.label, len(of.images) * rounds) as advance:
+                outcomes = {"wall": _wall(bench, of, measured, meter, advance)}
                 if turn_taking:
                     outcomes["turn-taking"] = _turns(bench, of, advance)
             for way, outcome in outcomes.items():
@@ -88,7 +103,11 @@ def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn
                     rows = outcome.rows.get(cell.cell_id, [])
                     shown = NETWORK if isinstance(bench.servers, RemoteServers) else link.name
                     if cell.cell_id in outcome.problems:
-                        problems[of.defense.label, way, shown] = outcome.problems[cell.cell_id][1]
+                        reason = " ".join(outcome.problems[cell.cell_id][1].split())
+                        label, servers = named(of.defense.label), of.defense.servers
+                        problem = Problem(defense=label, servers=servers, way=way, link=shown, reason=reason)
+                        problems.append(problem)
+                        console.line(f"{label} with {servers} servers, {way} over {shown}: {reason}")
                     elif rows:
                         frames.append(_frame(of, way, shown, rows))
     return Timings(samples=pd.concat([frame for frame in frames if len(frame)] or frames), problems=problems)
@@ -103,6 +122,8 @@ def _wall(
 ) -> Outcome:
     """Over each link in turn, every server with its share of the host's cores."""
     cells = [(link, cell) for link, cell in of.latency if link.name in measured]
+    # What sends nothing is the same over any link.
+    alike = cells[1:] if not of.defense.servers else []
     outcome = Outcome()
     with outcome.giving_up([cell for _, cell in cells], "warming up"):
         bench.restore_servers()
@@ -110,7 +131,10 @@ def _wall(
         of.defense.prepare(str(bench.networks.network("original").pixel_mean.device))
         for number, picture in enumerate(load_prior().pictures[: bench.plan.suite.latency.warmup]):
             warm_up(bench, of, Sample(id=f"warm-up {number}", image=picture))
-        return time_links(bench, of, of.images, cells, advance=advance, more=meter.rows)
+        timed = [pair for pair in cells if pair not in alike]
+        outcome = time_links(bench, of, of.images, timed, advance=advance, more=meter.rows)
+        for _, cell in alike:
+            outcome.rows[cell.cell_id] = outcome.rows[cells[0][1].cell_id]
     return outcome
 
 
@@ -125,13 +149,23 @@ def _turns(bench: PassBench, of: DefensePlan, advance: Callable[[int], None]) ->
     return outcome
 
 
+def named(label: str) -> str:
+    """A defense's label without its number of servers, which stands beside it.
+
+    Examples:
+        >>> named("ped_sam(servers=9)"), named("ped_sam(servers=9, reply=float16)"), named("on_device")
+        ('ped_sam', 'ped_sam(reply=float16)', 'on_device')
+    """
+    return re.sub(r"\(\)$", "", re.sub(r"servers=\d+(, )?", "", label).replace(", )", ")"))
+
+
 def _frame(of: DefensePlan, way: str, link: str, rows: Sequence[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(list(rows))
     regions = frame["region"].fillna("") if "region" in frame else pd.Series("", index=frame.index)
     phases = regions.where(frame["metric"] == way, (frame["metric"] + " " + regions).str.strip())
     return pd.DataFrame(
         {
-            "defense": of.defense.label,
+            "defense": named(of.defense.label),
             "servers": of.defense.servers,
             "way": way,
             "link": link,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,11 +12,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from pedbench.links import links
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
-from pedbench.report.timing_tables import WAYS
+from pedbench.report.timing_tables import WAYS, counted
 from pedbench.report.timings import PHASES
 
 
@@ -43,6 +42,7 @@ def drawings(summary: pd.DataFrame, measured: Sequence[str]) -> Iterator[Drawing
 
 def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
     """Stacked medians of the phases, one bar a defense, one panel a link."""
+    rows = rows.assign(defense=_names(rows))
     defenses = list(dict.fromkeys(rows["defense"]))
     colours = sns.color_palette("colorblind", len(PHASES))
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
@@ -50,7 +50,8 @@ def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
             figsize=(4.6 * len(shown) + 1.8, 0.42 * len(defenses) + 1.7), dpi=150, layout="constrained"
         )
         FigureCanvasAgg(figure)
-        panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
+        reach = 0.0
         for axes, link in zip(panels, shown, strict=True):
             of_link = rows[rows["link"] == link].set_index("defense").reindex(defenses)
             left = np.zeros(len(defenses))
@@ -61,12 +62,13 @@ def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
             for place, (_, row) in enumerate(of_link.iterrows()):
                 if pd.notna(row["p50"]):
                     axes.text(left[place], place, f"  {_time(row['p50'])}", va="center", fontsize=8)
-            axes.set_xlim(0, left.max() * 1.2)
+            reach = max(reach, left.max())
             axes.set_title(drawable(link), parse_math=False)
             axes.set_xlabel("seconds")
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(defenses)), [shortened(drawable(name)) for name in defenses])
         panels[0].invert_yaxis()
+        panels[0].set_xlim(0, reach * 1.2)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside lower center", ncols=len(PHASES), frameon=False, fontsize=8
@@ -77,10 +79,9 @@ def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
 
 
 def _swept(rows: pd.DataFrame) -> pd.DataFrame | None:
-    """The rows of a defense at several numbers of servers that has nothing else changed."""
-    alike = rows["defense"].map(_family)
-    for name in dict.fromkeys(alike):
-        found: pd.DataFrame = rows[alike == name]
+    """The rows of the first defense at several numbers of servers."""
+    for name in dict.fromkeys(rows["defense"]):
+        found: pd.DataFrame = rows[rows["defense"] == name]
         if found["servers"].nunique() > 1:
             return found
     return None
@@ -95,7 +96,7 @@ def _against_servers(way: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: S
         looks = list(looks_of(rows["defense"].nunique()))
         for axes, link in zip(panels, shown, strict=True):
             curve = swept[swept["link"] == link].sort_values("servers")
-            _line(axes, curve, curve["servers"], _family(curve["defense"].iloc[0]), looks[0])
+            _line(axes, curve, curve["servers"], curve["defense"].iloc[0], looks[0])
             flat = rows[(rows["link"] == link) & ~rows["defense"].isin(swept["defense"])]
             for (_, row), (colour, _), dashes in zip(flat.iterrows(), looks[1:], _DASHES, strict=False):
                 label = shortened(drawable(row["defense"]))
@@ -106,8 +107,8 @@ def _against_servers(way: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: S
             axes.set_xticks(counts, [f"{count:.0f}" for count in counts])
             axes.set_xlabel("servers")
             axes.set_title(drawable(link), parse_math=False)
-            axes.set_ylim(bottom=0)
         panels[0].set_ylabel("seconds, p50 (↓ better)")
+        panels[0].set_ylim(0, panels[0].get_ylim()[1])
         panels[-1].legend(fontsize=7.5)
         figure.suptitle(_title(way), fontsize=9)
     caption = f"{_title(way)}. Time against the number of servers, with 95 % bootstrap intervals."
@@ -118,18 +119,15 @@ def _against_link(way: str, rows: pd.DataFrame) -> Drawing:
     """p50 against the link, the slowest one to the right."""
     ordered = [link for link in sorted(links(), key=_slowness) if link in set(rows["link"])]
     places = {link: place for place, link in enumerate(ordered)}
-    defenses = list(dict.fromkeys(rows["defense"]))
+    names = _names(rows)
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
         figure = Figure(figsize=(1.1 * len(ordered) + 3.4, 3.8), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
-        for defense, look in zip(defenses, looks_of(len(defenses)), strict=True):
-            line = rows[rows["defense"] == defense].assign(place=lambda frame: frame["link"].map(places))
-            line = line.sort_values("place")
-            _line(axes, line, line["place"], defense, look)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        for name, look in zip(dict.fromkeys(names), looks_of(names.nunique()), strict=True):
+            line = rows[names == name].assign(place=rows["link"].map(places)).sort_values("place")
+            _line(axes, line, line["place"], name, look)
+        axes.set_ylim(0, axes.get_ylim()[1])
         axes.set_ylabel("seconds, p50 (↓ better)")
         axes.set_xticks(range(len(ordered)), [_rates(link) for link in ordered], fontsize=8)
         axes.margins(x=0.06)
@@ -165,9 +163,9 @@ def _rates(link: str) -> str:
     return f"{link}\n{found.up.rate:g} up\n{found.down.rate:g} down\nMbit/s"
 
 
-def _family(label: str) -> str:
-    """A defense's label without its number of servers."""
-    return re.sub(r"\(\)$|, (?=\))", "", re.sub(r"servers=\d+(, )?", "", label))
+def _names(rows: pd.DataFrame) -> pd.Series[str]:
+    pairs = zip(rows["defense"], rows["servers"], strict=True)
+    return pd.Series([counted(*pair) for pair in pairs], index=rows.index)
 
 
 def _named(phase: str) -> str:

@@ -19,6 +19,7 @@ from pedbench.report.timing_tables import (
     APART,
     SHARED_HOST,
     WAYS,
+    counted,
     markdown_table,
     notes,
     terminal_table,
@@ -77,7 +78,8 @@ def _paragraphs(
 def show(summary: pd.DataFrame, timings: Timings, facts: Mapping[str, Any]) -> None:
     """Print the tables."""
     # Files and pipes have no width of their own.
-    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False)
+    console = Console(markup=False, highlight=False)
+    console.width = max(console.width if sys.stdout.isatty() else 0, 140)
     for line in setting(facts):
         console.print(line)
     for way, title, meaning in ways(summary, facts):
@@ -105,7 +107,7 @@ def setting(facts: Mapping[str, Any]) -> Iterator[str]:
         "random weights, which take as long as trained ones" if facts["random_weights"] else "its weights"
     )
     yield f"model {facts['model']} with {weights}, {facts['dtype']} on the edge; pictures of {facts['dataset']}"
-    edge = f"edge: {facts['device_name']} ({facts['device']}), {facts['cores']} cores"
+    edge = f"edge: {facts['device_name']} ({facts['device']}), CPU cores: {facts['cores']}"
     jetson = ", ".join(f"{name} {value}" for name, value in facts["jetson"].items())
     yield f"{edge}; {jetson}" if jetson else edge
     for server in facts["servers"]:
@@ -118,5 +120,5 @@ def setting(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def failures(timings: Timings) -> Iterator[str]:
     """A sentence for each row that could not be measured."""
-    for (defense, way, link), reason in timings.problems.items():
-        yield f"{defense}, {way} over {link}: {' '.join(reason.split())}"
+    for found in timings.problems:
+        yield f"{counted(found.defense, found.servers)}, {found.way} over {found.link}: {found.reason}"

@@ -66,13 +66,23 @@ def time_tables(summary: pd.DataFrame, way: str, shown: Sequence[str]) -> Iterat
         if of_link.empty:
             continue
         tail = "p99" if "p99" in of_link and of_link["p99"].notna().any() else "max"
-        headers = ["defense", "p50", "p90", tail, "p50 / on_device", *PHASES, "up", "down", "n"]
+        headers = ["defense", "servers", "p50", "p90", tail, "p50 / on_device", *PHASES, "up", "down", "n"]
         headers[headers.index("edge")] = "edge blocks"
         if powered:
             headers.insert(-1, f"J ({', '.join(of_link['rail'].dropna().unique())})")
         cells = [_cells(row, tail, factor, powered, len(headers)) for _, row in of_link.iterrows()]
         title = f"{described(link)}, {unit}"
         yield TimeTable(title=title, headers=tuple(headers), rows=tuple(cells))
+
+
+def counted(defense: str, servers: float) -> str:
+    """A defense with the number of its servers, where that says something.
+
+    Examples:
+        >>> counted("ped_sam", 3), counted("full_offload", 1), counted("on_device", 0)
+        ('ped_sam, 3 servers', 'full_offload, 1 server', 'on_device')
+    """
+    return f"{defense}, {servers:.0f} server{'' if servers == 1 else 's'}" if servers else defense
 
 
 def described(link: str) -> str:
@@ -91,10 +101,11 @@ def described(link: str) -> str:
 
 def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tuple[str, ...]:
     if pd.isna(row["p50"]):
-        return (row["defense"], "failed", *[NOTHING] * (count - 2))
+        return (row["defense"], f"{row['servers']:.0f}", "failed", *[NOTHING] * (count - 3))
     ratio = row["against_device"]
     return (
         row["defense"],
+        f"{row['servers']:.0f}",
         _time(row, "p50", factor),
         _time(row, "p90", factor),
         _time(row, tail, factor),
@@ -114,8 +125,8 @@ def _time(row: Any, name: str, factor: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Three figures at least, and no more than one behind the point from 10 on."""
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
+    """With three figures or, where there are more before the point, with all of these."""
+    return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
 
 
 def notes(summary: pd.DataFrame) -> Iterator[str]:
@@ -132,9 +143,15 @@ def notes(summary: pd.DataFrame) -> Iterator[str]:
 
 def terminal_table(found: TimeTable) -> Table:
     """For a terminal; intervals stand below their numbers."""
-    shown = Table(title=Text(one_line(found.title)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=Text(one_line(found.title)),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,
+    )
     for index, header in enumerate(found.headers):
-        name = header if index == 0 else header.replace(" ", "\n", 1)
+        name = "\n".join(header.rsplit(" ", 1))
         shown.add_column(Text(name), justify="right" if index else "left", no_wrap=True)
     for row in found.rows:
         shown.add_row(*(Text(one_line(cell).replace(" [", "\n[")) for cell in row))

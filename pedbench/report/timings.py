@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -19,7 +20,7 @@ FEW = 20
 MANY = 100
 """Samples from which on there is a 99th percentile."""
 
-_KEYS = ["way", "link", "defense"]
+_KEYS = ["way", "link", "defense", "servers"]
 
 
 def summarise(timings: Timings) -> pd.DataFrame:
@@ -28,19 +29,17 @@ def summarise(timings: Timings) -> pd.DataFrame:
     Returns:
         Columns way, link, defense, servers, n, p50, p90, p99 (each with _low and _high; p99 only from `MANY`
         samples on), max, one per phase, bytes_up, bytes_down, against_device (p50 over that of on_device, of the
-        same way and link), rail, energy (joules a picture, without the decoder), problem.
+        same way and link), rail, energy (joules a picture, without the decoder), reason
+        (why a row has no numbers).
     """
     rows = [_row(key, group) for key, group in timings.samples.groupby(_KEYS, sort=False)]
-    rows += [
-        {"way": way, "link": link, "defense": defense, "problem": reason}
-        for (defense, way, link), reason in timings.problems.items()
-    ]
+    rows += [asdict(problem) for problem in timings.problems]
     frame = pd.DataFrame(rows)
     if "p50" not in frame:
         return frame
-    sizes = frame[frame["bytes_up"].notna()].groupby("defense")[["bytes_up", "bytes_down"]].first()
-    for name in sizes:
-        frame[name] = frame["defense"].map(sizes[name])
+    for name in ("bytes_up", "bytes_down"):
+        # They are counted once, as neither way nor link changes them.
+        frame[name] = frame.groupby(["defense", "servers"])[name].transform("first")
     local = frame[frame["defense"] == "on_device"].set_index(["way", "link"])["p50"]
     frame["against_device"] = [
         p50 / local[way, link] if (way, link) in local.index else float("nan")
@@ -50,11 +49,16 @@ def summarise(timings: Timings) -> pd.DataFrame:
 
 
 def _row(key: Any, group: pd.DataFrame) -> dict[str, Any]:
-    way, link, defense = key
+    way, link, defense, servers = key
     phases = group[group["phase"].isin(PHASES)]
     whole = phases.groupby("image", sort=False)["value"].sum().reset_index()
-    row: dict[str, Any] = {"way": way, "link": link, "defense": defense, "servers": group["servers"].iloc[0]}
-    row["n"] = len(whole)
+    row: dict[str, Any] = {
+        "way": way,
+        "link": link,
+        "defense": defense,
+        "servers": servers,
+        "n": len(whole),
+    }
     for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
         if q < 0.99 or len(whole) >= MANY:
             row |= _with_interval(name, quantile(whole, q))
