@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -125,20 +125,27 @@ def open_session(suite: Suite, wishes: Wishes, registry: Registry, console: Cons
         raise ValueError(f"a defense calls {count} servers, and --servers names {there}.")
     modules = sorted({module for of in plan.defenses for module in operation_modules(of)})
     with console.stage(f"connecting {there} servers" if there else f"starting {count} servers"):
-        servers = _servers(count, wishes, networks, modules)
+        weights = {name: sha for of in plan.defenses for name, sha in of.weights.items()}
+        servers = _servers(count, wishes, networks, modules, weights)
     with servers:
         bench = PassBench(plan=plan, networks=networks, servers=servers, deadline=wishes.deadline)
         yield Session(bench=bench, wishes=wishes, measured=measured)
 
 
-def _servers(count: int, wishes: Wishes, networks: FamilyNetworks, modules: list[str]) -> Servers:
+def _servers(
+    count: int,
+    wishes: Wishes,
+    networks: FamilyNetworks,
+    modules: Sequence[str],
+    weights: Mapping[str, str],
+) -> Servers:
     if not wishes.addresses:
         return VirtualServers(count, networks, modules=modules)
     remote = Remote(
         addresses=wishes.addresses,
         authority=wishes.authority,
         model=wishes.family.name,
-        weights=wishes.family.digests(WEIGHTS),
+        weights=weights,
         patience=wishes.deadline,
     )
     return RemoteServers(remote, networks, modules=modules)

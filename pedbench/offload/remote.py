@@ -102,7 +102,8 @@ class RemoteServers(Servers):
         )
 
     def _connect(self, address: str) -> Member:
-        options = [*CHANNEL_OPTIONS, *KEEPALIVE_OPTIONS]
+        # A connection of its own, not what is left of an earlier one.
+        options = [*CHANNEL_OPTIONS, *KEEPALIVE_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
         if self._remote.authority is None:
             channel = grpc.insecure_channel(address, options=options)
         else:
@@ -121,7 +122,7 @@ class RemoteServers(Servers):
             control = ControlStream(channel, self._remote.patience)
             try:
                 hello = json.loads(control.recv_bytes())
-            except EOFError as error:
+            except (EOFError, TimeoutError) as error:
                 raise ConnectionError(f"server {address} lets nobody in: {error}") from None
             self._check(address, hello)
         except BaseException:
