@@ -244,7 +244,7 @@ def test_a_server_killed_in_mid_run_fails_the_pass_and_no_other(
 ) -> None:
     def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         pending = cloud[1].call("hang", blob=np.zeros(3, np.uint8))
-        cloud.servers.kill(1)
+        servers.kill(1)
         pending.result()
 
     with VirtualServers(2, networks, modules=["own_operations"]) as servers:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from pedbench.base import Networks
 from pedbench.links import Direction, Link, find_link
-from pedbench.offload import passes
-from pedbench.offload.cloud import Cloud
 from pedbench.offload.passes import run_pass
 from pedbench.offload.servers import ServerLost
 from pedbench.offload.transport import LinkQueue, Transport
@@ -154,18 +152,16 @@ def test_a_pass_takes_what_the_shared_link_needs(
 
 
 def test_no_pass_hangs_on_a_link_that_is_too_slow(
-    wide: Picture, servers: VirtualServers, networks: Networks, monkeypatch: pytest.MonkeyPatch
+    wide: Picture, servers: VirtualServers, networks: Networks
 ) -> None:
-    monkeypatch.setattr(passes, "Cloud", partial(Cloud, deadline=0.3))
+    rng = np.random.default_rng(0)
     for link, why in (
         (make_link(1.0, 0.0), "needs more than 0.3 s"),
         (make_link(0.0, 290.0), "DEADLINE|under way"),
     ):
         began = time.monotonic()
         with pytest.raises(ServerLost, match=why):
-            run_pass(
-                PedSam(weights="reordered"), wide, servers, networks, np.random.default_rng(0), link=link
-            )
+            run_pass(PedSam(weights="reordered"), wide, servers, networks, rng, link=link, deadline=0.3)
         assert time.monotonic() - began < 5
 
 
