@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -93,14 +94,16 @@ def _against_servers(way: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: S
         figure = Figure(figsize=(3.9 * len(shown) + 0.6, 3.4), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-        looks = list(looks_of(rows["defense"].nunique()))
+        curved = swept["defense"].iloc[0]
+        others = [name for name in dict.fromkeys(rows["defense"]) if name != curved]
+        look, *flat_looks = looks_of(1 + len(others))
         for axes, link in zip(panels, shown, strict=True):
             curve = swept[swept["link"] == link].sort_values("servers")
-            _line(axes, curve, curve["servers"], curve["defense"].iloc[0], looks[0])
-            flat = rows[(rows["link"] == link) & ~rows["defense"].isin(swept["defense"])]
-            for (_, row), (colour, _), dashes in zip(flat.iterrows(), looks[1:], _DASHES, strict=False):
-                label = shortened(drawable(row["defense"]))
-                axes.axhline(row["p50"], color=colour, linestyle=dashes, linewidth=1.4, label=label)
+            _line(axes, curve, curve["servers"], curved, look)
+            for name, (colour, _), dashes in zip(others, flat_looks, cycle(_DASHES), strict=False):
+                for p50 in rows.loc[(rows["link"] == link) & (rows["defense"] == name), "p50"]:
+                    label = shortened(drawable(name))
+                    axes.axhline(p50, color=colour, linestyle=dashes, linewidth=1.4, label=label)
             counts = sorted(set(swept["servers"]))
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())

@@ -30,7 +30,10 @@ WAYS: Mapping[str, tuple[str, str]] = {
 }
 """Ways to come by a time, with title and meaning. Times of two ways never stand in one table or figure."""
 
-SHARED_HOST = "All servers ran at once and shared this host's cores with the edge, so many servers look slow."
+SHARED_HOST = (
+    "All servers ran at once and shared this host's cores with the edge, so many servers look slow; waiting for a "
+    "core shows in uplink, slowest server and downlink."
+)
 APART = "Every server ran on a machine of its own; the network between them is the real one."
 
 _SECONDS_FROM = 10.0
