@@ -15,7 +15,6 @@ from pedbench.measure.latency import time_links, time_turns, warm_up
 from pedbench.measure.power import PowerMeter
 from pedbench.offload.remote import RemoteServers
 from pedbench.plan import DefensePlan
-from pedbench.prior import load_prior
 from pedbench.provenance import cores
 from pedbench.suite import DefenseChoice, Suite
 from pedbench.types import Sample
@@ -129,7 +128,7 @@ def _wall(
         bench.restore_servers()
         bench.servers.set_mode(turns=False, threads=max(1, cores() // max(1, of.defense.servers)))
         of.defense.prepare(str(bench.networks.network("original").pixel_mean.device))
-        for number, picture in enumerate(load_prior().pictures[: bench.plan.suite.latency.warmup]):
+        for number, picture in enumerate(bench.prior.pictures[: bench.plan.suite.latency.warmup]):
             warm_up(bench, of, Sample(id=f"warm-up {number}", image=picture))
         timed = [pair for pair in cells if pair not in alike]
         outcome = time_links(bench, of, of.images, timed, advance=advance, more=meter.rows)

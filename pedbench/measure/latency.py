@@ -9,7 +9,7 @@ import numpy as np
 
 from pedbench.cell import Cell
 from pedbench.links import Link
-from pedbench.measure.bench import Outcome, PassBench, Row
+from pedbench.measure.bench import DegradedPass, Outcome, PassBench, Row
 from pedbench.offload.passes import Pass
 from pedbench.offload.timing import PassTimes
 from pedbench.plan import DefensePlan
@@ -22,8 +22,17 @@ def way(done: Pass) -> str:
     return "turn-taking" if done.composed else "wall"
 
 
-def timing(done: Pass, times: PassTimes, image: str) -> list[Row]:
-    """Seconds by phase and, where the servers did not take turns, bytes by server."""
+def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -> list[Row]:
+    """Seconds by phase and, where the servers did not take turns, bytes by server.
+
+    Args:
+        link: The one that `times` were composed for, where servers took turns.
+
+    Raises:
+        DegradedPass: The edge did what servers should have done.
+    """
+    if done.lost:
+        raise DegradedPass(f"not timed, as the edge did the work of others: {'; '.join(done.lost.values())}")
     metric = way(done)
     phases = {
         "end to end": times.total,
@@ -32,6 +41,7 @@ def timing(done: Pass, times: PassTimes, image: str) -> list[Row]:
         "slowest server": times.server,
         "downlink": times.downlink,
         "edge": times.edge,
+        "lower bound": done.lower_bound(link),
     }
     rows = [{"image": image, "metric": metric, "region": phase, "value": s} for phase, s in phases.items()]
     if not done.composed:
@@ -54,7 +64,7 @@ def decoder_time(done: Pass, sample: Sample) -> list[Row]:
 
 def warm_up(bench: PassBench, of: DefensePlan, sample: Sample) -> None:
     """Run one pass and one prompt, and drop what comes of it."""
-    decoder_time(bench.run(of, sample, bench.frame(sample)), sample)
+    decoder_time(bench.warm_up(of, sample), sample)
 
 
 def time_links(
@@ -112,6 +122,6 @@ def time_turns(
             decoder = decoder_time(done, sample)
             for link, cell in timed:
                 times = done.times(link, bench.link_seed(of, sample, link))
-                outcome.rows[cell.cell_id] += [*timing(done, times, sample.id), *decoder]
+                outcome.rows[cell.cell_id] += [*timing(done, times, sample.id, link), *decoder]
             advance(1)
     return outcome

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from pedbench.offload.server import LISTEN_OPTIONS, Service
+from pedbench.offload.server import LISTEN_OPTIONS, RECEIVERS, Service
 
 CONTROL = "/pedbench.Server/Control"
 
@@ -101,8 +101,8 @@ def listen(
     """
     hello = json.dumps({"operations": service.sources, **facts}).encode()
     server = grpc.server(
-        # One for the commands, one that computes.
-        futures.ThreadPoolExecutor(max_workers=2),
+        # One of them for the commands.
+        futures.ThreadPoolExecutor(max_workers=RECEIVERS + 1),
         handlers=[Gate(inside=service, hello=hello)],
         options=[*LISTEN_OPTIONS, *KEEPALIVE_OPTIONS],
     )

@@ -66,6 +66,7 @@ class RemoteServers(Servers):
     def __init__(self, remote: Remote, networks: Networks, *, modules: Sequence[str] = ()) -> None:
         super().__init__(networks, modules)
         self._remote = remote
+        self._patience = min(self._patience, remote.patience)
         self.facts: list[dict[str, Any]] = []
         self.offsets: list[ClockOffset] = []
         self.restore(doubtful=True)
@@ -78,6 +79,10 @@ class RemoteServers(Servers):
         """
         if turns:
             raise ValueError("servers on machines of their own do not take turns")
+
+    def kill(self, server: int) -> None:
+        """Leave a server: it forgets what it recorded, and lets nobody in while it computes."""
+        self._members[server].control.close()
 
     def restore(self, *, doubtful: bool) -> None:
         """Read the servers' clocks again. Connect anew first after a doubtful pass, or if one is gone."""
@@ -170,6 +175,7 @@ class ControlStream:
     def __init__(self, channel: grpc.Channel, patience: float) -> None:
         self._patience = patience
         self._commands: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._next: bytes | str | None = None
         self._answers: queue.SimpleQueue[bytes | str] = queue.SimpleQueue()
         method: Any = channel.stream_stream(CONTROL)
         self._call = method(iter(self._commands.get, None))
@@ -186,14 +192,20 @@ class ControlStream:
             EOFError: The server has gone, or closed the stream.
             TimeoutError: Nothing came for as long as a command may take.
         """
-        try:
-            found = self._answers.get(timeout=self._patience)
-        except queue.Empty:
-            raise TimeoutError(f"no answer within {self._patience:.0f} s") from None
-        if isinstance(found, str):
-            self._answers.put(found)
-            raise EOFError(found)
+        if not self.poll(self._patience):
+            raise TimeoutError(f"no answer within {self._patience:.0f} s")
+        if isinstance(self._next, str):
+            raise EOFError(self._next)
+        found, self._next = self._next, None
+        assert found is not None
         return found
+
+    def poll(self, timeout: float) -> bool:
+        """Wait so many seconds at most until there is something to receive, or the end of the stream."""
+        if self._next is None:
+            with contextlib.suppress(queue.Empty):
+                self._next = self._answers.get(timeout=timeout)
+        return self._next is not None
 
     def close(self) -> None:
         """End the stream; the server then forgets what it recorded."""

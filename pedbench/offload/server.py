@@ -44,6 +44,9 @@ from pedbench.types import Payload
 # No other server may listen at the same port.
 LISTEN_OPTIONS = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
 
+RECEIVERS = 32
+"""Messages that a server can receive while it computes another."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerPlan:
@@ -71,6 +74,9 @@ class Handler(grpc.GenericRpcHandler):
     turns: bool = False
     computing: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+    compute: futures.ThreadPoolExecutor = field(
+        default_factory=lambda: futures.ThreadPoolExecutor(max_workers=1)
+    )
 
     def service(self, call_details: Any) -> Any:
         # Any method is answered, so that none can be called past the wiretap.
@@ -80,8 +86,16 @@ class Handler(grpc.GenericRpcHandler):
 
     def _receive(self, method: str, metadata: Any, data: bytes) -> bytes:
         received = time.monotonic()
+        # Messages come in while others are computed, one after the other in the order of their arrival.
         with self.lock:
             number = self.wiretap.spool(method, metadata, received, data)
+            answering = self.compute.submit(self._answer, method, data, received)
+        reply = answering.result()
+        with self.lock:
+            self.wiretap.answered(number, len(reply))
+        return reply
+
+    def _answer(self, method: str, data: bytes, received: float) -> bytes:
         with _turn() if self.turns else contextlib.nullcontext():
             self.computing = True
             started = time.monotonic()
@@ -97,10 +111,7 @@ class Handler(grpc.GenericRpcHandler):
             finished = time.monotonic()
             self.computing = False
         answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
-        reply = encode_answer(answer, coded)
-        with self.lock:
-            self.wiretap.answered(number, len(reply))
-        return reply
+        return encode_answer(answer, coded)
 
     def _compute(self, data: bytes) -> tuple[Payload, dict[str, Coded]]:
         call = decode_call(data)
@@ -146,7 +157,7 @@ def _serve(connection: Connection, plan: ServerPlan) -> None:
         connection.send_bytes(_json(error=f"{type(problem).__name__}: {problem}"))
         return
     server = grpc.server(
-        futures.ThreadPoolExecutor(max_workers=1), handlers=[service.handler], options=LISTEN_OPTIONS
+        futures.ThreadPoolExecutor(max_workers=RECEIVERS), handlers=[service.handler], options=LISTEN_OPTIONS
     )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

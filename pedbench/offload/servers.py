@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -16,6 +16,9 @@ from pedbench.offload.operations import load_operations
 from pedbench.offload.server import sources
 from pedbench.offload.wiretap import Tapped
 from pedbench.types import Exchange
+
+_LOAD_SECONDS = 120.0
+_COMMAND_SECONDS = 30.0
 
 
 class ServerLost(RuntimeError):
@@ -29,6 +32,8 @@ class Control(Protocol):
     """
 
     def send_bytes(self, message: bytes, /) -> None: ...
+
+    def poll(self, timeout: float, /) -> bool: ...
 
     def recv_bytes(self) -> bytes: ...
 
@@ -65,6 +70,7 @@ class Servers(ABC):
         self.modules = tuple(modules)
         self.operations = load_operations(modules)
         self.turns = False
+        self._patience = _COMMAND_SECONDS
         self._members: Sequence[Member] = ()
 
     def __enter__(self) -> Self:
@@ -82,16 +88,16 @@ class Servers(ABC):
         """The gRPC method of a server: raw bytes in, raw bytes out; has `future`."""
         return self._members[server].call
 
-    def collect(self) -> list[list[Tapped]]:
-        """Fetch what every server received since `forget`."""
+    def collect(self, *, without: Collection[int] = ()) -> list[list[Tapped]]:
+        """Fetch what every server received since `forget`, nothing from those that are left out."""
         return [
-            [_tapped(message, data) for message, data in zip(answer["messages"], frames, strict=True)]
-            for answer, frames in self._command(name="collect")
+            [_tapped(message, data) for message, data in zip(answer.get("messages", ()), frames, strict=True)]
+            for answer, frames in self._command(without, name="collect")
         ]
 
-    def forget(self) -> None:
-        """Let every server drop its wiretap."""
-        self._command(name="forget")
+    def forget(self, *, without: Collection[int] = ()) -> None:
+        """Let every server, but those that are left out, drop its wiretap."""
+        self._command(without, name="forget")
 
     @abstractmethod
     def set_mode(self, *, turns: bool, threads: int) -> None:
@@ -101,6 +107,10 @@ class Servers(ABC):
             turns: Let one server compute at a time, on the whole host.
             threads: Threads of each server.
         """
+
+    @abstractmethod
+    def kill(self, server: int) -> None:
+        """End a server, or the connection to it, without warning."""
 
     @abstractmethod
     def restore(self, *, doubtful: bool) -> None:
@@ -131,17 +141,26 @@ class Servers(ABC):
             changed = sorted(dict(found.items() ^ expected.items()))
             raise ValueError(f"{server} runs other code than this process for {changed}")
 
-    def _command(self, **command: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
+    def _command(
+        self, without: Collection[int] = (), **command: Any
+    ) -> list[tuple[dict[str, Any], list[bytes]]]:
         """Send a command to all servers at once; gather the answers, and the messages that follow them.
 
+        Args:
+            without: Servers that are left out; their answers are empty.
+
         Raises:
-            ServerLost: Some are gone; the others have obeyed, and can be commanded on.
+            ServerLost: Some are gone; the others have obeyed, and can be commanded on. One that does not answer is
+                ended.
             RuntimeError: A server could not obey.
         """
         message = json.dumps(command).encode()
-        answers = []
+        patience = _LOAD_SECONDS if command["name"] == "load" else self._patience
+        answers: list[tuple[dict[str, Any], list[bytes]]] = []
         lost = []
         for server, member in enumerate(self._members):
+            if server in without:
+                continue
             try:
                 member.control.send_bytes(message)
             except OSError:
@@ -149,7 +168,14 @@ class Servers(ABC):
         for server, member in enumerate(self._members):
             if server in lost:
                 continue
+            if server in without:
+                answers.append(({}, []))
+                continue
             try:
+                if not member.control.poll(patience):
+                    # An answer that comes later would be taken for another command's.
+                    self.kill(server)
+                    raise EOFError
                 answer = json.loads(member.control.recv_bytes())
                 answers.append((answer, [member.control.recv_bytes() for _ in answer.get("messages", ())]))
             except (EOFError, OSError):
