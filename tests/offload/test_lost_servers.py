@@ -18,7 +18,8 @@ from pedbench.observe import observe
 from pedbench.offload.cloud import Cloud, OnLost
 from pedbench.offload.edge import Edge
 from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.servers import ServerLost
+from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import decode_answer, encode_answer
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
