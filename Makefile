@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast lint types check illustrate lock clean
+.PHONY: run test test-fast lint types check bench illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -30,6 +30,9 @@ types: $(INSTALLED)
 	$(BIN)/mypy pedbench attacks defenses datasets docs tests run_all.py
 
 check: lint types test  ## what continuous integration runs
+
+bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
+	$(BIN)/python -m docs.performance $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
 	$(BIN)/python -m docs.illustrate $(ARGS)

@@ -23,6 +23,7 @@ class PedSam(Defense):
             the patch embedding, `tokens16` or `tokens32`.
         reply: How tokens come back, `float32`, `float16`, or a codec such as `quantised(bits=6)`.
         weights: A network whose window blocks come first.
+        chunk: Windows in a message, so that transfers and computing overlap; 0 for all of a server's in one.
     """
 
     name = "ped_sam"
@@ -34,11 +35,14 @@ class PedSam(Defense):
     payload: str = "pixels"
     reply: str = "float32"
     weights: str = "fine-tuned"
+    chunk: int = 0
 
     def __post_init__(self) -> None:
         check_sharing(self.servers, self.assignment)
         payload_form(self.payload)
         reply_form(self.reply)
+        if self.chunk < 0:
+            raise ValueError(f"chunk must not be negative, found {self.chunk}")
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -56,6 +60,11 @@ class PedSam(Defense):
             windows = edge.grid(self.weights).active(frame.shape[:2])
             assignment = assign(self.assignment, windows, self.servers, edge.rng)
         tokens = cloud.encode_windows(
-            frame, assignment, weights=self.weights, payload=self.payload, reply=self.reply
+            frame,
+            assignment,
+            weights=self.weights,
+            payload=self.payload,
+            reply=self.reply,
+            chunk=self.chunk,
         )
         return edge.finish(tokens, self.weights)

@@ -64,5 +64,5 @@ class TokenNoise(Defense):
                 payloads[server] = {**payload, "tokens": noisy}
         arguments = {"weights": self.weights, "reply": "float32"}
         pendings = cloud.send(payloads, "encode_window_tokens", arguments)
-        tokens = gather_windows(pendings, assignment, network.device)
+        tokens = gather_windows(pendings, assignment, network)
         return edge.finish(stages(network)[0].assemble(tokens, size), self.weights)

@@ -66,5 +66,5 @@ class WindowShuffle(Defense):
                 }
         arguments = {"weights": self.weights, "reply": "float32", "first": "0", "last": str(stage.depth)}
         pendings = cloud.send(payloads, "run_blocks", arguments)
-        gathered = gather_windows(pendings, order, network.device)
+        gathered = gather_windows(pendings, order, network)
         return edge.finish(stage.assemble(gathered, size), self.weights)

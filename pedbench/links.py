@@ -11,6 +11,9 @@ from pedbench.parameters import suggestion
 
 FILE = Path(__file__).with_name("links.toml")
 
+PACKET, HEADERS = 1448, 66
+"""Bytes that a packet carries of a message, and those of its Ethernet, IPv4 and TCP headers."""
+
 LOOPBACK = "loopback"
 """The link that is this host's own: nothing is emulated."""
 
@@ -36,6 +39,11 @@ class Direction:
             raise ValueError(f"expected nothing negative and a loss below 1, found {self}")
         if self.jitter > self.delay:
             raise ValueError(f"jitter must not exceed the delay, found {self}")
+
+    def seconds(self, size: int) -> float:
+        """How long it takes to put a message of so many bytes on the wire, with the packets' headers."""
+        packets = max(1, -(-size // PACKET))
+        return (size + packets * HEADERS) * 8 / (self.rate * 1e6) if self.rate else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ def without_onednn() -> Iterator[None]:
     """Leave convolutions to torch's own kernels, on all threads.
 
     Those of oneDNN sum up in another order for each number of threads. An image encoder loses little without
-    them: it consists of matrix products, in which oneDNN has no part.
+    them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.products`) are the same for any
+    number of threads.
     """
     # Not `torch.backends.mkldnn.flags`, which switches TF32 as well.
     settings: Any = torch.backends.mkldnn

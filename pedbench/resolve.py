@@ -97,6 +97,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         probes=_complete("probes", _reading(suite, attacks), registry),
         coalitions=suite.coalitions,
         latency=suite.latency,
+        servers=suite.servers,
         gallery=_gallery(suite, overrides, registry),
         compare_with=compared,
     )

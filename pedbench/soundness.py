@@ -15,6 +15,7 @@ NO_BETTER = "no better than a floor"
 WORSE_THAN_PASTING = "worse than pasting"
 SEED_SPREAD = "seed spread above the effect"
 UNVERIFIED = "weights unverified"
+DEGRADED = "degraded"
 UNREAD = {
     "pixels": "pixels are not read",
     "degraded": "degraded pixels are not read",

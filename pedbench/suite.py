@@ -125,6 +125,19 @@ class LatencyChoice(_Strict):
     links: list[str] = Field(default=[LOOPBACK], min_length=1)
 
 
+class ServersChoice(_Strict):
+    """What is expected of servers.
+
+    Attributes:
+        deadline: Seconds until a server must have answered a call.
+        on_lost: What becomes of windows whose tokens come late or not at all: the cells `fail`, or the `edge` computes
+            them itself. Cells with such a picture are flagged as degraded, and have no latency.
+    """
+
+    deadline: float = Field(default=120.0, gt=0)
+    on_lost: Literal["fail", "edge"] = "fail"
+
+
 class Suite(_Strict):
     """What a run consists of.
 
@@ -150,6 +163,7 @@ class Suite(_Strict):
     probes: list[ProbeChoice] = []
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
+    servers: ServersChoice = ServersChoice()
     gallery: DatasetChoice | None = None
     compare_with: Choice | None = None
     quick: QuickChoice | None = None
@@ -232,6 +246,7 @@ def _models() -> list[type[BaseModel]]:
         UtilityChoice,
         CoalitionChoice,
         LatencyChoice,
+        ServersChoice,
     ]
     return [Suite, QuickChoice, *choices]
 

@@ -76,6 +76,71 @@ def test_a_killed_server_fails_its_cells_and_a_second_run_completes_them(
         run_small(tmp_path, defenses=defenses)
 
 
+@pytest.fixture
+def stalling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Has server 1 stall when windows are streamed for the so-and-so-many-th time."""
+    from pedbench.offload import cloud as module
+
+    real: Any = vars(module)["stream_windows"]
+    streamed: list[int] = []
+
+    def at(number: int) -> None:
+        def stream_windows(cloud: Any, *rest: Any, **more: Any) -> Any:
+            streamed.append(number)
+            if len(streamed) == number:
+                os.kill(cloud.servers.pids()[1], signal.SIGSTOP)
+            return real(cloud, *rest, **more)
+
+        monkeypatch.setattr(module, "stream_windows", stream_windows)
+
+    return at
+
+
+def test_a_server_that_stalls_over_one_link_fails_that_cell_alone(
+    run_small: Any, tmp_path: Path, stalling: Callable[[int], None]
+) -> None:
+    # Warm-up and a scene; then the same scene over gigabit.
+    stalling(3)
+    latency = {"samples": 1, "warmup": 1, "turn_taking": True, "links": ["loopback", "gigabit", "wifi-6"]}
+    done = run_small(
+        tmp_path,
+        defenses=[{"name": "ped_sam"}, {"name": "random_payload"}],
+        dataset=scenes(1),
+        latency=latency,
+        servers={"deadline": 10.0},
+    )
+    by_link = {record.cell["link"]: record for record in done.of("ped_sam", "latency")}
+    assert by_link["gigabit"].status == "failed"
+    assert "over gigabit: ServerLost: server 1 did not answer encode_windows: " in by_link["gigabit"].reason
+    others = [record for record in done.records if record.cell_id != by_link["gigabit"].cell_id]
+    assert outcome(others) == {"ok"}, [record.reason for record in others]
+    assert not any("degraded" in record.flags for record in others)
+
+
+def test_the_edge_steps_in_for_a_server_that_stalls(
+    run_small: Any, short_run: Any, tmp_path: Path, stalling: Callable[[int], None]
+) -> None:
+    # After the warm-up, the second of two scenes.
+    stalling(3)
+    done = run_small(
+        tmp_path,
+        defenses=[{"name": "ped_sam"}, {"name": "random_payload"}],
+        servers={"deadline": 10.0, "on_lost": "edge"},
+    )
+    assert outcome(done.of("random_payload")) == {"ok"}
+    assert not any("degraded" in record.flags for record in done.of("random_payload"))
+    assert all("degraded" in record.flags for record in done.of("ped_sam"))
+    (latency,) = done.of("ped_sam", "latency")
+    assert latency.status == "skipped"
+    assert "server 1 did not answer encode_windows: " in latency.reason
+    expected = {record.cell_id: record for record in short_run.of("ped_sam")}
+    for record in done.of("ped_sam"):
+        if record.cell["kind"] != "latency":
+            assert record.status == "ok"
+            left, right = done.values(record), short_run.values(expected[record.cell_id])
+            pd.testing.assert_frame_equal(left, right, check_exact=True)
+
+
 def test_attacks_fail_alone(run_small: Any, tmp_path: Path) -> None:
     attacks = [
         "mean_colour",

@@ -16,12 +16,13 @@ from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.cloud import DisclosureError
+from pedbench.offload.cloud import DEADLINE, DisclosureError, OnLost
 from pedbench.offload.passes import AuditError, Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed
+from pedbench.soundness import DEGRADED
 from pedbench.types import Picture, Prior, Sample, Status
 from pedbench.utility.agreement import Reference
 
@@ -29,33 +30,24 @@ Row = dict[str, Any]
 """One value; its keys are columns of `values.SCHEMA`."""
 
 
+class DegradedPass(RuntimeError):
+    """A pass whose times are none of the defense, as the edge did the work of a server that was lost."""
+
+
 @dataclass(kw_only=True)
-class Bench:
-    """What a run's measurements share: loaded once, used for every defense.
+class PassBench:
+    """What passes take: loaded once, used for every defense.
 
     Attributes:
         networks: The edge's models, which are public.
         servers: As many as any defense calls.
-        readers: The probes, by label.
-        pool: Processes in which attacks run.
-        prior: What attackers know of pictures in general.
-        blind: Picture -> column -> how near the best floor comes to it without any view.
-        references: Picture -> what the undefended model sees in it, where nothing is annotated.
-        gallery: Pictures among which those of the run are searched for.
-        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
-            scores, by region.
+        prior: What attackers know of pictures in general; its pictures warm everything up.
     """
 
     plan: Plan
     networks: Networks
-    servers: VirtualServers
-    pool: AttackPool
+    servers: Servers
     prior: Prior
-    readers: dict[str, Reader]
-    blind: dict[str, dict[str, float]] = field(default_factory=dict)
-    references: dict[str, Reference] = field(default_factory=dict)
-    gallery: Gallery | None = None
-    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
     _doubtful: bool = False
 
     @property
@@ -86,6 +78,27 @@ class Bench:
             frame: The sample's, or another picture of its size; the defense gets a copy.
             link: Between edge and servers; the suite's first without it, none while servers take turns.
         """
+        if self._doubtful:
+            self.restore_servers()
+            self.warm_up(of, Sample(id="warm-up", image=self.prior.pictures[0]))
+        expected = self.plan.suite.servers
+        return self._run(of, sample, frame, request, link, expected.deadline, expected.on_lost)
+
+    def warm_up(self, of: DefensePlan, sample: Sample) -> Pass:
+        """A pass that is no part of any result: servers may have to load their models first."""
+        deadline = max(DEADLINE, self.plan.suite.servers.deadline)
+        return self._run(of, sample, self.frame(sample), 0, None, deadline, "fail")
+
+    def _run(
+        self,
+        of: DefensePlan,
+        sample: Sample,
+        frame: Picture,
+        request: int,
+        link: Link | None,
+        deadline: float,
+        on_lost: OnLost,
+    ) -> Pass:
         suite = self.plan.suite
         rng = generator(suite.seed, self.plan.dataset.name, sample.id, of.defense.label, request)
         self._doubtful = True
@@ -100,8 +113,11 @@ class Bench:
             request=request,
             link=chosen,
             seed=self.link_seed(of, sample, chosen, request),
+            deadline=deadline,
+            on_lost=on_lost,
         )
-        self._doubtful = False
+        # Who was given up may still answer, or receive what was sent.
+        self._doubtful = bool(done.lost)
         return done
 
     def link_seed(self, of: DefensePlan, sample: Sample, link: Link, request: int = 0) -> int:
@@ -110,16 +126,35 @@ class Bench:
         return torch_seed(self.plan.suite.seed, self.plan.dataset.name, sample.id, names, request)
 
     def restore_servers(self) -> None:
-        """Start servers anew that died. After a pass that failed all of them: one may compute on for ever.
+        """Replace servers that are gone. After a pass that failed all of them: one may compute on for ever.
 
         Raises:
-            ServerLost: One does not start.
+            ServerLost: One cannot be had again.
         """
-        if self._doubtful:
-            for server in range(len(self.servers)):
-                self.servers.kill(server)
-        self.servers.restart_lost()
+        self.servers.restore(doubtful=self._doubtful)
         self._doubtful = False
+
+
+@dataclass(kw_only=True)
+class Bench(PassBench):
+    """What a run's measurements share.
+
+    Attributes:
+        readers: The probes, by label.
+        pool: Processes in which attacks run.
+        blind: Picture -> column -> how near the best floor comes to it without any view.
+        references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        gallery: Pictures among which those of the run are searched for.
+        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
+            scores, by region.
+    """
+
+    pool: AttackPool
+    readers: dict[str, Reader]
+    blind: dict[str, dict[str, float]] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
+    gallery: Gallery | None = None
+    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -148,6 +183,11 @@ class Outcome:
             self.problems.setdefault(cell.cell_id, (status, reason))
             self.rows.pop(cell.cell_id, None)
 
+    def flag(self, cells: Iterable[Cell], flag: str) -> None:
+        """Put a soundness flag on cells."""
+        for cell in cells:
+            self.flags[cell.cell_id].add(flag)
+
     @contextmanager
     def giving_up(self, cells: Iterable[Cell], where: str) -> Iterator[None]:
         """Whatever is raised inside spoils these cells, and the run goes on with the others."""
@@ -155,6 +195,9 @@ class Outcome:
             yield
         except PluginUnavailable as error:
             self.spoil(cells, "skipped", str(error))
+        except DegradedPass as error:
+            self.spoil(cells, "skipped", f"{where}: {error}")
+            self.flag(cells, DEGRADED)
         except (AuditError, DisclosureError) as error:
             self.spoil(cells, "invalid", f"{where}: {error}")
         except Exception as error:

@@ -18,6 +18,7 @@ from pedbench.offload.passes import Pass
 from pedbench.offload.timing import Clock
 from pedbench.plan import DefensePlan
 from pedbench.reproducible import without_onednn
+from pedbench.soundness import DEGRADED
 from pedbench.suite import UtilityChoice
 from pedbench.types import Picture, Sample
 from pedbench.utility.agreement import Reference, agreement, reference
@@ -72,6 +73,10 @@ def _one_picture(
     frames = [bench.frame(sample, request) for request in range(requests)]
     passes = [bench.run(of, sample, frame, request) for request, frame in enumerate(frames)]
     frame, first = frames[0], passes[0]
+    if any(done.lost for done in passes):
+        outcome.flag(private, DEGRADED)
+    if first.lost:
+        outcome.flag([cell for cell in cells if cell.kind == "utility"], DEGRADED)
     for choice, cell in of.utility:
         if cell in cells:
             with outcome.giving_up([cell], f"picture {sample.id}"):

@@ -1,24 +1,30 @@
 """Exact fast attention with decomposed relative positions, for `segment_anything`'s image encoder.
 
 The reference materialises softmax(q k^T s + bias) for all heads at once. Here the same mathematics goes
-through `scaled_dot_product_attention`, which never holds the attention map, in one of two ways:
+one of three ways:
 
-- `bias_attention`: the bias as the additive mask, a head at a time where it is large;
+- `chunked_attention`, where nothing is differentiated on a CPU: a piece of the attention map at a time, small
+  enough to stay in the cache, in matrix products, which on CPUs are faster than the fused kernel with a mask;
+- `bias_attention`: the bias as the mask of `scaled_dot_product_attention`;
 - `augmented_attention`: no mask at all. With one-hot keys, q' = [q s, rel_h, rel_w] and k' = [k, onehot_h,
   onehot_w] give q' k'^T = q k^T s + rel_h + rel_w, so that fused kernels without a mask argument serve too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Measured on two CPU cores: a larger bias, of all heads together, is slower than one head's bias at a time.
-_BIAS_ELEMENTS = 2**22
+from pedbench.models.products import linear
+
+# Scores of one piece: 4 MiB in float32. Measured on two CPU cores; half and twice as many differ little.
+_SCORES = 2**20
 # Measured likewise: no fused CPU kernel differentiates a mask; from here on training is faster without one.
 _TRAINED_MASK_TOKENS = 256
 
@@ -82,18 +88,42 @@ def bias_attention(
     Returns:
         (B, heads, h * w, c).
     """
-    heads = q.shape[1]
-    step = heads if q.shape[0] * heads * q.shape[2] ** 2 <= _BIAS_ELEMENTS else 1
-    parts = []
-    for first in range(0, heads, step):
-        part = slice(first, first + step)
-        bias = rel_h[:, part, :, :, None] + rel_w[:, part, :, None, :]
-        parts.append(
-            functional.scaled_dot_product_attention(
-                q[:, part], k[:, part], v[:, part], attn_mask=bias.flatten(3), scale=scale
-            )
-        )
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    bias = (rel_h[..., :, None] + rel_w[..., None, :]).flatten(3)
+    return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
+
+
+def chunked_attention(
+    q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor, size: tuple[int, int], scale: float
+) -> Tensor:
+    """Attention a piece of the map at a time, in one buffer; not differentiable. See `bias_attention`."""
+    batch, heads, length, channels = q.shape
+    out = q.new_empty(batch, length, heads, channels).transpose(1, 2)
+    buffer = q.new_empty(min(batch * heads * length**2, max(_SCORES, length)))
+    for part in _pieces(batch, heads, length):
+        queries = q[part].flatten(0, 1)
+        keys, values = (each[part[:2]].flatten(0, 1) for each in (k, v))
+        scores = buffer[: len(queries) * queries.shape[1] * length].view(len(queries), -1, length)
+        along_h, along_w = rel_h[part].flatten(0, 1), rel_w[part].flatten(0, 1)
+        torch.add(along_h[..., :, None], along_w[..., None, :], out=scores.view(*scores.shape[:2], *size))
+        if len(queries) == 1:  # In bfloat16 the batched product copies the scores.
+            scores[0].addmm_(queries[0], keys[0].T, alpha=scale)
+        else:
+            scores.baddbmm_(queries, keys.transpose(1, 2), alpha=scale)
+        torch.softmax(scores, dim=-1, out=scores)
+        out[part] = torch.bmm(scores, values).view_as(q[part])
+    return out
+
+
+def _pieces(batch: int, heads: int, length: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Cut an attention map by grids where these are small, else by heads and queries."""
+    grids = _SCORES // (heads * length**2)
+    if grids:
+        for first in range(0, batch, grids):
+            yield slice(first, first + grids), slice(heads), slice(length)
+        return
+    rows = max(1, _SCORES // length)
+    for index, head, first in product(range(batch), range(heads), range(0, length, rows)):
+        yield slice(index, index + 1), slice(head, head + 1), slice(first, first + rows)
 
 
 def augmented_attention(
@@ -145,23 +175,34 @@ class FastAttention(nn.Module):
         Raises:
             ValueError: The relative-position tables belong to another grid size.
         """
-        batch, height, width, _ = x.shape
+        return linear(self.proj, self.attend(linear(self.qkv, x)))
+
+    def attend(self, qkv: Tensor) -> Tensor:
+        """The attention between the two projections.
+
+        Args:
+            qkv: (B, h, w, 3 C) queries, keys and values.
+
+        Returns:
+            (B, h, w, C).
+
+        Raises:
+            ValueError: The relative-position tables belong to another grid size.
+        """
+        batch, height, width, _ = qkv.shape
         if (len(self.rel_pos_h), len(self.rel_pos_w)) != (2 * height - 1, 2 * width - 1):
             raise ValueError(
                 f"found relative-position tables of {len(self.rel_pos_h)} and {len(self.rel_pos_w)} entries, "
                 f"but a grid of {height}x{width} tokens needs {2 * height - 1} and {2 * width - 1}"
             )
         size = (height, width)
-        qkv = self.qkv(x).reshape(batch, height * width, 3, self.num_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        split = qkv.reshape(batch, height * width, 3, self.num_heads, -1)
+        q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
         rel_h, rel_w = relative_terms(q, self.rel_pos_h, self.rel_pos_w, size)
-        trained_mask = height * width >= _TRAINED_MASK_TOKENS and rel_h.requires_grad
-        attend = augmented_attention if x.is_cuda or trained_mask else bias_attention
-        out = attend(q, k, v, rel_h, rel_w, size, self.scale)
-        return self.proj(out.transpose(1, 2).reshape(batch, height, width, -1))  # type: ignore[no-any-return]
+        out = self._way(rel_h, height * width)(q, k, v, rel_h, rel_w, size, self.scale)
+        return out.transpose(1, 2).reshape(batch, height, width, -1)
 
-
-def accelerate_attention(encoder: Any) -> None:
-    """Replace the attention of every block of an `ImageEncoderViT`, in place; the state keeps its keys."""
-    for block in encoder.blocks:
-        block.attn = FastAttention(block.attn)
+    def _way(self, terms: Tensor, length: int) -> Callable[..., Tensor]:
+        if not terms.is_cuda and not terms.requires_grad:
+            return chunked_attention
+        return augmented_attention if terms.is_cuda or length >= _TRAINED_MASK_TOKENS else bias_attention

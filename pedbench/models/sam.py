@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 
 from pedbench.models.architectures import Architecture
-from pedbench.models.attention import accelerate_attention
+from pedbench.models.blocks import accelerate_blocks
 
 # ImageNet statistics on the 0..255 scale, as in segment_anything/build_sam.py.
 PIXEL_MEAN = [123.675, 116.28, 103.53]
@@ -25,7 +26,7 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
 
     Args:
         architecture: Sizes of the network.
-        fast: Whether the encoder uses `FastAttention` instead of `segment_anything`'s own attention.
+        fast: Whether the encoder uses `FastBlock` instead of `segment_anything`'s own blocks.
         allocate: Whether the parameters get memory. Without, they live on the meta device until weights are
             assigned, which spares initialising what is overwritten.
     """
@@ -71,27 +72,42 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
     sam.pixel_mean = torch.tensor(PIXEL_MEAN).view(3, 1, 1)
     sam.pixel_std = torch.tensor(PIXEL_STD).view(3, 1, 1)
     if fast:
-        accelerate_attention(sam.image_encoder)
+        accelerate_blocks(sam.image_encoder)
     return sam.eval()
 
 
 def randomise(sam: Any, seed: int) -> None:
     """Fill every weight at random, in place, position tables included (SAM initialises those at zero).
 
-    The values depend on `seed` and the parameters' names and shapes alone; they keep activations of order
-    one.
+    See `random_tensors`.
     """
-    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for name, tensor in sorted(sam.state_dict().items()):
-            noise = torch.randn(tensor.shape, generator=generator)
-            if "rel_pos" in name or name.endswith("pos_embed"):
-                noise *= 0.2
-            elif tensor.ndim > 1 and not name.endswith("gaussian_matrix"):
-                noise /= math.sqrt(tensor[0].numel())
-            elif tensor.ndim == 1:
-                noise = 0.1 * noise + float(name.endswith("weight"))
-            tensor.copy_(noise)
+        state = sam.state_dict()
+        for name, tensor in random_tensors(state, seed):
+            state[name].copy_(tensor)
+
+
+def random_tensors(state: Mapping[str, Tensor], seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Draw weights that keep activations of order one, to the last bit the same on every machine.
+
+    Args:
+        state: Tensors, possibly without memory, by name; only names and shapes matter.
+        seed: Beside these it alone decides what is drawn.
+
+    Yields:
+        Name and float32 values, in the order of the names.
+    """
+    rng = np.random.default_rng(seed)
+    for name, tensor in sorted(state.items()):
+        # Evenly distributed with variance 1: other distributions take functions that machines round differently.
+        noise = (rng.random(tensor.shape, np.float32) - np.float32(0.5)) * np.float32(math.sqrt(12))
+        if "rel_pos" in name or name.endswith("pos_embed"):
+            noise *= np.float32(0.2)
+        elif tensor.ndim > 1 and not name.endswith("gaussian_matrix"):
+            noise /= np.float32(math.sqrt(tensor[0].numel()))
+        elif tensor.ndim == 1:
+            noise = np.float32(0.1) * noise + np.float32(name.endswith("weight"))
+        yield name, torch.from_numpy(np.asarray(noise))
 
 
 def preprocess(sam: Any, frame: npt.NDArray[Any] | Tensor, size: tuple[int, int] | None = None) -> Tensor:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from pedbench.models.blocks import run_windows
 from pedbench.models.windows import WindowGrid
 from pedbench.types import Window
 
@@ -75,24 +75,4 @@ def run_window_blocks(
     blocks = encoder.blocks[first:last]
     if not 0 <= first <= last <= len(encoder.blocks) or any(not block.window_size for block in blocks):
         raise ValueError(f"blocks {first} to {last} of {len(encoder.blocks)} are not all window blocks")
-    inside = _inside(windows, grid).to(tokens.device)
-    real = tokens.flatten(0, 2)[inside]
-    for block in blocks:
-        attended = block.attn(_scatter(block.norm1(real), inside, tokens.shape))
-        real = real + attended.flatten(0, 2)[inside]
-        real = real + block.mlp(block.norm2(real))
-    return _scatter(real, inside, tokens.shape)
-
-
-def _inside(windows: Sequence[Window], grid: WindowGrid) -> Tensor:
-    """Places among the windows' tokens that are no padding, ascending."""
-    sizes = torch.tensor([grid.inside(window) for window in windows]).reshape(-1, 2, 1, 1)
-    rows, columns = torch.arange(grid.window)[:, None], torch.arange(grid.window)
-    return ((rows < sizes[:, 0]) & (columns < sizes[:, 1])).flatten().nonzero()[:, 0]
-
-
-def _scatter(real: Tensor, inside: Tensor, shape: torch.Size) -> Tensor:
-    """Put (N, C) tokens at places `inside` of a zero tensor of `shape`."""
-    if len(inside) == shape[:-1].numel():
-        return real.reshape(shape)
-    return real.new_zeros(shape[:-1].numel(), shape[-1]).index_copy(0, inside, real).reshape(shape)
+    return run_windows(blocks, tokens, windows, grid)

@@ -3,83 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
-import numpy.typing as npt
 import torch
 
-from pedbench.base import Embedding, Networks
-from pedbench.offload.coding import codec_for
-from pedbench.offload.payloads import reply_form
+from pedbench.base import Networks
+from pedbench.offload.handle import ServerHandle
 from pedbench.offload.pending import Pending
-from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
-from pedbench.offload.tiles import embed_tiles, stages, to_bytes
+from pedbench.offload.servers import Servers
+from pedbench.offload.streaming import stream_windows
 from pedbench.offload.timing import Clock
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
+from pedbench.offload.wiretap import Tapped
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
+
+OnLost = Literal["fail", "edge"]
+"""What becomes of windows whose tokens do not come back: the pass fails, or the edge computes them itself."""
+
+DEADLINE = 120.0
+"""Seconds that a call may take, unless told otherwise."""
 
 
 class DisclosureError(ValueError):
     """An attempt to give a server more of the frame than the defense may."""
-
-
-class ServerHandle:
-    """One server of a cloud."""
-
-    def __init__(self, cloud: Cloud, index: int) -> None:
-        self._cloud = cloud
-        self._index = index
-
-    def call(
-        self, operation: str, *, arguments: Mapping[str, str] | None = None, **tensors: npt.NDArray[Any]
-    ) -> Pending:
-        """Send a payload; the reply is waited for with `result()`.
-
-        Args:
-            operation: Name of the operation.
-            arguments: All its declared string arguments.
-            tensors: All its declared arrays.
-
-        Raises:
-            WireError: The call is not what the operation declares.
-        """
-        return self._cloud.send({self._index: tensors}, operation, arguments or {})[self._index]
-
-    def encode_image(
-        self,
-        frame: Picture,
-        weights: str = "original",
-        reply: str = "float32",
-        payload: str = "pixels",
-    ) -> Embedding:
-        """Let the server run the whole image encoder.
-
-        Args:
-            frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
-            weights: Which network.
-            reply: How the embedding comes back, `float32`, `float16` or a codec for these.
-            payload: How the frame travels, `pixels` as they are or a codec for them.
-        """
-        network = self._cloud.networks.network(weights)
-        dtype, written = reply_form(reply)
-        picture = codec_for("uint8", payload).label if payload != "pixels" else ""
-        with self._cloud.clock.preparing():
-            pixels = to_bytes(frame)
-            self._cloud.give({self._index: pixels[..., 0].size})
-        pending = self._cloud.send(
-            {self._index: {"pixels": pixels}},
-            "encode_image",
-            {"weights": weights, "reply": dtype},
-            codecs={"pixels": picture} if picture else {},
-            reply=written,
-        )[self._index]
-        if picture:
-            self._cloud.streamed.add((self._index, pending.sequence))
-        features = torch.tensor(pending.result()["features"], device=network.device)
-        return Embedding(features=features.float(), network=network)
 
 
 class Cloud:
@@ -95,15 +43,17 @@ class Cloud:
         clock: The pass's clock.
         transport: The link to the servers.
         deadline: Seconds until a reply must be here.
+        on_lost: What becomes of windows whose tokens do not come back.
 
     Attributes:
         streamed: Server and sequence of the messages whose bytes were made here, not by the defense: tokens, and
             what codecs wrote.
+        lost: Why a server was given up, by its index.
     """
 
     def __init__(
         self,
-        servers: VirtualServers,
+        servers: Servers,
         *,
         count: int,
         networks: Networks,
@@ -112,7 +62,8 @@ class Cloud:
         request: int,
         clock: Clock,
         transport: Transport,
-        deadline: float = 120.0,
+        deadline: float = DEADLINE,
+        on_lost: OnLost = "fail",
     ) -> None:
         if count > len(servers):
             raise ValueError(f"the defense calls {count} servers, but {len(servers)} were started")
@@ -121,7 +72,9 @@ class Cloud:
         self.clock = clock
         self._transport = transport
         self._deadline = deadline
+        self._on_lost = on_lost
         self.streamed: set[tuple[int, int]] = set()
+        self.lost: dict[int, str] = {}
         self._handles = [ServerHandle(self, index) for index in range(count)]
         self._frame_size = frame_size
         self._max_share = max_share
@@ -139,18 +92,36 @@ class Cloud:
     @property
     def rounds(self) -> tuple[tuple[Exchange, ...], ...]:
         """The exchanges of every round, once `settle` was called."""
-        return tuple(tuple(p.exchange for p in pending if p.exchange) for pending in self._rounds)
+        rounds = (tuple(p.exchange for p in pending if p.exchange) for pending in self._rounds)
+        return tuple(exchanges for exchanges in rounds if exchanges)
 
     def settle(self) -> None:
         """Read the replies that nobody asked for, so that every message is accounted for."""
-        for pending in (pending for pendings in self._rounds for pending in pendings):
-            if pending.exchange is None:
+        for pending in self._sent():
+            if pending.exchange is None and pending.server not in self.lost:
                 pending.result()
 
     def abandon(self) -> None:
         """Wait until nothing is under way any more, whatever came of it."""
-        for pending in (pending for pendings in self._rounds for pending in pendings):
+        for pending in self._sent():
             pending.wait()
+
+    def lose(self, server: int, error: Exception) -> None:
+        """Give a server up whose reply is late, missing or of no use; what was sent to it stays sent.
+
+        Raises:
+            Exception: `error`, where lost windows fail the pass.
+        """
+        if self._on_lost == "fail":
+            raise error
+        self.lost.setdefault(server, str(error))
+
+    def sent_to(self, server: int) -> list[Tapped]:
+        """All messages to a server, as a wiretap would hold them that is lost with it."""
+        return [pending.as_sent() for pending in self._sent() if pending.server == server]
+
+    def _sent(self) -> list[Pending]:
+        return [pending for pendings in self._rounds for pending in pendings]
 
     def send(
         self,
@@ -178,8 +149,7 @@ class Cloud:
         known = self.servers.operations
         if operation not in known:
             raise ValueError(f"unknown operation {operation!r}; known: {', '.join(known)}")
-        if any(not 0 <= server < len(self) for server in payloads):
-            raise ValueError(f"servers are 0..{len(self) - 1}, found {sorted(payloads)}")
+        self.check_servers(payloads)
         declared = known[operation]
         calls = []
         with self.clock.preparing():
@@ -213,6 +183,11 @@ class Cloud:
                 sent[server].wait()
         return sent
 
+    def check_servers(self, servers: Collection[int]) -> None:
+        """Refuse servers that this cloud does not have."""
+        if any(not 0 <= server < len(self) for server in servers):
+            raise ValueError(f"servers are 0..{len(self) - 1}, found {sorted(servers)}")
+
     def give(self, pixels: Mapping[int, int]) -> None:
         """Note that servers are about to get so many more pixels.
 
@@ -238,8 +213,9 @@ class Cloud:
         weights: str = "fine-tuned",
         payload: str = "pixels",
         reply: str = "float32",
+        chunk: int = 0,
     ) -> torch.Tensor:
-        """Run the window stage on the servers: send every server its windows at once, gather the tokens.
+        """Run the window stage on the servers: stream every server its windows, gather the tokens as they come.
 
         Windows that hold nothing of the frame are the same for every picture; the edge knows them itself.
 
@@ -252,6 +228,9 @@ class Cloud:
             payload: `pixels` (uint8) or a codec for them, or tokens after the patch embedding as `tokens16` or
                 `tokens32`.
             reply: How tokens come back, `float32`, `float16` or a codec for these.
+            chunk: Windows in a message, so that a server computes some while others are under way; 0 for all of a
+                server's in one. Without a lossy codec, which writes each message by itself, tokens do not depend
+                on it.
 
         Returns:
             (1, h, w, C) tokens, as the global stage takes them.
@@ -259,30 +238,12 @@ class Cloud:
         Raises:
             DisclosureError: A server would get more of the frame than the defense may give; nothing was sent.
             ValueError: The assignment does not fit the frame or the cloud.
-            ServerLost: A server does not answer.
+            ServerLost: A server does not answer, and lost windows fail the pass.
         """
-        content, picture = payload_form(payload)
-        dtype, written = reply_form(reply)
         if frame.shape[:2] != self._frame_size:
             raise ValueError(
                 f"this pass is over a frame of {self._frame_size} pixels, found {frame.shape[:2]}"
             )
-        network = self.networks.network(weights)
-        stage = stages(network)[0]
-        with self.clock.preparing():
-            pixels = to_bytes(frame)
-            self.give(pixels_per_server(assignment, self._frame_size, stage.grid, home))
-            payloads = window_payloads(network, pixels, assignment, content)
-        pendings = self.send(
-            payloads,
-            "encode_windows" if content == "pixels" else "encode_window_tokens",
-            {"weights": weights, "reply": dtype},
-            codecs={"pixels": picture} if picture else {},
-            reply=written,
+        return stream_windows(
+            self, frame, assignment, home=home, weights=weights, payload=payload, reply=reply, chunk=chunk
         )
-        self.streamed.update((server, pending.sequence) for server, pending in pendings.items())
-        crops = [pixels[stage.grid.tile(window, self._frame_size).slices] for window in home]
-        kept = dict(zip(home, stage(embed_tiles(network, crops), home), strict=True)) if home else {}
-        order = {server: tuple(sorted(windows)) for server, windows in assignment.items()}
-        gathered = gather_windows(pendings, order, network.device)
-        return stage.assemble({**kept, **gathered}, self._frame_size)

@@ -70,7 +70,7 @@ def encode_interleaved(
         if home:
             kept = torch.stack([apart[window] for window in home])
             apart.update(zip(home, run_window_blocks(encoder, kept, home, grid, first, last), strict=True))
-        apart.update(gather_windows(pendings, order, network.device))
+        apart.update(gather_windows(pendings, order, network))
         together = torch.stack([apart[window].to(mixed) for window in grid.windows])
         mixed = run_blocks(encoder, grid.unpartition(together), last, end)
     return Embedding(features=encoder.neck(mixed.permute(0, 3, 1, 2)), network=network)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
+from pedbench.device import settler
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
-from pedbench.offload.cloud import Cloud
+from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
+from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
-from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
+from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wiretap import read_messages
 from pedbench.reproducible import without_onednn
 from pedbench.types import Exchange, Picture, Received
@@ -39,6 +40,8 @@ class Pass:
         received: The wiretaps of all servers.
         streamed: Server and sequence of the messages whose bytes the harness made itself: tokens, and what codecs
             wrote.
+        lost: Why a server was given up, by its index, and windows of it computed on the edge. Such a pass is
+            degraded, and its times are none of the defense.
     """
 
     embedding: Embedding
@@ -48,6 +51,7 @@ class Pass:
     composed: bool
     received: tuple[Received, ...]
     streamed: frozenset[tuple[int, int]]
+    lost: Mapping[int, str]
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -67,19 +71,28 @@ class Pass:
             raise ValueError(f"this pass was measured over {self.link.name}, it cannot tell of {link.name}")
         return wall_times(self.rounds, self.clock)
 
+    def lower_bound(self, link: Link | None = None) -> float:
+        """Seconds that no order of its messages could fall below; see `timing.lower_bound` and `times`."""
+        return lower_bound(self.rounds, self.clock, link or self.link)
+
 
 def run_pass(
     defense: Defense,
     frame: Picture,
-    servers: VirtualServers,
+    servers: Servers,
     networks: Networks,
     rng: np.random.Generator,
     *,
     request: int = 0,
     link: Link | None = None,
     seed: int = 0,
+    deadline: float = DEADLINE,
+    on_lost: OnLost = "fail",
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
+
+    Servers that were given up are not asked any more; what was sent to them counts as received. They have to be
+    replaced before the next pass, as nobody knows what they are still at.
 
     Args:
         defense: The defense.
@@ -90,6 +103,8 @@ def run_pass(
         request: Which of the k requests of the scene this is.
         link: What lies between edge and servers; this host's loopback without it.
         seed: Of the link's jitter and losses.
+        deadline: Seconds until a reply must be here.
+        on_lost: What becomes of windows whose tokens do not come back.
 
     Raises:
         ServerLost: A server died or missed its deadline.
@@ -105,7 +120,7 @@ def run_pass(
     link = link or find_link(LOOPBACK)
     if servers.turns and link.emulated:
         raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
-    clock = Clock()
+    clock = Clock(settle=settler(networks.network("original").pixel_mean.device))
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
     with Transport(link, seed) as transport:
         cloud = Cloud(
@@ -117,6 +132,8 @@ def run_pass(
             request=request,
             clock=clock,
             transport=transport,
+            deadline=deadline,
+            on_lost=on_lost,
         )
         try:
             with without_onednn(), clock, torch.inference_mode():
@@ -124,21 +141,31 @@ def run_pass(
                 cloud.settle()
         finally:
             cloud.abandon()
+    taps = [
+        cloud.sent_to(server) if server in cloud.lost else tapped
+        for server, tapped in enumerate(servers.collect(without=cloud.lost))
+    ]
     received = [
         message
-        for server, tapped in enumerate(servers.collect())
+        for server, tapped in enumerate(taps)
         for message in read_messages(server, tapped, servers.operations, cloud.streamed)
     ]
-    servers.forget()
-    check_bytes([exchange for exchanges in cloud.rounds for exchange in exchanges], received)
+    # Messages that come at once are spooled in any order; views must not depend on it.
+    received.sort(key=lambda message: (message.server, message.sequence))
+    servers.forget(without=cloud.lost)
+    check_bytes(
+        [each for exchanges in cloud.rounds for each in exchanges if each.server not in cloud.lost],
+        [message for message in received if message.server not in cloud.lost],
+    )
     return Pass(
         embedding=embedding,
-        rounds=cloud.rounds,
+        rounds=servers.on_edge_clock(cloud.rounds),
         clock=clock,
         link=link,
         composed=servers.turns,
         received=tuple(received),
         streamed=frozenset(cloud.streamed),
+        lost=dict(cloud.lost),
     )
 
 

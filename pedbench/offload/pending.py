@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Collection, Iterator
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import grpc
 
 from pedbench.base import Operation
+from pedbench.offload.servers import ServerLost, Servers
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import ServerLost, VirtualServers
-from pedbench.offload.wire import Call, check_payload, decode_answer
+from pedbench.offload.wire import METHOD, Call, check_payload, decode_answer
+from pedbench.offload.wiretap import Tapped
 from pedbench.types import Exchange, Payload
 
 
@@ -20,7 +23,7 @@ class RemoteError(RuntimeError):
 
 
 class Pending:
-    """A call under way; it is sent when this is made.
+    """A call under way; it is sent when this is made, and over at its deadline, whatever became of it.
 
     Args:
         servers: The processes.
@@ -32,13 +35,15 @@ class Pending:
         deadline: Seconds until the reply must be here.
 
     Attributes:
+        server: Index of the server.
+        due: When the reply must be here, on the host's monotonic clock.
         exchange: The call as both ends saw it, once its reply was read.
         asked: Whether somebody waited for the reply.
     """
 
     def __init__(
         self,
-        servers: VirtualServers,
+        servers: Servers,
         transport: Transport,
         server: int,
         call: Call,
@@ -48,19 +53,22 @@ class Pending:
     ) -> None:
         self._servers = servers
         self._transport = transport
-        self._server = server
         self._call = call
         self._operation = operation
+        self._data = data
         self._deadline = deadline
-        self._bytes_up = len(data)
+        self._lock = threading.Lock()
         self._done = threading.Event()
+        self._tell: list[Callable[[Pending], None]] = []
         self._replied = 0.0
         self._future: Any = None
-        self._unsent: Exception | None = None
+        self._failure: Exception | None = None
+        self.server = server
         self.exchange: Exchange | None = None
         self.asked = False
         self._sent = time.monotonic()
-        transport.up(len(data), server, call.sequence, lambda: self._hand_over(data))
+        self.due = self._sent + deadline
+        transport.up(len(data), server, call.sequence, self._hand_over)
 
     @property
     def sequence(self) -> int:
@@ -68,8 +76,20 @@ class Pending:
         return self._call.sequence
 
     def wait(self) -> None:
-        """Wait for the reply, or for its failure, without reading it."""
-        self._done.wait()
+        """Wait for the reply, its failure or the deadline, without reading anything."""
+        if not self._done.wait(max(0.0, self.due - time.monotonic())):
+            where = "no reply" if self._future is not None else "the message was still on the link"
+            self._end(TimeoutError(f"{where} after {self._deadline:.3g} s"))
+            if self._future is not None:
+                self._future.cancel()
+
+    def tell(self, listener: Callable[[Pending], None]) -> None:
+        """Have a function called once the reply or its failure is here, now if it is; it must be quick."""
+        with self._lock:
+            if not self._done.is_set():
+                self._tell.append(listener)
+                return
+        listener(self)
 
     def result(self) -> Payload:
         """Wait for the reply.
@@ -81,22 +101,18 @@ class Pending:
         """
         self.asked = True
         self.wait()
-        lost = f"server {self._server} did not answer {self._call.operation}"
-        if self._unsent is not None:
-            raise ServerLost(f"{lost}: {self._unsent}") from self._unsent
-        if self._future.code() is not grpc.StatusCode.OK:
-            code, details = self._future.code(), self._future.details()
-            raise ServerLost(f"{lost}: {code.name}, {details}")
-        if self._replied - self._sent > self._deadline:
-            raise ServerLost(f"{lost}: the reply was {self._replied - self._sent:.3g} s under way")
+        if self._failure is not None:
+            raise ServerLost(
+                f"server {self.server} did not answer {self._call.operation}: {self._failure}"
+            ) from self._failure
         data: bytes = self._future.result()
         answer = decode_answer(data, self._operation.reply, self._call.reply)
         self.exchange = Exchange(
-            server=self._server,
+            server=self.server,
             operation=self._call.operation,
             request=self._call.request,
             sequence=self._call.sequence,
-            bytes_up=self._bytes_up,
+            bytes_up=len(self._data),
             bytes_down=len(data),
             sent=self._sent,
             received=answer.received,
@@ -105,30 +121,60 @@ class Pending:
             replied=self._replied,
         )
         if answer.error:
-            raise RemoteError(f"server {self._server}, {self._call.operation}: {answer.error}")
+            raise RemoteError(f"server {self.server}, {self._call.operation}: {answer.error}")
         check_payload(answer.payload, self._operation.reply, f"reply of {self._call.operation}")
         return answer.payload
 
-    def _hand_over(self, data: bytes) -> None:
+    def as_sent(self) -> Tapped:
+        """The message as a wiretap would hold it that is lost with its server."""
+        received, size = (
+            (self.exchange.received, self.exchange.bytes_down) if self.exchange else (self._sent, 0)
+        )
+        return Tapped(method=METHOD, metadata=(), received=received, bytes_out=size, data=self._data)
+
+    def _hand_over(self) -> None:
         """The message has come through the link."""
+        left = self.due - time.monotonic()
+        if self._done.is_set() or left <= 0:
+            return
         try:
-            left = self._sent + self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"the link needs more than {self._deadline:.3g} s for {len(data)} bytes")
-            self._future = self._servers.call(self._server).future(data, timeout=left)
+            self._future = self._servers.call(self.server).future(self._data, timeout=left)
         # Whoever waits for the reply is told; this may be the link's own thread.
         except Exception as error:
-            self._unsent = error
-            self._stamp()
+            self._end(error)
         else:
             self._future.add_done_callback(self._answered)
 
     def _answered(self, future: Any) -> None:
         if future.code() is grpc.StatusCode.OK:
-            self._transport.down(len(future.result()), self._server, self._call.sequence, self._stamp)
+            size = len(future.result())
+            self._transport.down(size, self.server, self._call.sequence, lambda: self._end(None))
         else:
-            self._stamp()
+            self._end(ConnectionError(f"{future.code().name}, {future.details()}"))
 
-    def _stamp(self) -> None:
-        self._replied = time.monotonic()
-        self._done.set()
+    def _end(self, failure: Exception | None) -> None:
+        with self._lock:
+            if self._done.is_set():
+                return
+            self._replied = time.monotonic()
+            self._failure = failure
+            self._done.set()
+        for listener in self._tell:
+            listener(self)
+
+
+def as_they_come(pendings: Collection[Pending]) -> Iterator[Pending]:
+    """Calls in the order in which their replies come; those that fail or miss their deadline are among them."""
+    come: SimpleQueue[Pending] = SimpleQueue()
+    for pending in pendings:
+        pending.tell(come.put)
+    left = set(pendings)
+    while left:
+        first = min(left, key=lambda pending: pending.due)
+        try:
+            pending = come.get(timeout=max(0.0, first.due - time.monotonic()))
+        except Empty:
+            first.wait()
+            continue
+        left.remove(pending)
+        yield pending

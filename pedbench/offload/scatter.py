@@ -13,6 +13,7 @@ from pedbench.models.windows import WindowGrid
 from pedbench.offload.coding import codec_for
 from pedbench.offload.pending import Pending
 from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, to_dtype
+from pedbench.offload.wire import WireError
 from pedbench.types import Assignment, Payload, Window
 
 PAYLOADS = ("pixels", "tokens16", "tokens32")
@@ -72,7 +73,6 @@ def window_payloads(network: Any, pixels: Bytes, assignment: Assignment, payload
     """
     frame = np.array(pixels.shape[:2], np.int32)
     grid = window_grid(network.image_encoder)
-    tokens = {} if payload == "pixels" else embed_windows(network, pixels)
     payloads: dict[int, Payload] = {}
     for server, windows in assignment.items():
         ordered = sorted(windows)
@@ -82,26 +82,37 @@ def window_payloads(network: Any, pixels: Bytes, assignment: Assignment, payload
         if payload == "pixels":
             payloads[server] = {"pixels": cut_tiles(pixels, ordered, grid), **places}
         else:
+            tokens = embed_windows(network, pixels, ordered)
             values = np.stack([tokens[window] for window in ordered])
             payloads[server] = {"tokens": to_dtype(values, _TOKEN_DTYPES[payload]), **places}
     return payloads
 
 
 def gather_windows(
-    pendings: Mapping[int, Pending], order: Assignment, device: torch.device
+    pendings: Mapping[int, Pending], order: Assignment, network: Any
 ) -> dict[Window, torch.Tensor]:
     """Wait for the tokens of windows.
 
     Args:
         pendings: Per server the call whose reply has `tokens`.
         order: Per server the windows as their tokens were sent.
-        device: Where the tokens go.
+        network: The network whose tokens they are.
 
     Returns:
         Per window (window, window, C).
+
+    Raises:
+        WireError: What comes back are not the tokens of so many windows.
     """
+    encoder = network.image_encoder
+    side, channels = window_grid(encoder).window, encoder.pos_embed.shape[3]
     gathered: dict[Window, torch.Tensor] = {}
     for server, pending in pendings.items():
-        tokens = torch.tensor(pending.result()["tokens"], device=device)
+        tokens = torch.tensor(pending.result()["tokens"], device=network.device)
+        expected = (len(order[server]), side, side, channels)
+        if tokens.shape != expected:
+            raise WireError(
+                f"server {pending.server} returned tokens of shape {tuple(tokens.shape)}, expected {expected}"
+            )
         gathered.update(zip(order[server], tokens, strict=True))
     return gathered

@@ -89,24 +89,31 @@ def crop_tiles(
 
 
 def embed_tiles(network: Any, crops: Sequence[Bytes]) -> torch.Tensor:
-    """Patch-embed crops of windows: (n, window, window, C) tokens without position embedding."""
+    """Patch-embed crops of windows: (n, window, window, C) tokens without position embedding.
+
+    One window at a time, so that the result does not depend on which others come along: convolutions sum up in
+    another order for large batches.
+    """
     with torch.inference_mode():
-        embedded: torch.Tensor = network.image_encoder.patch_embed(window_tiles(network, crops))
-        return embedded
+        tiles = window_tiles(network, crops)
+        return torch.cat([network.image_encoder.patch_embed(tile[None]) for tile in tiles])
 
 
-def embed_windows(network: Any, pixels: Bytes) -> dict[Window, npt.NDArray[np.float32]]:
-    """Patch-embed all windows of a frame, always in the same way, so that the result can be checked.
+def embed_windows(
+    network: Any, pixels: Bytes, windows: Sequence[Window] | None = None
+) -> dict[Window, npt.NDArray[np.float32]]:
+    """Patch-embed windows of a frame, always in the same way, so that the result can be checked.
 
     Args:
         network: Whose patch embedding is used.
         pixels: (H, W, 3) frame.
+        windows: Which; all that hold part of the frame without it.
 
     Returns:
-        Per window that holds part of the frame its (window, window, C) tokens; zero outside the token grid.
+        Per window its (window, window, C) tokens; zero outside the token grid.
     """
     grid = window_grid(network.image_encoder)
-    windows = grid.active(pixels.shape[:2])
+    windows = grid.active(pixels.shape[:2]) if windows is None else windows
     crops = [pixels[grid.tile(window, pixels.shape[:2]).slices] for window in windows]
     tokens = embed_tiles(network, crops).float().cpu().numpy()
     for values, window in zip(tokens, windows, strict=True):

@@ -19,10 +19,7 @@ from itertools import count
 
 import numpy as np
 
-from pedbench.links import Direction, Link
-
-PACKET, HEADERS = 1448, 66
-"""Bytes that a packet carries of a message, and those of its Ethernet, IPv4 and TCP headers."""
+from pedbench.links import PACKET, Direction, Link
 
 
 @dataclass(kw_only=True)
@@ -55,14 +52,13 @@ class LinkQueue:
             When its last byte arrives.
         """
         rng = np.random.default_rng((*self.seed, number))
-        packets = lost = max(1, -(-size // PACKET))
+        lost = max(1, -(-size // PACKET))
         delay = (self.direction.delay + self.direction.jitter * rng.uniform(-1, 1)) / 1000
-        wire, again = size + packets * HEADERS, 0
+        wire, again = self.direction.seconds(size), 0
         while self.direction.loss and (lost := int(rng.binomial(lost, self.direction.loss))):
-            wire += lost * (PACKET + HEADERS)
+            wire += self.direction.seconds(lost * PACKET)
             again += 1
-        rate = self.direction.rate * 1e6 / 8
-        self.free = max(now, self.free) + (wire / rate if rate else 0.0)
+        self.free = max(now, self.free) + wire
         trip = self.direction.delay / 1000 + self.back
         arrival = max(self.free + delay + again * trip, self._arrived.get(server, 0.0))
         self._arrived[server] = arrival
@@ -100,7 +96,7 @@ class Transport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End; everything must have been delivered."""
+        """End; what is still under way is dropped: nobody waits for it any more."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -130,7 +126,7 @@ class Transport:
         while True:
             with self._changed:
                 while not self._due or self._due[0][0] > time.monotonic():
-                    if self._closed and not self._due:
+                    if self._closed:
                         return
                     self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
                 deliver = heapq.heappop(self._due)[2]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pedbench.proofs import UNPROVEN
 from pedbench.report.text import NOTHING
-from pedbench.soundness import NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
+from pedbench.soundness import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
 """How regions of utility read where the name alone does not say it."""
@@ -60,6 +60,8 @@ TERMS: Mapping[str, str] = {
     "wall": "measured while all servers share this host",
     "turn-taking": "each server computes alone with all cores; composed as the slowest server of each "
     "picture, not measured as a whole",
+    "lower bound": "what no order of the same messages could fall below: a trip there and back, and the busiest of the "
+    "link up, the link down, the slowest server and the edge",
     "up, down": "bytes of serialised messages of all servers together, per picture",
 }
 
@@ -75,6 +77,8 @@ FLAGS: Mapping[str, str] = {
     "part better than the attack does",
     UNPROVEN: "neither this run nor one that the package keeps shows the figure that this attack must reach",
     SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
+    DEGRADED: "a server was late or lost, and the edge computed its windows of some pictures; such passes are not "
+    "timed",
     UNVERIFIED: "no manifest says which weights these should be",
     UNREAD[
         "pixels"

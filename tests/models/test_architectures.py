@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from segment_anything import sam_model_registry
@@ -32,9 +29,10 @@ def test_official_sizes(name: str) -> None:
     assert ours.mask_decoder.transformer.num_heads == official.mask_decoder.transformer.num_heads
 
 
-def test_small_network_costs_at_most_an_eighth(random_sam: Callable[[Architecture], Any]) -> None:
+def test_small_network_costs_at_most_an_eighth() -> None:
     def operations(sizes: Architecture) -> int:
-        sam = random_sam(sizes)
+        # Of the fast encoder the counter knows not all products.
+        sam = build_sam(sizes, fast=False).requires_grad_(False)
         with FlopCounterMode(display=False) as counter:
             features = sam.image_encoder(torch.zeros(1, 3, sizes.image_size, sizes.image_size))
             predict_masks(sam, features, points=torch.zeros(1, 1, 2), labels=torch.ones(1, 1))

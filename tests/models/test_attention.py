@@ -10,7 +10,7 @@ from segment_anything.modeling.image_encoder import Attention
 from torch import Tensor
 
 from pedbench.models import attention
-from pedbench.models.attention import FastAttention, augmented_attention, bias_attention
+from pedbench.models.attention import FastAttention, augmented_attention, bias_attention, chunked_attention
 
 SIZES = [(14, 14), (20, 20), (5, 9)]
 
@@ -24,13 +24,13 @@ def reference(size: tuple[int, int]) -> Attention:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("attend", [bias_attention, augmented_attention])
-@pytest.mark.parametrize("elements", [0, 2**30], ids=["head-by-head", "all-heads"])
+@pytest.mark.parametrize("attend", [bias_attention, augmented_attention, chunked_attention])
+@pytest.mark.parametrize("scores", [1, 2**12, 2**17, 2**30], ids=["a-query", "queries", "grids", "all"])
 def test_equals_segment_anything(
-    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], attend: Callable[..., Tensor], elements: int
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], attend: Callable[..., Tensor], scores: int
 ) -> None:
-    monkeypatch.setattr(attention, "_BIAS_ELEMENTS", elements)
-    monkeypatch.setattr(attention, "bias_attention", attend)
+    monkeypatch.setattr(attention, "_SCORES", scores)
+    monkeypatch.setattr(attention, "chunked_attention", attend)
     module = reference(size)
     tokens = torch.randn(4, *size, 48)
     torch.testing.assert_close(FastAttention(module)(tokens), module(tokens), atol=1e-5, rtol=0)

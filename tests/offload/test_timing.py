@@ -1,7 +1,7 @@
 import pytest
 
 from pedbench.links import Direction, Link, find_link
-from pedbench.offload.timing import Clock, PassTimes, turn_times, wall_times
+from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.types import Exchange
 
 LOOPBACK = find_link("loopback")
@@ -73,8 +73,37 @@ def test_turns_compose_over_a_link_that_all_servers_share() -> None:
     assert phases(times) == pytest.approx((0, 2.5, 9, 2.5, 3))
 
 
+def test_what_the_edge_does_beside_its_messages_is_composed_beside_them() -> None:
+    packet = 1448
+    rounds = [
+        [
+            exchange(0, 1, 1, 1, 3, 3, sequence=0, up=2 * packet, down=packet),
+            exchange(0, 4, 4, 4, 6, 6, sequence=1, up=2 * packet, down=packet),
+        ]
+    ]
+    clock = Clock(
+        start=0,
+        stop=12,
+        prepare=[(0, 1), (3, 4)],
+        beside=[(6, 8)],
+        read={0: [(8, 8.5)], 1: [(8.5, 9.5)]},
+    )
+    # From the first message on: the second is made until 1, what stays at home until 3. Replies come at 2 and 4, are
+    # read until 3.5 and 5; what took 2.5 more follows.
+    assert phases(turn_times(rounds, clock, LOOPBACK)) == pytest.approx((1, 1, 3, 0, 1 + 2.5))
+    # Alone 1 and 2.5; between, the edge is the busiest: 1 and 2 and 1.5.
+    assert lower_bound(rounds, clock, LOOPBACK) == pytest.approx(3.5 + 4.5)
+    # One packet a second up and two down, there and back in one second: as busy as the server.
+    rate = 1514 * 8 / 1e6
+    link = Link(
+        name="made", up=Direction(rate=rate, delay=600, jitter=100), down=Direction(rate=2 * rate, delay=500)
+    )
+    assert lower_bound(rounds, clock, link) == pytest.approx(3.5 + 1 + 4)
+
+
 def test_a_pass_without_messages_is_all_edge() -> None:
     clock = Clock(start=5, stop=7, prepare=[(5, 5.5)])
+    assert lower_bound([], clock, LOOPBACK) == 2
     assert phases(wall_times([], clock)) == phases(turn_times([], clock, LOOPBACK)) == (0.5, 0, 0, 0, 1.5)
 
 

@@ -1,0 +1,100 @@
+"""How many multiply-adds the stages of an architecture take: matrix products and convolutions, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pedbench.models.architectures import Architecture
+from pedbench.types import Window
+
+
+def patch_embedding(of: Architecture, tokens: int) -> int:
+    """Of the patch embedding of some tokens."""
+    return tokens * 3 * of.patch_size**2 * of.embed_dim
+
+
+def window_blocks(of: Architecture, windows: Iterable[Window] | None = None) -> int:
+    """Of all window blocks on some windows.
+
+    Attention takes whole windows, the padding at the grid's border included; the MLP takes real tokens alone.
+
+    Args:
+        of: The architecture.
+        windows: Row and column of each; all of the grid without it.
+    """
+    grid = of.grid
+    whole = of.window_size**2
+    blocks = of.depth - len(of.global_blocks)
+    attention = _attention(of, whole, of.window_size)
+    sizes = [grid.inside(window) for window in (grid.windows if windows is None else windows)]
+    return blocks * sum(attention + _mlp(of, height * width) for height, width in sizes)
+
+
+def window_stage(of: Architecture, windows: Iterable[Window]) -> int:
+    """Of what a server does for its windows: patch embedding of whole tiles, and all window blocks."""
+    given = list(windows)
+    return patch_embedding(of, len(given) * of.window_size**2) + window_blocks(of, given)
+
+
+def global_blocks(of: Architecture) -> int:
+    """Of all blocks with global attention."""
+    height, width = of.tokens
+    tokens = height * width
+    return len(of.global_blocks) * (_attention(of, tokens, height) + _mlp(of, tokens))
+
+
+def neck(of: Architecture) -> int:
+    """Of the two convolutions behind the last block."""
+    height, width = of.tokens
+    return height * width * of.neck_channels * (of.embed_dim + 9 * of.neck_channels)
+
+
+def encoder(of: Architecture) -> int:
+    """Of the whole image encoder, in whatever order its blocks are."""
+    height, width = of.tokens
+    return patch_embedding(of, height * width) + window_blocks(of) + global_blocks(of) + neck(of)
+
+
+def edge_share(of: Architecture) -> float:
+    """The part of the encoder that PED order leaves to the edge: global blocks and neck."""
+    return (global_blocks(of) + neck(of)) / encoder(of)
+
+
+def mask_decoder(of: Architecture, points: int = 1) -> int:
+    """Of one prompt of some clicks through the mask decoder.
+
+    Args:
+        of: The architecture.
+        points: Clicks; segment_anything adds one that is none where there is no box.
+    """
+    height, width = of.tokens
+    image, channels = height * width, of.neck_channels
+    # A token for the predicted IoU, four for masks, one a click.
+    tokens = 1 + 4 + points + 1
+    half = channels // 2
+
+    def across(queries: int, keys: int) -> int:
+        return 2 * half * (queries + keys) * channels + 2 * queries * keys * half
+
+    layer = (
+        4 * tokens * channels**2
+        + 2 * tokens**2 * channels
+        + across(tokens, image)
+        + 2 * tokens * channels * of.decoder_mlp
+        + across(image, tokens)
+    )
+    upscaling = 4 * image * channels * (channels // 4) + 16 * image * (channels // 4) * (channels // 8)
+    hyper = 4 * (2 * channels**2 + channels * (channels // 8))
+    masks = 4 * (channels // 8) * 16 * image
+    iou = 2 * channels**2 + 4 * channels
+    return of.decoder_depth * layer + across(tokens, image) + upscaling + hyper + masks + iou
+
+
+def _attention(of: Architecture, tokens: int, side: int) -> int:
+    """One block's attention on a square of tokens: projections, products, and relative positions by axis."""
+    width = of.embed_dim
+    return 4 * tokens * width**2 + 2 * tokens**2 * width + 2 * tokens * side * width
+
+
+def _mlp(of: Architecture, tokens: int) -> int:
+    return 2 * tokens * of.embed_dim * int(of.embed_dim * of.mlp_ratio)

@@ -1,0 +1,78 @@
+"""How fast this host computes: the stages of a network, timed."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import numpy as np
+import torch
+
+from pedbench.base import Networks
+from pedbench.latency import compute
+from pedbench.latency.devices import Device
+from pedbench.models.architectures import Architecture
+from pedbench.offload.operations import EncodeWindows
+from pedbench.offload.tiles import stages
+from pedbench.reproducible import without_onednn
+from pedbench.types import Payload
+
+THIS_HOST = "this-host"
+"""The device that is measured where it is named."""
+
+
+def measure_host(of: Architecture, networks: Networks, *, threads: int, repeats: int = 5) -> Device:
+    """Time the window stage and the global stage of a network here.
+
+    Args:
+        of: The architecture of `networks`' network in PED order.
+        networks: With that network, its weights being of no matter.
+        threads: Of the computing.
+        repeats: Runs of each, of which the median counts.
+    """
+    windows = of.grid.windows
+    few, many = windows[:1], windows[: max(2, min(len(windows), 8))]
+    global_stage = stages(networks.network("fine-tuned"))[1]
+    tokens = torch.zeros(1, *of.tokens, of.embed_dim, device=networks.network("fine-tuned").device)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        short, long = (_window_seconds(of, networks, each, repeats) for each in (few, many))
+        mixing = _seconds(lambda: global_stage(tokens), repeats)
+    finally:
+        torch.set_num_threads(before)
+    work = [compute.window_stage(of, each) for each in (few, many)]
+    rate = (work[1] - work[0]) / max(long - short, 1e-9)
+    return Device(
+        name=THIS_HOST,
+        about=f"{platform.machine()}, {threads} threads, measured",
+        window_rate=rate,
+        global_rate=(compute.global_blocks(of) + compute.neck(of)) / mixing,
+        start=max(0.0, short - work[0] / rate),
+    )
+
+
+def _window_seconds(
+    of: Architecture, networks: Networks, windows: Sequence[tuple[int, int]], repeats: int
+) -> float:
+    side = of.window_size * of.patch_size
+    payload: Payload = {
+        "pixels": np.zeros((len(windows), side, side, 3), np.uint8),
+        "positions": np.array(windows, np.int32),
+        "frame": np.array(of.grid.canvas, np.int32),
+    }
+    arguments = {"weights": "fine-tuned", "reply": "float32"}
+    return _seconds(lambda: EncodeWindows().run(payload, arguments, networks), repeats)
+
+
+def _seconds(work: Callable[[], object], repeats: int) -> float:
+    """Median over runs, behind one that does not count."""
+    taken = []
+    with without_onednn(), torch.inference_mode():
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - start)
+    return median(taken[1:])

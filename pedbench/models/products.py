@@ -1,0 +1,39 @@
+"""Linear layers by oneDNN, which multiplies faster on CPUs than what torch takes by itself in float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def linear(layer: Any, x: Tensor) -> Tensor:
+    """Apply a linear layer to (..., in) values."""
+    return _fused(layer, x, "none", "") if _fusible(layer, x) else layer(x)
+
+
+def linear_gelu(layer: Any, activation: nn.GELU, x: Tensor) -> Tensor:
+    """Apply a linear layer and then a GELU to (..., in) values, in one go where that can be."""
+    if _fusible(layer, x):
+        return _fused(layer, x, "gelu", activation.approximate)
+    return functional.gelu(layer(x), approximate=activation.approximate)
+
+
+def _fusible(layer: Any, x: Tensor) -> bool:
+    differentiated = torch.is_grad_enabled() and (x.requires_grad or layer.weight.requires_grad)
+    plain = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
+    return plain and not differentiated and not torch.is_autocast_enabled("cpu") and _available()
+
+
+def _fused(layer: Any, x: Tensor, activation: str, algorithm: str) -> Tensor:
+    # `torch.compile` calls the same operator. For each number of threads it gives the same result to the last bit.
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(
+        x, layer.weight, layer.bias, activation, [], algorithm
+    )
+    return product
+
+
+def _available() -> bool:
+    return torch.backends.mkldnn.is_available()  # type: ignore[no-any-return, no-untyped-call]

@@ -1,0 +1,98 @@
+"""The window stage on servers, as a stream: messages, computing and replies overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pedbench.offload.payloads import reply_form
+from pedbench.offload.pending import Pending, RemoteError, as_they_come
+from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
+from pedbench.offload.servers import ServerLost
+from pedbench.offload.tiles import Bytes, embed_tiles, stages, to_bytes
+from pedbench.offload.wire import WireError
+from pedbench.types import Assignment, Picture, Window
+
+if TYPE_CHECKING:
+    from pedbench.offload.cloud import Cloud
+
+
+def stream_windows(
+    cloud: Cloud,
+    frame: Picture,
+    assignment: Assignment,
+    *,
+    home: Sequence[Window],
+    weights: str,
+    payload: str,
+    reply: str,
+    chunk: int,
+) -> torch.Tensor:
+    """Run the window stage on the servers; see `Cloud.encode_windows`."""
+    content, picture = payload_form(payload)
+    dtype, written = reply_form(reply)
+    network = cloud.networks.network(weights)
+    stage = stages(network)[0]
+    size = (frame.shape[0], frame.shape[1])
+    with cloud.clock.preparing():
+        pixels = to_bytes(frame)
+        cloud.check_servers(assignment)
+        cloud.give(pixels_per_server(assignment, size, stage.grid, home))
+    sent: dict[Pending, tuple[Window, ...]] = {}
+    for server, windows in chunks(assignment, chunk):
+        with cloud.clock.preparing():
+            payloads = window_payloads(network, pixels, {server: windows}, content)
+        pending = cloud.send(
+            payloads,
+            "encode_windows" if content == "pixels" else "encode_window_tokens",
+            {"weights": weights, "reply": dtype},
+            codecs={"pixels": picture} if picture else {},
+            reply=written,
+        )[server]
+        cloud.streamed.add((server, pending.sequence))
+        sent[pending] = windows
+    with cloud.clock.meanwhile():
+        encoded = encode_here(network, pixels, home)
+    lost: list[Window] = []
+    for pending in as_they_come(sent):
+        with cloud.clock.reading(pending.sequence):
+            try:
+                encoded.update(gather_windows({0: pending}, {0: sent[pending]}, network))
+            except (ServerLost, RemoteError, WireError) as error:
+                cloud.lose(pending.server, error)
+                lost += sent[pending]
+    encoded.update(encode_here(network, pixels, lost))
+    return stage.assemble(encoded, size)
+
+
+def chunks(assignment: Assignment, size: int) -> list[tuple[int, tuple[Window, ...]]]:
+    """What is sent one after another: every server's first windows, then every server's next.
+
+    Args:
+        assignment: Per server its windows.
+        size: Windows in a message; 0 for all of a server's in one.
+
+    Returns:
+        Server and windows of each message, the windows in reading order.
+    """
+    parts = []
+    for server, windows in assignment.items():
+        ordered, step = tuple(sorted(windows)), size or max(1, len(windows))
+        parts.append([(server, ordered[first : first + step]) for first in range(0, len(ordered), step)])
+    return [part for turn in zip_longest(*parts) for part in turn if part is not None]
+
+
+def encode_here(network: Any, pixels: Bytes, windows: Sequence[Window]) -> dict[Window, torch.Tensor]:
+    """Run the window stage on the edge.
+
+    Args:
+        pixels: (H, W, 3) frame.
+    """
+    if not windows:
+        return {}
+    stage = stages(network)[0]
+    crops = [pixels[stage.grid.tile(window, pixels.shape[:2]).slices] for window in windows]
+    return dict(zip(windows, stage(embed_tiles(network, crops), windows), strict=True))

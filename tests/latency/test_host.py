@@ -1,0 +1,14 @@
+import torch
+
+from pedbench.latency.host import measure_host
+from pedbench.models.architectures import PED_MINI
+from pedbench.models.family import MINI, FamilyNetworks
+
+
+def test_a_host_is_a_device_like_others() -> None:
+    before = torch.get_num_threads()
+    found = measure_host(PED_MINI, FamilyNetworks(family=MINI, random_seed=0), threads=1, repeats=1)
+    assert torch.get_num_threads() == before
+    assert min(found.window_rate, found.global_rate) > 0
+    assert found.start >= 0
+    assert found.encoder(PED_MINI) > found.global_stage(PED_MINI) > 0

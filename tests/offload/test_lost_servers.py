@@ -1,0 +1,234 @@
+"""Servers that stall, die, or answer late or wrongly in the middle of a pass."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pedbench.audit import audit
+from pedbench.base import Embedding
+from pedbench.links import Direction, Link, find_link
+from pedbench.models.family import FamilyNetworks
+from pedbench.observe import observe
+from pedbench.offload.cloud import Cloud, OnLost
+from pedbench.offload.edge import Edge
+from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.servers import ServerLost
+from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.wire import decode_answer, encode_answer
+from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.types import Picture
+
+W = "reordered"
+Trouble = Callable[[VirtualServers, Cloud, pytest.MonkeyPatch], None]
+
+
+@dataclass(kw_only=True)
+class Troubled(PedSam):  # type: ignore[misc]
+    """ped_sam, to whose second server something happens when the pass has begun."""
+
+    name = "troubled"
+    trouble: Callable[[Cloud], None] = lambda cloud: None
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        self.trouble(cloud)
+        embedding: Embedding = super().embed(frame, edge, cloud)
+        return embedding
+
+
+def stall(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
+    os.kill(servers.pids()[1], signal.SIGSTOP)
+
+
+def be_late(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
+    cloud[1].call("hang", blob=np.zeros(3, np.uint8))
+
+
+def die(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
+    be_late(servers, cloud, patch)
+
+    def encode_here(*arguments: Any) -> Any:
+        """Comes after all was sent."""
+        patch.undo()
+        servers.kill(1)
+        return streaming.encode_here(*arguments)
+
+    from pedbench.offload import streaming
+
+    patch.setattr(streaming, "encode_here", encode_here)
+
+
+class Wrong:
+    """A reply with the tokens of one window less, or the call for it."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def future(self, data: bytes, timeout: float) -> "Wrong":
+        return Wrong(self._real.future(data, timeout=timeout))
+
+    def add_done_callback(self, listener: Callable[[Any], None]) -> None:
+        self._real.add_done_callback(lambda _: listener(self))
+
+    def result(self) -> bytes:
+        from pedbench.offload.operations import EncodeWindows
+
+        answer = decode_answer(self._real.result(), EncodeWindows.reply, "")
+        answer.payload["tokens"] = answer.payload["tokens"][1:]  # type: ignore[index]
+        return encode_answer(answer, {})
+
+
+def be_wrong(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
+    right = servers.call
+    patch.setattr(servers, "call", lambda server: Wrong(right(server)) if server == 1 else right(server))
+
+
+TROUBLES = {
+    stall: "no reply after 3 s|DEADLINE",
+    be_late: "no reply after 3 s|DEADLINE",
+    die: "UNAVAILABLE",
+    be_wrong: r"returned tokens of shape \(\d, 4, 4, 192\)",
+}
+
+
+@pytest.fixture(scope="module")
+def fragile(networks: FamilyNetworks) -> Iterator[VirtualServers]:
+    """Servers that tests may spoil."""
+    with VirtualServers(3, networks, modules=["own_operations"]) as servers:
+        yield servers
+
+
+@pytest.fixture(params=TROUBLES, ids=lambda trouble: trouble.__name__)
+def troubled(
+    request: pytest.FixtureRequest,
+    fragile: VirtualServers,
+    wide: Picture,
+    networks: FamilyNetworks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., Pass]]:
+    """Runs a pass in which something happens, and puts the servers right afterwards."""
+    trouble: Trouble = request.param
+
+    def run(on_lost: OnLost, **parameters: Any) -> Pass:
+        defense = Troubled(
+            weights=W, trouble=lambda cloud: trouble(fragile, cloud, monkeypatch), **parameters
+        )
+        rng = np.random.default_rng(0)
+        return run_pass(defense, wide, fragile, networks, rng, deadline=3.0, on_lost=on_lost)
+
+    # What has to be loaded is.
+    undisturbed(wide, fragile, networks)
+    yield run
+    monkeypatch.undo()
+    for server in range(3):
+        fragile.kill(server)
+    fragile.restart_lost()
+
+
+def undisturbed(
+    frame: Picture, servers: VirtualServers, networks: FamilyNetworks, link: Link | None = None
+) -> Pass:
+    return run_pass(PedSam(weights=W), frame, servers, networks, np.random.default_rng(0), link=link)
+
+
+def contents(done: Pass) -> list[tuple[int, bytes]]:
+    """Server and window of everything received by the operation that windows need."""
+    return sorted(
+        (message.server, tile.tobytes())
+        for message in done.received
+        if message.payload is not None and message.operation == "encode_windows"
+        for tile in message.payload["pixels"]
+    )
+
+
+def test_a_lost_server_fails_the_pass_at_the_deadline(
+    troubled: Callable[..., Pass], request: pytest.FixtureRequest
+) -> None:
+    began = time.monotonic()
+    with pytest.raises((ServerLost, ValueError), match=f"server 1.*({TROUBLES[_of(request)]})"):
+        troubled("fail")
+    assert time.monotonic() - began < 9
+
+
+@pytest.mark.parametrize("chunk", [0, 2])
+def test_the_edge_does_what_a_lost_server_does_not(
+    troubled: Callable[..., Pass],
+    request: pytest.FixtureRequest,
+    wide: Picture,
+    fragile: VirtualServers,
+    networks: FamilyNetworks,
+    chunk: int,
+) -> None:
+    expected = undisturbed(wide, fragile, networks)
+    began = time.monotonic()
+    done = troubled("edge", chunk=chunk)
+    assert time.monotonic() - began < 9
+    assert 1 in done.lost
+    assert done.embedding.features.equal(expected.embedding.features)
+    # No other server gets what was the lost one's, and what was sent to that one counts as received.
+    assert contents(done) == contents(expected)
+    size = (wide.shape[0], wide.shape[1])
+    seen = observe(done.received, fragile.operations, networks, size)
+    found = audit(
+        [each for each in seen if each.message.operation == "encode_windows"],
+        wide,
+        PedSam(weights=W),
+        networks,
+        done.streamed,
+    )
+    assert not found.invalid
+    assert not found.whole_visible
+
+
+def test_a_server_that_goes_on_confuses_no_later_pass(
+    wide: Picture, networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VirtualServers(3, networks) as servers:
+        expected = undisturbed(wide, servers, networks)
+        stalled = servers.pids()[1]
+        defense = Troubled(weights=W, trouble=lambda cloud: stall(servers, cloud, monkeypatch))
+        run_pass(defense, wide, servers, networks, np.random.default_rng(0), deadline=0.5, on_lost="edge")
+        os.kill(stalled, signal.SIGCONT)
+        servers.kill(1)
+        assert servers.restart_lost() == (1,)
+        assert not os.path.exists(f"/proc/{stalled}")
+        again = undisturbed(wide, servers, networks)
+    assert contents(again) == contents(expected)
+    assert len(again.received) == len(expected.received)
+    assert not again.lost
+
+
+def test_lost_packets_take_time_and_nothing_else(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    way = Direction(rate=100, delay=10, loss=0.2)
+    lossy = Link(name="made", up=way, down=way)
+    plain, slow = (undisturbed(wide, servers, networks, link) for link in (find_link("loopback"), lossy))
+    assert slow.embedding.features.equal(plain.embedding.features)
+    assert contents(slow) == contents(plain)
+    # With some 60 packets a message, one in five of which is lost, some are lost twice.
+    assert slow.times().uplink + slow.times().downlink > 0.1
+
+
+def test_a_server_that_obeys_no_command_is_ended(
+    networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pedbench.offload.virtual._COMMAND_SECONDS", 0.2)
+    with VirtualServers(2, networks) as servers:
+        os.kill(servers.pids()[0], signal.SIGSTOP)
+        with pytest.raises(ServerLost, match=r"\[0\]"):
+            servers.forget()
+        assert servers.restart_lost() == (0,)
+        servers.forget()
+
+
+def _of(request: pytest.FixtureRequest) -> Any:
+    return request.node.callspec.params["troubled"]

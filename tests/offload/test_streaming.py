@@ -1,0 +1,98 @@
+"""Windows in several messages: the same tokens, the same views, and transfers beside computing."""
+
+from collections import defaultdict
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from pedbench.links import Direction, Link
+from pedbench.models.family import FamilyNetworks
+from pedbench.observe import observe
+from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.streaming import chunks
+from pedbench.offload.virtual import VirtualServers
+from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.types import Picture
+
+W = "reordered"
+
+
+def held(done: Pass, servers: VirtualServers, frame: Picture) -> dict[int, set[tuple[int, int, bytes]]]:
+    """By server the places and pixels that it received."""
+    found = defaultdict(set)
+    for seen in observe(
+        done.received, servers.operations, servers.networks, (frame.shape[0], frame.shape[1])
+    ):
+        assert not seen.problem
+        for patch in seen.patches:
+            found[patch.server].add((patch.top, patch.left, patch.picture.tobytes()))
+    return found
+
+
+def test_chunks_are_dealt_in_turn() -> None:
+    assignment = {1: ((2, 0), (0, 0), (1, 0)), 0: ((0, 1),), 2: ()}
+    assert chunks(assignment, 2) == [(1, ((0, 0), (1, 0))), (0, ((0, 1),)), (1, ((2, 0),))]
+    assert chunks(assignment, 0) == [(1, ((0, 0), (1, 0), (2, 0))), (0, ((0, 1),))]
+
+
+@pytest.mark.parametrize("payload", ["pixels", "tokens32"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_chunks_change_nothing_but_the_messages(
+    frame: Picture, servers: VirtualServers, networks: FamilyNetworks, payload: str, count: int
+) -> None:
+    whole, *parts = (
+        run_pass(
+            PedSam(servers=count, weights=W, payload=payload, chunk=chunk),
+            frame,
+            servers,
+            networks,
+            np.random.default_rng(0),
+        )
+        for chunk in (0, 1, 4)
+    )
+    for done in parts:
+        assert done.embedding.features.equal(whole.embedding.features)
+        assert len(done.received) > len(whole.received)
+        assert len(done.rounds) == 1
+    if payload == "pixels":
+        views = [held(done, servers, frame) for done in (whole, *parts)]
+        assert views[0] == views[1] == views[2]
+
+
+def test_a_server_receives_while_it_computes(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    done = run_pass(PedSam(servers=1, weights=W, chunk=1), wide, servers, networks, np.random.default_rng(0))
+    computed = sorted(done.exchanges, key=lambda exchange: exchange.started)
+    assert all(one.finished <= other.started for one, other in pairwise(computed))
+    # All are there long before the last one's turn.
+    assert max(exchange.received for exchange in computed) < computed[len(computed) // 2].started
+
+
+def test_chunks_save_what_both_directions_would_take_one_after_the_other(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    link = Link(name="made", up=Direction(rate=5, delay=5), down=Direction(rate=5, delay=5))
+    whole, parts = (
+        run_pass(
+            PedSam(servers=1, weights=W, chunk=chunk),
+            wide,
+            servers,
+            networks,
+            np.random.default_rng(0),
+            link=link,
+        )
+        for chunk in (0, 2)
+    )
+    for done in (whole, parts):
+        assert done.lower_bound() <= done.times().total
+    # Up and down take 0.4 s each.
+    assert whole.times().total > whole.lower_bound() + 0.3
+    assert parts.times().total < whole.times().total - 0.2
+    servers.set_mode(turns=True, threads=1)
+    composed = run_pass(
+        PedSam(servers=1, weights=W, chunk=2), wide, servers, networks, np.random.default_rng(0)
+    )
+    assert composed.times(link).total == pytest.approx(parts.times().total, rel=0.15)
+    assert composed.lower_bound(link) <= composed.times(link).total
