@@ -37,7 +37,7 @@ def provenance(
         "run_id": run_id,
         "utc": datetime.now(UTC).isoformat(timespec="seconds"),
         **_code(),
-        **_machine(device),
+        **machine(device),
         "sources": dict(sources),
         "weights": dict(weights),
     }
@@ -72,7 +72,12 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 @cache
-def _machine(device: str) -> dict[str, Any]:
+def machine(device: str) -> dict[str, Any]:
+    """What computes here, as JSON values.
+
+    Args:
+        device: As torch names it.
+    """
     import torch
 
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else _cpu_model()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from pedbench.attack_pool import AttackPool
-from pedbench.base import Operation
 from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns, warm_up
+from pedbench.measure.modules import operation_modules
 from pedbench.measure.reader import Reader
 from pedbench.measure.record import make_record
 from pedbench.models.family import FamilyNetworks, family
-from pedbench.offload.operations import EncodeImage
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan, make_plan
 from pedbench.prior import load_prior
@@ -118,7 +116,7 @@ def _bench(
             readers[planned.plugin.label] = Reader(planned.plugin, DEVICE)
         except Exception as error:
             raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
-    modules = sorted({module for item in due for module in _operation_modules(item)})
+    modules = sorted({module for item in due for module in operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
     weights = [file for planned in plan.attacks for file in planned.plugin.files]
     with ExitStack() as resources:
@@ -136,24 +134,6 @@ def _bench(
                 samples = (plan.gallery[index] for index in range(count))
                 bench.gallery = make_gallery((sample.id, bench.frame(sample)) for sample in samples)
         yield bench
-
-
-def _operation_modules(of: DefensePlan) -> set[str]:
-    """The modules of the operations that a defense's module defines or imports, beside those of every server.
-
-    Raises:
-        PluginError: Servers could not import one of them.
-    """
-    plugin = sys.modules[type(of.defense).__module__]
-    kinds = [kind for kind in vars(plugin).values() if isinstance(kind, type) and issubclass(kind, Operation)]
-    known = (Operation.__module__, EncodeImage.__module__)
-    modules = {kind.__module__ for kind in kinds if kind.__module__ not in known}
-    if plugin.__name__ in modules and of.planned.spec.origin.type == "path":
-        raise PluginError(
-            f"defense {of.defense.name} ({of.planned.spec.origin}) defines operations of its own: servers load "
-            "them by name, so they have to lie in an importable module, which the plugin then imports."
-        )
-    return modules
 
 
 def _run_defense(
@@ -178,7 +158,9 @@ def _run_defense(
         timed = {cell.cell_id for _, cell in of.latency} & set(wanted) - set(total.problems)
         images = of.images[: plan.suite.latency.samples]
         if timed and of.defense.servers:
-            _absorb(total, time_links(bench, of, images, timed), run_dir, len(shards))
+            # The scored passes went over the first link.
+            others = [(link, cell) for link, cell in of.latency[1:] if cell.cell_id in timed]
+            _absorb(total, time_links(bench, of, images, others), run_dir, len(shards))
             if plan.suite.latency.turn_taking:
                 timed -= set(total.problems)
                 outcome = time_turns(bench, of, images, timed, threads=cores())

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,3 +113,38 @@ def short_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finis
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pedbench.runner.SHARD", 1)
         return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A real `pedbench serve` process, and where it listens, as HOST:PORT."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+
+Serve = Callable[..., AbstractContextManager[Served]]
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Starts a server for the length of a context, with further options and paths of modules."""
+    root = Path(__file__).parents[1]
+
+    @contextmanager
+    def started(*options: str, paths: Sequence[Path] = (), bind: str = "127.0.0.1:0") -> Iterator[Served]:
+        command = [sys.executable, "-m", "pedbench", "serve", "--device", "cpu", "--bind", bind, *options]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, *paths)))}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            try:
+                assert process.stdout is not None
+                found = re.search(r" at (\S+:\d+) on ", process.stdout.readline())
+                assert found
+                yield Served(process=process, address=found[1])
+            finally:
+                # One that is stopped does not hear anything else.
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                process.wait(60)
+
+    return started

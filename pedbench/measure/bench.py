@@ -18,7 +18,7 @@ from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import DEADLINE, DisclosureError, OnLost
 from pedbench.offload.passes import AuditError, Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed
@@ -35,32 +35,19 @@ class DegradedPass(RuntimeError):
 
 
 @dataclass(kw_only=True)
-class Bench:
-    """What a run's measurements share: loaded once, used for every defense.
+class PassBench:
+    """What passes take: loaded once, used for every defense.
 
     Attributes:
         networks: The edge's models, which are public.
         servers: As many as any defense calls.
-        readers: The probes, by label.
-        pool: Processes in which attacks run.
-        prior: What attackers know of pictures in general.
-        blind: Picture -> column -> how near the best floor comes to it without any view.
-        references: Picture -> what the undefended model sees in it, where nothing is annotated.
-        gallery: Pictures among which those of the run are searched for.
-        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
-            scores, by region.
+        prior: What attackers know of pictures in general; its pictures warm everything up.
     """
 
     plan: Plan
     networks: Networks
-    servers: VirtualServers
-    pool: AttackPool
+    servers: Servers
     prior: Prior
-    readers: dict[str, Reader]
-    blind: dict[str, dict[str, float]] = field(default_factory=dict)
-    references: dict[str, Reference] = field(default_factory=dict)
-    gallery: Gallery | None = None
-    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
     _doubtful: bool = False
 
     @property
@@ -129,16 +116,35 @@ class Bench:
         return torch_seed(self.plan.suite.seed, self.plan.dataset.name, sample.id, names, request)
 
     def restore_servers(self) -> None:
-        """Start servers anew that died. After a pass that failed all of them: one may compute on for ever.
+        """Replace servers that are gone. After a pass that failed all of them: one may compute on for ever.
 
         Raises:
-            ServerLost: One does not start.
+            ServerLost: One cannot be had again.
         """
-        if self._doubtful:
-            for server in range(len(self.servers)):
-                self.servers.kill(server)
-        self.servers.restart_lost()
+        self.servers.restore(doubtful=self._doubtful)
         self._doubtful = False
+
+
+@dataclass(kw_only=True)
+class Bench(PassBench):
+    """What a run's measurements share.
+
+    Attributes:
+        readers: The probes, by label.
+        pool: Processes in which attacks run.
+        blind: Picture -> column -> how near the best floor comes to it without any view.
+        references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        gallery: Pictures among which those of the run are searched for.
+        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
+            scores, by region.
+    """
+
+    pool: AttackPool
+    readers: dict[str, Reader]
+    blind: dict[str, dict[str, float]] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
+    gallery: Gallery | None = None
+    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

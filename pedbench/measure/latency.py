@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
+from pedbench.cell import Cell
 from pedbench.links import Link
-from pedbench.measure.bench import Bench, DegradedPass, Outcome, Row
+from pedbench.measure.bench import DegradedPass, Outcome, PassBench, Row
 from pedbench.offload.passes import Pass
 from pedbench.offload.timing import PassTimes
 from pedbench.plan import DefensePlan
 from pedbench.types import Sample
 from pedbench.utility.prediction import predict
+
+
+def way(done: Pass) -> str:
+    """How a pass was timed; the two are never mixed."""
+    return "turn-taking" if done.composed else "wall"
 
 
 def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -> list[Row]:
@@ -27,7 +33,7 @@ def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -
     """
     if done.lost:
         raise DegradedPass(f"not timed, as the edge did the work of others: {'; '.join(done.lost.values())}")
-    metric = "turn-taking" if done.composed else "wall"
+    metric = way(done)
     phases = {
         "end to end": times.total,
         "prepare": times.prepare,
@@ -53,31 +59,49 @@ def decoder_time(done: Pass, sample: Sample) -> list[Row]:
     began = time.monotonic()
     predict(done.embedding, (height, width), points=np.array([[[width / 2, height / 2]]]))
     seconds = time.monotonic() - began
-    return [{"image": sample.id, "metric": "wall", "region": "decoder", "value": seconds}]
+    return [{"image": sample.id, "metric": way(done), "region": "decoder", "value": seconds}]
 
 
-def warm_up(bench: Bench, of: DefensePlan, sample: Sample) -> None:
+def warm_up(bench: PassBench, of: DefensePlan, sample: Sample) -> None:
     """Run one pass and one prompt, and drop what comes of it."""
     decoder_time(bench.warm_up(of, sample), sample)
 
 
-def time_links(bench: Bench, of: DefensePlan, images: Sequence[int], wanted: Collection[str]) -> Outcome:
-    """Time passes again over the links that the scored passes did not go over."""
+def time_links(
+    bench: PassBench,
+    of: DefensePlan,
+    images: Sequence[int],
+    cells: Iterable[tuple[Link, Cell]],
+    *,
+    advance: Callable[[int], None] = lambda steps: None,
+    more: Callable[[Pass, str], list[Row]] = lambda done, image: [],
+) -> Outcome:
+    """Time passes over links.
+
+    Args:
+        cells: The links, each with the cell to fill.
+        advance: Called with 1 after each pass.
+        more: Further values of a pass over a picture.
+    """
     outcome = Outcome()
-    for link, cell in of.latency[1:]:
-        if cell.cell_id in wanted and of.defense.servers:
-            # As with the passes that are scored.
-            with outcome.giving_up([cell], f"over {link.name}"):
-                for index in images:
-                    sample = bench.plan.dataset[index]
-                    done = bench.run(of, sample, bench.frame(sample), link=link)
-                    rows = timing(done, done.times(), sample.id)
-                    outcome.rows[cell.cell_id] += [*rows, *decoder_time(done, sample)]
+    for link, cell in cells:
+        with outcome.giving_up([cell], f"over {link.name}"):
+            for index in images:
+                sample = bench.plan.dataset[index]
+                done = bench.run(of, sample, bench.frame(sample), link=link)
+                rows = timing(done, done.times(), sample.id)
+                outcome.rows[cell.cell_id] += [*rows, *more(done, sample.id), *decoder_time(done, sample)]
+                advance(1)
     return outcome
 
 
 def time_turns(
-    bench: Bench, of: DefensePlan, images: Sequence[int], wanted: Collection[str], threads: int
+    bench: PassBench,
+    of: DefensePlan,
+    images: Sequence[int],
+    wanted: Collection[str],
+    threads: int,
+    advance: Callable[[int], None] = lambda steps: None,
 ) -> Outcome:
     """Time passes again while servers take turns on the whole host; see `timing.turn_times`.
 
@@ -86,6 +110,7 @@ def time_turns(
     Args:
         wanted: Ids of the cells to fill.
         threads: Threads of the server whose turn it is.
+        advance: Called with 1 after each pass.
     """
     outcome = Outcome()
     timed = [(link, cell) for link, cell in of.latency if cell.cell_id in wanted]
@@ -94,7 +119,9 @@ def time_turns(
         for index in images:
             sample = bench.plan.dataset[index]
             done = bench.run(of, sample, bench.frame(sample))
+            decoder = decoder_time(done, sample)
             for link, cell in timed:
                 times = done.times(link, bench.link_seed(of, sample, link))
-                outcome.rows[cell.cell_id] += timing(done, times, sample.id, link)
+                outcome.rows[cell.cell_id] += [*timing(done, times, sample.id, link), *decoder]
+            advance(1)
     return outcome

@@ -86,13 +86,17 @@ def save(sam: Any, path: str | Path) -> None:
     Raises:
         ValueError: Another suffix.
     """
-    path = Path(path)
-    state = {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}
+    write({key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}, Path(path))
+
+
+def write(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write named tensors; see `save`. The folder is made if there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     if path.suffix == ".safetensors":
-        save_file(state, partial)
+        save_file(dict(state), partial)
     elif path.suffix == ".pth":
-        torch.save(state, partial)
+        torch.save(dict(state), partial)
     else:
         raise ValueError(f"cannot write weights as {path.name!r}: expected .safetensors or .pth")
     # safetensors writes files that only their owner may read.

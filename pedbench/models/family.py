@@ -169,7 +169,7 @@ def load_network(
         of: The family.
         weights: Which of its networks.
         device: Where the network computes.
-        dtype: Type of its parameters.
+        dtype: Type of the image encoder's parameters; prompts and masks are computed in float32.
         random_seed: Take random weights instead of trained ones: enough to time a network, or to test.
 
     Returns:
@@ -201,7 +201,9 @@ def load_network(
     else:
         sam = build_sam(member.architecture)
         randomise(sam, random_seed)
-    return sam.requires_grad_(False).to(device=device, dtype=dtype)
+    sam.requires_grad_(False).to(device=device)
+    sam.image_encoder.to(dtype=dtype)
+    return sam
 
 
 @dataclass(frozen=True, kw_only=True)

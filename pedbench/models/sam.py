@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -78,20 +79,35 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
 def randomise(sam: Any, seed: int) -> None:
     """Fill every weight at random, in place, position tables included (SAM initialises those at zero).
 
-    The values depend on `seed` and the parameters' names and shapes alone; they keep activations of order
-    one.
+    See `random_tensors`.
     """
-    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for name, tensor in sorted(sam.state_dict().items()):
-            noise = torch.randn(tensor.shape, generator=generator)
-            if "rel_pos" in name or name.endswith("pos_embed"):
-                noise *= 0.2
-            elif tensor.ndim > 1 and not name.endswith("gaussian_matrix"):
-                noise /= math.sqrt(tensor[0].numel())
-            elif tensor.ndim == 1:
-                noise = 0.1 * noise + float(name.endswith("weight"))
-            tensor.copy_(noise)
+        state = sam.state_dict()
+        for name, tensor in random_tensors(state, seed):
+            state[name].copy_(tensor)
+
+
+def random_tensors(state: Mapping[str, Tensor], seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Draw weights that keep activations of order one, to the last bit the same on every machine.
+
+    Args:
+        state: Tensors, possibly without memory, by name; only names and shapes matter.
+        seed: Beside these it alone decides what is drawn.
+
+    Yields:
+        Name and float32 values, in the order of the names.
+    """
+    rng = np.random.default_rng(seed)
+    for name, tensor in sorted(state.items()):
+        # Evenly distributed with variance 1: other distributions take functions that machines round differently.
+        noise = (rng.random(tensor.shape, np.float32) - np.float32(0.5)) * np.float32(math.sqrt(12))
+        if "rel_pos" in name or name.endswith("pos_embed"):
+            noise *= np.float32(0.2)
+        elif tensor.ndim > 1 and not name.endswith("gaussian_matrix"):
+            noise /= np.float32(math.sqrt(tensor[0].numel()))
+        elif tensor.ndim == 1:
+            noise = np.float32(0.1) * noise + np.float32(name.endswith("weight"))
+        yield name, torch.from_numpy(np.asarray(noise))
 
 
 def preprocess(sam: Any, frame: npt.NDArray[Any] | Tensor, size: tuple[int, int] | None = None) -> Tensor:

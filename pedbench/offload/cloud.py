@@ -11,10 +11,10 @@ import torch
 from pedbench.base import Networks
 from pedbench.offload.handle import ServerHandle
 from pedbench.offload.pending import Pending
+from pedbench.offload.servers import Servers
 from pedbench.offload.streaming import stream_windows
 from pedbench.offload.timing import Clock
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, check_call, encode_call
 from pedbench.offload.wiretap import Tapped
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
@@ -53,7 +53,7 @@ class Cloud:
 
     def __init__(
         self,
-        servers: VirtualServers,
+        servers: Servers,
         *,
         count: int,
         networks: Networks,

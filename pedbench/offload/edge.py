@@ -43,7 +43,7 @@ class Edge:
         with self.clock.preparing():
             pixels = preprocess(network, to_bytes(frame))
         with torch.inference_mode():
-            return Embedding(features=network.image_encoder(pixels), network=network)
+            return Embedding(features=network.image_encoder(pixels).float(), network=network)
 
     def finish(self, tokens: torch.Tensor, weights: str) -> Embedding:
         """Run the global blocks and the neck.
@@ -54,7 +54,7 @@ class Edge:
         """
         network = self.networks.network(weights)
         with torch.inference_mode():
-            return Embedding(features=stages(network)[1](tokens), network=network)
+            return Embedding(features=stages(network)[1](tokens).float(), network=network)
 
     def preparing(self) -> AbstractContextManager[None]:
         """Attribute what happens inside to the phase `prepare`: making the payload."""

@@ -103,7 +103,7 @@ class EncodeWindowTokens(Operation):
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         stage = stages(networks.network(arguments["weights"]))[0]
         windows, _ = places(payload, stage.grid)
-        tokens = torch.tensor(payload["tokens"]).to(stage.encoder.pos_embed.device)
+        tokens = torch.tensor(payload["tokens"]).to(stage.encoder.pos_embed)
         return {"tokens": encoded(stage(tokens, windows), arguments)}
 
     def observe(

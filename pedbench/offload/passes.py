@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
+from pedbench.device import settler
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
+from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wiretap import read_messages
 from pedbench.reproducible import without_onednn
 from pedbench.types import Exchange, Picture, Received
@@ -78,7 +79,7 @@ class Pass:
 def run_pass(
     defense: Defense,
     frame: Picture,
-    servers: VirtualServers,
+    servers: Servers,
     networks: Networks,
     rng: np.random.Generator,
     *,
@@ -119,7 +120,7 @@ def run_pass(
     link = link or find_link(LOOPBACK)
     if servers.turns and link.emulated:
         raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
-    clock = Clock()
+    clock = Clock(settle=settler(networks.network("original").pixel_mean.device))
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
     with Transport(link, seed) as transport:
         cloud = Cloud(
@@ -158,7 +159,7 @@ def run_pass(
     )
     return Pass(
         embedding=embedding,
-        rounds=cloud.rounds,
+        rounds=servers.on_edge_clock(cloud.rounds),
         clock=clock,
         link=link,
         composed=servers.turns,

@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 
 from pedbench.base import Operation
+from pedbench.offload.servers import ServerLost, Servers
 from pedbench.offload.transport import Transport
-from pedbench.offload.virtual import ServerLost, VirtualServers
 from pedbench.offload.wire import METHOD, Call, check_payload, decode_answer
 from pedbench.offload.wiretap import Tapped
 from pedbench.types import Exchange, Payload
@@ -43,7 +43,7 @@ class Pending:
 
     def __init__(
         self,
-        servers: VirtualServers,
+        servers: Servers,
         transport: Transport,
         server: int,
         call: Call,

@@ -41,7 +41,10 @@ from pedbench.offload.wiretap import Wiretap
 from pedbench.reproducible import without_onednn
 from pedbench.types import Payload
 
-_RECEIVERS = 32
+# No other server may listen at the same port.
+LISTEN_OPTIONS = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
+
+RECEIVERS = 32
 """Messages that a server can receive while it computes another."""
 
 
@@ -61,14 +64,15 @@ class ServerPlan:
 
 
 @dataclass(kw_only=True)
-class _Handler(grpc.GenericRpcHandler):
-    """Takes raw bytes, spools them, computes, and returns raw bytes."""
+class Handler(grpc.GenericRpcHandler):
+    """Takes raw bytes, spools them, computes, and returns raw bytes; one call at a time."""
 
     networks: Networks
     operations: Mapping[str, Operation]
     wiretap: Wiretap
     threads: int = 1
     turns: bool = False
+    computing: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     compute: futures.ThreadPoolExecutor = field(
         default_factory=lambda: futures.ThreadPoolExecutor(max_workers=1)
@@ -93,6 +97,7 @@ class _Handler(grpc.GenericRpcHandler):
 
     def _answer(self, method: str, data: bytes, received: float) -> bytes:
         with _turn() if self.turns else contextlib.nullcontext():
+            self.computing = True
             started = time.monotonic()
             payload: Payload = {}
             coded: dict[str, Coded] = {}
@@ -104,6 +109,7 @@ class _Handler(grpc.GenericRpcHandler):
                 except Exception as problem:
                     error = f"{type(problem).__name__}: {problem}"
             finished = time.monotonic()
+            self.computing = False
         answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
         return encode_answer(answer, coded)
 
@@ -123,10 +129,10 @@ class _Handler(grpc.GenericRpcHandler):
 
 
 def serve(connection: Connection, plan: ServerPlan) -> None:
-    """Run a server until the other end of the control connection closes, for whatever reason.
+    """Run a virtual server until the other end of the control connection closes, for whatever reason.
 
     Args:
-        connection: Carries commands as JSON; each is answered, with `error` if it failed.
+        connection: Carries the commands of `Service.obey`, and what they are answered with.
         plan: What to serve.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -145,52 +151,88 @@ def serve(connection: Connection, plan: ServerPlan) -> None:
 
 def _serve(connection: Connection, plan: ServerPlan) -> None:
     try:
-        operations = load_operations(plan.modules)
-        hashes = {name: source_hash(operation) for name, operation in operations.items()} | codec_sources()
+        service = Service(plan)
     # The parent has to learn what is wrong with the modules it named.
     except Exception as problem:
-        _answer(connection, error=f"{type(problem).__name__}: {problem}")
+        connection.send_bytes(_json(error=f"{type(problem).__name__}: {problem}"))
         return
-    handler = _Handler(
-        networks=plan.networks, operations=operations, wiretap=Wiretap(directory=plan.directory)
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=RECEIVERS), handlers=[service.handler], options=LISTEN_OPTIONS
     )
-    options = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
-    receivers = futures.ThreadPoolExecutor(max_workers=_RECEIVERS)
-    server = grpc.server(receivers, handlers=[handler], options=options)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    _answer(connection, port=port, operations=hashes)
+    connection.send_bytes(_json(port=port, operations=service.sources))
     while True:
-        command = json.loads(connection.recv_bytes())
-        if command["name"] == "collect":
-            with handler.lock:
-                _answer(connection, messages=handler.wiretap.describe())
-                handler.wiretap.send_bytes(connection)
-            continue
+        for frame in service.obey(connection.recv_bytes()):
+            connection.send_bytes(frame)
+
+
+class Service:
+    """What a server does, whoever runs it: it computes operations, keeps a wiretap and obeys the edge's commands.
+
+    Args:
+        plan: What to serve.
+
+    Attributes:
+        handler: Answers calls of any gRPC method.
+        sources: Hash of the source of every operation and codec.
+
+    Raises:
+        ValueError: A module cannot be used.
+    """
+
+    def __init__(self, plan: ServerPlan) -> None:
+        operations = load_operations(plan.modules)
+        self.sources = sources(operations)
+        self.handler = Handler(
+            networks=plan.networks, operations=operations, wiretap=Wiretap(directory=plan.directory)
+        )
+
+    def obey(self, command: bytes) -> Iterator[bytes]:
+        """Carry out a command of the edge.
+
+        Args:
+            command: JSON with a `name`.
+
+        Yields:
+            JSON, with `error` if the command failed; then as many messages as that has in `messages`.
+        """
         try:
-            _obey(handler, command)
-        # As with operations: the parent's to know, and the server lives on.
+            answer = self._obey(json.loads(command))
+        # As with operations: the edge's to know, and the server lives on.
         except Exception as problem:
-            _answer(connection, error=f"{type(problem).__name__}: {problem}")
-        else:
-            _answer(connection)
+            answer = {"error": f"{type(problem).__name__}: {problem}"}
+        frames = answer.pop("frames", [])
+        yield _json(**answer)
+        yield from frames
+
+    def _obey(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        match command:
+            case {"name": "mode", "turns": turns, "threads": threads}:
+                self.handler.turns, self.handler.threads = turns, threads
+            case {"name": "load", "weights": weights}:
+                self.handler.networks.network(weights)
+            case {"name": "clock"}:
+                return {"now": time.monotonic()}
+            case {"name": "collect"}:
+                with self.handler.lock:
+                    wiretap = self.handler.wiretap
+                    return {"messages": wiretap.describe(), "frames": wiretap.contents()}
+            case {"name": "forget"}:
+                with self.handler.lock:
+                    self.handler.wiretap.forget()
+            case _:
+                raise ValueError(f"unknown command {command}")
+        return {}
 
 
-def _obey(handler: _Handler, command: Mapping[str, Any]) -> None:
-    match command:
-        case {"name": "mode", "turns": turns, "threads": threads}:
-            handler.turns, handler.threads = turns, threads
-        case {"name": "load", "weights": weights}:
-            handler.networks.network(weights)
-        case {"name": "forget"}:
-            with handler.lock:
-                handler.wiretap.forget()
-        case _:
-            raise ValueError(f"unknown command {command}")
+def sources(operations: Mapping[str, Operation]) -> dict[str, str]:
+    """Hash of the source of these operations and of every codec: edge and servers must run the same."""
+    return {name: source_hash(operation) for name, operation in operations.items()} | codec_sources()
 
 
-def _answer(connection: Connection, **values: Any) -> None:
-    connection.send_bytes(json.dumps(values).encode())
+def _json(**values: Any) -> bytes:
+    return json.dumps(values).encode()
 
 
 @contextlib.contextmanager

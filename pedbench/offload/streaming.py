@@ -11,8 +11,8 @@ import torch
 from pedbench.offload.payloads import reply_form
 from pedbench.offload.pending import Pending, RemoteError, as_they_come
 from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
+from pedbench.offload.servers import ServerLost
 from pedbench.offload.tiles import Bytes, embed_tiles, stages, to_bytes
-from pedbench.offload.virtual import ServerLost
 from pedbench.offload.wire import WireError
 from pedbench.types import Assignment, Picture, Window
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -54,8 +54,11 @@ class Clock:
         prepare: When payloads were made.
         beside: When the edge did what need not wait for any reply that was under way.
         read: When a reply was read, by its exchange's sequence; that waits for no other reply.
+        settle: Waits until the edge has computed what it was told to; called wherever a phase ends, as an
+            accelerator computes on by itself.
     """
 
+    settle: Callable[[], None] = lambda: None
     start: float = 0.0
     stop: float = 0.0
     prepare: list[Interval] = field(default_factory=list)
@@ -67,6 +70,7 @@ class Clock:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.settle()
         self.stop = time.monotonic()
 
     @contextmanager
@@ -76,6 +80,7 @@ class Clock:
         try:
             yield
         finally:
+            self.settle()
             self.prepare.append((start, time.monotonic()))
 
     @contextmanager
@@ -83,6 +88,7 @@ class Clock:
         """Note that what happens inside waits for no reply."""
         start = time.monotonic()
         yield
+        self.settle()
         self.beside.append((start, time.monotonic()))
 
     @contextmanager
@@ -90,6 +96,7 @@ class Clock:
         """Note that what happens inside waits for one reply alone, which is there."""
         start = time.monotonic()
         yield
+        self.settle()
         self.read[sequence] = [(start, time.monotonic())]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +67,9 @@ class Wiretap:
         """All entries in their order, without their bytes, as JSON values."""
         return list(self._entries.values())
 
-    def send_bytes(self, connection: Connection) -> None:
-        """Hand over the bytes of all entries, in order."""
-        for number in self._entries:
-            connection.send_bytes(self._file(number).read_bytes())
+    def contents(self) -> list[bytes]:
+        """The bytes of all entries, in order."""
+        return [self._file(number).read_bytes() for number in self._entries]
 
     def forget(self) -> None:
         """Drop everything."""

@@ -15,8 +15,9 @@ from pedbench.offload.cloud import Cloud, DisclosureError
 from pedbench.offload.edge import Edge
 from pedbench.offload.passes import AuditError, Pass, check_bytes, run_pass
 from pedbench.offload.pending import RemoteError
+from pedbench.offload.servers import ServerLost
 from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import WireError
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.on_device import OnDevice
@@ -243,7 +244,7 @@ def test_a_server_killed_in_mid_run_fails_the_pass_and_no_other(
 ) -> None:
     def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         pending = cloud[1].call("hang", blob=np.zeros(3, np.uint8))
-        cloud.servers.kill(1)
+        servers.kill(1)
         pending.result()
 
     with VirtualServers(2, networks, modules=["own_operations"]) as servers:

@@ -8,9 +8,10 @@ import grpc
 import pytest
 
 from pedbench.models.family import FamilyNetworks
-from pedbench.offload import virtual
+from pedbench.offload import server
 from pedbench.offload.operations import source_hash
-from pedbench.offload.virtual import ServerLost, VirtualServers
+from pedbench.offload.servers import ServerLost
+from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import Call, decode_answer, encode_call
 
 # A busy host is slow to end processes; waiting costs nothing where it is not.
@@ -100,7 +101,7 @@ def test_other_code_on_the_server_is_refused(
         before = {name: source_hash(operation) for name, operation in servers.operations.items()}
         module.write_text(source + "\n# changed\n")
         # This process goes on with what it loaded; the new server loads the changed file.
-        monkeypatch.setattr(virtual, "source_hash", lambda operation: before[operation.name])
+        monkeypatch.setattr(server, "source_hash", lambda operation: before[operation.name])
         with pytest.raises(ValueError, match=r"other code .* 'echo'"):
             servers.restart_lost()
 

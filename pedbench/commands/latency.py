@@ -1,0 +1,112 @@
+"""`pedbench latency`: is it faster to compute on the device, or with servers?"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Names = list[str] | None
+
+
+def compare_latency(
+    suite: Annotated[
+        str, typer.Option(help="Whose pictures, model and [latency] are taken: a name or a path.")
+    ] = "mini",
+    servers: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT,HOST:PORT,...: servers on other machines, see `pedbench serve`."),
+    ] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option("--tls-ca", help="Certificate, PEM, that the servers' own are signed by.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model family: mini, vit_b, vit_l or vit_h.")
+    ] = None,
+    original: Annotated[Path | None, typer.Option(help="Checkpoint of the original network.")] = None,
+    fine_tuned: Annotated[
+        Path | None, typer.Option("--fine-tuned", help="Checkpoint of the network in PED order.")
+    ] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Random weights: enough to time a network.")
+    ] = False,
+    defense: Annotated[
+        Names, typer.Option(help="Only this defense; may be repeated. Others than the usual ones join.")
+    ] = None,
+    sweep: Annotated[
+        Names, typer.Option(help="DEFENSE.PARAMETER=VALUE,VALUE,...: one row per value.")
+    ] = None,
+    link: Annotated[
+        Names, typer.Option(help="Link for wall times between processes of this host; may be repeated.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Pictures, each a sample.")] = None,
+    warmup: Annotated[int | None, typer.Option(min=0, help="Pictures before them.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Another dataset.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
+    device: Annotated[str, typer.Option(help="Of the edge: cpu, cuda, mps, or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="Of the encoder: float32, float16 or bfloat16.")] = "float32",
+    deadline: Annotated[
+        float, typer.Option(min=0.001, help="Seconds that a server may take to reply.")
+    ] = 300.0,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and figures; reports/latency/UTC without it.")
+    ] = None,
+) -> None:
+    """Compare computing on the device with offloading: full_offload, and ped_sam at several numbers of servers.
+
+    Without --servers, the servers are processes of this host, and links are emulated. The exit status is 1 when
+    something could not be measured.
+    """
+    from pedbench.addresses import parse_address
+
+    addresses = [address.strip() for address in servers.split(",")] if servers is not None else []
+    for address in addresses:
+        parse_address(address, "--servers")
+    if addresses and link:
+        raise ValueError("--link emulates links on this host; with --servers the network itself is measured.")
+    if tls_ca and not addresses:
+        raise ValueError("--tls-ca is for --servers; between processes of this host there is no TLS.")
+    authority = tls_ca.read_bytes() if tls_ca else None
+    from pedbench.console import Console
+    from pedbench.registry import Registry
+    from pedbench.resolve import Overrides
+    from pedbench.suite import load_suite
+
+    loaded = load_suite(suite)
+    registry = Registry([path.expanduser().resolve() for path in plugin or ()])
+    # They bring torch along, which takes seconds to import: wrong input is told of before.
+    from pedbench.device import choose_device, choose_dtype
+    from pedbench.measure.session import Wishes, open_session
+    from pedbench.models.random_weights import choose_family
+    from pedbench.report.timing_report import show, write_timings
+
+    overrides = Overrides(
+        defenses=defense or (), sweeps=sweep or (), dataset=dataset, data=data, limit=samples, model=model
+    )
+    wishes = Wishes(
+        overrides=overrides,
+        family=choose_family(
+            model or loaded.model, original=original, fine_tuned=fine_tuned, random=random_weights
+        ),
+        random=random_weights,
+        links=tuple(link or ()),
+        warmup=warmup,
+        device=choose_device(device),
+        dtype=choose_dtype(dtype),
+        deadline=deadline,
+        addresses=tuple(addresses),
+        authority=authority,
+    )
+    console = Console()
+    with open_session(loaded, wishes, registry, console) as session:
+        timings, facts = session.measure(console), session.facts
+    folder = out or Path("reports") / "latency" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    summary = write_timings(timings, facts, folder)
+    show(summary, timings, facts)
+    console.line(f"Tables, figures and samples: {folder}")
+    if timings.problems:
+        sys.exit(1)

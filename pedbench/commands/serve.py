@@ -1,0 +1,110 @@
+"""`pedbench serve`: be a server for an edge on another machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import grpc
+
+BIND = "127.0.0.1:50051"
+
+
+def serve(
+    bind: Annotated[str, typer.Option(help="HOST:PORT to listen at; port 0 takes a free one.")] = BIND,
+    model: Annotated[str, typer.Option(help="Model family: mini, vit_b, vit_l or vit_h.")] = "mini",
+    original: Annotated[Path | None, typer.Option(help="Checkpoint of the original network.")] = None,
+    fine_tuned: Annotated[
+        Path | None, typer.Option("--fine-tuned", help="Checkpoint of the network in PED order.")
+    ] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Random weights: enough to time a network.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="Of the encoder: float32, float16 or bfloat16.")] = "float32",
+    plugin: Annotated[
+        list[str] | None, typer.Option(help="An importable module with further operations; may be repeated.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate of this server, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+) -> None:
+    """Serve one edge at a time, until Ctrl-C; see `pedbench latency --servers`."""
+    from pedbench.addresses import is_loopback, parse_address
+
+    host, port = parse_address(bind, "--bind")
+    credentials = _credentials(tls_cert, tls_key)
+    # They bring torch along, which takes seconds to import: wrong input is told of before.
+    import pedbench
+    from pedbench.device import choose_device, choose_dtype
+    from pedbench.models.family import WEIGHTS, FamilyNetworks
+    from pedbench.models.random_weights import choose_family
+    from pedbench.offload.gate import listen
+    from pedbench.offload.server import ServerPlan, Service
+    from pedbench.provenance import cores, machine
+
+    chosen = choose_device(device)
+    networks = FamilyNetworks(
+        family=choose_family(model, original=original, fine_tuned=fine_tuned, random=random_weights),
+        device=chosen,
+        dtype=choose_dtype(dtype),
+    )
+    weights = networks.family.digests(WEIGHTS)
+    if not weights:
+        raise ValueError(
+            f"no weights were named for {model}: give --original, --fine-tuned or both, or --random-weights."
+        )
+    if not is_loopback(host) and credentials is None:
+        print(
+            f"pedbench: warning: {host} can be reached from other machines and there is no TLS: whoever shares the "
+            "network can read the pictures and use this server. Give --tls-cert and --tls-key.",
+            file=sys.stderr,
+        )
+    with tempfile.TemporaryDirectory(prefix="pedbench-server-") as directory:
+        try:
+            service = Service(
+                ServerPlan(networks=networks, modules=tuple(plugin or ()), directory=Path(directory))
+            )
+        except ModuleNotFoundError as error:
+            raise ValueError(f"--plugin: {error}; give the name of a module that can be imported.") from None
+        service.handler.threads = cores()
+        computer = machine(chosen)
+        facts = {
+            "version": pedbench.__version__,
+            "model": model,
+            "weights": weights,
+            "dtype": dtype,
+            "machine": computer,
+        }
+        server, bound = listen(service, host, port, facts, credentials)
+        print(f"serving {model} at {host}:{bound} on {computer['device_name']} ({chosen})", flush=True)
+        _until_told()
+        server.stop(None)
+    # A call that still computes must not keep the process.
+    os._exit(0)
+
+
+def _credentials(certificate: Path | None, key: Path | None) -> grpc.ServerCredentials | None:
+    if (certificate is None) != (key is None):
+        raise ValueError("--tls-cert and --tls-key belong together; found one without the other.")
+    if certificate is None or key is None:
+        return None
+    import grpc
+
+    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+
+
+def _until_told() -> None:
+    """Wait for Ctrl-C, or to be ended."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    while not told.wait(1.0):
+        pass

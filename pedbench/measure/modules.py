@@ -1,0 +1,28 @@
+"""Which modules the servers of a defense have to load."""
+
+from __future__ import annotations
+
+import sys
+
+from pedbench.base import Operation
+from pedbench.offload.operations import EncodeImage
+from pedbench.plan import DefensePlan
+from pedbench.registry import PluginError
+
+
+def operation_modules(of: DefensePlan) -> set[str]:
+    """The modules of the operations that a defense's module defines or imports, beside those of every server.
+
+    Raises:
+        PluginError: Servers could not import one of them.
+    """
+    plugin = sys.modules[type(of.defense).__module__]
+    kinds = [kind for kind in vars(plugin).values() if isinstance(kind, type) and issubclass(kind, Operation)]
+    known = (Operation.__module__, EncodeImage.__module__)
+    modules = {kind.__module__ for kind in kinds if kind.__module__ not in known}
+    if plugin.__name__ in modules and of.planned.spec.origin.type == "path":
+        raise PluginError(
+            f"defense {of.defense.name} ({of.planned.spec.origin}) defines operations of its own: servers load "
+            "them by name, so they have to lie in an importable module, which the plugin then imports."
+        )
+    return modules
