@@ -29,12 +29,10 @@ class GuidedInversion(Attack):
     version = 1
     cite = "Lei et al., DRAG: Data Reconstruction Attack using Guided Diffusion, ICML 2025"
     needs = frozenset({"pixels"})
-    proof = Proof(
-        defense="interleaved_offload", metric="PSNR", region="hidden", least=1.0, over="nearest_pixel"
-    )
+    proof = Proof(defense="interleaved_offload", metric="PSNR", region="hidden", least=0.3, over="completion")
 
     model: str = "completion-mini"
-    evaluations: int = 600
+    evaluations: int = 300
     _autoencoder: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

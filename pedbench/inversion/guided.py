@@ -23,7 +23,7 @@ from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.models.window_blocks import add_positions, run_window_blocks, window_runs
 from pedbench.types import Mask, Picture, View
 
-TOLERATED = 0.05
+TOLERATED = 0.2
 """Squared misfit of tokens, over what is usual, that weighs as much as one usual change of an unknown."""
 
 CODE = 0.1

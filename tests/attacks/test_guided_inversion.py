@@ -50,7 +50,7 @@ def _view(index: int, depth: int = 4) -> tuple[Picture, View]:
 
 @pytest.fixture(scope="module")
 def attack() -> GuidedInversion:
-    made = GuidedInversion(evaluations=60)
+    made = GuidedInversion(evaluations=100)
     made.prepare("cpu")
     return made
 
