@@ -83,10 +83,9 @@ class PatchLayout:
         canvas = np.pad(picture, (*beyond, (0, 0)), mode="edge")
         return resize(torch.from_numpy(canvas).permute(2, 0, 1), (self.side, self.side))
 
-    def enlarge(self, picture: Tensor, frame_size: tuple[int, int]) -> Picture:
-        """The frame's part of the autoencoder's picture, (H, W, 3) in [0, 1]."""
-        canvas = resize(picture, (self.canvas, self.canvas)).permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(canvas[: frame_size[0], : frame_size[1]])
+    def on_frame(self, picture: Tensor, frame_size: tuple[int, int]) -> Tensor:
+        """The frame's part of the autoencoder's picture, (3, H, W)."""
+        return resize(picture, (self.canvas, self.canvas))[:, : frame_size[0], : frame_size[1]]
 
 
 def layout(view: View, native: int, patch: int, window_patches: int = 0) -> PatchLayout:
@@ -245,5 +244,6 @@ def _complete(
     guesses = []
     for view, picture in zip(views, together, strict=True):
         canvas, seen = view.canvas()
-        guesses.append(np.where(seen[..., None], canvas, over.enlarge(picture, view.frame_size)))
+        guess = over.on_frame(picture, view.frame_size).permute(1, 2, 0).numpy()
+        guesses.append(np.where(seen[..., None], canvas, guess))
     return guesses

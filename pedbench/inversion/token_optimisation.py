@@ -194,7 +194,7 @@ def optimise(
     device = network.pixel_mean.device
     origin = torch.tensor(start, device=device).permute(2, 0, 1)
     free = torch.tensor(~fixed, device=device)
-    scale = _usual_spectrum(start.shape[0], start.shape[1]).to(device)
+    scale = usual_spectrum(start.shape[0], start.shape[1]).to(device)
     change = torch.zeros(3, *scale.shape, 2, device=device, requires_grad=True)
 
     def picture() -> Tensor:
@@ -223,7 +223,7 @@ def optimise(
     return np.ascontiguousarray(found)
 
 
-def _usual_spectrum(height: int, width: int) -> Tensor:
+def usual_spectrum(height: int, width: int) -> Tensor:
     """(height, width // 2 + 1) amplitudes that fall with the frequency, of mean 1."""
     rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
     frequencies = (rows.square() + columns.square()).sqrt().clamp(min=1 / max(height, width))

@@ -1,0 +1,238 @@
+"""A picture that has the received tokens, among those that a masked autoencoder makes up for the hidden part.
+
+Sources: He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019 (the picture whose
+    tokens fit); Lei et al., DRAG, ICML 2025 (guided by a generative model of pictures); Bora et al., Compressed
+    Sensing using Generative Models, ICML 2017 (its inputs as the unknowns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pedbench.inversion.masked_autoencoder import PatchLayout, complete, layout, unpatchify
+from pedbench.inversion.token_decoding import network_of
+from pedbench.inversion.token_optimisation import Target, usual_spectrum
+from pedbench.models.sam import preprocess
+from pedbench.models.stages import run_blocks, window_grid
+from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
+from pedbench.models.window_blocks import add_positions, run_window_blocks, window_runs
+from pedbench.types import Mask, Picture, View
+
+TOLERATED = 0.2
+"""Squared misfit of tokens, over what is usual, that weighs as much as one usual change of an unknown."""
+
+CODE = 0.1
+"""Usual change of an input of the autoencoder's decoder, over the inputs' deviation."""
+
+PIXEL = 0.02
+"""Usual change of a pixel beyond what the decoder can make, in [0, 1]."""
+
+DRAWS = 16
+"""Changes of the unknowns that are drawn to see which changes of tokens are usual."""
+
+LEAST = 1e-3
+"""What is added to the variance of each direction of the channels, over their mean."""
+
+HISTORY = 50
+"""Steps that L-BFGS remembers."""
+
+
+def guided(model: MaskedAutoencoder, view: View, evaluations: int) -> Picture:
+    """Complete a frame such that its mixed tokens are those that were received.
+
+    Tokens of windows that were received as pixels say nothing of the others until a global block has mixed them. Where
+    none did, or nothing is seen or all, this is plain completion.
+
+    Args:
+        model: The autoencoder.
+        view: Pixels and tokens of some windows.
+        evaluations: Of the encoder and its gradient, at most.
+
+    Returns:
+        (H, W, 3) in [0, 1], the received pixels pasted.
+    """
+    canvas, seen = view.canvas()
+    over = layout(view, model.side, model.patch)
+    kept = over.kept(seen)
+    if not kept.any() or seen.all() or not view.tokens:
+        return complete(model, [view])[0]
+    network = network_of(view)
+    wanted = _mixed(view, window_runs(network.image_encoder)[0][1], network.pixel_mean.device)
+    if not wanted:
+        return complete(model, [view])[0]
+    pictures = _Completions(model, view, over, kept)
+    encode = WindowEncoder(network, pictures.origin, seen)
+    unknown = [torch.zeros(shape, requires_grad=True) for shape in pictures.shapes]
+    scales = _scales(wanted, encode, pictures)
+
+    def cost() -> Tensor:
+        made = encode(pictures(*unknown), scales)
+        misfit: Any = sum(
+            ((made[target.depth][target.rows, target.columns] - target.values) @ scales[target.depth])
+            .square()
+            .sum()
+            for target in wanted
+        )
+        value: Tensor = misfit / TOLERATED + sum(change.square().sum() for change in unknown)
+        return value
+
+    _minimise(cost, unknown, evaluations)
+    with torch.no_grad():
+        found = pictures(*unknown).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return np.where(seen[..., None], canvas, found).astype(np.float32)
+
+
+def _scales(wanted: Sequence[Target], encode: WindowEncoder, pictures: _Completions) -> dict[int, Tensor]:
+    """(C, C) by depth: takes changes of tokens to where all directions vary alike.
+
+    A guess is blurred as a whole, which shifts tokens everywhere in a few directions. Unless these count less, they are
+    explained by wrong colours.
+    """
+    rng = torch.Generator().manual_seed(0)
+    depths = {target.depth for target in wanted}
+    changes: dict[int, list[Tensor]] = {depth: [] for depth in depths}
+    with torch.no_grad():
+        usual = encode(pictures(*(torch.zeros(shape) for shape in pictures.shapes)), depths)
+        for _ in range(DRAWS):
+            drawn = [torch.randn(shape, generator=rng) for shape in pictures.shapes]
+            for depth, made in encode(pictures(*drawn), depths).items():
+                changes[depth] += [
+                    (made - usual[depth])[t.rows, t.columns] for t in wanted if t.depth == depth
+                ]
+        for target in wanted:
+            changes[target.depth].append(target.values - usual[target.depth][target.rows, target.columns])
+    return {depth: _whitening(torch.cat(found)) for depth, found in changes.items()}
+
+
+def _whitening(changes: Tensor) -> Tensor:
+    """(C, C) inverse root of the second moments of (n, C) changes."""
+    variances, directions = torch.linalg.eigh((changes.T @ changes).double() / len(changes))
+    roots = (variances.clamp(min=0) + LEAST * variances.mean()).sqrt()
+    root: Tensor = (directions / roots) @ directions.T
+    return root.float()
+
+
+def _minimise(cost: Callable[[], Tensor], unknown: Sequence[Tensor], evaluations: int) -> None:
+    optimiser = torch.optim.LBFGS(
+        unknown,
+        max_iter=evaluations,
+        max_eval=evaluations,
+        history_size=HISTORY,
+        tolerance_grad=0,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    )
+
+    def evaluate() -> Tensor:
+        optimiser.zero_grad()
+        value = cost()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(evaluate)  # type: ignore[no-untyped-call]
+
+
+def _mixed(view: View, first: int, device: torch.device) -> list[Target]:
+    """A view's tokens that went through more than the `first` blocks."""
+    found = []
+    for held in view.tokens:
+        if held.depth > first:
+            rows, columns = torch.tensor(held.positions.T.copy(), device=device)
+            values = torch.tensor(held.values, dtype=torch.float32, device=device)
+            found.append(Target(depth=held.depth, rows=rows, columns=columns, values=values, variance=1.0))
+    return found
+
+
+class _Completions:
+    """What an autoencoder makes of a view, as a function of its decoder's inputs and of a rest beyond it."""
+
+    def __init__(self, model: MaskedAutoencoder, view: View, over: PatchLayout, kept: Mask) -> None:
+        self._model, self._over = model, over
+        self._network = fit_positions(model.network, over.count)
+        canvas, seen = view.canvas()
+        self._seen = torch.from_numpy(seen)
+        self.origin = torch.from_numpy(canvas).permute(2, 0, 1).contiguous()
+        pixels = (over.shrink(view)[None] - model.mean) / model.deviation
+        self._codes = _codes(self._network, pixels, torch.from_numpy(kept).flatten()[None])
+        self._usual = CODE * self._codes[0].std(dim=0)
+        self._spectrum = PIXEL * usual_spectrum(*view.frame_size)
+        self.shapes = (self._codes.shape, (3, *self._spectrum.shape, 2))
+
+    def __call__(self, codes: Tensor, rest: Tensor) -> Tensor:
+        """(3, H, W) in [0, 1] or near."""
+        predicted = _decode(self._network, self._codes + self._usual * codes)
+        pixels = unpatchify(predicted, self._over.patch)[0] * self._model.deviation + self._model.mean
+        frame = (self.origin.shape[1], self.origin.shape[2])
+        picture = self._over.on_frame(pixels, frame)
+        spectrum = torch.view_as_complex(rest) * self._spectrum
+        changed = picture + torch.fft.irfft2(spectrum, s=frame, norm="ortho")
+        return torch.where(self._seen, self.origin, changed)
+
+
+def _codes(network: Any, pixels: Tensor, kept: Tensor) -> Tensor:
+    """(1, 1 + L, D) what the decoder of a ViTMAE gets, positions included."""
+    network.vit.embeddings.config.mask_ratio = 1 - (int(kept.sum()) + 0.5) / kept.shape[1]
+    noise = torch.where(kept, 0, kept.shape[1]) + torch.arange(kept.shape[1])
+    decoder = network.decoder
+    with torch.no_grad():
+        encoded = network.vit(pixels, noise=noise.float())
+        states = decoder.decoder_embed(encoded.last_hidden_state)
+        missing = kept.shape[1] + 1 - states.shape[1]
+        patches = torch.cat([states[:, 1:], decoder.mask_token.expand(1, missing, -1)], dim=1)
+        order = encoded.ids_restore[..., None].expand(-1, -1, states.shape[2])
+        ordered = torch.cat([states[:, :1], patches.gather(1, order)], dim=1)
+        codes: Tensor = ordered + decoder.decoder_pos_embed
+    return codes
+
+
+def _decode(network: Any, codes: Tensor) -> Tensor:
+    """(1, L, patch * patch * 3) from what `_codes` returns."""
+    decoder = network.decoder
+    for layer in decoder.decoder_layers:
+        codes = layer(codes)
+    predicted: Tensor = decoder.decoder_pred(decoder.decoder_norm(codes))[:, 1:]
+    return predicted
+
+
+class WindowEncoder:
+    """The tokens of pictures that differ in the windows alone which were not wholly seen."""
+
+    def __init__(self, network: Any, origin: Tensor, seen: Mask) -> None:
+        self._network, self._encoder = network, network.image_encoder
+        self._grid = grid = window_grid(self._encoder)
+        self._first = window_runs(self._encoder)[0][1]
+        frame = (origin.shape[1], origin.shape[2])
+        self._open = [
+            window for window in grid.active(frame) if not seen[grid.tile(window, frame).slices].all()
+        ]
+        self._places = torch.tensor([grid.windows.index(window) for window in self._open])
+        with torch.no_grad():
+            tokens = self._encoder.patch_embed(preprocess(network, origin.permute(1, 2, 0).numpy()))
+            self._known = grid.partition(
+                run_blocks(self._encoder, tokens + self._encoder.pos_embed, 0, self._first)
+            )
+
+    def __call__(self, picture: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
+        """(h, w, C) by depth."""
+        side = self._grid.window * self._grid.patch
+        normalised = (picture * 255 - self._network.pixel_mean) / self._network.pixel_std
+        height, width = (length * self._grid.patch for length in self._grid.padded)
+        whole = torch.nn.functional.pad(
+            normalised, (0, width - picture.shape[2], 0, height - picture.shape[1])
+        )
+        tiles = torch.stack(
+            [whole[:, r * side : (r + 1) * side, c * side : (c + 1) * side] for r, c in self._open]
+        )
+        tokens = add_positions(self._encoder, self._encoder.patch_embed(tiles), self._open, self._grid)
+        tokens = run_window_blocks(self._encoder, tokens, self._open, self._grid, 0, self._first)
+        grid = self._grid.unpartition(self._known.index_copy(0, self._places, tokens))
+        found = {}
+        for depth in range(self._first, max(depths)):
+            grid = self._encoder.blocks[depth](grid)
+            found[depth + 1] = grid[0]
+        return {depth: found[depth] for depth in depths}
