@@ -20,12 +20,13 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "wall": ("Wall: measured", "What the clock said."),
     "turn-taking": (
         "Turn-taking: composed, not measured as a whole",
-        "Each server computed alone with all of this host's cores. As if every server had a host like this one, a "
-        "round takes as long as the slowest server's part, with the link's times added on a clock of their own.",
+        "Servers took turns here, each with all cores to itself. What they took is put together as if each had a host "
+        "like this one: they compute side by side, the last reply counts, and the link's times are computed, not "
+        "waited for.",
     ),
     "projected": (
-        "Projected: computed, nothing here ran on that device",
-        "Turn-taking phases scaled by role.",
+        "Projected to edge {edge} and servers {server}: nothing ran there",
+        "The turn-taking passes, stretched to named devices; links are those above. What is assumed:",
     ),
 }
 """Ways to come by a time, with title and meaning. Times of two ways never stand in one table or figure."""
@@ -69,7 +70,8 @@ def time_tables(summary: pd.DataFrame, way: str, shown: Sequence[str]) -> Iterat
         if of_link.empty:
             continue
         tail = "p99" if "p99" in of_link and of_link["p99"].notna().any() else "max"
-        headers = ["defense", "servers", "p50", "p90", tail, "p50 / on_device", *PHASES, "up", "down", "n"]
+        headers = ["defense", "servers", "p50", "p90", tail, "lower bound", "p50 / on_device", *PHASES]
+        headers += ["up", "down", "n"]
         headers[headers.index("edge")] = "edge blocks"
         if powered:
             headers.insert(-1, f"J ({', '.join(of_link['rail'].dropna().unique())})")
@@ -111,7 +113,8 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
         f"{row['servers']:.0f}",
         _time(row, "p50", factor),
         _time(row, "p90", factor),
-        _time(row, tail, factor),
+        _number(row[tail] * factor),
+        _number(row["lower_bound"] * factor),
         NOTHING if pd.isna(ratio) else f"{ratio:.2f}",
         *(_number(row[phase] * factor) for phase in PHASES),
         quantity(row["bytes_up"], "B"),
@@ -137,8 +140,11 @@ def notes(summary: pd.DataFrame) -> Iterator[str]:
     tail = "p99" if "p99" in summary else f"the maximum (p99 takes {MANY} samples)"
     yield (
         "Times go from the picture to the mask of one click: p50 and p90 over pictures with 95 % bootstrap intervals, "
-        f"{tail}, then medians by phase, which need not add up to the p50. Up and down: bytes a picture, over all "
-        "servers."
+        f"{tail}, and the median that no order of the same messages could fall below (lower bound). Then medians by "
+        "phase, which need not add up to the p50: making messages (prepare), the way to the server whose reply came "
+        "last (uplink), its computing and waiting (slowest server), the way back (downlink), what the edge computes "
+        "itself (edge blocks; on_device: the whole encoder), and the mask decoder. Up and down: bytes a picture, over "
+        "all servers. n: pictures."
     )
     if "n" in summary and (summary["n"] < FEW).any():
         yield f"* fewer than {FEW} samples: too few to tell of tails."
