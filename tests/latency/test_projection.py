@@ -100,9 +100,9 @@ def passes(scale_edge: float, scale_server: float) -> tuple[list[list[Exchange]]
     """
     now = 0.3 * scale_edge
     clock = Clock(start=0.0, prepare=[(0.0, now)])
-    rounds = []
+    rounds: list[list[Exchange]] = []
     for computing in ([(0, 0.4), (1, 0.7), (2, 0.1), (0, 0.6)], [(1, 0.2)]):
-        exchanges = []
+        exchanges: list[Exchange] = []
         for server, alone in computing:
             sequence = sum(len(each) for each in rounds) + len(exchanges)
             clock.prepare.append((now, now + 0.05 * scale_edge))
