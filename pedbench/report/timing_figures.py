@@ -17,7 +17,7 @@ from matplotlib.ticker import NullLocator
 
 from pedbench.links import links
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
-from pedbench.report.timing_tables import counted
+from pedbench.report.timing_tables import counted, number, unit_of
 from pedbench.report.timings import PHASES
 
 
@@ -34,15 +34,18 @@ def drawings(summary: pd.DataFrame, measured: Sequence[str], titles: Mapping[str
         shown = [link for link in measured if link in set(rows["link"])]
         if rows.empty or not shown:
             continue
-        yield _phases(way, title, rows, shown)
+        unit, factor = unit_of(rows)
+        times = ["p50", "p50_low", "p50_high", *PHASES]
+        rows = rows.assign(**{name: rows[name].astype(float) * factor for name in times})
+        yield _phases(way, title, rows, shown, unit)
         swept = _swept(rows)
         if swept is not None:
-            yield _against_servers(way, title, rows, swept, shown)
+            yield _against_servers(way, title, rows, swept, shown, unit)
         if rows["link"].nunique() > 1:
-            yield _against_link(way, title, rows)
+            yield _against_link(way, title, rows, unit)
 
 
-def _phases(way: str, title: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
+def _phases(way: str, title: str, rows: pd.DataFrame, shown: Sequence[str], unit: str) -> Drawing:
     """Stacked medians of the phases, one bar a defense, one panel a link."""
     rows = rows.assign(defense=_names(rows))
     defenses = list(dict.fromkeys(rows["defense"]))
@@ -63,10 +66,10 @@ def _phases(way: str, title: str, rows: pd.DataFrame, shown: Sequence[str]) -> D
                 left += widths
             for place, (_, row) in enumerate(of_link.iterrows()):
                 if pd.notna(row["p50"]):
-                    axes.text(left[place], place, f"  {_time(row['p50'])}", va="center", fontsize=8)
+                    axes.text(left[place], place, f"  {number(row['p50'])} {unit}", va="center", fontsize=8)
             reach = max(reach, left.max())
             axes.set_title(drawable(link), parse_math=False)
-            axes.set_xlabel("seconds")
+            axes.set_xlabel(unit)
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(defenses)), [shortened(drawable(name)) for name in defenses])
         panels[0].invert_yaxis()
@@ -92,7 +95,7 @@ def _swept(rows: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _against_servers(
-    way: str, title: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: Sequence[str]
+    way: str, title: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: Sequence[str], unit: str
 ) -> Drawing:
     """p50 against the number of servers, with what does not depend on it as lines across."""
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
@@ -115,7 +118,7 @@ def _against_servers(
             axes.set_xticks(counts, [f"{count:.0f}" for count in counts])
             axes.set_xlabel("servers")
             axes.set_title(drawable(link), parse_math=False)
-        panels[0].set_ylabel("seconds, p50 (↓ better)")
+        panels[0].set_ylabel(f"p50, {unit} (↓ better)")
         panels[0].set_ylim(0, panels[0].get_ylim()[1])
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(
@@ -126,7 +129,7 @@ def _against_servers(
     return Drawing(name=f"{way}-servers", title="Time against servers", caption=caption, figure=figure)
 
 
-def _against_link(way: str, title: str, rows: pd.DataFrame) -> Drawing:
+def _against_link(way: str, title: str, rows: pd.DataFrame, unit: str) -> Drawing:
     """p50 against the link, the slowest one to the right."""
     ordered = [link for link in sorted(links(), key=_slowness) if link in set(rows["link"])]
     places = {link: place for place, link in enumerate(ordered)}
@@ -139,7 +142,7 @@ def _against_link(way: str, title: str, rows: pd.DataFrame) -> Drawing:
             line = rows[names == name].assign(place=rows["link"].map(places)).sort_values("place")
             _line(axes, line, line["place"], name, look)
         axes.set_ylim(0, axes.get_ylim()[1])
-        axes.set_ylabel("seconds, p50 (↓ better)")
+        axes.set_ylabel(f"p50, {unit} (↓ better)")
         axes.set_xticks(range(len(ordered)), [_rates(link) for link in ordered], fontsize=8)
         axes.margins(x=0.06)
         figure.legend(loc="outside right center", fontsize=7.5)
@@ -181,7 +184,3 @@ def _names(rows: pd.DataFrame) -> pd.Series[str]:
 
 def _named(phase: str) -> str:
     return "edge blocks" if phase == "edge" else phase
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1e3:.0f} ms"

@@ -30,6 +30,9 @@ from pedbench.report.timing_tables import (
 )
 from pedbench.report.timings import summarise
 
+_WIDEST = 1000
+"""Columns that no table reaches."""
+
 
 def write_timings(timings: Timings, facts: Mapping[str, Any], folder: Path) -> pd.DataFrame:
     """Write `latency.md`, `summary.csv`, `samples.csv`, `facts.json` and `figures/` into a folder.
@@ -96,7 +99,10 @@ def show(summary: pd.DataFrame, timings: Timings, facts: Mapping[str, Any]) -> N
                 console.print(f"- {line}")
         console.print()
         for found in time_tables(summary, way, facts["measured_links"]):
-            console.print(terminal_table(found))
+            shown = terminal_table(found)
+            # Longer names make it wider, and rich would cut numbers off.
+            wide = console.measure(shown, options=console.options.update(width=_WIDEST)).maximum
+            Console(markup=False, highlight=False, width=max(console.width, wide)).print(shown)
     for line in [*notes(summary), *(f"failed: {line}" for line in failures(timings))]:
         console.print(line)
 

@@ -62,8 +62,7 @@ def time_tables(summary: pd.DataFrame, way: str, shown: Sequence[str]) -> Iterat
         shown: Names of the links.
     """
     rows = summary[summary["way"] == way]
-    longest = rows["max"].max() if "max" in rows else float("nan")
-    unit, factor = ("s", 1.0) if longest >= _SECONDS_FROM else ("ms", 1e3)
+    unit, factor = unit_of(rows)
     powered = "rail" in rows and bool(rows["rail"].notna().any())
     for link in shown:
         of_link = rows[rows["link"] == link]
@@ -78,6 +77,12 @@ def time_tables(summary: pd.DataFrame, way: str, shown: Sequence[str]) -> Iterat
         cells = [_cells(row, tail, factor, powered, len(headers)) for _, row in of_link.iterrows()]
         title = f"{described(link)}, {unit}"
         yield TimeTable(title=title, headers=tuple(headers), rows=tuple(cells))
+
+
+def unit_of(rows: pd.DataFrame) -> tuple[str, float]:
+    """The unit for the times of one way of measuring, and how many of it a second has."""
+    longest = rows["max"].max() if "max" in rows else float("nan")
+    return ("s", 1.0) if longest >= _SECONDS_FROM else ("ms", 1e3)
 
 
 def counted(defense: str, servers: float) -> str:
@@ -113,10 +118,10 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
         f"{row['servers']:.0f}",
         _time(row, "p50", factor),
         _time(row, "p90", factor),
-        _number(row[tail] * factor),
-        _number(row["lower_bound"] * factor),
+        number(row[tail] * factor),
+        number(row["lower_bound"] * factor),
         NOTHING if pd.isna(ratio) else f"{ratio:.2f}",
-        *(_number(row[phase] * factor) for phase in PHASES),
+        *(number(row[phase] * factor) for phase in PHASES),
         quantity(row["bytes_up"], "B"),
         quantity(row["bytes_down"], "B"),
         *([NOTHING if pd.isna(row["energy"]) else f"{row['energy']:.2f}"] if powered else []),
@@ -126,11 +131,11 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
 
 def _time(row: Any, name: str, factor: float) -> str:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    text = _number(row[name] * factor)
-    return text if pd.isna(low) else f"{text} [{_number(low * factor)}, {_number(high * factor)}]"
+    text = number(row[name] * factor)
+    return text if pd.isna(low) else f"{text} [{number(low * factor)}, {number(high * factor)}]"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """With three figures or, where there are more before the point, with all of these."""
     return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
 
@@ -140,7 +145,8 @@ def notes(summary: pd.DataFrame) -> Iterator[str]:
     tail = "p99" if "p99" in summary else f"the maximum (p99 takes {MANY} samples)"
     yield (
         "Times go from the picture to the mask of one click: p50 and p90 over pictures with 95 % bootstrap intervals, "
-        f"{tail}, and the median that no order of the same messages could fall below (lower bound). Then medians by "
+        f"{tail}, and the median that no order of the same messages could fall below if moving them cost nothing but "
+        "the link's time (lower bound). Then medians by "
         "phase, which need not add up to the p50: making messages (prepare), the way to the server whose reply came "
         "last (uplink), its computing and waiting (slowest server), the way back (downlink), what the edge computes "
         "itself (edge blocks; on_device: the whole encoder), and the mask decoder. Up and down: bytes a picture, over "
