@@ -25,7 +25,7 @@ WAYS: Mapping[str, tuple[str, str]] = {
         "waited for.",
     ),
     "projected": (
-        "Projected to edge {edge} and servers {server}: nothing ran there",
+        "Projected to edge {edge} and servers {server}: calculated, not measured",
         "The turn-taking passes, stretched to named devices; links are those above. What is assumed:",
     ),
 }
