@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pedbench.base import Attack, Proof
+from pedbench.inversion.panning import placed_patches
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.types import Picture, View
 
 
 @dataclass(kw_only=True)
 class Accumulate(Attack):
-    """Put together the windows of several requests for a still scene; holes take the nearest pixel's colour.
+    """Put together the windows of several requests for one scene; holes take the nearest pixel's colour.
 
     If windows are dealt anew for each request, a coalition that gets a share p of them has seen 1 - (1 - p)^k
     of the scene after k requests. Proven on `ped_sam` with random assignment, whose visible share must come
-    up to that.
+    up to that. A camera that pans carries the scene past windows that always go to the same server.
+    By how much it moved is found from what was received: the whole picture is taken to move alike.
 
     Attributes:
         requests: How many requests are put together.
@@ -43,4 +45,6 @@ class Accumulate(Attack):
             raise ValueError(f"requests is at least 1, found {self.requests}")
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        if view.moves:
+            view = replace(view, patches=placed_patches(view), moves=False)
         return fill_with_nearest(view)

@@ -137,7 +137,7 @@ def _check_guess(attack: Attack, view: View) -> None:
 def _check_determinism(attack: Attack, view: View) -> None:
     guesses = []
     for seed in (1, 2):
-        _seed_globals(seed)
+        seed_globals(seed)
         guesses.append(attack.reconstruct(view, _rng(7)))
     if not np.array_equal(guesses[0], guesses[1]):
         raise BrokenRule("the same view and generator gave two different guesses: draw from `rng` alone")
@@ -151,7 +151,7 @@ def _check_chance(attack: Attack, view: View) -> None:
         )
 
 
-def _seed_globals(seed: int) -> None:
+def seed_globals(seed: int) -> None:
     import torch
 
     random.seed(seed)

@@ -143,7 +143,7 @@ def visible_mask(view: View, truth: Picture) -> Mask:
     """
     visible = np.zeros(truth.shape[:2], np.bool_)
     for patches, needed in ((view.patches, 0.0), (view.degraded, _SAME_SHARE)):
-        for patch in patches:
+        for patch in view.in_frame(patches):
             place = _place(patch)
             matching = (np.abs(patch.picture - truth[place]) <= _LEVEL).all(axis=2)
             if matching.mean() >= needed:

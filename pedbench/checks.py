@@ -1,8 +1,9 @@
-"""The rules that every attack and defense keeps, each as a check that says what is wrong."""
+"""The rules that plugins keep, each as a check that says what is wrong."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pedbench.base import PluginUnavailable
+from pedbench.base import PluginUnavailable, ProbeUnavailable
 from pedbench.registry import Kind, PluginSpec, Registry, load
 from pedbench.types import Picture
 
@@ -37,7 +38,7 @@ def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
     """Check a plugin in its default configuration.
 
     Args:
-        kind: "attacks" or "defenses".
+        kind: "attacks", "defenses", "probes" or "codecs".
 
     Raises:
         PluginError: It cannot be built.
@@ -48,25 +49,36 @@ def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
     if kind == "attacks":
         from pedbench.attack_checks import check_attack
 
-        yield from check_attack(plugin)
-    else:
+        skipped = False
+        for found in check_attack(plugin):
+            skipped |= bool(found.skipped)
+            yield found
+        if not skipped:
+            yield outcome("the guess depends on the view alone", lambda: _check_alone(spec))
+    elif kind == "defenses":
         from pedbench.defense_checks import check_defense
 
         yield from check_defense(plugin)
+    elif kind == "probes":
+        from pedbench.probe_checks import check_probe
+
+        yield from check_probe(plugin)
+    else:
+        from pedbench.codec_checks import check_codec
+
+        yield from check_codec(plugin)
 
 
 def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
-    """Examine one rule. Whatever a plugin raises is a problem with its traceback, but for missing weights."""
+    """Examine one rule. Whatever a plugin raises is a problem with its traceback, but for what is missing."""
     from pedbench.models.errors import MissingWeightsError
 
     try:
         examine()
-    except PluginUnavailable as missing:
+    except (PluginUnavailable, ProbeUnavailable, MissingWeightsError) as missing:
         return Outcome(rule, skipped=str(missing))
     except BrokenRule as broken:
         return Outcome(rule, problem=str(broken))
-    except MissingWeightsError as missing:
-        return Outcome(rule, skipped=str(missing))
     # A plugin can raise anything, and the other rules are still of interest.
     except Exception as error:
         return Outcome(rule, problem=_told(error))
@@ -106,3 +118,10 @@ def _check_params(spec: PluginSpec) -> None:
     again = load(replace(spec, params=json.loads(json.dumps(plugin.params))))
     if again != plugin:
         raise BrokenRule(f"{plugin!r} comes back from JSON as {again!r}")
+
+
+def _check_alone(spec: PluginSpec) -> None:
+    from pedbench.isolation_checks import TwoWorlds, check_noninterference
+
+    with tempfile.TemporaryDirectory() as folder, TwoWorlds([spec], Path(folder)) as worlds:
+        check_noninterference(spec, worlds)

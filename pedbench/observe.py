@@ -75,6 +75,7 @@ def build_view(
     disclosure: Disclosure,
     description: Mapping[str, Any],
     prior: Prior,
+    moves: bool = False,
 ) -> View:
     """Pool what some servers received.
 
@@ -85,6 +86,7 @@ def build_view(
         disclosure: What the defense says its pixels are; those that a codec changed are degraded in any case.
         description: The public description of the defense.
         prior: The attacker's knowledge of pictures in general.
+        moves: Whether the camera moves from request to request.
     """
     held = [observation for observation in observations if observation.message.server in coalition]
     exact, degraded = (
@@ -116,6 +118,7 @@ def build_view(
         ),
         description=description,
         prior=prior,
+        moves=moves,
     )
 
 

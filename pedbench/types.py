@@ -5,7 +5,7 @@ Pixels are float32 RGB in [0, 1] at every boundary. Sizes are (height, width).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -68,10 +68,13 @@ class Sample:
     Attributes:
         id: Unique and stable within the dataset; seeds and values are keyed by it.
         image: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
+        later: What the camera sees of the scene at the second request and at later ones, of the same size; empty
+            if nothing moves. Guesses, masks and secrets are about the first.
     """
 
     id: str
     image: Picture
+    later: tuple[Picture, ...] = ()
     instances: tuple[Instance, ...] = ()
     secrets: tuple[Secret, ...] = ()
 
@@ -207,6 +210,7 @@ class View:
         messages: Traffic metadata of everything received, payload-less.
         description: The public description of the defense: name, parameters, family, weights.
         prior: The attacker's knowledge of pictures in general.
+        moves: Whether the camera moves from request to request. The frame is that of the first.
     """
 
     frame_size: tuple[int, int]
@@ -216,25 +220,32 @@ class View:
     messages: tuple[MessageFacts, ...] = ()
     description: Mapping[str, Any] = field(default_factory=dict)
     prior: Prior
+    moves: bool = False
 
     def canvas(self) -> tuple[Picture, Mask]:
-        """Paste the exactly received pixels where they belong.
+        """Paste the exactly received pixels where they belong; see `in_frame`.
 
         Returns:
             The canvas, (H, W, 3), black where nothing came, and the coverage, (H, W) bool.
         """
-        return _paste(self.patches, self.frame_size)
+        return _paste(self.in_frame(self.patches), self.frame_size)
 
     def degraded_canvas(self) -> tuple[Picture, Mask]:
         """Paste the pixels received in a degraded form; see `canvas`."""
-        return _paste(self.degraded, self.frame_size)
+        return _paste(self.in_frame(self.degraded), self.frame_size)
+
+    def in_frame(self, patches: Iterable[Patch]) -> list[Patch]:
+        """Those whose places are places in the frame: all, or if the camera moves the first request's."""
+        return [patch for patch in patches if not self.moves or patch.request == 0]
 
     def blind(self) -> View:
         """The same situation with nothing received: what an attack knows before it looks."""
-        return View(frame_size=self.frame_size, description=self.description, prior=self.prior)
+        return View(
+            frame_size=self.frame_size, description=self.description, prior=self.prior, moves=self.moves
+        )
 
 
-def _paste(patches: tuple[Patch, ...], frame_size: tuple[int, int]) -> tuple[Picture, Mask]:
+def _paste(patches: Iterable[Patch], frame_size: tuple[int, int]) -> tuple[Picture, Mask]:
     canvas = np.zeros((*frame_size, 3), np.float32)
     coverage = np.zeros(frame_size, np.bool_)
     for patch in patches:

@@ -31,6 +31,7 @@ def view_to_bytes(view: View) -> bytes:
         ],
         "messages": [asdict(facts) for facts in view.messages],
         "description": dict(view.description),
+        "moves": view.moves,
     }
     text = json.dumps(header, sort_keys=True).encode()
     arrays: list[npt.NDArray[Any]] = [
@@ -79,6 +80,7 @@ def view_from_bytes(data: bytes, prior: Prior) -> View:
         messages=tuple(MessageFacts(**facts) for facts in header["messages"]),
         description=header["description"],
         prior=prior,
+        moves=header["moves"],
     )
 
 

@@ -59,7 +59,10 @@ def test_a_broken_plugin_is_listed_with_its_traceback(
         (["run", "mimi"], "pedbench: there is no suite named 'mimi' (did you mean 'mini'?)"),
         (["run", "mini", "--suite", "proof"], "pedbench: two suites were given"),
         (["run", "--plugin", "nowhere.py"], "pedbench: --plugin: there is no file or folder"),
-        (["check", "mean_color"], "pedbench: there is no attack or defense named 'mean_color' (did you mean"),
+        (
+            ["check", "mean_color"],
+            "pedbench: there is no attack, defense, probe or codec named 'mean_color' (did you mean",
+        ),
         (["train", "nothing"], "pedbench: no recipe for 'nothing'"),
         (["run", "--limit", "none"], "--limit"),
     ],
@@ -122,7 +125,7 @@ class Careless(Attack):
 
 
 @pytest.mark.slow
-def test_all_attacks_and_defenses_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_plugins_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = pedbench(capsys, "check")
     assert status == 0, out
 

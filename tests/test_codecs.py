@@ -1,6 +1,8 @@
 """Codecs against references that share nothing with them."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -124,6 +126,15 @@ def test_bytes_of_something_else_are_refused(label: str) -> None:
     for wrong, size in ((data[: len(data) // 2], shape), (data, (2, 8, 9, 3)), (b"", shape)):
         with pytest.raises(ValueError, match=r"."):
             codec.decode(wrong, size)
+
+
+def test_a_header_that_announces_too_much_is_refused_before_any_pixel_is_read() -> None:
+    data = Png().encode(np.zeros((8, 8, 3), np.uint8))
+    start = data.index(b"IHDR")
+    header = b"IHDR" + struct.pack(">II", 60000, 60000) + data[start + 12 : start + 17]
+    bomb = data[:start] + header + struct.pack(">I", zlib.crc32(header)) + data[start + 21 :]
+    with pytest.raises(ValueError, match=r"decompression bomb"):
+        Png().decode(bomb, (8, 8, 3))
 
 
 def test_channels_are_where_the_schema_says() -> None:

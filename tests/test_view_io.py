@@ -13,6 +13,7 @@ def _view() -> View:
     rng = np.random.default_rng(0)
     return View(
         frame_size=(20, 30),
+        moves=True,
         patches=(
             Patch(picture=rng.random((20, 4, 3)).astype(np.float32), top=0, left=26, server=2, request=1),
         ),

@@ -16,6 +16,9 @@ from PIL import Image
 
 Tiles = npt.NDArray[np.uint8]
 
+_BROKEN = (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What PIL raises of bytes that are no picture, of damaged chunks, and of headers that announce too much."""
+
 
 def write_pictures(array: npt.NDArray[Any], **options: Any) -> bytes:
     """Write pictures.
@@ -54,7 +57,7 @@ def read_pictures(data: bytes, shape: tuple[int, ...], kind: str) -> Tiles:
                     f"expected RGB, {width} x {count * height}, found {picture.mode}, {picture.size}"
                 )
             tiles = np.array(picture).reshape(count, height, width, 3)
-    except OSError as error:
+    except _BROKEN as error:
         raise ValueError(f"{len(data)} bytes are no {kind}: {error}") from error
     for tile, (bottom, right) in zip(tiles, extents.tolist(), strict=True):
         tile[bottom:] = 0

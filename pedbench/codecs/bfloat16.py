@@ -27,4 +27,6 @@ class Bfloat16(Codec):
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         upper = np.frombuffer(data, "<u2").astype(np.uint32)
+        if (upper & 0x7F80 == 0x7F80).any():
+            raise ValueError("a value is not finite, which encode never writes")
         return (upper << 16).view(np.float32).reshape(shape)

@@ -47,6 +47,8 @@ class Quantised(Codec):
         if len(data) != 4 * channels + -(-count * self.bits // 8):
             raise ValueError(f"{len(data)} bytes are no {self.label} of shape {shape}")
         start, step = np.frombuffer(data[: 4 * channels], "<f2").reshape(2, channels).astype(np.float32)
+        if not (np.isfinite(start).all() and np.isfinite(step).all()):
+            raise ValueError("a scale is not finite, which encode never writes")
         packed = np.frombuffer(data[4 * channels :], np.uint8)
         bits = np.unpackbits(packed, count=count * self.bits).reshape(count, self.bits)
         numbers = np.packbits(np.pad(bits, ((0, 0), (8 - self.bits, 0))), axis=1).reshape(-1, channels)

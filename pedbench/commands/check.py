@@ -10,14 +10,16 @@ import typer
 
 from pedbench.registry import Kind, PluginError, Registry
 
-CHECKED: tuple[Kind, ...] = ("attacks", "defenses")
+CHECKED: tuple[Kind, ...] = ("attacks", "defenses", "probes", "codecs")
 
 
 def check_plugins(
-    names: Annotated[list[str] | None, typer.Argument(help="Names or files of attacks and defenses.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names or files of attacks, defenses, probes and codecs.")
+    ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
 ) -> None:
-    """Check that attacks and defenses keep the rules; without names, all of them."""
+    """Check that attacks, defenses, probes and codecs keep the rules; without names, all of them."""
     from pedbench.checks import check
 
     files = [Path(name).expanduser().resolve() for name in names or () if name.endswith(".py")]
@@ -49,7 +51,7 @@ def _chosen(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
 
             every = [known_name for _, known_name in known]
             raise PluginError(
-                f"there is no attack or defense named {name!r}{suggestion(name, every)}. "
+                f"there is no attack, defense, probe or codec named {name!r}{suggestion(name, every)}. "
                 f"Known: {', '.join(every)}."
             )
         chosen += found

@@ -55,9 +55,19 @@ class PassBench:
         """The window grid of the family's networks."""
         return window_grid(self.networks.network("original").image_encoder)
 
-    def frame(self, sample: Sample) -> Picture:
-        """The sample's picture as the family's networks want it."""
-        return to_frame(sample.image, self.networks.network("original").image_encoder.img_size)
+    def frame(self, sample: Sample, request: int = 0) -> Picture:
+        """The sample's picture at a request as the family's networks want it.
+
+        Raises:
+            ValueError: The camera moves, and there is no picture for so late a request.
+        """
+        pictures = (sample.image, *sample.later)
+        if sample.later and request >= len(pictures):
+            raise ValueError(
+                f"{sample.id} moves and has {len(pictures)} pictures, request {request + 1} is asked for"
+            )
+        picture = pictures[request] if sample.later else sample.image
+        return to_frame(picture, self.networks.network("original").image_encoder.img_size)
 
     def run(
         self, of: DefensePlan, sample: Sample, frame: Picture, request: int = 0, link: Link | None = None

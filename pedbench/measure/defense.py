@@ -68,11 +68,11 @@ def measure(
 def _one_picture(
     bench: Bench, of: DefensePlan, sample: Sample, cells: Collection[Cell], outcome: Outcome
 ) -> Reception | None:
-    frame = bench.frame(sample)
     private = [cell for cell in cells if cell.kind == "privacy"]
     requests = max([1, *(cell.requests or 1 for cell in private)])
-    passes = [bench.run(of, sample, frame, request) for request in range(requests)]
-    first = passes[0]
+    frames = [bench.frame(sample, request) for request in range(requests)]
+    passes = [bench.run(of, sample, frame, request) for request, frame in enumerate(frames)]
+    frame, first = frames[0], passes[0]
     if any(done.lost for done in passes):
         outcome.flag(private, DEGRADED)
     if first.lost:
@@ -91,7 +91,7 @@ def _one_picture(
                 outcome.rows[cell.cell_id] += rows
     if private:
         with outcome.giving_up(private, f"picture {sample.id}"):
-            return receive(bench, of, sample, frame, passes, private, outcome)
+            return receive(bench, of, sample, frames, passes, private, outcome)
     return None
 
 

@@ -46,7 +46,7 @@ def receive(
     bench: Bench,
     of: DefensePlan,
     sample: Sample,
-    frame: Picture,
+    frames: Sequence[Picture],
     passes: Sequence[Pass],
     private: Sequence[Cell],
     outcome: Outcome,
@@ -54,6 +54,7 @@ def receive(
     """Check what the servers received in all passes over a picture, and share it out to coalitions.
 
     Args:
+        frames: One per request; guesses are about the first.
         passes: One per request.
         private: The privacy cells that want it; they are spoiled if the defense does other than it says, and
             the geometry cells among them get their values.
@@ -61,10 +62,11 @@ def receive(
     Returns:
         None if nothing is left to attack.
     """
+    frame = frames[0]
     size = (frame.shape[0], frame.shape[1])
     operations = bench.servers.operations
     seen = [observe(done.received, operations, bench.networks, size) for done in passes]
-    invalid = _broken_word(bench, of, sample, frame, passes, seen)
+    invalid = _broken_word(bench, of, sample, frames, passes, seen)
     if invalid:
         outcome.spoil(private, "invalid", f"picture {sample.id}: {invalid}")
         return None
@@ -114,6 +116,7 @@ def _share_out(
         disclosure=of.defense.disclosure,
         description=_description(bench, of),
         prior=bench.prior,
+        moves=bool(found.sample.later),
     )
     unexplained = any(o.problem for o in heard if o.message.server in held[1])
     found.views[held] = view
@@ -124,18 +127,18 @@ def _broken_word(
     bench: Bench,
     of: DefensePlan,
     sample: Sample,
-    frame: Picture,
+    frames: Sequence[Picture],
     passes: Sequence[Pass],
     seen: Sequence[Sequence[Observation]],
 ) -> str:
     """Why the defense does other than it says; empty if it keeps its word."""
-    for done, observations in zip(passes, seen, strict=True):
+    for frame, done, observations in zip(frames, passes, seen, strict=True):
         found = audit(observations, frame, of.defense, bench.networks, done.streamed)
         if found.invalid:
             return found.invalid[0]
     if of.defense.disclosure == "decoy":
         noise = generator(bench.plan.suite.seed, bench.plan.dataset.name, sample.id, "another picture")
-        other = (noise.integers(0, 256, frame.shape) / 255).astype(np.float32)
+        other = (noise.integers(0, 256, frames[0].shape) / 255).astype(np.float32)
         difference = same_messages(passes[0].received, bench.run(of, sample, other).received)
         if difference:
             return f"a decoy depends on the picture: {difference}"

@@ -113,3 +113,23 @@ def test_real_photographs() -> None:
     folder = dataset("folder", data=str(DATA / "photos"))
     assert len(folder) == 220
     assert not folder.left_out
+
+
+def test_a_panning_camera_sees_the_same_scene_further_on() -> None:
+    from pedbench.frame import to_frame
+
+    found = Registry().create("datasets", "panning_scenes", {"count": 8, "step": 16, "length": 4})
+    whole = dataset("scenes", count=8)
+    assert list(found.ids()) == list(whole.ids())
+    sample = found[0]
+    scene = whole[0].image
+    height, width = scene.shape[0] * 4 // 5, scene.shape[1] * 4 // 5
+    top = scene.shape[0] // 10
+    for request, picture in enumerate((sample.image, *sample.later)):
+        left = 16 * request
+        np.testing.assert_array_equal(picture, scene[top : top + height, left : left + width])
+    # In frames, too, it moves by whole pixels, but for the columns at the edge.
+    frames = [to_frame(picture, 320) for picture in (sample.image, *sample.later)]
+    np.testing.assert_array_equal(frames[0][:, 21:-1], frames[1][:, 1:-21])
+    with pytest.raises(PluginError, match="the way at most 48 pixels"):
+        Registry().create("datasets", "panning_scenes", {"step": 20})

@@ -132,6 +132,10 @@ def test_attacks_in_documents_keep_the_rules(folder: Path) -> None:
     assert _problems(folder, "attacks") == {"gaussian_fill": []}
 
 
+def test_probes_in_documents_keep_the_rules(folder: Path) -> None:
+    assert _problems(folder, "probes") == {"black_boxes": []}
+
+
 @pytest.mark.slow
 def test_defenses_in_documents_keep_the_rules(folder: Path) -> None:
     assert _problems(folder, "defenses") == {"checkerboard": [], "greyscale": []}

@@ -221,7 +221,7 @@ def test_lost_packets_take_time_and_nothing_else(
 def test_a_server_that_obeys_no_command_is_ended(
     networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pedbench.offload.virtual._COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr("pedbench.offload.servers._COMMAND_SECONDS", 0.2)
     with VirtualServers(2, networks) as servers:
         os.kill(servers.pids()[0], signal.SIGSTOP)
         with pytest.raises(ServerLost, match=r"\[0\]"):

@@ -1,0 +1,114 @@
+"""Non-interference: what an attack guesses depends on its view alone, whatever the truth is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from PIL import Image
+
+from pedbench.attack_checks import WEIGHTS, make_view
+from pedbench.base import Attack
+from pedbench.checks import BrokenRule, made_up_picture
+from pedbench.frame import to_uint8
+from pedbench.isolation import AttackFailure, AttackProcess
+from pedbench.registry import PluginSpec, load
+from pedbench.types import Picture, Tokens, View
+from pedbench.view_io import view_to_bytes
+
+if TYPE_CHECKING:
+    from pedbench.models.windows import WindowGrid
+
+SIZE = (96, 128)
+"""(H, W) of the two truths."""
+
+TRUTH = "truth.png"
+"""The picture in the evaluation folder."""
+
+_SEED = 3
+
+
+class TwoWorlds:
+    """Two worlds that differ in the truth alone, each with a process for attacks of its own.
+
+    Args:
+        specs: The attacks that may be asked for.
+        folder: The evaluation folder, which holds the truth of the world that is asked.
+    """
+
+    def __init__(self, specs: Sequence[PluginSpec], folder: Path) -> None:
+        self._folder = folder
+        files = [file for spec in specs for file in load(spec).files]
+        self._processes = [AttackProcess(specs, readable=files) for _ in range(2)]
+
+    def guesses(self, spec: PluginSpec) -> list[Picture]:
+        """What an attack guesses in each world.
+
+        Raises:
+            AttackFailure: It raised, or reached for something outside of its view.
+        """
+        attack: Attack = load(spec)
+        found = []
+        for process, truth in zip(self._processes, two_truths(), strict=True):
+            Image.fromarray(to_uint8(truth)).save(self._folder / TRUTH)
+            view = view_to_bytes(shared_view(attack, truth))
+            found.append(process.guess(spec, [view], [_SEED]).pictures[0])
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._processes:
+            process.close()
+
+
+def check_noninterference(spec: PluginSpec, worlds: TwoWorlds) -> None:
+    """Compare an attack's guesses of two worlds bit by bit.
+
+    Raises:
+        BrokenRule: They differ, or the attack fails in its process.
+    """
+    try:
+        first, second = worlds.guesses(spec)
+    except AttackFailure as failure:
+        raise BrokenRule(str(failure)) from failure
+    if first.tobytes() != second.tobytes():
+        raise BrokenRule(
+            "the same view gave two different guesses where only the truth differs: "
+            f"{np.count_nonzero(first != second)} of {first.size} values"
+        )
+
+
+def two_truths() -> tuple[Picture, Picture]:
+    """Two frames of which `shared_view` shows the same, though half of their pixels differ."""
+    first, second = (made_up_picture(np.random.default_rng(seed), SIZE) for seed in (0, 1))
+    patches, degraded = np.s_[: SIZE[0] * 3 // 4, : SIZE[1] // 2], np.s_[::4, ::4]
+    for shown in (patches, degraded, _grid().tile((0, 0), SIZE).slices):
+        second[shown] = first[shown]
+    return first, second
+
+
+def shared_view(attack: Attack, truth: Picture) -> View:
+    """A view of one of the two truths, with what the attack needs; of tokens the first window's alone."""
+    view = make_view(attack, truth)
+    return replace(view, tokens=tuple(map(_first_window, view.tokens)))
+
+
+def _first_window(tokens: Tokens) -> Tokens:
+    """Those that have mixed with no others: the network's first block attends within windows."""
+    kept = (tokens.positions < _grid().window).all(axis=1)
+    return replace(tokens, values=tokens.values[kept], positions=tokens.positions[kept])
+
+
+def _grid() -> WindowGrid:
+    from pedbench.models.family import MINI, load_network
+    from pedbench.models.stages import window_grid
+
+    return window_grid(load_network(MINI, WEIGHTS).image_encoder)

@@ -1,0 +1,114 @@
+"""No attack in the tree guesses otherwise when the truth changes behind its view, and one that does is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pedbench.attack_checks import NEEDS
+from pedbench.base import Attack
+from pedbench.checks import BrokenRule
+from pedbench.isolation_checks import TRUTH, TwoWorlds, check_noninterference, shared_view, two_truths
+from pedbench.registry import PluginSpec, Registry
+from pedbench.view_io import view_to_bytes
+
+CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
+"""Parameters with which slow attacks are quick, though no good."""
+
+ATTACKS = [*Registry().origins("attacks")]
+
+
+@pytest.fixture(name="specs", scope="module")
+def _specs() -> dict[str, PluginSpec]:
+    return {name: Registry().spec("attacks", name, CHEAP.get(name, {})) for name in ATTACKS}
+
+
+@pytest.fixture(name="worlds", scope="module")
+def _worlds(specs: dict[str, PluginSpec], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoWorlds]:
+    with TwoWorlds([*specs.values()], tmp_path_factory.mktemp("evaluation")) as worlds:
+        yield worlds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_knows_more_than_its_view(
+    name: str, specs: dict[str, PluginSpec], worlds: TwoWorlds
+) -> None:
+    check_noninterference(specs[name], worlds)
+
+
+@pytest.mark.parametrize("need", NEEDS)
+def test_the_two_worlds_differ_in_the_truth_alone(need: str) -> None:
+    class Needy(Attack):
+        needs = frozenset({need})
+        requests = 2
+        reconstruct = None  # type: ignore[assignment]
+
+    first, second = two_truths()
+    assert 0.4 < np.mean((first != second).any(axis=2)) < 0.7
+    views = [shared_view(Needy(), truth) for truth in (first, second)]
+    assert view_to_bytes(views[0]) == view_to_bytes(views[1])
+    held = {"pixels": views[0].patches, "degraded": views[0].degraded, "tokens": views[0].tokens}
+    assert all(bool(pieces) == (kind == need) for kind, pieces in held.items())
+
+
+CHEAT = '''
+"""Knows more than its view."""
+from dataclasses import dataclass
+from pathlib import Path
+import os
+import numpy as np
+from PIL import Image
+from pedbench.base import Attack
+
+@dataclass(kw_only=True)
+class Knowing(Attack):
+    """Know more than the view says."""
+
+    name = "knowing"
+    version = 1
+    needs = frozenset({"nothing"})
+    way: str
+
+    @property
+    def files(self):
+        return (Path(FOLDER),) if self.way == "declared" else ()
+
+    def prepare(self, device):
+        self._learned = np.asarray(Image.open(Path(FOLDER) / TRUTH)) if self.way == "prepared" else None
+
+    def reconstruct(self, view, rng):
+        guess = np.full((*view.frame_size, 3), rng.random(), np.float32)
+        if self.way in ("opened", "declared"):
+            guess[:] = np.asarray(Image.open(Path(FOLDER) / TRUTH), np.float32) / 255
+        elif self.way == "chance":
+            guess[0] = np.frombuffer(os.urandom(guess.shape[1]), np.uint8)[:, None] / 255
+        return guess
+'''
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        ("honest", ""),
+        ("opened", "TruthAccessError: an attack may not open .*truth.png"),
+        ("prepared", "TruthAccessError: an attack may not open .*truth.png"),
+        ("declared", "two different guesses where only the truth differs: [0-9]+ of 36864 values"),
+        ("chance", "two different guesses"),
+    ],
+)
+def test_an_attack_that_knows_more_is_told_so(way: str, why: str, tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    plugin = tmp_path / "knowing.py"
+    plugin.write_text(CHEAT.replace("FOLDER", repr(str(folder))).replace("TRUTH", repr(TRUTH)))
+    spec = Registry([plugin]).spec("attacks", "knowing", {"way": way})
+    with TwoWorlds([spec], folder) as worlds:
+        if why:
+            with pytest.raises(BrokenRule, match=why):
+                check_noninterference(spec, worlds)
+        else:
+            check_noninterference(spec, worlds)
