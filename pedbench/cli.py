@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from pedbench.commands import check, choose, doctor, latency, listing, project, prove, run, serve, train
+from pedbench.commands import check, choose, doctor, latency, listing, prove, run, serve, train
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
@@ -24,7 +24,6 @@ app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
-app.command("project")(project.project)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
 app.command("train")(train.train_network)

@@ -171,25 +171,3 @@ def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch) -> No
         console.line("a [red] line")
     assert "outer" in stream.getvalue()
     assert "a [red] line" in stream.getvalue()
-
-
-def test_project_ranks_ways_and_says_what_they_show(capsys: pytest.CaptureFixture[str]) -> None:
-    devices = "--edge jetson-orin-nano --server rtx-3090 --link gigabit"
-    words = f"project {devices} --model vit_b --payload pixels --reply float16"
-    status, said, _ = pedbench(capsys, *words.split())
-    assert status == 0
-    ways = [
-        line.split()[0] for line in said.splitlines() if line.strip().startswith(("ped_sam", "full", "on_"))
-    ]
-    assert (ways[0], sorted(ways[1:])) == ("full_offload", ["on_device", *["ped_sam"] * 7])
-    assert "Take ped_sam with 25 servers" in said
-    assert "no server alone sees more than 4.8%" in said
-    assert "46% of the encoder's multiply-adds stay on the edge" in said
-
-
-def test_project_knows_its_devices(capsys: pytest.CaptureFixture[str]) -> None:
-    status, _, wrong = pedbench(
-        capsys, *["project", "--edge", "jetson", "--server", "rtx-3090", "--link", "lte"]
-    )
-    assert status == 2
-    assert "there is no device 'jetson'" in wrong

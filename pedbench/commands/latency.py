@@ -11,8 +11,15 @@ import typer
 
 Names = list[str] | None
 
+_ADVISING = {"payload", "reply", "slower", "picture"}
+"""What only --advise takes."""
+
+_SHARED = {"advise", "edge_device", "server_device", "link", "model"}
+"""What makes sense with and without --advise."""
+
 
 def compare_latency(
+    context: typer.Context,
     suite: Annotated[
         str, typer.Option(help="Whose pictures, model and [latency] are taken: a name or a path.")
     ] = "mini",
@@ -23,8 +30,17 @@ def compare_latency(
     tls_ca: Annotated[
         Path | None, typer.Option("--tls-ca", help="Certificate, PEM, that the servers' own are signed by.")
     ] = None,
+    edge_device: Annotated[
+        str, typer.Option(help="Device that the edge is projected to, or this-host.")
+    ] = "jetson-orin-nano",
+    server_device: Annotated[str, typer.Option(help="The same for each server.")] = "rtx-3090",
+    advise: Annotated[
+        bool,
+        typer.Option("--advise", help="Measure nothing, say which way to take for these devices and links."),
+    ] = False,
     model: Annotated[
-        str | None, typer.Option(help="Another model family: mini, vit_b, vit_l or vit_h.")
+        str | None,
+        typer.Option(help="mini, vit_b, vit_l or vit_h; the suite's without it, and vit_h with --advise."),
     ] = None,
     original: Annotated[Path | None, typer.Option(help="Checkpoint of the original network.")] = None,
     fine_tuned: Annotated[
@@ -40,7 +56,8 @@ def compare_latency(
         Names, typer.Option(help="DEFENSE.PARAMETER=VALUE,VALUE,...: one row per value.")
     ] = None,
     link: Annotated[
-        Names, typer.Option(help="Link for wall times between processes of this host; may be repeated.")
+        Names,
+        typer.Option(help="Link for wall times between processes of this host, or to advise on; repeatable."),
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Pictures, each a sample.")] = None,
     warmup: Annotated[int | None, typer.Option(min=0, help="Pictures before them.")] = None,
@@ -55,19 +72,47 @@ def compare_latency(
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and figures; reports/latency/UTC without it.")
     ] = None,
+    payload: Annotated[
+        str, typer.Option(help="With --advise: pixels or a codec for them; the fastest without it.")
+    ] = "",
+    reply: Annotated[
+        str, typer.Option(help="With --advise: float32, float16 or a codec; the fastest without it.")
+    ] = "",
+    slower: Annotated[
+        float,
+        typer.Option(
+            help="With --advise: how many times as long a named edge takes for a multiply-add of a global block."
+        ),
+    ] = 1.0,
+    picture: Annotated[
+        Path | None, typer.Option(help="With --advise: what is encoded; a synthetic scene without it.")
+    ] = None,
 ) -> None:
     """Compare computing on the device with offloading: full_offload, and ped_sam at several numbers of servers.
 
-    Without --servers, the servers are processes of this host, and links are emulated. The exit status is 1 when
-    something could not be measured.
+    Without --servers, the servers are processes of this host, links are emulated, and times are projected to named
+    devices, too. The exit status is 1 when something could not be measured.
     """
+    _refuse_unused(context, advise=advise, remote=servers is not None)
+    if advise:
+        from pedbench.commands.advise import print_advice
+
+        print_advice(
+            model=model or "vit_h",
+            edge=edge_device,
+            server=server_device,
+            links=link or ["wifi-5"],
+            payload=payload,
+            reply=reply,
+            slower=slower,
+            picture=picture,
+        )
+        return
     from pedbench.addresses import parse_address
 
     addresses = [address.strip() for address in servers.split(",")] if servers is not None else []
     for address in addresses:
         parse_address(address, "--servers")
-    if addresses and link:
-        raise ValueError("--link emulates links on this host; with --servers the network itself is measured.")
     if tls_ca and not addresses:
         raise ValueError("--tls-ca is for --servers; between processes of this host there is no TLS.")
     authority = tls_ca.read_bytes() if tls_ca else None
@@ -80,6 +125,7 @@ def compare_latency(
     registry = Registry([path.expanduser().resolve() for path in plugin or ()])
     # They bring torch along, which takes seconds to import: wrong input is told of before.
     from pedbench.device import choose_device, choose_dtype
+    from pedbench.measure.projected import Devices
     from pedbench.measure.session import Wishes, open_session
     from pedbench.models.random_weights import choose_family
     from pedbench.report.timing_report import show, write_timings
@@ -97,6 +143,7 @@ def compare_latency(
         warmup=warmup,
         device=choose_device(device),
         dtype=choose_dtype(dtype),
+        devices=Devices(edge=edge_device, server=server_device),
         deadline=deadline,
         addresses=tuple(addresses),
         authority=authority,
@@ -110,3 +157,21 @@ def compare_latency(
     console.line(f"Tables, figures and samples: {folder}")
     if timings.problems:
         sys.exit(1)
+
+
+def _refuse_unused(context: typer.Context, *, advise: bool, remote: bool) -> None:
+    """Refuse options that what is asked for has no use for."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if advise:
+        unused = [name for name in given if name not in _ADVISING | _SHARED]
+        reason = "with --advise nothing is measured."
+    else:
+        unused = [name for name in given if name in _ADVISING]
+        reason = "this is for --advise."
+    if remote and not unused:
+        unused = [name for name in given if name in ("link", "edge_device", "server_device")]
+        reason = "with --servers the network and the machines themselves are measured."
+    if unused:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise ValueError(f"{options}: {reason}")

@@ -16,6 +16,9 @@ from pedbench.types import Window
 
 FILE = Path(__file__).with_name("devices.toml")
 
+THIS_HOST = "this-host"
+"""The device that is measured where it is named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Device:

@@ -12,15 +12,12 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.latency import compute
-from pedbench.latency.devices import Device
+from pedbench.latency.devices import THIS_HOST, Device
 from pedbench.models.architectures import Architecture
 from pedbench.offload.operations import EncodeWindows
 from pedbench.offload.tiles import stages
 from pedbench.reproducible import without_onednn
 from pedbench.types import Payload
-
-THIS_HOST = "this-host"
-"""The device that is measured where it is named."""
 
 
 def measure_host(of: Architecture, networks: Networks, *, threads: int, repeats: int = 5) -> Device:

@@ -7,11 +7,10 @@ Projected times are no measurements. Links are those of `pedbench.offload.transp
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pedbench.links import Link
-from pedbench.offload.timing import Clock, PassTimes, turn_times
+from pedbench.offload.timing import Clock, Interval, PassTimes, Rounds, turn_times
 from pedbench.offload.transport import link_queues
 from pedbench.types import Exchange
 
@@ -80,47 +79,45 @@ def compose(
     return turn_times([exchanges] if exchanges else [], clock, link, seed)
 
 
-def rescale(
-    rounds: Sequence[Sequence[Exchange]],
-    clock: Clock,
-    link: Link,
-    *,
-    edge: float,
-    server: float,
-    seed: int = 0,
-) -> PassTimes:
-    """Compose a measured pass for slower or faster devices.
+def rescale(rounds: Rounds, clock: Clock, *, edge: float, server: float) -> tuple[Rounds, Clock]:
+    """A measured pass as slower or faster devices would have made it, to be composed by `turn_times`.
 
     Time is stretched where the edge or a server works, and left as it is where messages are under way.
 
     Args:
-        rounds: The exchanges of a pass whose servers took turns.
+        rounds: The exchanges of a pass whose servers took turns, so that no two overlap.
         clock: Its clock.
-        link: What the pass is composed for.
         edge: How many times as long the edge takes for what it does.
         server: The same for servers.
-        seed: Of the link's jitter and losses.
     """
     calls = [each for exchanges in rounds for each in exchanges]
     busy = [(each.sent, each.replied) for each in calls]
     computing = [(each.started, each.finished) for each in calls]
 
-    def stretched(now: Any) -> Any:
-        """A moment, or all moments that something holds."""
-        if isinstance(now, float):
-            waited, computed = _until(now, busy), _until(now, computing)
-            return edge * (now - clock.start - waited) + waited + (server - 1) * computed
-        if isinstance(now, dict):
-            return {key: stretched(each) for key, each in now.items()}
-        return type(now)(stretched(each) for each in now)
+    def moment(now: float) -> float:
+        waited, computed = _until(now, busy), _until(now, computing)
+        return edge * (now - clock.start - waited) + waited + (server - 1) * computed
 
-    names = ("sent", "received", "started", "finished", "replied")
-    moved = [
-        [replace(each, **{name: stretched(getattr(each, name)) for name in names}) for each in exchanges]
-        for exchanges in rounds
-    ]
-    times = Clock(**{each.name: stretched(getattr(clock, each.name)) for each in fields(clock)})
-    return turn_times(moved, times, link, seed)
+    def spans(given: Iterable[Interval]) -> list[Interval]:
+        return [(moment(start), moment(stop)) for start, stop in given]
+
+    def moved(call: Exchange) -> Exchange:
+        return replace(
+            call,
+            sent=moment(call.sent),
+            received=moment(call.received),
+            started=moment(call.started),
+            finished=moment(call.finished),
+            replied=moment(call.replied),
+        )
+
+    return [[moved(call) for call in exchanges] for exchanges in rounds], Clock(
+        start=moment(clock.start),
+        stop=moment(clock.stop),
+        prepare=spans(clock.prepare),
+        beside=spans(clock.beside),
+        read={sequence: spans(given) for sequence, given in clock.read.items()},
+    )
 
 
 def _until(now: float, intervals: Iterable[tuple[float, float]]) -> float:

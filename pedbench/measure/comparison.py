@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,6 +14,8 @@ from pedbench.links import LOOPBACK
 from pedbench.measure.bench import Outcome, PassBench, Row
 from pedbench.measure.latency import time_links, time_turns, warm_up
 from pedbench.measure.power import PowerMeter
+from pedbench.measure.projected import WAY, Devices, Projection, Turns
+from pedbench.offload.passes import Pass
 from pedbench.offload.remote import RemoteServers
 from pedbench.plan import DefensePlan
 from pedbench.provenance import cores
@@ -73,13 +76,25 @@ class Timings:
     Attributes:
         samples: One row a value, with the columns `COLUMNS`: seconds by phase, `bytes up` and `bytes down` by
             server, joules as `energy RAIL`.
+        projection: What rows of the way `projected` assume; None where there are none.
     """
 
     samples: pd.DataFrame
     problems: list[Problem]
+    projection: Projection | None = None
 
 
-def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn_taking: bool) -> Timings:
+_Kept = Sequence[tuple[DefensePlan, Sequence[Turns]]]
+
+
+def compare(
+    bench: PassBench,
+    measured: Sequence[str],
+    console: Console,
+    *,
+    turn_taking: bool,
+    devices: Devices,
+) -> Timings:
     """Time every defense of a plan.
 
     Args:
@@ -87,8 +102,10 @@ def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn
         measured: Names of the links over which wall times are measured.
         console: Told of progress and of failures.
         turn_taking: Whether to measure servers computing alone, too, and compose that for every link.
+        devices: What those passes are put on.
     """
     problems: list[Problem] = []
+    kept: list[tuple[DefensePlan, list[Turns]]] = []
     frames = [pd.DataFrame(columns=list(COLUMNS))]
     with PowerMeter() as meter:
         for of in bench.plan.defenses:
@@ -96,7 +113,10 @@ def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn
             with console.stage(of.defense.label, len(of.images) * rounds) as advance:
                 outcomes = {"wall": _wall(bench, of, measured, meter, advance)}
                 if turn_taking:
-                    outcomes["turn-taking"] = _turns(bench, of, advance)
+                    turns: list[Turns] = []
+                    outcomes["turn-taking"] = _turns(bench, of, advance, turns)
+                    if not outcomes["turn-taking"].problems:
+                        kept.append((of, turns))
             for way, outcome in outcomes.items():
                 for link, cell in of.latency:
                     rows = outcome.rows.get(cell.cell_id, [])
@@ -109,7 +129,15 @@ def compare(bench: PassBench, measured: Sequence[str], console: Console, *, turn
                         console.line(f"{label} with {servers} servers, {way} over {shown}: {reason}")
                     elif rows:
                         frames.append(_frame(of, way, shown, rows))
-    return Timings(samples=pd.concat([frame for frame in frames if len(frame)] or frames), problems=problems)
+    projection = _compare_devices(bench, kept, devices)
+    if projection:
+        frames += _projected(projection, kept)
+    elif kept:
+        console.line(
+            "nothing is projected: what this host is compared with devices by is on_device's encoder"
+        )
+    samples = pd.concat([frame for frame in frames if len(frame)] or frames)
+    return Timings(samples=samples, problems=problems, projection=projection)
 
 
 def _wall(
@@ -137,15 +165,40 @@ def _wall(
     return outcome
 
 
-def _turns(bench: PassBench, of: DefensePlan, advance: Callable[[int], None]) -> Outcome:
-    """Once, servers computing alone; composed for every link."""
+def _turns(bench: PassBench, of: DefensePlan, advance: Callable[[int], None], turns: list[Turns]) -> Outcome:
+    """Once, servers computing alone; composed for every link. The passes are put into `turns`."""
+
+    def keep(done: Pass, sample: Sample, decoder: float) -> None:
+        seeds = {link: bench.link_seed(of, sample, link) for link, _ in of.latency}
+        turns.append(
+            Turns(image=sample.id, rounds=done.rounds, clock=done.clock, decoder=decoder, seeds=seeds)
+        )
+
     cells = [cell for _, cell in of.latency]
     outcome = Outcome()
     with outcome.giving_up(cells, "taking turns"):
         bench.restore_servers()
         wanted = {cell.cell_id for cell in cells}
-        return time_turns(bench, of, of.images, wanted, threads=cores(), advance=advance)
+        return time_turns(bench, of, of.images, wanted, threads=cores(), advance=advance, keep=keep)
     return outcome
+
+
+def _compare_devices(bench: PassBench, kept: _Kept, devices: Devices) -> Projection | None:
+    """None without passes of the encoder on the edge, which this host's speed is told by."""
+    for of, turns in kept:
+        if of.defense.name == "on_device":
+            return devices.against(bench.plan.family.original.architecture, turns)
+    return None
+
+
+def _projected(projection: Projection, kept: _Kept) -> Iterator[pd.DataFrame]:
+    for of, turns in kept:
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for each in turns:
+            for link, row in each.on(projection.edge.factor, projection.server.factor):
+                rows[link.name].append(row)
+        for name, found in rows.items():
+            yield _frame(of, WAY, name, found)
 
 
 def named(label: str) -> str:

@@ -33,17 +33,8 @@ def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -
     """
     if done.lost:
         raise DegradedPass(f"not timed, as the edge did the work of others: {'; '.join(done.lost.values())}")
-    metric = way(done)
-    phases = {
-        "end to end": times.total,
-        "prepare": times.prepare,
-        "uplink": times.uplink,
-        "slowest server": times.server,
-        "downlink": times.downlink,
-        "edge": times.edge,
-        "lower bound": done.lower_bound(link),
-    }
-    rows = [{"image": image, "metric": metric, "region": phase, "value": s} for phase, s in phases.items()]
+    metric, seconds = way(done), phases(times, done.lower_bound(link))
+    rows = [{"image": image, "metric": metric, "region": phase, "value": s} for phase, s in seconds.items()]
     if not done.composed:
         for exchange in done.exchanges:
             for metric, value in (("bytes up", exchange.bytes_up), ("bytes down", exchange.bytes_down)):
@@ -51,6 +42,23 @@ def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -
                     {"image": image, "metric": metric, "servers": str(exchange.server), "value": value}
                 )
     return rows
+
+
+def phases(times: PassTimes, least: float) -> dict[str, float]:
+    """Seconds by phase of a pass, as they are named in results.
+
+    Args:
+        least: The pass's lower bound.
+    """
+    return {
+        "end to end": times.total,
+        "prepare": times.prepare,
+        "uplink": times.uplink,
+        "slowest server": times.server,
+        "downlink": times.downlink,
+        "edge": times.edge,
+        "lower bound": least,
+    }
 
 
 def decoder_time(done: Pass, sample: Sample) -> list[Row]:
@@ -102,6 +110,7 @@ def time_turns(
     wanted: Collection[str],
     threads: int,
     advance: Callable[[int], None] = lambda steps: None,
+    keep: Callable[[Pass, Sample, float], None] = lambda done, sample, decoder: None,
 ) -> Outcome:
     """Time passes again while servers take turns on the whole host; see `timing.turn_times`.
 
@@ -111,6 +120,7 @@ def time_turns(
         wanted: Ids of the cells to fill.
         threads: Threads of the server whose turn it is.
         advance: Called with 1 after each pass.
+        keep: Called with each pass, its picture and the seconds of the mask decoder.
     """
     outcome = Outcome()
     timed = [(link, cell) for link, cell in of.latency if cell.cell_id in wanted]
@@ -120,6 +130,7 @@ def time_turns(
             sample = bench.plan.dataset[index]
             done = bench.run(of, sample, bench.frame(sample))
             decoder = decoder_time(done, sample)
+            keep(done, sample, decoder[0]["value"])
             for link, cell in timed:
                 times = done.times(link, bench.link_seed(of, sample, link))
                 outcome.rows[cell.cell_id] += [*timing(done, times, sample.id, link), *decoder]

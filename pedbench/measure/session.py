@@ -15,6 +15,7 @@ from pedbench.links import LOOPBACK, links
 from pedbench.measure.bench import PassBench
 from pedbench.measure.comparison import LINKS, NETWORK, SERVERS, Timings, compare, comparison
 from pedbench.measure.modules import operation_modules
+from pedbench.measure.projected import Devices
 from pedbench.models.family import WEIGHTS, Family, FamilyNetworks
 from pedbench.offload.remote import Remote, RemoteServers
 from pedbench.offload.servers import Servers
@@ -34,6 +35,7 @@ class Wishes:
     Attributes:
         links: Over which wall times are measured; () for the suite's, or the usual ones.
         warmup: Pictures; None for the suite's.
+        devices: What turn-taking passes are put on.
         addresses: Of servers on other machines; () for processes of this host.
         authority: PEM certificates for TLS.
     """
@@ -45,6 +47,7 @@ class Wishes:
     warmup: int | None
     device: str
     dtype: torch.dtype
+    devices: Devices
     deadline: float
     addresses: tuple[str, ...]
     authority: bytes | None
@@ -65,7 +68,7 @@ class Session:
     def measure(self, console: Console) -> Timings:
         """Time every defense."""
         turns = self.bench.plan.suite.latency.turn_taking and not self.wishes.addresses
-        return compare(self.bench, self.measured, console, turn_taking=turns)
+        return compare(self.bench, self.measured, console, turn_taking=turns, devices=self.wishes.devices)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -17,31 +17,35 @@ from matplotlib.ticker import NullLocator
 
 from pedbench.links import links
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
-from pedbench.report.timing_tables import WAYS, counted
+from pedbench.report.timing_tables import counted, number, unit_of
 from pedbench.report.timings import PHASES
 
 
-def drawings(summary: pd.DataFrame, measured: Sequence[str]) -> Iterator[Drawing]:
+def drawings(summary: pd.DataFrame, measured: Sequence[str], titles: Mapping[str, str]) -> Iterator[Drawing]:
     """All figures; each is about one way of measuring.
 
     Args:
         summary: From `timings.summarise`, with at least one number.
         measured: The links that get a panel of their own.
+        titles: By way of measuring.
     """
-    for way in WAYS:
+    for way, title in titles.items():
         rows = summary[(summary["way"] == way) & summary["p50"].notna()]
         shown = [link for link in measured if link in set(rows["link"])]
         if rows.empty or not shown:
             continue
-        yield _phases(way, rows, shown)
+        unit, factor = unit_of(rows)
+        times = ["p50", "p50_low", "p50_high", *PHASES]
+        rows = rows.assign(**{name: rows[name].astype(float) * factor for name in times})
+        yield _phases(way, title, rows, shown, unit)
         swept = _swept(rows)
         if swept is not None:
-            yield _against_servers(way, rows, swept, shown)
+            yield _against_servers(way, title, rows, swept, shown, unit)
         if rows["link"].nunique() > 1:
-            yield _against_link(way, rows)
+            yield _against_link(way, title, rows, unit)
 
 
-def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
+def _phases(way: str, title: str, rows: pd.DataFrame, shown: Sequence[str], unit: str) -> Drawing:
     """Stacked medians of the phases, one bar a defense, one panel a link."""
     rows = rows.assign(defense=_names(rows))
     defenses = list(dict.fromkeys(rows["defense"]))
@@ -62,10 +66,10 @@ def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
                 left += widths
             for place, (_, row) in enumerate(of_link.iterrows()):
                 if pd.notna(row["p50"]):
-                    axes.text(left[place], place, f"  {_time(row['p50'])}", va="center", fontsize=8)
+                    axes.text(left[place], place, f"  {number(row['p50'])} {unit}", va="center", fontsize=8)
             reach = max(reach, left.max())
             axes.set_title(drawable(link), parse_math=False)
-            axes.set_xlabel("seconds")
+            axes.set_xlabel(unit)
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(defenses)), [shortened(drawable(name)) for name in defenses])
         panels[0].invert_yaxis()
@@ -74,8 +78,10 @@ def _phases(way: str, rows: pd.DataFrame, shown: Sequence[str]) -> Drawing:
         figure.legend(
             handles, labels, loc="outside lower center", ncols=len(PHASES), frameon=False, fontsize=8
         )
-        figure.suptitle(_title(way), fontsize=9)
-    caption = f"{_title(way)}. Medians of the phases, from the picture to a mask; on the right the p50 of the whole."
+        figure.suptitle(title, fontsize=9)
+    caption = (
+        f"{title}. Medians of the phases, from the picture to a mask; on the right the p50 of the whole."
+    )
     return Drawing(name=f"{way}-phases", title="Time by phase", caption=caption, figure=figure)
 
 
@@ -88,7 +94,9 @@ def _swept(rows: pd.DataFrame) -> pd.DataFrame | None:
     return None
 
 
-def _against_servers(way: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: Sequence[str]) -> Drawing:
+def _against_servers(
+    way: str, title: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: Sequence[str], unit: str
+) -> Drawing:
     """p50 against the number of servers, with what does not depend on it as lines across."""
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
         figure = Figure(figsize=(3.9 * len(shown) + 0.6, 3.4), dpi=150, layout="constrained")
@@ -110,15 +118,18 @@ def _against_servers(way: str, rows: pd.DataFrame, swept: pd.DataFrame, shown: S
             axes.set_xticks(counts, [f"{count:.0f}" for count in counts])
             axes.set_xlabel("servers")
             axes.set_title(drawable(link), parse_math=False)
-        panels[0].set_ylabel("seconds, p50 (↓ better)")
+        panels[0].set_ylabel(f"p50, {unit} (↓ better)")
         panels[0].set_ylim(0, panels[0].get_ylim()[1])
-        panels[-1].legend(fontsize=7.5)
-        figure.suptitle(_title(way), fontsize=9)
-    caption = f"{_title(way)}. Time against the number of servers, with 95 % bootstrap intervals."
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=7.5
+        )
+        figure.suptitle(title, fontsize=9)
+    caption = f"{title}. Time against the number of servers, with 95 % bootstrap intervals."
     return Drawing(name=f"{way}-servers", title="Time against servers", caption=caption, figure=figure)
 
 
-def _against_link(way: str, rows: pd.DataFrame) -> Drawing:
+def _against_link(way: str, title: str, rows: pd.DataFrame, unit: str) -> Drawing:
     """p50 against the link, the slowest one to the right."""
     ordered = [link for link in sorted(links(), key=_slowness) if link in set(rows["link"])]
     places = {link: place for place, link in enumerate(ordered)}
@@ -131,12 +142,12 @@ def _against_link(way: str, rows: pd.DataFrame) -> Drawing:
             line = rows[names == name].assign(place=rows["link"].map(places)).sort_values("place")
             _line(axes, line, line["place"], name, look)
         axes.set_ylim(0, axes.get_ylim()[1])
-        axes.set_ylabel("seconds, p50 (↓ better)")
+        axes.set_ylabel(f"p50, {unit} (↓ better)")
         axes.set_xticks(range(len(ordered)), [_rates(link) for link in ordered], fontsize=8)
         axes.margins(x=0.06)
         figure.legend(loc="outside right center", fontsize=7.5)
-        axes.set_title(_title(way), fontsize=9)
-    caption = f"{_title(way)}. Time against the link, with 95 % bootstrap intervals."
+        axes.set_title(title, fontsize=9)
+    caption = f"{title}. Time against the link, with 95 % bootstrap intervals."
     return Drawing(name=f"{way}-links", title="Time against the link", caption=caption, figure=figure)
 
 
@@ -173,11 +184,3 @@ def _names(rows: pd.DataFrame) -> pd.Series[str]:
 
 def _named(phase: str) -> str:
     return "edge blocks" if phase == "edge" else phase
-
-
-def _title(way: str) -> str:
-    return WAYS[way][0]
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1e3:.0f} ms"

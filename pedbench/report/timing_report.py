@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pandas as pd
 from rich.console import Console
 
 from pedbench.measure.comparison import NETWORK, Timings
+from pedbench.measure.projected import WAY
 from pedbench.report.figures import Drawing, save
+from pedbench.report.projected import assumptions
 from pedbench.report.text import escape
 from pedbench.report.timing_figures import drawings
 from pedbench.report.timing_tables import (
@@ -26,6 +29,9 @@ from pedbench.report.timing_tables import (
     time_tables,
 )
 from pedbench.report.timings import summarise
+
+_WIDEST = 1000
+"""Columns that no table reaches."""
 
 
 def write_timings(timings: Timings, facts: Mapping[str, Any], folder: Path) -> pd.DataFrame:
@@ -42,9 +48,11 @@ def write_timings(timings: Timings, facts: Mapping[str, Any], folder: Path) -> p
     timings.samples.to_csv(folder / "samples.csv", index=False, lineterminator="\n")
     summary = summarise(timings)
     summary.to_csv(folder / "summary.csv", index=False, lineterminator="\n")
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    projection = {"projection": asdict(timings.projection)} if timings.projection else {}
+    text = json.dumps({**facts, **projection}, indent=2, ensure_ascii=False)
     (folder / "facts.json").write_text(text + "\n", encoding="utf-8")
-    figures = list(drawings(summary, facts["measured_links"])) if "p50" in summary else []
+    titles = {way: title for way, title, _ in ways(summary, timings, facts)}
+    figures = list(drawings(summary, facts["measured_links"], titles)) if "p50" in summary else []
     for figure in figures:
         save(figure, folder / "figures")
     report = "\n\n".join(_paragraphs(summary, timings, facts, figures))
@@ -59,9 +67,11 @@ def _paragraphs(
     yield "\n".join(f"- {escape(line)}" for line in setting(facts))
     for note in notes(summary):
         yield escape(note)
-    for way, title, meaning in ways(summary, facts):
+    for way, title, meaning in ways(summary, timings, facts):
         yield f"## {title}"
         yield meaning
+        if way == WAY and timings.projection:
+            yield "\n".join(f"- {escape(line)}" for line in assumptions(timings.projection))
         for found in time_tables(summary, way, facts["measured_links"]):
             yield f"**{escape(found.title)}**"
             yield markdown_table(found)
@@ -82,15 +92,22 @@ def show(summary: pd.DataFrame, timings: Timings, facts: Mapping[str, Any]) -> N
     console.width = max(console.width if sys.stdout.isatty() else 0, 140)
     for line in setting(facts):
         console.print(line)
-    for way, title, meaning in ways(summary, facts):
-        console.print(f"\n{title.upper()}. {meaning}\n")
+    for way, title, meaning in ways(summary, timings, facts):
+        console.print(f"\n{title.upper()}. {meaning}")
+        if way == WAY and timings.projection:
+            for line in assumptions(timings.projection):
+                console.print(f"- {line}")
+        console.print()
         for found in time_tables(summary, way, facts["measured_links"]):
-            console.print(terminal_table(found))
+            shown = terminal_table(found)
+            # Longer names make it wider, and rich would cut numbers off.
+            wide = console.measure(shown, options=console.options.update(width=_WIDEST)).maximum
+            Console(markup=False, highlight=False, width=max(console.width, wide)).print(shown)
     for line in [*notes(summary), *(f"failed: {line}" for line in failures(timings))]:
         console.print(line)
 
 
-def ways(summary: pd.DataFrame, facts: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def ways(summary: pd.DataFrame, timings: Timings, facts: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The ways of measuring that a summary has, each with title and meaning."""
     present = set(summary["way"]) if "way" in summary else set()
     for way, (title, meaning) in WAYS.items():
@@ -98,7 +115,13 @@ def ways(summary: pd.DataFrame, facts: Mapping[str, Any]) -> Iterator[tuple[str,
             where = (
                 "" if way != "wall" else f" {APART if facts['measured_links'] == [NETWORK] else SHARED_HOST}"
             )
-            yield way, title, f"{meaning}{where}"
+            yield way, _titled(title, timings), f"{meaning}{where}"
+
+
+def _titled(title: str, timings: Timings) -> str:
+    """With the devices' names, where it asks for them."""
+    devices = timings.projection
+    return title.format(edge=devices.edge.device, server=devices.server.device) if devices else title
 
 
 def setting(facts: Mapping[str, Any]) -> Iterator[str]:

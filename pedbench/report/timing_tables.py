@@ -20,12 +20,13 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "wall": ("Wall: measured", "What the clock said."),
     "turn-taking": (
         "Turn-taking: composed, not measured as a whole",
-        "Each server computed alone with all of this host's cores. As if every server had a host like this one, a "
-        "round takes as long as the slowest server's part, with the link's times added on a clock of their own.",
+        "Servers took turns here, each with all cores to itself. What they took is put together as if each had a host "
+        "like this one: they compute side by side, the last reply counts, and the link's times are computed, not "
+        "waited for.",
     ),
     "projected": (
-        "Projected: computed, nothing here ran on that device",
-        "Turn-taking phases scaled by role.",
+        "Projected to edge {edge} and servers {server}: calculated, not measured",
+        "The turn-taking passes, stretched to named devices; links are those above. What is assumed:",
     ),
 }
 """Ways to come by a time, with title and meaning. Times of two ways never stand in one table or figure."""
@@ -61,21 +62,27 @@ def time_tables(summary: pd.DataFrame, way: str, shown: Sequence[str]) -> Iterat
         shown: Names of the links.
     """
     rows = summary[summary["way"] == way]
-    longest = rows["max"].max() if "max" in rows else float("nan")
-    unit, factor = ("s", 1.0) if longest >= _SECONDS_FROM else ("ms", 1e3)
+    unit, factor = unit_of(rows)
     powered = "rail" in rows and bool(rows["rail"].notna().any())
     for link in shown:
         of_link = rows[rows["link"] == link]
         if of_link.empty:
             continue
         tail = "p99" if "p99" in of_link and of_link["p99"].notna().any() else "max"
-        headers = ["defense", "servers", "p50", "p90", tail, "p50 / on_device", *PHASES, "up", "down", "n"]
+        headers = ["defense", "servers", "p50", "p90", tail, "lower bound", "p50 / on_device", *PHASES]
+        headers += ["up", "down", "n"]
         headers[headers.index("edge")] = "edge blocks"
         if powered:
             headers.insert(-1, f"J ({', '.join(of_link['rail'].dropna().unique())})")
         cells = [_cells(row, tail, factor, powered, len(headers)) for _, row in of_link.iterrows()]
         title = f"{described(link)}, {unit}"
         yield TimeTable(title=title, headers=tuple(headers), rows=tuple(cells))
+
+
+def unit_of(rows: pd.DataFrame) -> tuple[str, float]:
+    """The unit for the times of one way of measuring, and how many of it a second has."""
+    longest = rows["max"].max() if "max" in rows else float("nan")
+    return ("s", 1.0) if longest >= _SECONDS_FROM else ("ms", 1e3)
 
 
 def counted(defense: str, servers: float) -> str:
@@ -111,9 +118,10 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
         f"{row['servers']:.0f}",
         _time(row, "p50", factor),
         _time(row, "p90", factor),
-        _time(row, tail, factor),
+        number(row[tail] * factor),
+        number(row["lower_bound"] * factor),
         NOTHING if pd.isna(ratio) else f"{ratio:.2f}",
-        *(_number(row[phase] * factor) for phase in PHASES),
+        *(number(row[phase] * factor) for phase in PHASES),
         quantity(row["bytes_up"], "B"),
         quantity(row["bytes_down"], "B"),
         *([NOTHING if pd.isna(row["energy"]) else f"{row['energy']:.2f}"] if powered else []),
@@ -123,11 +131,11 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
 
 def _time(row: Any, name: str, factor: float) -> str:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    text = _number(row[name] * factor)
-    return text if pd.isna(low) else f"{text} [{_number(low * factor)}, {_number(high * factor)}]"
+    text = number(row[name] * factor)
+    return text if pd.isna(low) else f"{text} [{number(low * factor)}, {number(high * factor)}]"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """With three figures or, where there are more before the point, with all of these."""
     return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
 
@@ -137,8 +145,12 @@ def notes(summary: pd.DataFrame) -> Iterator[str]:
     tail = "p99" if "p99" in summary else f"the maximum (p99 takes {MANY} samples)"
     yield (
         "Times go from the picture to the mask of one click: p50 and p90 over pictures with 95 % bootstrap intervals, "
-        f"{tail}, then medians by phase, which need not add up to the p50. Up and down: bytes a picture, over all "
-        "servers."
+        f"{tail}, and the median that no order of the same messages could fall below if moving them cost nothing but "
+        "the link's time (lower bound). Then medians by "
+        "phase, which need not add up to the p50: making messages (prepare), the way to the server whose reply came "
+        "last (uplink), its computing and waiting (slowest server), the way back (downlink), what the edge computes "
+        "itself (edge blocks; on_device: the whole encoder), and the mask decoder. Up and down: bytes a picture, over "
+        "all servers. n: pictures."
     )
     if "n" in summary and (summary["n"] < FEW).any():
         yield f"* fewer than {FEW} samples: too few to tell of tails."

@@ -28,9 +28,9 @@ def summarise(timings: Timings) -> pd.DataFrame:
 
     Returns:
         Columns way, link, defense, servers, n, p50, p90, p99 (each with _low and _high; p99 only from `MANY`
-        samples on), max, one per phase, bytes_up, bytes_down, against_device (p50 over that of on_device, of the
-        same way and link), rail, energy (joules a picture, without the decoder), reason
-        (why a row has no numbers).
+        samples on), max, lower_bound (a median, the decoder included), one per phase, bytes_up, bytes_down,
+        against_device (p50 over that of on_device, of the same way and link), rail, energy (joules a picture, without
+        the decoder), reason (why a row has no numbers).
     """
     rows = [_row(key, group) for key, group in timings.samples.groupby(_KEYS, sort=False)]
     rows += [asdict(problem) for problem in timings.problems]
@@ -63,6 +63,9 @@ def _row(key: Any, group: pd.DataFrame) -> dict[str, Any]:
         if q < 0.99 or len(whole) >= MANY:
             row |= _with_interval(name, quantile(whole, q))
     row["max"] = whole["value"].max()
+    least = group[group["phase"].isin(["lower bound", "decoder"])]
+    totals = least.groupby("image", sort=False)["value"].sum().reset_index()
+    row["lower_bound"] = quantile(totals, 0.5, interval=False).value
     for phase in PHASES:
         row[phase] = quantile(phases[phases["phase"] == phase], 0.5, interval=False).value
     if way == "wall":

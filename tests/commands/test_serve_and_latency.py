@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from pedbench.cli import main
+from pedbench.latency.devices import find_device
+from pedbench.models.architectures import SAM_MINI
 from pedbench.offload import remote
 
 Serve = Callable[..., AbstractContextManager[Any]]
@@ -96,7 +98,15 @@ def suite(tmp_path: Path) -> str:
         (["serve", "--plugin", "no_such_module"], "--plugin: No module named 'no_such_module'"),
         (["serve", "--device", "cuda:99"], "--device: there is no 'cuda:99' here"),
         (["latency", "--servers", "a:1,b"], "--servers: expected HOST:PORT"),
-        (["latency", "--servers", "a:1", "--link", "lte"], "--link emulates links on this host"),
+        (
+            ["latency", "--servers", "a:1", "--link", "lte"],
+            "--link: with --servers the network and the machines themselves are measured",
+        ),
+        (["latency", "--servers", "a:1", "--edge-device", "rtx-3090"], "--edge-device: with --servers"),
+        (["latency", "--edge-device", "jetson"], "there is no device 'jetson'"),
+        (["latency", "--advise", "--server-device", "rtx"], "there is no device 'rtx'"),
+        (["latency", "--advise", "--samples", "3"], "--samples: with --advise nothing is measured"),
+        (["latency", "--payload", "png"], "--payload: this is for --advise"),
         (["latency", "--tls-ca", "ca.pem"], "--tls-ca is for --servers"),
         (["latency", "--servers", "a:1", "--tls-ca", "no/ca.pem"], "No such file or directory: 'no/ca.pem'"),
         (["latency", "--link", "wify-5"], "there is no link 'wify-5' (did you mean 'wifi-5'?)"),
@@ -182,6 +192,8 @@ def test_remote_servers_are_compared_with_the_device(
     for words in ("WALL: MEASURED", "a machine of its own", "random weights", "3*", "fewer than 20 samples"):
         assert words in said
     assert "TURN-TAKING" not in said
+    assert "PROJECTED" not in said
+    assert "projection" not in facts
     assert sorted(path.name for path in (out / "figures").glob("*.png")) == [
         "wall-phases.png",
         "wall-servers.png",
@@ -202,12 +214,13 @@ def test_ways_of_measuring_stand_apart_and_failures_are_told(
     assert "failed: fussy, 1 server, wall over wifi-6: over wifi-6: ArithmeticError: no more of this" in said
     assert said.index("WALL: MEASURED") < said.index("TURN-TAKING: COMPOSED")
     samples = pd.read_csv(out / "samples.csv")
-    assert set(samples["way"]) == {"wall", "turn-taking"}
+    assert set(samples["way"]) == {"wall", "turn-taking", "projected"}
     assert set(samples["defense"]) == {"on_device", "full_offload"}
     # Composed for every link, measured over one.
     links = samples.groupby("way")["link"].unique()
     assert set(links["wall"]) == {"wifi-6"}
-    assert set(links["turn-taking"]) > {"loopback", "lte", "5g"}
+    assert set(links["turn-taking"]) == set(links["projected"]) > {"loopback", "lte", "5g"}
+    check_projection(samples, json.loads((out / "facts.json").read_text())["projection"])
     summary = pd.read_csv(out / "summary.csv")
     for _, row in summary[summary["n"] > 0].iterrows():
         raw = samples[
@@ -220,4 +233,32 @@ def test_ways_of_measuring_stand_apart_and_failures_are_told(
         assert row["n"] == raw["image"].nunique() == 3
     report = (out / "latency.md").read_text()
     assert report.index("## Wall: measured") < report.index("## Turn-taking: composed")
+    assert report.index("## Turn-taking: composed") < report.index("## Projected to edge jetson-orin-nano")
+    assert "EXTRAPOLATED: no time of sam-mini itself was published" in report
     assert "## Not measured" in report
+
+
+def check_projection(samples: pd.DataFrame, projection: dict[str, Any]) -> None:
+    """on_device is the encoder on the device, which is told by its published figure."""
+    by = samples[(samples["defense"] == "on_device") & (samples["link"] == "lte")].set_index(["way", "image"])
+    edge, decoder = by[by["phase"] == "edge"]["value"], by[by["phase"] == "decoder"]["value"]
+    assert projection["host_seconds"] == pytest.approx(edge["turn-taking"].median())
+    assert edge["projected"].median() == pytest.approx(find_device("jetson-orin-nano").encoder(SAM_MINI))
+    factor = projection["edge"]["factor"]
+    assert (decoder["projected"] / decoder["turn-taking"]).tolist() == pytest.approx([factor] * 3)
+
+
+def test_advice_ranks_ways_and_says_what_they_show(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "latency --advise --link gigabit --link lte --model vit_b --payload pixels --reply float16"
+    status, said, _ = pedbench(capsys, *words.split())
+    assert status == 0
+    ways = [
+        line.split()[0] for line in said.splitlines() if line.strip().startswith(("ped_sam", "full", "on_"))
+    ]
+    assert (ways[0], sorted(ways[1:9])) == ("full_offload", ["on_device", *["ped_sam"] * 7])
+    assert len(ways) == 18
+    assert "Projected: vit_b, edge jetson-orin-nano, servers rtx-3090, lte (up 8.6 Mbit/s" in said
+    assert "Take ped_sam with 25 servers" in said
+    assert "no server alone sees more than 4.8% of the frame" in said
+    assert "46% of the encoder's multiply-adds stay on the edge" in said
+    assert "nothing was measured on these devices" in said
