@@ -25,8 +25,8 @@ GRID = SAM_MINI.grid
 
 
 def _view(index: int, depth: int = 4) -> tuple[Picture, View]:
-    """A training scene, and what the first of three servers holds of it and of its tokens behind some blocks."""
-    frame: Picture = (render(3, index, "train").image / 255).astype(np.float32)
+    """A scene, and what the first of three servers holds of it and of its tokens behind some blocks."""
+    frame: Picture = (render(2, index, "val").image / 255).astype(np.float32)
     size = (frame.shape[0], frame.shape[1])
     windows = assign("dispersed", GRID.active(size), 3, np.random.default_rng(0))[0]
     tiles = [GRID.tile(window, size) for window in windows]
@@ -79,7 +79,7 @@ def _psnr(guess: Picture, truth: Picture, view: View) -> float:
 
 def test_tokens_are_those_of_the_whole_encoder() -> None:
     """Of another picture than the one that the constant windows are of, in the windows that may change."""
-    (frame, view), other = _view(0), (render(3, 1, "train").image / 255).astype(np.float32)
+    (frame, view), other = _view(0), (render(2, 1, "val").image / 255).astype(np.float32)
     canvas, seen = view.canvas()
     changed = np.where(seen[..., None], frame, np.resize(other, frame.shape))
     network = load_network(MINI, "original")
@@ -113,7 +113,7 @@ def test_mixed_tokens_tell_more_than_completion_knows(
         guess = attack.reconstruct(view, rng)
         np.testing.assert_array_equal(guess[seen], canvas[seen])
         gains.append(_psnr(guess, frame, view) - _psnr(completion.reconstruct(view, rng), frame, view))
-    assert np.mean(gains) > 0.2
+    assert np.mean(gains) > 0.3
 
 
 def test_the_guess_depends_on_the_view_alone(attack: GuidedInversion) -> None:

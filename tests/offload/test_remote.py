@@ -165,7 +165,7 @@ def test_a_wrong_reply_is_told_of_and_the_server_lives_on(
 def test_a_late_answer_ends_at_the_deadline_and_bars_the_server(serve: Serve, wide: Picture) -> None:
     with serve("--plugin", *MODULES, paths=[HERE]) as late, connect(late.address) as servers:
         began = time.monotonic()
-        with pytest.raises(ServerLost, match="did not answer hang: (DEADLINE_EXCEEDED|no reply after 1 s)"):
+        with pytest.raises(ServerLost, match=r"did not answer hang: (DEADLINE_EXCEEDED|no reply after 1 s)"):
             run(Asks(operation="hang"), wide, servers, deadline=1)
         with pytest.raises(ConnectionError, match="still computes for an edge that has left"):
             servers.restore(doubtful=True)
