@@ -79,7 +79,7 @@ class Pending:
         """Wait for the reply, its failure or the deadline, without reading anything."""
         if not self._done.wait(max(0.0, self.due - time.monotonic())):
             where = "no reply" if self._future is not None else "the message was still on the link"
-            self._end(TimeoutError(f"{where} after {self._deadline:.3g} s"))
+            self._end(self._late(where))
             if self._future is not None:
                 self._future.cancel()
 
@@ -149,8 +149,13 @@ class Pending:
         if future.code() is grpc.StatusCode.OK:
             size = len(future.result())
             self._transport.down(size, self.server, self._call.sequence, lambda: self._end(None))
+        elif future.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._end(self._late("no reply"))
         else:
             self._end(ConnectionError(f"{future.code().name}, {future.details()}"))
+
+    def _late(self, where: str) -> TimeoutError:
+        return TimeoutError(f"{where} after {self._deadline:.3g} s")
 
     def _end(self, failure: Exception | None) -> None:
         with self._lock:

@@ -157,13 +157,13 @@ def test_no_pass_hangs_on_a_link_that_is_too_slow(
 ) -> None:
     defense, rng = PedSam(weights="reordered"), np.random.default_rng(0)
     for link, why in (
-        (make_link(1.0, 0.0), "still on the link after 0.3 s"),
-        (make_link(0.0, 290.0), "no reply after 0.3 s"),
+        (make_link(0.2, 0.0), "still on the link after 1 s"),
+        (make_link(0.0, 600.0), "no reply after 1 s"),
     ):
         began = time.monotonic()
         with pytest.raises(ServerLost, match=why):
-            run_pass(defense, wide, servers, networks, rng, link=link, deadline=0.3)
-        assert time.monotonic() - began < 5
+            run_pass(defense, wide, servers, networks, rng, link=link, deadline=1.0)
+        assert time.monotonic() - began < 10
 
 
 def test_turns_are_not_taken_over_an_emulated_link(
