@@ -122,7 +122,7 @@ class Handler(grpc.GenericRpcHandler):
         check_call(call, operation)
         # The number of threads belongs to the calling thread.
         torch.set_num_threads(self.threads)
-        with without_onednn(), torch.inference_mode():
+        with without_onednn(self.networks.exact), torch.inference_mode():
             payload = operation.run(call.payload, call.arguments, self.networks)
         check_payload(payload, operation.reply, f"reply of {operation.name}")
         written = payload.items() if call.reply else ()
