@@ -12,6 +12,7 @@ from pedbench.commands import (
     check,
     choose,
     doctor,
+    fetch,
     latency,
     listing,
     prove,
@@ -40,6 +41,7 @@ app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
+app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 
 
