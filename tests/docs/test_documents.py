@@ -124,7 +124,8 @@ def _problems(folder: Path, kind: Any) -> dict[str, list[str]]:
     registry = Registry([folder / name for name in FILES if name.endswith(".py")])
     names = [name for name, origin in registry.origins(kind).items() if origin.type == "path"]
     return {
-        name: [f"{o.rule}: {o.problem}" for o in check(registry, kind, name) if o.problem] for name in names
+        name: [f"{o.rule}: {o.problem}" for o in check(registry.spec(kind, name, {})) if o.problem]
+        for name in names
     }
 
 
