@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from pedbench.commands import check, choose, doctor, latency, listing, prove, run, serve, train
+from pedbench.commands import check, choose, doctor, latency, listing, new, prove, run, serve, train
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_plugins)
 app.command("run")(run.run_suite)
+app.command("new")(new.new_plugin)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("choose")(choose.choose_attacks)
