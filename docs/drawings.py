@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from docs.sheet import Tile, draw_sheet, hatched, overlaid
+from docs.sheet import Tile, draw_sheet
 from pedbench.audit import visible_mask
 from pedbench.base import Attack, Dataset, Defense
 from pedbench.frame import to_frame
+from pedbench.marking import hatched, overlaid
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.observe import build_view, coalitions, footprints, observe

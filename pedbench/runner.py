@@ -11,6 +11,7 @@ import pandas as pd
 
 from pedbench.attack_pool import AttackPool
 from pedbench.console import Console
+from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns, warm_up
@@ -26,7 +27,7 @@ from pedbench.provenance import cores
 from pedbench.reading import FileDataset
 from pedbench.records import append_record, read_records, write_plan
 from pedbench.registry import PluginError, Registry
-from pedbench.report.markdown import write_report
+from pedbench.report.writing import write_report
 from pedbench.retrieval import make_gallery
 from pedbench.selection import Selection, read_selection, write_selection
 from pedbench.suite import ResolvedSuite
@@ -208,6 +209,8 @@ def _absorb(total: Outcome, outcome: Outcome, run_dir: Path, shard: int) -> None
         total.seconds[stage] += seconds
     for label, guesses in outcome.guesses.items():
         total.guesses[label] += guesses
+    for exhibit in outcome.exhibits:
+        write_exhibit(run_dir, exhibit)
     for cell_id, frame in frames.items():
         if cell_id not in total.problems:
             write_values(run_dir, cell_id, shard, frame)
