@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def check_dataset(spec: PluginSpec) -> Iterator[Outcome]:
         return
     yield outcome("revision", lambda: _check_revision(dataset, load(spec)))
     yield outcome("pictures that are left out", lambda: _check_left_out(dataset))
+    yield outcome("locations", lambda: _check_locations(dataset))
     for index, id in enumerate(dataset.ids()[:MOST]):
         yield outcome(f"sample {id}", partial(_check_sample, dataset, index, id))
     yield outcome("annotations as declared", lambda: _check_annotated(dataset))
@@ -78,6 +80,13 @@ def _check_left_out(dataset: Dataset) -> None:
     without = [id for id, reason in left_out.items() if not (isinstance(reason, str) and reason)]
     if without:
         raise BrokenRule(f"{without[0]!r} is left out without a reason")
+
+
+def _check_locations(dataset: Dataset) -> None:
+    """Attacks are kept away from there, which takes that it is the right place."""
+    for path in dataset.locations:
+        if not isinstance(path, Path) or not path.exists():
+            raise BrokenRule(f"`locations` are paths that exist, found {path!r}")
 
 
 def _check_sample(dataset: Dataset, index: int, id: str) -> None:

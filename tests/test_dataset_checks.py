@@ -12,6 +12,7 @@ from pedbench.registry import Registry
 SQUARES = '''
 """Squares, or some that break a rule."""
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 import random
 
 import numpy as np
@@ -41,6 +42,10 @@ class Squares(Dataset):
     @property
     def left_out(self):
         return {"both": {"0": "broken"}, "mute": {"9": ""}}.get(self.how, {})
+
+    @property
+    def locations(self):
+        return (Path("/nowhere"),) if self.how == "moved" else ()
 
     def ids(self):
         if self.how == "absent":
@@ -92,6 +97,7 @@ BROKEN = {
     "hurried": ("revision", "the same dataset has the revisions"),
     "both": ("pictures that are left out", "'0' is left out and among the ids"),
     "mute": ("pictures that are left out", "'9' is left out without a reason"),
+    "moved": ("locations", "`locations` are paths that exist, found PosixPath('/nowhere')"),
     "misnamed": ("sample 0", "expected the id '0', found 'other'"),
     "grey": ("sample 0", "expected a picture of shape (H, W, 3), found (12, 16)"),
     "bytes": ("sample 0", "expected float32 pixels, found uint8"),

@@ -73,9 +73,9 @@ class Careless(Defense):
         return ("fine-tuned",) if self.how == "elsewhere" else ("original",)
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        sent = 1 - frame
+        sent: Picture = 1 - frame
         if self.how == "keeps" and self._seen and self._seen[-1].shape == frame.shape:
-            sent = (sent + 1 - self._seen[-1]) / 2
+            sent = (sent + 1 - self._seen[-1]) / np.float32(2)
         self._seen.append(frame)
         if self.how == "edge":
             edge.encode_image(frame, "small")
