@@ -94,7 +94,7 @@ class _Module:
         except (ValueError, SyntaxError):
             same = False
         if not same:
-            raise self._refused(name, f"a {type(value).__name__} of other things than numbers and words")
+            raise self._refused(name, f"{type(value).__name__} of other things than numbers and words")
         return text
 
     def _import_of(self, name: str, value: Any) -> str:
@@ -106,11 +106,11 @@ class _Module:
                 continue
             if vars(found).get(attribute) is value:
                 return f"from {module} import {attribute}{_renamed(attribute, name)}"
-        raise self._refused(name, f"a {type(value).__name__}")
+        raise self._refused(name, type(value).__name__)
 
     def _refused(self, name: str, what: str) -> PluginError:
         return PluginError(
-            f"{self._wanted} uses {name!r}, {what}, which cannot follow it into other processes: make it in "
+            f"{self._wanted} uses {name!r} ({what}), which cannot follow it into other processes: make it in "
             "`prepare`, make it a parameter, or put the class into a plugin file (pedbench new)."
         )
 

@@ -99,8 +99,11 @@ def test_a_class_takes_along_what_it_uses_and_nothing_else(
 @pytest.mark.parametrize(
     ("helpers", "sentence"),
     [
-        ("level = np.ones(3)", r"Grey uses 'level', a ndarray, which cannot follow it.*make it in `prepare`"),
-        ("level = [np.float32]", r"Grey uses 'level', a list of other things than numbers and words"),
+        (
+            "level = np.ones(3)",
+            r"Grey uses 'level' \(ndarray\), which cannot follow it.*make it in `prepare`",
+        ),
+        ("level = [np.float32]", r"Grey uses 'level' \(list of other things than numbers and words\)"),
         ("level = lambda strength: 0.5", r"source of <lambda> cannot be found"),
         ("exec('def level(strength): return 0.5')", r"source of level cannot be found"),
         ("def make():\n    def level(): ...\n    return level\nlevel = make()", r"defined within a function"),
