@@ -178,6 +178,7 @@ def _only_plugin(kind: Kind, module: ModuleType, origin: Origin) -> type[Any]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, wanted) and value.__module__ == module.__name__
     }
+    classes -= {base for found in classes for base in found.__mro__[1:]}
     if len(classes) != 1:
         listed = ", ".join(sorted(found.__name__ for found in classes)) or "none"
         raise PluginError(f"{origin}: expected exactly one subclass of {wanted.__name__}, found {listed}.")

@@ -47,6 +47,14 @@ class Flat(Attack):
         return np.full((*view.frame_size, 3), self.level, np.float32)
 
 @dataclass(kw_only=True)
+class Broken(Flat):
+    "Raises."
+    name = "broken"
+
+    def reconstruct(self, view, rng):
+        raise RuntimeError("on purpose")
+
+@dataclass(kw_only=True)
 class Inverted(Defense):
     "One server gets the negative."
     name = "inverted"
@@ -60,14 +68,20 @@ class Inverted(Defense):
 result = pedbench.run(
     "proof",
     defenses=[FullOffload(weights="prolonged"), Inverted()],
-    attacks=[MeanColour(), Flat(), Flat(level=0.25)],
+    attacks=[MeanColour(), Flat(), Flat(level=0.25), Broken()],
     limit=1,
 )
+try:
+    result.table("privasy")
+except KeyError as error:
+    unknown = error.args[0]
 privacy = result.table("privacy")
 guessed = privacy[privacy["metric"].eq("RMSE") & privacy["region"].eq("whole") & privacy["c"].eq("1")]
 print(json.dumps({
     "failed": [record.reason for record in result.failed],
     "problems": result.problems,
+    "ok": result.ok,
+    "unknown": unknown,
     "defenses": list(result.table("combined")["defense"]),
     "attacks": sorted(guessed["attack"].unique()),
     "levels": guessed[guessed["defense"].eq("inverted")].set_index("attack")["value"].to_dict(),
@@ -86,15 +100,24 @@ def test_a_script_without_a_guard_runs_what_it_defines(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    assert found["failed"] == found["problems"] == []
+    assert len(found["failed"]) == 4
+    assert set(found["failed"]) == {"attack broken: RuntimeError: on purpose"}
+    *cells, control = found["problems"]
+    assert len(cells) == 4
+    assert all(sentence.startswith("failed: privacy of ") for sentence in cells)
+    assert control.startswith(
+        "the run is invalid: control whole picture (full_offload) fails: failed: attack"
+    )
+    assert not found["ok"]
+    assert found["unknown"].startswith("there is no table 'privasy' (did you mean 'privacy'?)")
     assert found["defenses"] == ["full_offload", "inverted"]
     assert found["attacks"] == ["flat(level=0.25)", "flat(level=0.5)", "mean_colour"]
     assert found["levels"]["flat(level=0.25)"] != found["levels"]["flat(level=0.5)"]
     assert found["png"] == "89504e47"
     assert "| `inverted`" in found["markdown"]
     kept = tmp_path / "reports" / "latest" / "plugins"
-    assert {path.name for path in kept.rglob("*.py")} == {"flat.py", "inverted.py"}
-    assert set(Registry([kept]).origins("attacks")) > {"flat", "mean_colour"}
+    assert {path.name for path in kept.rglob("*.py")} == {"broken.py", "flat.py", "inverted.py"}
+    assert set(Registry([kept]).origins("attacks")) > {"broken", "flat", "mean_colour"}
 
 
 def test_a_plugin_that_has_changed_is_measured_again(run_small: Callable[..., Any], tmp_path: Path) -> None:

@@ -147,10 +147,6 @@ def _problems(folder: Path, kind: Any) -> dict[str, list[str]]:
     }
 
 
-def test_attacks_in_documents_keep_the_rules(folder: Path) -> None:
-    assert _problems(folder, "attacks") == {"gaussian_fill": []}
-
-
 def test_probes_in_documents_keep_the_rules(folder: Path) -> None:
     assert _problems(folder, "probes") == {"black_boxes": []}
 
@@ -163,6 +159,8 @@ def test_defenses_in_documents_keep_the_rules(folder: Path) -> None:
 def test_plugins_of_how_to_documents_are_short_and_tested(folder: Path) -> None:
     assert len(FILES["gaussian_fill.py"].text.splitlines()) <= MOST_LINES
     assert len(FILES["checkerboard.py"].text.splitlines()) <= MOST_LINES
+    attacks = [name for name in PLUGINS if "(Attack):" in FILES[name].text]
+    assert attacks == ["gaussian_fill.py"]
     runpy.run_path(str(folder / "test_gaussian_fill.py"))["test_it_keeps_the_rules"]()
 
 
