@@ -1,8 +1,7 @@
-"""The exhibits of a run for a page: pictures as data, with the words below them and boxes on what was read."""
+"""The exhibits of a run in order: pictures with the words below them, and boxes on what was read."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,13 +34,12 @@ class Tile:
     """A picture with words; all plain.
 
     Attributes:
-        source: As a data URL.
         over_truth: Whether it is a guess or a received picture, which the slider holds against the truth.
     """
 
     title: str
     caption: str
-    source: str
+    path: Path
     over_truth: bool
     boxes: Sequence[Box] = ()
 
@@ -59,13 +57,13 @@ class PictureRow:
     """One picture under all defenses."""
 
     image: str
-    truth: str
+    truth: Path
     rows: Sequence[DefenseRow]
 
     @property
-    def bytes(self) -> int:
-        """What it adds to a page, about."""
-        return len(self.truth) + sum(len(tile.source) for row in self.rows for tile in row.tiles)
+    def paths(self) -> list[Path]:
+        """All its pictures."""
+        return [self.truth, *(tile.path for row in self.rows for tile in row.tiles)]
 
 
 def gallery(run: Run) -> Iterator[PictureRow]:
@@ -80,7 +78,7 @@ def gallery(run: Run) -> Iterator[PictureRow]:
             DefenseRow(defense=names[canonical_json(stored.defense)], tiles=list(_tiles(run, stored, values)))
             for stored in mine
         ]
-        yield PictureRow(image=image, truth=_data(mine[0].truth), rows=rows)
+        yield PictureRow(image=image, truth=mine[0].truth, rows=rows)
 
 
 def _tiles(run: Run, stored: Stored, values: _Values) -> Iterator[Tile]:
@@ -88,16 +86,14 @@ def _tiles(run: Run, stored: Stored, values: _Values) -> Iterator[Tile]:
     if stored.masks is not None:
         iou = values.utility(defense, stored.image)
         caption = "" if iou is None else f"mean {iou[0]} here {quantity(iou[1])}"
-        yield Tile(
-            title="masks, one click an object", caption=caption, source=_data(stored.masks), over_truth=False
-        )
+        yield Tile(title="masks, one click an object", caption=caption, path=stored.masks, over_truth=False)
     if stored.seen is None:
         return
     who = f"server {stored.servers}" if "+" not in stored.servers else f"servers {stored.servers}"
     yield Tile(
         title=f"what {who} received" if stored.servers else "what servers received",
         caption=stored.received,
-        source=_data(stored.seen),
+        path=stored.seen,
         over_truth=True,
         boxes=values.read(defense, "", stored),
     )
@@ -110,7 +106,7 @@ def _tiles(run: Run, stored: Stored, values: _Values) -> Iterator[Tile]:
         yield Tile(
             title=run.attacks[key],
             caption=f"{leakage[0]} {quantity(leakage[1])}" if leakage else "",
-            source=_data(path),
+            path=path,
             over_truth=True,
             boxes=values.read(defense, key, stored),
         )
@@ -188,7 +184,3 @@ class _Values:
             and (str(rule["c"]), rule["m"]) == stored.rule
             and (canonical_json(mine) if mine else "") == attack
         )
-
-
-def _data(path: Path) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

@@ -20,6 +20,9 @@ from pedbench.report.gallery import PictureRow, gallery
 MOST_BYTES = 9_000_000
 """Of the page; pictures of the gallery that would make it larger are left out, and the page says so."""
 
+_BASE64 = 4 / 3
+"""Letters a byte."""
+
 _INTERVAL = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
 """Which no line should break."""
 
@@ -33,14 +36,15 @@ def page(content: Content) -> str:
     )
     environment.filters |= {
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
+        "webp": lambda path: _url("image/webp", path.read_bytes()),
         "blocks": lambda text: Markup(_INTERVAL.sub(r"[\1,&nbsp;\2]", _MARKDOWN.render(text))),
     }
     figures = [(drawing, _svg(drawing)) for drawing in content.figures]
-    room = MOST_BYTES - sum(len(source) for _, source in figures)
+    room = float(MOST_BYTES - sum(len(source) for _, source in figures))
     shown: list[PictureRow] = []
     exhibits = list(gallery(content.run))
     for exhibit in exhibits:
-        room -= exhibit.bytes
+        room -= sum(_BASE64 * path.stat().st_size for path in exhibit.paths)
         if room < 0:
             break
         shown.append(exhibit)
@@ -64,4 +68,8 @@ def _svg(drawing: Drawing) -> str:
     stream = io.BytesIO()
     with mpl.rc_context(STYLE):
         drawing.figure.savefig(stream, format="svg", metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    return _url("image/svg+xml", stream.getvalue())
+
+
+def _url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
