@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +108,8 @@ def run(
                 measure(resolved, directory, Console(), paths)
             finally:
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
-                    shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True)
+                    ignored = shutil.ignore_patterns("__pycache__")
+                    shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True, ignore=ignored)
                 settle(directory)
     return Result(directory)
 
@@ -115,12 +117,10 @@ def run(
 def _files(given: Sequence[Plugin], registry: Registry, folder: Path) -> list[Path]:
     """Of plugins that have no name yet the files from which they are loaded."""
     classes = list(dict.fromkeys(type(plugin) for plugin in given))
-    for plugin in classes:
-        same = [other for other in classes if other.name == plugin.name and kind_of(other) == kind_of(plugin)]
-        if len(same) > 1:
-            raise PluginError(
-                f"{len(same)} different classes are named {plugin.name!r}: give each its own name."
-            )
+    names = Counter((kind_of(plugin), getattr(plugin, "name", None)) for plugin in classes)
+    for (kind, name), count in names.items():
+        if count > 1:
+            raise PluginError(f"{count} classes of {kind} are named {name!r}: give each a name of its own.")
     found = [plugin_file(plugin, registry, folder) for plugin in classes]
     return [file for file in found if file is not None]
 
@@ -129,7 +129,12 @@ def _chosen(given: str | Plugin) -> Any:
     if isinstance(given, str):
         return given
     # Through JSON, as a suite file has lists where a plugin has tuples; its null is the default.
-    params = json.loads(json.dumps(given.params))
+    try:
+        params = json.loads(json.dumps(given.params))
+    except TypeError as error:
+        raise PluginError(
+            f"{given!r}: parameters are numbers, words, booleans or lists of these: {error}."
+        ) from None
     return Choice(
         name=given.name, params={name: value for name, value in params.items() if value is not None}
     )

@@ -44,6 +44,8 @@ class _Module:
     def __init__(self, wanted: type[Any]) -> None:
         self._wanted = wanted.__name__
         self._home = wanted.__module__
+        if self._home not in sys.modules:
+            raise PluginError(f"the module {self._home} of {self._wanted} is gone: import it again.")
         self._namespace = vars(sys.modules[self._home])
         self._known: set[str] = set()
         self.imports: list[str] = []
@@ -67,7 +69,7 @@ class _Module:
     def _copy(self, name: str, value: Any) -> None:
         text = _source(value)
         for used in sorted(_used_names(text)):
-            if used in self._namespace and not _builtin(self._namespace[used]):
+            if used in self._namespace and not _builtin(used, self._namespace[used]):
                 self.add(used, self._namespace[used])
         self.imports += [f"import {module}" for module in sorted(self._submodules(text))]
         own = str(value.__name__)
@@ -123,10 +125,10 @@ def _is_definition(value: Any) -> bool:
     return isinstance(inspect.unwrap(value) if callable(value) else value, type | FunctionType)
 
 
-def _builtin(value: Any) -> bool:
+def _builtin(name: str, value: Any) -> bool:
     """What is there without an import. IPython puts an `open` of its own in the place of Python's."""
     own = getattr(value, "__module__", None) or ""
-    return any(value is known for known in vars(builtins).values()) or own.startswith("IPython.")
+    return hasattr(builtins, name) and (value is getattr(builtins, name) or own.startswith("IPython."))
 
 
 def _used_names(text: str) -> set[str]:

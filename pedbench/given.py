@@ -90,10 +90,10 @@ def _own_file(plugin: type[Any], kind: Kind) -> Path | None:
         file = Path(inspect.getsourcefile(plugin) or "").resolve()
     except (TypeError, OSError):
         return None
-    module = vars(sys.modules[plugin.__module__])
+    module = sys.modules.get(plugin.__module__)
     others = {
         value
-        for value in module.values()
+        for value in (vars(module).values() if module else ())
         if isinstance(value, type) and issubclass(value, Plugin) and value.__module__ == plugin.__module__
     }
     if plugin.__module__ == "__main__" or file.stem != plugin.name or others != {plugin}:

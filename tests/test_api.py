@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,21 @@ class Painted(Attack):
 '''
 
 
+@dataclass(kw_only=True)
+class Placed(MeanColour):
+    """Has a parameter that is no word."""
+
+    name = "placed"
+    place: Path = Path("here")
+
+
+@dataclass(kw_only=True)
+class Misplaced(MeanColour):
+    """Has the name of another."""
+
+    name = "placed"
+
+
 class Anonymous(Attack):
     """Has no name."""
 
@@ -170,6 +186,8 @@ class Anonymous(Attack):
         ({"defenses": [MeanColour()]}, r"names and instances of Defense, found MeanColour\(\)"),
         ({"attacks": ["mean_color"]}, r"no attack named 'mean_color' \(did you mean 'mean_colour'\?\)"),
         ({"suite": "prof"}, r"no suite named 'prof' \(did you mean 'proof'\?\)"),
+        ({"attacks": [Placed()]}, r"parameters are numbers, words, booleans or lists of these: .*PosixPath"),
+        ({"attacks": [Placed(), Misplaced()]}, "2 classes of attacks are named 'placed'"),
         ({"dataset": 3}, "datasets: expected names and instances of Dataset, found 3"),
     ],
 )

@@ -29,10 +29,11 @@ from pedbench.types import Picture, View
 
 HELPERS = """
 STRENGTHS = {"weak": (0.25, 1), "strong": (0.75, 2)}
+ACTIVE, sum = True, len
 truth = np.ones((4, 4, 3))
 
 def level(strength):
-    return STRENGTHS[strength][0] + halved(0)
+    return STRENGTHS[strength][0] + halved(0) if ACTIVE and sum("ab") == 2 else 1
 
 def halved(value):
     return level("weak") if value > 9 else value / 2
