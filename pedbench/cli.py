@@ -15,6 +15,7 @@ from pedbench.commands import (
     fetch,
     latency,
     listing,
+    new,
     prove,
     report,
     run,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_plugins)
 app.command("run")(run.run_suite)
+app.command("new")(new.new_plugin)
 app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
