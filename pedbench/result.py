@@ -52,11 +52,6 @@ class Result:
             raise KeyError(_unknown("figure", name, [*drawings]))
         return drawings[name]
 
-    @property
-    def report(self) -> str:
-        """The whole report in Markdown."""
-        return (self.directory / "report.md").read_text(encoding="utf-8")
-
     @cached_property
     def failed(self) -> list[Record]:
         """Records of the cells that failed or are invalid."""

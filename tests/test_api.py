@@ -160,7 +160,7 @@ class Painted(Attack):
 
 
 @dataclass(kw_only=True)
-class Placed(MeanColour):
+class Placed(MeanColour):  # type: ignore[misc]
     """Has a parameter that is no word."""
 
     name = "placed"
@@ -168,7 +168,7 @@ class Placed(MeanColour):
 
 
 @dataclass(kw_only=True)
-class Misplaced(MeanColour):
+class Misplaced(MeanColour):  # type: ignore[misc]
     """Has the name of another."""
 
     name = "placed"

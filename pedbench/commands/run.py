@@ -29,13 +29,14 @@ def run_suite(
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
 ) -> None:
-    """Run a suite (mini, unless told otherwise) and print its report.
+    """Run a suite (mini, unless told otherwise), write its report and print the overview.
 
     The same selection continues in the same run directory: what is finished there is not run again, what
     failed is tried again. The exit status is 1 when cells failed or a control did not come out.
     """
     from pedbench import api
     from pedbench.console import Console
+    from pedbench.report.terminal import print_overview
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one run takes one.")
@@ -54,10 +55,10 @@ def run_suite(
         out=out,
         fresh=fresh,
     )
-    print(result.report)
+    print_overview(result.directory)
     console = Console()
-    console.line(f"Report: {result.directory / 'report.md'}")
     for sentence in result.problems:
         console.line(sentence)
+    console.line(f"Report: {result.directory / 'report.html'}")
     if not result.ok:
         sys.exit(1)
