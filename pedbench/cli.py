@@ -12,8 +12,10 @@ from pedbench.commands import (
     check,
     choose,
     doctor,
+    fetch,
     latency,
     listing,
+    new,
     prove,
     report,
     run,
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_plugins)
 app.command("run")(run.run_suite)
+app.command("new")(new.new_plugin)
 app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
@@ -40,6 +43,7 @@ app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
+app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 
 
