@@ -139,7 +139,7 @@ def _against(
     caption = (
         f"{title}: {leakage} of the strongest attack over {axis.label}, with 95 % bootstrap intervals; lower "
         f"{'right' if axis.upwards else 'left'} is better. Dashed: the Pareto front, than whose defenses none is "
-        f"better in both. {basis}."
+        f"better in both. +2: two more at the same place. {basis}."
     )
     if len(sweeps):
         caption += " Lines join the settings of one defense."

@@ -19,6 +19,9 @@ _DISTANCES = (9.0, 20.0, 34.0, 50.0, 70.0)
 
 _DIRECTIONS = 16
 
+_SAME = 2.0
+"""Distance below which points lie on one another, in typographic points."""
+
 _LEAVING = 10.0
 """How much worse a square pixel outside the axes is than one on top of another name."""
 
@@ -32,7 +35,8 @@ def place_labels(
 ) -> None:
     """Write each point's name where it covers least, with a thin line to its point.
 
-    Greedy in the order of the points. The figure has to be laid out already, its limits final.
+    Points that lie on one another have one label: the first one's name, and how many more there are. Greedy in the
+    order of the points. The figure has to be laid out already, its limits final.
 
     Args:
         xs: In data units, as are `ys`.
@@ -43,7 +47,11 @@ def place_labels(
     points = axes.transData.transform(np.column_stack([xs, ys]))
     taken = [_box(x, y, 5 * pixels, 5 * pixels) for x, y in points]
     taken += [Bbox(np.sort(axes.transData.transform(bar), axis=0)).padded(2 * pixels) for bar in bars]
-    for name, x, y, (right, up) in zip(names, xs, ys, points, strict=True):
+    for number, (x, y, (right, up)) in enumerate(zip(xs, ys, points, strict=True)):
+        near = np.flatnonzero(np.hypot(*(points - points[number]).T) < _SAME * pixels)
+        if near[0] < number:
+            continue
+        name = names[number] if len(near) == 1 else f"{names[number]} +{len(near) - 1}"
         measured = axes.text(x, y, name, fontsize=_SIZE, parse_math=False)
         extent = measured.get_window_extent()
         measured.remove()
