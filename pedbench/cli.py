@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from pedbench.commands import check, choose, doctor, latency, listing, prove, run, serve, train
+from pedbench.commands import check, choose, compare, doctor, latency, listing, prove, run, serve, train
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
@@ -26,6 +26,9 @@ app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
+app.command("compare")(compare.compare_runs)
+app.command("gate")(compare.gate)
+app.command("accept-baseline")(compare.accept_baseline)
 app.command("train")(train.train_network)
 
 
