@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.controls import controls
-from pedbench.records import Record
 from pedbench.regression.baseline import changes_path, read_baseline, write_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.markdown import causes, counted, numbers, whole_cells
@@ -103,7 +102,7 @@ def _origin(measured: Measured) -> dict[str, Any]:
 
 
 def _entry(path: Path, measured: Measured, why: str) -> str:
-    first: Record = measured.run.records[0]
+    first = measured.run.records[0]
     commit = str(first.provenance.get("commit", ""))[:12] or "unknown"
     dirty = ", with changes that are not committed" if first.provenance.get("dirty") else ""
     suite = measured.run.suite
@@ -116,12 +115,12 @@ def _entry(path: Path, measured: Measured, why: str) -> str:
 
 
 def _differences(path: Path, measured: Measured) -> list[str]:
+    if not path.is_file():
+        return ["The first baseline."]
     try:
         base, _ = read_baseline(path)
         lines = compare(base, measured)
-    except FileNotFoundError:
-        return ["The first baseline."]
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         return [f"Nothing can be compared with the baseline before: {error}"]
     reasons = "\n".join(causes(lines, []))
     return [counted(lines), reasons, whole_cells(lines), numbers(lines, everything=False, most=MOST_LINES)]

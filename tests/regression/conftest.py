@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from pedbench.origins import in_tree
+
 ROOT = Path(__file__).parents[2]
 
 GUARDED: dict[str, Any] = {
@@ -70,9 +72,6 @@ def _faulty(directory: Path, fault: Fault) -> Path:
 
 def _hide(patch: pytest.MonkeyPatch, names: set[str]) -> None:
     """Let plugins of the tree be unknown, so that others can take their names."""
-    from pedbench import registry
-
-    listed = registry.in_tree
     patch.setattr(
-        registry, "in_tree", lambda kind: (found for found in listed(kind) if found[0] not in names)
+        "pedbench.registry.in_tree", lambda kind: (found for found in in_tree(kind) if found[0] not in names)
     )

@@ -38,7 +38,7 @@ OBJECTS = np.random.default_rng(3).uniform(0.3, 0.95, (8, 6))
 
 
 def compared(
-    folder: Path, base: Sequence[Made], new: Sequence[Made], planned: Any = (), tolerance: float = 0.0
+    folder: Path, base: Sequence[Made], new: Sequence[Made], *, planned: Any = (), tolerance: float = 0.0
 ) -> list[Line]:
     accepted = measured_run(write_run(folder / "base", base))
     run = measured_run(write_run(folder / "new", new, planned))
@@ -60,8 +60,8 @@ def of(lines: Sequence[Line], metric: str) -> Line:
 
 def shifted(folder: Path, by: Any, tolerance: float = 0.004) -> Line:
     """What becomes of a shift of every object's IoU."""
-    cells = [[Made(cell=UTILITY, values=utility(ious))] for ious in (OBJECTS, OBJECTS + by)]
-    return of(compared(folder, *cells, tolerance=tolerance), "mIoU[1 click]")
+    base, new = ([Made(cell=UTILITY, values=utility(ious))] for ious in (OBJECTS, OBJECTS + by))
+    return of(compared(folder, base, new, tolerance=tolerance), "mIoU[1 click]")
 
 
 def test_a_drop_by_three_points_is_worse_and_a_gain_is_better(tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_what_stays_within_the_tolerance_is_the_same(tmp_path: Path) -> None:
     assert shifted(tmp_path / "4", 0.9e-3, tolerance=0).verdict == "same"
     assert shifted(tmp_path / "5", -1.1e-3, tolerance=0).verdict == "worse"
     for by, verdict in ((0.9e-5, "same"), (1.1e-5, "worse")):
-        cells = [[Made(cell=ATTACKED, values=attacked(np.full(8, 0.5) + each))] for each in (0, by)]
-        assert of(compared(tmp_path / str(by), *cells), "leakage[RMSE]").verdict == verdict
+        base, new = ([Made(cell=ATTACKED, values=attacked(np.full(8, 0.5) + each))] for each in (0, by))
+        assert of(compared(tmp_path / str(by), base, new), "leakage[RMSE]").verdict == verdict
 
 
 def test_pictures_that_disagree_settle_nothing(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_pictures_that_disagree_settle_nothing(tmp_path: Path) -> None:
 def test_more_private_fails_too(tmp_path: Path) -> None:
     leaks = np.linspace(0.3, 0.6, 8)
     for number, (by, verdict) in enumerate(((0.05, "worse"), (-0.05, "better"), (0.0, "same"))):
-        cells = [[Made(cell=ATTACKED, values=attacked(each))] for each in (leaks, leaks + by)]
-        line = of(compared(tmp_path / str(number), *cells, tolerance=0.01), "leakage[RMSE]")
+        base, new = ([Made(cell=ATTACKED, values=attacked(each))] for each in (leaks, leaks + by))
+        line = of(compared(tmp_path / str(number), base, new, tolerance=0.01), "leakage[RMSE]")
         assert (line.verdict, line.fails) == (verdict, verdict != "same")
         assert line.base == pytest.approx(leaks.mean())
 

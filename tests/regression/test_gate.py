@@ -87,7 +87,7 @@ def exposed(again: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The blur is weaker, and ped_sam sends each server one more window."""
 
     def cells(cell: Any) -> bool:
-        return cell["defense"]["name"] != "full_offload"
+        return bool(cell["defense"]["name"] != "full_offload")
 
     return again(tmp_path_factory.mktemp("exposed"), cells, [WEAKER_BLUR, ONE_MORE_WINDOW])
 
@@ -140,7 +140,7 @@ def test_an_attack_that_broke_and_a_drop_in_iou_are_caught_and_named(
 ) -> None:
     def cells(cell: Any) -> bool:
         attacked = cell.get("attack", {}).get("name") == "completion"
-        return attacked or (cell["kind"] == "utility" and cell["defense"]["name"] == "ped_sam")
+        return bool(attacked or (cell["kind"] == "utility" and cell["defense"]["name"] == "ped_sam"))
 
     run = again(tmp_path, cells, [MEAN_COLOUR, COARSE_TOKENS])
     found = failing(baseline, run.directory)
