@@ -1,7 +1,7 @@
 """Make the committed baseline anew: `python -m docs.baseline --why "..."` in the checkout.
 
-Runs the quick part of `mini` four times, twice as it is and with two lower CPU feature levels. The first run becomes the
-baseline, with the tolerances that all four show.
+Runs the quick part of `mini` four times, twice as it is and with two lower CPU feature levels. The first run becomes
+the baseline, with the tolerances that all four show.
 """
 
 from __future__ import annotations

@@ -118,15 +118,15 @@ def outcome(
         most: How many numbers to list.
     """
     fails = broken or any(line.fails for line in lines)
-    suite, others = measured.run.suite, [*about["runs"]][1:]
-    levels = Counter(run["level"] for run in others)
+    suite = measured.run.suite
+    levels = Counter(run["level"] for run in about["runs"][1:])
     repeated = "; ".join(f"{count} on {escape(at)}" for at, count in levels.items())
     parts = [
         f"## Gate: {'failed' if fails else 'passed'}",
         f"Run {code(str(measured.run.directory))} of suite `{suite.name}` version {suite.version} "
         f"({measured.run.pictures} pictures) against {code(str(accepted.run.directory))}, accepted "
         f"{escape(about['accepted'][:10])}: {escape(about['why'])}",
-        f"{counted(lines)}. Tolerances are from {len(others)} repeats: {repeated}.",
+        f"{counted(lines)}. Tolerances are what these repeats showed: {repeated}.",
         "\n".join(causes(lines, broken)),
         whole_cells(lines),
         numbers(lines, everything=False, most=most),

@@ -78,7 +78,7 @@ def test_the_gate_passes_within_the_tolerance_and_fails_beyond(
     status, out, _ = told(capsys, "gate", "--baseline", baseline, "--run", run(tmp_path, "near", -0.0019))
     assert status == 0
     assert "## Gate: passed" in out
-    assert "Tolerances are from 1 repeats: 1 on this one, DEFAULT" in out
+    assert "Tolerances are what these repeats showed: 1 on this one, DEFAULT" in out
     worse = run(tmp_path, "far", -0.0021, sources={"blur": "b"})
     status, out, _ = told(capsys, "gate", "--baseline", baseline, "--run", worse, "--junit", junit)
     assert status == 1
