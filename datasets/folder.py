@@ -41,6 +41,10 @@ class Folder(FileDataset):
     def sample(self, id: str) -> Sample:
         return Sample(id=id, image=self._read(id))
 
+    @property
+    def locations(self) -> tuple[Path, ...]:
+        return () if self.data is None else (Path(self.data).expanduser(),)
+
     @cached_property
     def paths(self) -> Mapping[str, Path]:
         """The files by id, in the order of their ids.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from pedbench.base import Dataset
@@ -56,6 +57,10 @@ class PanningScenes(Dataset):
     @property
     def left_out(self) -> Mapping[str, str]:
         return self.scenes.left_out
+
+    @property
+    def locations(self) -> tuple[Path, ...]:
+        return self.scenes.locations
 
     def ids(self) -> Sequence[str]:
         return self.scenes.ids()

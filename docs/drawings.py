@@ -1,177 +1,119 @@
-"""The pictures of the README: scenes, what servers received of them, and the masks that came out."""
+"""The pictures of the README: scenes, and a run's exhibits of what servers saw and of the masks that came out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from docs.sheet import Tile, draw_sheet, hatched, overlaid
-from pedbench.audit import visible_mask
-from pedbench.base import Attack, Dataset, Defense
-from pedbench.frame import to_frame
-from pedbench.metrics.root_mean_square_error import RootMeanSquareError
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.observe import build_view, coalitions, footprints, observe
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
-from pedbench.prior import load_prior
+from docs.sheet import Tile, draw_sheet
+from pedbench.frame import from_uint8
 from pedbench.registry import Registry
-from pedbench.scoring import score, score_blind
-from pedbench.seeds import generator
-from pedbench.types import Mask, Picture, Sample
-from pedbench.utility.prompts import innermost_pixel
-from pedbench.utility.segmentation import clicked_masks, intersection_over_union, size_class
+from pedbench.report.gallery import DefenseRow, PictureRow, gallery
+from pedbench.report.gallery import Tile as Shown
+from pedbench.report.run import Run, load
+from pedbench.types import Picture
 
 ON_SHEET = (2, 5, 6, 10, 11, 21, 28, 38)
-ATTACKED = (6, 23)
-SEGMENTED = (21, 38)
-"""Scenes of the validation split, by index: picked to show much, not to score well."""
+"""Scenes of the validation split, by index."""
 
-OBJECTS = 6
-"""Objects a scene of which masks are shown: the largest."""
+PICTURES = 2
+"""How many of a run's exhibits are drawn: the first."""
 
-LEAKAGE = "leakage[RMSE]"
-
-KEY = ("\N{UPWARDS ARROW} what a server got", "\N{RIGHTWARDS ARROW} what it can guess")
+KEY = ("\N{UPWARDS ARROW} what a server got", "\N{RIGHTWARDS ARROW} what was made of it")
 
 WIDTH = 240
 """Of a picture on a sheet, in pixels."""
 
-Shown = tuple[str, str, dict[str, Any]]
-"""A column: what stands above it, and a defense by name and parameters."""
+Columns = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""What stands above a column, and a defense by name and parameters; those that a run lacks are left out."""
 
-SHOWN: tuple[Shown, ...] = (
-    ("full offload", "full_offload", {}),
-    ("blur", "gaussian_blur", {}),
-    ("pixelation", "pixelate", {}),
-    ("PED-SAM, 3 servers", "ped_sam", {"servers": 3}),
-    ("PED-SAM, 25 servers", "ped_sam", {"servers": 25}),
-)
+ATTACKED: Columns = {
+    "full offload": ("full_offload", {}),
+    "blur": ("gaussian_blur", {"weights": "original"}),
+    "pixelation": ("pixelate", {"weights": "original"}),
+    "PED-SAM, 3 servers": ("ped_sam", {"servers": 3, "weights": "fine-tuned"}),
+    "PED-SAM, 25 servers": ("ped_sam", {"servers": 25, "weights": "fine-tuned"}),
+}
+SEGMENTED: Columns = {
+    "on the device": ("on_device", {"weights": "original"}),
+    "blur": ATTACKED["blur"],
+    "PED-SAM, 3 servers": ATTACKED["PED-SAM, 3 servers"],
+}
 
 
-class Illustrator:
-    """Draws from real passes over validation scenes.
+def draw_all(folder: Path, run_dir: Path) -> None:
+    """Draw the pictures of the README into a folder.
 
     Args:
-        folder: Where the pictures go.
-        servers: At least 25.
-        networks: The mini family.
+        run_dir: A run of `mini`.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: The run has no exhibits.
     """
-
-    def __init__(self, folder: Path, servers: VirtualServers, networks: FamilyNetworks) -> None:
-        self.folder = folder
-        self.servers = servers
-        self.networks = networks
-        self.registry = Registry()
-        self.scenes: Dataset = self.registry.create("datasets", "scenes", {})
-        every = [self.registry.create("attacks", name, {}) for name in self.registry.origins("attacks")]
-        self.floors: list[Attack] = [attack for attack in every if attack.floor]
-        self.prior = load_prior()
-
-    def draw_scenes(self) -> None:
-        """A sheet of validation scenes."""
-        tiles = [Tile(picture=self.scenes[index].image) for index in ON_SHEET]
-        half = len(tiles) // 2
-        draw_sheet([tiles[:half], tiles[half:]], self.folder / "scenes.png", width=WIDTH)
-
-    def draw_views(self) -> None:
-        """What the worst single server received under each defense, and what a floor makes of it."""
-        rows: list[list[Tile]] = []
-        for index in ATTACKED:
-            sample = self.scenes[index]
-            received = [Tile(picture=self._frame(sample), caption=["the scene"])]
-            guessed = [Tile(caption=KEY)]
-            for _, name, params in SHOWN:
-                view, guess = self._worst(sample, self.registry.create("defenses", name, params))
-                received.append(view)
-                guessed.append(guess)
-            rows += [received, guessed]
-        headers = ["", *(title for title, _, _ in SHOWN)]
-        draw_sheet(rows, self.folder / "what_servers_see.png", headers=headers, width=WIDTH)
-
-    def draw_masks(self) -> None:
-        """One click an object: the annotated masks, and those that come out under some defenses."""
-        shown: tuple[Shown, ...] = (("on the device", "on_device", {}), SHOWN[1], SHOWN[3])
-        rows = []
-        for index in SEGMENTED:
-            sample = self.scenes[index]
-            largest = sorted(sample.instances, key=lambda item: -item.area)
-            truths = np.stack([item.mask for item in largest if size_class(item.area) != "S"][:OBJECTS])
-            clicks = [innermost_pixel(truth) for truth in truths]
-            row = [Tile(picture=overlaid(sample.image, list(truths), clicks), caption=["annotated"])]
-            for _, name, params in shown:
-                done = self._run(sample, self.registry.create("defenses", name, params))
-                masks = clicked_masks(done.embedding, truths, 1)[0]
-                mean = np.mean(intersection_over_union(masks, truths))
-                picture = overlaid(sample.image, list(masks), clicks)
-                row.append(Tile(picture=picture, caption=[f"mean IoU here {mean:.2f}"]))
-            rows.append(row)
-        headers = ["one click an object", *(title for title, _, _ in shown)]
-        draw_sheet(rows, self.folder / "masks.png", headers=headers, width=WIDTH)
-
-    def _frame(self, sample: Sample) -> Picture:
-        return to_frame(sample.image, MINI.original.architecture.image_size)
-
-    def _run(self, sample: Sample, defense: Defense) -> Pass:
-        rng = generator(0, self.scenes.name, sample.id, defense.label)
-        return run_pass(defense, self._frame(sample), self.servers, self.networks, rng)
-
-    def _worst(self, sample: Sample, defense: Defense) -> tuple[Tile, Tile]:
-        """The server and the floor whose guess leaks most of the picture: an oracle's choice."""
-        frame = self._frame(sample)
-        size = (frame.shape[0], frame.shape[1])
-        done = self._run(sample, defense)
-        seen = observe(done.received, self.servers.operations, self.networks, size)
-        metric = [RootMeanSquareError()]
-        best: tuple[float, Tile, Tile] | None = None
-        for coalition in coalitions(footprints(seen, defense.servers, size), c=1, m=3):
-            view = build_view(
-                seen,
-                coalition,
-                frame_size=size,
-                disclosure=defense.disclosure,
-                description={"defense": defense.name, "params": defense.params},
-                prior=self.prior,
-            )
-            visible = visible_mask(view, frame)
-            blind = {a.name: a.reconstruct(view.blind(), self._rng(sample, a)) for a in self.floors}
-            guesses = {a.name: a.reconstruct(view, self._rng(sample, a)) for a in self.floors}
-            found = score(frame, visible, guesses, score_blind(frame, blind, metric), set(guesses), metric)
-            leakage = {row.attack: row.value for row in found if row.metric == LEAKAGE}
-            name = max(leakage, key=lambda attack: leakage[attack])
-            if best is None or leakage[name] > best[0]:
-                canvas, exact = view.canvas()
-                degraded, held = view.degraded_canvas()
-                shown = hatched(np.where(exact[..., None], canvas, degraded), exact | held)
-                guess = np.where(visible[..., None], frame, guesses[name])
-                best = (
-                    leakage[name],
-                    Tile(picture=shown, caption=[f"received: {_kind(exact)}"]),
-                    Tile(picture=guess, caption=[_words(name, visible), f"leakage {leakage[name]:.2f}"]),
-                )
-        if best is None:
-            raise ValueError(f"{defense.label} calls no server, so there is nothing to show")
-        return best[1], best[2]
-
-    def _rng(self, sample: Sample, attack: Attack) -> np.random.Generator:
-        return generator(0, self.scenes.name, sample.id, attack.label)
+    draw_scenes(folder / "scenes.png")
+    run = load(run_dir)
+    pictures = list(gallery(run))[:PICTURES]
+    if not pictures:
+        raise ValueError(f"{run_dir} has no exhibits to draw; a suite with exhibits = 0 keeps none")
+    _draw_views(run, pictures, folder / "what_servers_see.png")
+    _draw_masks(run, pictures, folder / "masks.png")
 
 
-def _kind(exact: Mask) -> str:
-    return f"{100 * exact.mean():.0f} %, exact" if exact.any() else "all, degraded"
+def draw_scenes(path: Path) -> None:
+    """A sheet of validation scenes."""
+    scenes = Registry().create("datasets", "scenes", {})
+    tiles = [Tile(picture=scenes[index].image) for index in ON_SHEET]
+    half = len(tiles) // 2
+    draw_sheet([tiles[:half], tiles[half:]], path, width=WIDTH)
 
 
-def _words(name: str, visible: Mask) -> str:
-    return "nothing is left to guess" if visible.all() else f"guess: {name.replace('_', ' ')}"
+def _draw_views(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
+    """What the server received of which most was made, and the guess of the attack that made most of it."""
+    rows: list[list[Tile]] = []
+    titles = list(_present(run, pictures[0], ATTACKED))
+    for picture in pictures:
+        present = _present(run, picture, ATTACKED)
+        received = [Tile(picture=_pixels(picture.truth), caption=["the scene"])]
+        guessed = [Tile(caption=KEY)]
+        for title in titles:
+            _, seen, strongest, *_ = present[title].tiles
+            received.append(_tile(seen, f"received: {seen.caption}"))
+            guessed.append(_tile(strongest, strongest.title, strongest.caption))
+        rows += [received, guessed]
+    draw_sheet(rows, path, headers=["", *titles], width=WIDTH)
 
 
-def draw_all(folder: Path) -> None:
-    """Draw the pictures of the README into a folder."""
-    networks = FamilyNetworks(family=MINI)
-    with VirtualServers(25, networks) as servers:
-        illustrator = Illustrator(folder, servers, networks)
-        illustrator.draw_scenes()
-        illustrator.draw_views()
-        illustrator.draw_masks()
+def _draw_masks(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
+    """The masks of one click an object."""
+    rows = []
+    titles = list(_present(run, pictures[0], SEGMENTED))
+    for picture in pictures:
+        present = _present(run, picture, SEGMENTED)
+        masks = [present[title].tiles[0] for title in titles]
+        rows.append([Tile(picture=_pixels(picture.truth)), *(_tile(shown, shown.caption) for shown in masks)])
+    draw_sheet(rows, path, headers=["the scene", *titles], width=WIDTH)
+
+
+def _present(run: Run, picture: PictureRow, columns: Columns) -> dict[str, DefenseRow]:
+    """The columns that the run has, by title."""
+    return {
+        title: row
+        for title, (name, params) in columns.items()
+        for row in picture.rows
+        for identity in [run.defenses[row.defense]]
+        if identity["name"] == name and params.items() <= identity["params"].items()
+    }
+
+
+def _tile(shown: Shown, *caption: str) -> Tile:
+    return Tile(picture=_pixels(shown.path), caption=caption)
+
+
+def _pixels(path: Path) -> Picture:
+    with Image.open(path) as picture:
+        return from_uint8(np.asarray(picture.convert("RGB")))

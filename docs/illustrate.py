@@ -1,7 +1,7 @@
 """Fill the documents with what was measured: `python -m docs.illustrate [RUN]` in the checkout.
 
 Writes the table of a run into README.md, the networks' scores into docs/models.md where their manifest is there,
-and docs/pictures from the networks that are there now.
+and docs/pictures from its exhibits.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
         replace_block(given.to / "docs" / "models.md", "attackers", attackers(manifest))
     else:
         print(f"docs/models.md stays as it is: there is no {manifest}")
-    draw_all(given.to / "docs" / "pictures")
+    draw_all(given.to / "docs" / "pictures", given.run)
 
 
 if __name__ == "__main__":

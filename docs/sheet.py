@@ -8,19 +8,16 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from pedbench.frame import to_uint8
-from pedbench.types import Mask, Picture
+from pedbench.types import Picture
 
 _GAP = 12
 _TEXT = 1 / 76
 """Size of letters relative to the sheet's width: readable where pages show a sheet 900 pixels wide."""
 _SPACING = 1.35
 _INK, _PAPER = (32, 36, 42), (255, 255, 255)
-_HATCH_LIGHT, _HATCH_DARK, _HATCH_PERIOD = 0.90, 0.82, 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,42 +74,3 @@ def _height(tile: Tile, width: int) -> int:
         return 0
     height, own = (int(side) for side in tile.picture.shape[:2])
     return round(height * width / own)
-
-
-def hatched(picture: Picture, known: Mask) -> Picture:
-    """Put neutral stripes where nothing is known.
-
-    Args:
-        picture: (H, W, 3).
-        known: (H, W) bool.
-    """
-    rows, columns = np.indices(known.shape)
-    dark = (rows + columns) % _HATCH_PERIOD < _HATCH_PERIOD // 2
-    stripes = np.where(dark, _HATCH_DARK, _HATCH_LIGHT)[..., None]
-    return np.where(known[..., None], picture, stripes).astype(np.float32)
-
-
-def overlaid(picture: Picture, masks: Sequence[Mask], clicks: Sequence[tuple[int, int]]) -> Picture:
-    """Tint masks, outline them, and mark the clicks that asked for them.
-
-    Args:
-        picture: (H, W, 3).
-        masks: (H, W) bool each.
-        clicks: x, y of one click a mask.
-    """
-    shown = picture * 0.55 + 0.25
-    for mask, colour in zip(masks, _tints(len(masks)), strict=True):
-        edge = mask & ~ndimage.binary_erosion(mask)
-        shown = np.where(mask[..., None], picture * 0.45 + colour * 0.55, shown)
-        shown = np.where(edge[..., None], colour, shown)
-    for x, y in clicks:
-        rows, columns = np.indices(picture.shape[:2])
-        distance = np.hypot(rows - y, columns - x)
-        shown = np.where((distance <= 4.5)[..., None], 1.0, shown)
-        shown = np.where((distance <= 3)[..., None], 0.1, shown)
-    clipped: Picture = np.clip(shown, 0, 1).astype(np.float32)
-    return clipped
-
-
-def _tints(count: int) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    return [np.array(colour) for colour in sns.color_palette("colorblind", count)]

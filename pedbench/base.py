@@ -406,6 +406,11 @@ class Dataset(Plugin, ABC):
     def left_out(self) -> Mapping[str, str]:
         """Pictures that could not be read, id -> reason; the same for all defenses."""
 
+    @property
+    def locations(self) -> tuple[Path, ...]:
+        """Files and folders with the pictures and what is known of them: no attack may have them among its files."""
+        return ()
+
     @abstractmethod
     def ids(self) -> Sequence[str]:
         """Ids of the readable pictures in their order, without reading pixels."""

@@ -75,7 +75,12 @@ class Cell:
     @property
     def cell_id(self) -> str:
         """First 12 hexadecimal digits of the sha256 of the cell as canonical JSON."""
-        return hashlib.sha256(canonical_json(self.as_dict()).encode()).hexdigest()[:12]
+        return cell_digest(self.as_dict())
+
+
+def cell_digest(cell: Mapping[str, Any]) -> str:
+    """The id of a cell that is given as `Cell.as_dict` gives it."""
+    return hashlib.sha256(canonical_json(cell).encode()).hexdigest()[:12]
 
 
 def canonical_json(value: Any) -> str:

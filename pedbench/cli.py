@@ -8,7 +8,20 @@ from typing import NoReturn
 
 import typer
 
-from pedbench.commands import check, choose, compare, doctor, latency, listing, prove, run, serve, train
+from pedbench.commands import (
+    check,
+    choose,
+    compare,
+    doctor,
+    latency,
+    listing,
+    prove,
+    report,
+    run,
+    serve,
+    train,
+    verify,
+)
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
@@ -20,6 +33,8 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_plugins)
 app.command("run")(run.run_suite)
+app.command("report")(report.write_reports)
+app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("choose")(choose.choose_attacks)

@@ -46,6 +46,7 @@ class CocoFolder:
 
     def __init__(self, images: Path, annotations: Path) -> None:
         self._images = images
+        self.locations = (images, annotations)
         data, self.digest = _load(annotations)
         self.defects: dict[str, str] = {}
         """Annotations left out, name -> reason; what shows only in decoding joins when the sample is read."""
@@ -150,6 +151,10 @@ class CocoDataset(FileDataset):
     @property
     def readable(self) -> ReadableIds:
         return self.folder.ids
+
+    @property
+    def locations(self) -> tuple[Path, ...]:
+        return self.folder.locations
 
     @property
     def defects(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from pedbench.links import Link, find_link
 from pedbench.models.family import Family
 from pedbench.models.pretrained import weight_digests
 from pedbench.offload.coding import find_codec
-from pedbench.registry import PluginSpec, Registry
+from pedbench.registry import PluginError, PluginSpec, Registry
 from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
 
 DTYPE = "float32"
@@ -112,7 +112,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     """Open the dataset, build the plugins and list the cells.
 
     Raises:
-        PluginError: A plugin is unknown or broken, or a parameter is wrong.
+        PluginError: A plugin is unknown or broken, a parameter is wrong, or an attack asks to read the truth.
         DatasetError: The dataset cannot be read.
         CheckpointError: Weights are missing.
         ValueError: The dataset holds too few readable pictures, or no attack is a floor.
@@ -140,6 +140,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     )
     gallery, known = _gallery(suite, dataset, ids, registry)
     attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
+    _keep_apart(dataset, attacks)
     floors = [planned for planned in attacks if planned.plugin.floor]
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
         raise ValueError(
@@ -161,6 +162,19 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         defenses=tuple(replace(each, claims=_claims(each, probes, attacks, ids)) for each in defenses),
         gallery=gallery,
     )
+
+
+def _keep_apart(dataset: Dataset, attacks: Sequence[Planned]) -> None:
+    """Refuse attacks that ask to read where the truth lies."""
+    truths = [path.resolve() for path in dataset.locations]
+    for planned in attacks:
+        for asked in (path.resolve() for path in planned.plugin.files):
+            for truth in truths:
+                if asked.is_relative_to(truth) or truth.is_relative_to(asked):
+                    raise PluginError(
+                        f"attack {planned.plugin.name} asks to read {asked}, where dataset {dataset.name} keeps "
+                        "the truth: no number of it would mean anything."
+                    )
 
 
 def _gallery(

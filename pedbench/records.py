@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pedbench.cell import Cell
 from pedbench.types import Status
 
 SCHEMA = 1
@@ -179,14 +178,14 @@ def _schema_of(line: bytes) -> object:
     return data.get("schema") if isinstance(data, Mapping) else None
 
 
-def write_plan(run_dir: Path, cells: Sequence[Cell]) -> None:
+def write_plan(run_dir: Path, cell_ids: Sequence[str]) -> None:
     """Write down which cells the run consists of, in the order in which tables show them.
 
     Records of cells that are not in the plan stem from earlier versions of a plugin or of the weights.
     """
     path = run_dir / PLAN
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps([cell.cell_id for cell in cells], indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(list(cell_ids), indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
 
 

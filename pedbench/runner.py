@@ -12,6 +12,7 @@ import pandas as pd
 from pedbench.attack_pool import AttackPool
 from pedbench.cell import Cell
 from pedbench.console import Console
+from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns, warm_up
@@ -26,7 +27,7 @@ from pedbench.provenance import cores
 from pedbench.reading import FileDataset
 from pedbench.records import append_record, read_records, write_plan
 from pedbench.registry import PluginError, Registry
-from pedbench.report.markdown import write_report
+from pedbench.report.writing import write_report
 from pedbench.retrieval import make_gallery
 from pedbench.selection import Selection, read_selection, write_selection
 from pedbench.suite import ResolvedSuite
@@ -65,13 +66,13 @@ def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence
     # What a killed run was just writing; the lock keeps others away.
     for partial in (run_dir / "values").glob("*.partial"):
         partial.unlink()
-    write_plan(run_dir, plan.cells())
+    write_plan(run_dir, [cell.cell_id for cell in plan.cells()])
     missing = _missing(run_dir, plan.cells())
     due = [(defense, {cell.cell_id for cell in defense.cells()} & missing) for defense in plan.defenses]
     due = [(defense, wanted) for defense, wanted in due if wanted]
     _note_pictures(run_dir, plan)
     if due:
-        with _bench(plan, networks, [defense for defense, _ in due], console) as bench:
+        with open_bench(plan, networks, [defense for defense, _ in due], console) as bench:
             for defense, wanted in due:
                 _run_defense(bench, defense, wanted, run_dir, console)
         _note_pictures(run_dir, plan)
@@ -100,9 +101,14 @@ def _missing(run_dir: Path, cells: Sequence[Cell]) -> set[str]:
 
 
 @contextmanager
-def _bench(
+def open_bench(
     plan: Plan, networks: FamilyNetworks, due: Sequence[DefensePlan], console: Console
 ) -> Iterator[Bench]:
+    """Servers, attack processes, metrics and probes for some of a plan's defenses, until the block is left.
+
+    Raises:
+        PluginError: A metric or probe cannot be prepared.
+    """
     count = max(defense.defense.servers for defense in due)
     for metric in plan.metrics:
         try:
@@ -149,7 +155,7 @@ def _run_defense(
         with total.giving_up(cells, "warming up"):
             of.defense.prepare(DEVICE)
             bench.restore_servers()
-            _warm_up(bench, of)
+            warm_up_bench(bench, of)
         shards = [of.images[i : i + SHARD] for i in range(0, len(of.images), SHARD)]
         for number, images in enumerate(shards):
             still = {cell.cell_id for cell in cells} - set(total.problems)
@@ -172,7 +178,7 @@ def _run_defense(
             console.line(f"{of.defense.label}, {cell.kind}: {record.status}: {record.reason}")
 
 
-def _warm_up(bench: Bench, of: DefensePlan) -> None:
+def warm_up_bench(bench: Bench, of: DefensePlan) -> None:
     """Load and run everything that the defense uses, on pictures outside the selection; their times are dropped."""
     servers = max(1, of.defense.servers)
     bench.servers.set_mode(turns=False, threads=max(1, cores() // servers))
@@ -205,6 +211,8 @@ def _absorb(total: Outcome, outcome: Outcome, run_dir: Path, shard: int) -> None
         total.seconds[stage] += seconds
     for label, guesses in outcome.guesses.items():
         total.guesses[label] += guesses
+    for exhibit in outcome.exhibits:
+        write_exhibit(run_dir, exhibit)
     for cell_id, frame in frames.items():
         if cell_id not in total.problems:
             write_values(run_dir, cell_id, shard, frame)

@@ -145,6 +145,7 @@ class Suite(_Strict):
         seeds: How often attacks to which chance belongs guess each picture, each time anew.
         deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
         gallery: The pictures among which those of the dataset are searched for, with views and guesses.
+        exhibits: How many of the first pictures are shown in the report, with what became of them.
         compare_with: The first defense of this name that has these parameters: the others are compared with it.
         quick: A part of it, for a quick look and for checks of every change.
     """
@@ -155,6 +156,7 @@ class Suite(_Strict):
     model: str
     seeds: int = Field(default=1, ge=1)
     deadline: float = Field(default=600.0, gt=0)
+    exhibits: int = Field(default=3, ge=0)
     dataset: DatasetChoice
     utility: list[UtilityChoice] = Field(min_length=1)
     defenses: list[DefenseChoice] = Field(min_length=1)

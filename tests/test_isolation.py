@@ -11,14 +11,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pedbench.attack_pool import AttackPool
 from pedbench.isolation import AttackFailure, AttackProcess, Guesses
+from pedbench.plugins.datasets.scenes import Scenes
 from pedbench.prior import load_prior, make_prior
-from pedbench.registry import PluginSpec, Registry
+from pedbench.registry import PluginError, PluginSpec, Registry
 from pedbench.types import Patch, Picture, View
 from pedbench.view_io import view_from_bytes, view_to_bytes
 
@@ -353,3 +355,11 @@ def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:
     ended, _, _ = select.select([worker], [], [], 10)
     os.close(worker)
     assert ended
+
+
+@pytest.mark.parametrize("place", ["{}", "{}/annotations/instances.json", "{}/images", "/"])
+def test_no_attack_of_a_run_may_ask_for_the_truth(run_small: Any, tmp_path: Path, place: str) -> None:
+    folder = Scenes(count=8).folder.locations[0].parent
+    attacks = ["mean_colour", {"name": "snoops", "params": {"place": place.format(folder)}}]
+    with pytest.raises(PluginError, match=r"snoops asks to read .* keeps the truth"):
+        run_small(tmp_path, plugins=["snoops"], attacks=attacks)

@@ -58,7 +58,7 @@ def write(folder: Path, entries: Sequence[Entry], proof: Proof | None = PROOF) -
             folder, Record(cell_id=cell.cell_id, cell=cell.as_dict(), status="ok", attacker=attacker)
         )
         cells.append(cell)
-    write_plan(folder, cells)
+    write_plan(folder, [cell.cell_id for cell in cells])
     (folder / SUITE).write_text(to_toml(load_suite("proof")))
     return folder
 

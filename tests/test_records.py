@@ -117,7 +117,7 @@ def test_wrong_records_are_refused(tmp_path: Path) -> None:
 
 def test_the_plan_keeps_the_order_of_cells(tmp_path: Path) -> None:
     cells = [replace(CELL, seed=seed) for seed in range(5)]
-    write_plan(tmp_path, cells)
+    write_plan(tmp_path, [cell.cell_id for cell in cells])
     assert read_plan(tmp_path) == [cell.cell_id for cell in cells]
 
 
@@ -192,7 +192,7 @@ def test_the_same_suite_continues_in_its_directory(tmp_path: Path, suite: Resolv
 def test_latest_is_the_newest_run_that_began(tmp_path: Path, suite: ResolvedSuite) -> None:
     directories = [run_directory(tmp_path, suite, fresh=True) for _ in range(3)]
     for directory in directories[:2]:
-        write_plan(directory, [CELL])
+        write_plan(directory, [CELL.cell_id])
     for directory in directories:
         with locked(directory):
             settle(directory)

@@ -11,6 +11,7 @@ from typing import Any
 from pedbench.attack_pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
+from pedbench.exhibits import Exhibit
 from pedbench.frame import to_frame
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
@@ -168,6 +169,7 @@ class Outcome:
         flags: Soundness flags by cell id.
         seconds: Time by stage.
         guesses: By attack, how many seconds each guess took.
+        exhibits: What people will be shown.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -176,6 +178,7 @@ class Outcome:
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    exhibits: list[Exhibit] = field(default_factory=list)
 
     def spoil(self, cells: Iterable[Cell], status: Status, reason: str) -> None:
         """Give cells up; the first reason stays."""

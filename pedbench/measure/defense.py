@@ -11,6 +11,7 @@ from pedbench.cell import Cell
 from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.claims import read_claims
+from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibited
 from pedbench.measure.latency import decoder_time, timing
 from pedbench.measure.reception import Reception, receive
 from pedbench.offload.edge import Edge
@@ -59,6 +60,10 @@ def measure(
     began = time.monotonic()
     guessed = attack(bench, of, attacked, wanted, outcome)
     outcome.seconds["attacks"] += time.monotonic() - began
+    for place, item in enumerate(attacked):
+        if is_exhibited(bench, item.sample):
+            exhibit = exhibit_guesses(bench, of, item, place, guessed, outcome)
+            outcome.exhibits += [exhibit] if exhibit is not None else []
     began = time.monotonic()
     read_claims(bench, of, attacked, guessed, wanted, outcome)
     outcome.seconds["probes"] += time.monotonic() - began
@@ -81,6 +86,11 @@ def _one_picture(
         if cell in cells:
             with outcome.giving_up([cell], f"picture {sample.id}"):
                 _utility(bench, choice, cell, sample, frame, first, outcome)
+    scored = [cell for _, cell in of.utility if cell in cells and cell.cell_id not in outcome.problems]
+    if scored and is_exhibited(bench, sample):
+        with outcome.giving_up(scored, f"picture {sample.id}"):
+            clicked = None if bench.plan.dataset.annotated else _reference(bench, sample, frame)
+            outcome.exhibits.append(exhibit_masks(of, sample, frame, first, clicked))
     # Without servers there is no link that could make a difference.
     timed = [cell for link, cell in of.latency if link == first.link or not of.defense.servers]
     timed = [cell for cell in timed if cell in cells]

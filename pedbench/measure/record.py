@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pedbench.base import Attack, Disclosure
+from pedbench.base import Attack, Disclosure, Metric
 from pedbench.cell import Cell
 from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.controls import CONTROL, FEW_PICTURES
@@ -61,7 +61,7 @@ def make_record(
     if status == "ok" and cell.probe is not None and (doubt := mistrusted(values)):
         status, reason = "invalid", f"probe {cell.probe.name} {doubt}"
     if status == "ok":
-        metrics = _metrics(plan, cell, values)
+        metrics = summed_up(cell.as_dict(), values, plan.metrics)
         flags |= _flags(plan, of, cell, values)
     read = [claims for claims in of.claims if claims.cell == cell]
     attacks = [planned for planned, each in of.privacy if each == cell]
@@ -106,16 +106,24 @@ def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:
     return timing
 
 
-def _metrics(plan: Plan, cell: Cell, values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    if cell.kind == "utility":
+def summed_up(
+    cell: Mapping[str, Any], values: pd.DataFrame, metrics: Sequence[Metric]
+) -> tuple[MetricValue, ...]:
+    """The numbers of a record, which follow from its cell's values alone.
+
+    Args:
+        cell: As `Cell.as_dict` gives it.
+        metrics: The suite's.
+    """
+    if cell["kind"] == "utility":
         return utility_metrics(values)
-    if cell.kind == "latency":
+    if cell["kind"] == "latency":
         return latency_metrics(values)
-    if cell.probe is not None:
+    if "probe" in cell:
         return claim_metrics(values)
-    if cell.attack is None:
+    if "attack" not in cell:
         return geometry_metrics(values)
-    return privacy_metrics(values, {metric.column: metric for metric in plan.metrics})
+    return privacy_metrics(values, {metric.column: metric for metric in metrics})
 
 
 def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:

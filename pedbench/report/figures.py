@@ -44,26 +44,65 @@ class Drawing:
     figure: Figure
 
 
-def privacy_utility(run: Run, combined: pd.DataFrame) -> Drawing | None:
+def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:
     """Leakage of the strongest attack against retained utility, one panel for each coalition rule.
 
     Args:
         combined: From `combined.combine`.
+        sweeps: From `curves.sweeps`, whose defenses are joined by lines.
 
     Returns:
         None where no defense has both numbers.
     """
+    retained = not combined.empty and combined["retention_value"].notna().any()
+    axis = _Axis(
+        column="retention" if retained else "utility",
+        label=""
+        if combined.empty
+        else (f"retention of {headline(combined)}" if retained else headline(combined)),
+        upwards=True,
+    )
+    return _against(run, combined, sweeps, axis, "privacy_utility", "Privacy against utility")
+
+
+def privacy_latency(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:
+    """Likewise against the time from the picture to the embedding on this host."""
+    frame = combined.copy()
+    parts = [name for name in ("value", "low", "high") if not combined.empty]
+    for part in parts:
+        frame[f"wall_ms_{part}"] = combined[f"wall_p50_{part}"] * 1e3
+    link = "" if combined.empty else next((name for name in combined["link"] if name), "")
+    axis = _Axis(column="wall_ms", label=f"wall p50 in ms, link {link}", upwards=False)
+    return _against(run, frame, sweeps, axis, "privacy_latency", "Privacy against latency")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axis:
+    """What privacy is drawn against.
+
+    Attributes:
+        column: Of the combined table, without _value.
+        upwards: Whether more of it is better.
+    """
+
+    column: str
+    label: str
+    upwards: bool
+
+
+def _against(
+    run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame, axis: _Axis, name: str, title: str
+) -> Drawing | None:
     if combined.empty:
         return None
-    utility = "retention" if combined["retention_value"].notna().any() else "utility"
+    across = axis.column
     panels = [
-        (rule, combined.dropna(subset=[f"{utility}_value", f"leakage_{rule}_value"]))
+        (rule, combined.dropna(subset=[f"{across}_value", f"leakage_{rule}_value"]))
         for rule in rules_of(combined)
     ]
     panels = [(rule, rows) for rule, rows in panels if not rows.empty]
     if not panels:
         return None
-    what = f"retention of {headline(combined)}" if utility == "retention" else headline(combined)
     leakage = combined.iloc[0]["leakage_metric"]
     kind = "synthetic pictures" if run.suite.dataset.name in SYNTHETIC else "pictures"
     basis = f"{run.pictures} {kind} ({run.suite.dataset.name}), model {run.suite.model}"
@@ -73,23 +112,29 @@ def privacy_utility(run: Run, combined: pd.DataFrame) -> Drawing | None:
         columns = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         looks = dict(zip(combined["defense"], looks_of(len(combined)), strict=True))
         for axes, (rule, rows) in zip(columns, panels, strict=True):
-            _scatter(axes, rows, utility, f"leakage_{rule}", looks)
+            _curves(axes, rows, sweeps, across, f"leakage_{rule}")
+            _front(axes, rows, axis, f"leakage_{rule}")
+            _scatter(axes, rows, across, f"leakage_{rule}", looks)
             axes.set_title(f"coalitions of {short_rule(rule)}")
-            axes.set_xlabel(drawable(f"{what} (→ better)"), parse_math=False)
+            better = "→" if axis.upwards else "←"
+            axes.set_xlabel(drawable(f"{axis.label} ({better} better)"), parse_math=False)
         columns[0].set_ylabel(drawable(f"{leakage} of the strongest attack (↓ better)"), parse_math=False)
         figure.suptitle(drawable(f"{basis}; bars: 95 % intervals"), parse_math=False, fontsize=9)
         figure.draw_without_rendering()
         for axes, (rule, rows) in zip(columns, panels, strict=True):
             names = [shortened(drawable(name)) for name in rows["defense"]]
-            xs, ys = (rows[f"{name}_value"].to_list() for name in (utility, f"leakage_{rule}"))
-            place_labels(axes, names, xs, ys, list(_bars(rows, utility, f"leakage_{rule}")))
+            xs, ys = (rows[f"{name}_value"].to_list() for name in (across, f"leakage_{rule}"))
+            place_labels(axes, names, xs, ys, list(_bars(rows, across, f"leakage_{rule}")))
     absent = [
         name for name in combined["defense"] if all(name not in set(rows["defense"]) for _, rows in panels)
     ]
     caption = (
-        f"Privacy against utility: {leakage} of the strongest attack over {what}, with 95 % bootstrap "
-        f"intervals; lower right is better. {basis}."
+        f"{title}: {leakage} of the strongest attack over {axis.label}, with 95 % bootstrap intervals; lower "
+        f"{'right' if axis.upwards else 'left'} is better. Dashed: the Pareto front, than whose defenses none is "
+        f"better in both. {basis}."
     )
+    if len(sweeps):
+        caption += " Lines join the settings of one defense."
     bounds = [
         name for rule, rows in panels for name in rows.loc[~rows[f"privacy_complete_{rule}"], "defense"]
     ]
@@ -97,7 +142,35 @@ def privacy_utility(run: Run, combined: pd.DataFrame) -> Drawing | None:
         caption += f" Lower bounds, as an attack failed: {', '.join(dict.fromkeys(bounds))}."
     if absent:
         caption += f" Not shown, for want of one of the numbers: {', '.join(absent)}."
-    return Drawing(name="privacy_utility", title="Privacy against utility", caption=caption, figure=figure)
+    return Drawing(name=name, title=title, caption=caption, figure=figure)
+
+
+def _curves(axes: Axes, rows: pd.DataFrame, sweeps: pd.DataFrame, across: str, up: str) -> None:
+    """Join the points of each sweep in the order of its settings."""
+    if sweeps.empty:
+        return
+    points = rows.set_index("defense")
+    for _, swept in sweeps.groupby(["sweep", "parameter"], sort=False):
+        members = [name for name in swept["defense"] if name in points.index]
+        line = points.loc[members]
+        axes.plot(line[f"{across}_value"], line[f"{up}_value"], color="0.55", linewidth=1, zorder=1)
+
+
+def _front(axes: Axes, rows: pd.DataFrame, axis: _Axis, up: str) -> None:
+    """The stairs above which lies what some defense beats in both, whatever the intervals."""
+    sign = -1.0 if axis.upwards else 1.0
+    points = rows.assign(cost=sign * rows[f"{axis.column}_value"]).sort_values(["cost", f"{up}_value"])
+    best = points[f"{up}_value"].cummin()
+    front = points[(points[f"{up}_value"] < best.shift(fill_value=np.inf))]
+    axes.step(
+        front[f"{axis.column}_value"],
+        front[f"{up}_value"],
+        where="post",
+        color="0.3",
+        linestyle="--",
+        linewidth=0.9,
+        zorder=1,
+    )
 
 
 def save(drawing: Drawing, folder: Path) -> Path:
@@ -160,7 +233,7 @@ def drawable(text: str) -> str:
     """What the figure's font can draw; other letters as escapes."""
     plain = one_line(text)
     return "".join(
-        c if ord(c) < 256 or c in "→↑↓" else c.encode("ascii", "backslashreplace").decode() for c in plain
+        c if ord(c) < 256 or c in "→↑↓←" else c.encode("ascii", "backslashreplace").decode() for c in plain
     )
 
 

@@ -70,6 +70,11 @@ class Run:
         return {self.defense(record): record.cell["defense"] for record in self.records}
 
     @property
+    def attacks(self) -> Mapping[str, str]:
+        """Labels of attacks by canonical JSON of their identities."""
+        return self._labels["attack"]
+
+    @property
     def pictures(self) -> int:
         """How many pictures were evaluated; 0 when no cell succeeded."""
         counts = (metric.n for r in self.records if r.cell["kind"] != "latency" for metric in r.metrics)

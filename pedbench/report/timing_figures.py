@@ -7,7 +7,6 @@ from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -17,7 +16,8 @@ from matplotlib.ticker import NullLocator
 
 from pedbench.links import links
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
-from pedbench.report.timing_tables import counted, number, unit_of
+from pedbench.report.phase_figures import phase_bars
+from pedbench.report.timing_tables import counted, unit_of
 from pedbench.report.timings import PHASES
 
 
@@ -37,52 +37,16 @@ def drawings(summary: pd.DataFrame, measured: Sequence[str], titles: Mapping[str
         unit, factor = unit_of(rows)
         times = ["p50", "p50_low", "p50_high", *PHASES]
         rows = rows.assign(**{name: rows[name].astype(float) * factor for name in times})
-        yield _phases(way, title, rows, shown, unit)
+        caption = (
+            f"{title}. Medians of the phases, from the picture to a mask; on the right the p50 of the whole."
+        )
+        named = rows.assign(defense=_names(rows))
+        yield phase_bars(f"{way}-phases", title, named, shown, unit, caption)
         swept = _swept(rows)
         if swept is not None:
             yield _against_servers(way, title, rows, swept, shown, unit)
         if rows["link"].nunique() > 1:
             yield _against_link(way, title, rows, unit)
-
-
-def _phases(way: str, title: str, rows: pd.DataFrame, shown: Sequence[str], unit: str) -> Drawing:
-    """Stacked medians of the phases, one bar a defense, one panel a link."""
-    rows = rows.assign(defense=_names(rows))
-    defenses = list(dict.fromkeys(rows["defense"]))
-    colours = sns.color_palette("colorblind", len(PHASES))
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(
-            figsize=(4.6 * len(shown) + 1.8, 0.42 * len(defenses) + 1.7), dpi=150, layout="constrained"
-        )
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
-        reach = 0.0
-        for axes, link in zip(panels, shown, strict=True):
-            of_link = rows[rows["link"] == link].set_index("defense").reindex(defenses)
-            left = np.zeros(len(defenses))
-            for phase, colour in zip(PHASES, colours, strict=True):
-                widths = np.nan_to_num(of_link[phase].to_numpy(float))
-                axes.barh(defenses, widths, left=left, color=colour, label=_named(phase), height=0.66)
-                left += widths
-            for place, (_, row) in enumerate(of_link.iterrows()):
-                if pd.notna(row["p50"]):
-                    axes.text(left[place], place, f"  {number(row['p50'])} {unit}", va="center", fontsize=8)
-            reach = max(reach, left.max())
-            axes.set_title(drawable(link), parse_math=False)
-            axes.set_xlabel(unit)
-            axes.grid(axis="y", visible=False)
-        panels[0].set_yticks(range(len(defenses)), [shortened(drawable(name)) for name in defenses])
-        panels[0].invert_yaxis()
-        panels[0].set_xlim(0, reach * 1.2)
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=len(PHASES), frameon=False, fontsize=8
-        )
-        figure.suptitle(title, fontsize=9)
-    caption = (
-        f"{title}. Medians of the phases, from the picture to a mask; on the right the p50 of the whole."
-    )
-    return Drawing(name=f"{way}-phases", title="Time by phase", caption=caption, figure=figure)
 
 
 def _swept(rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -180,7 +144,3 @@ def _rates(link: str) -> str:
 def _names(rows: pd.DataFrame) -> pd.Series[str]:
     pairs = zip(rows["defense"], rows["servers"], strict=True)
     return pd.Series([counted(*pair) for pair in pairs], index=rows.index)
-
-
-def _named(phase: str) -> str:
-    return "edge blocks" if phase == "edge" else phase

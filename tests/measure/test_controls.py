@@ -34,7 +34,7 @@ def write(folder: Path, name: str, seen: pd.DataFrame, attacked: pd.DataFrame, *
         coalition=RULE,
     )
     geometry, privacy = base, Cell(**(vars(base) | {"attack": ATTACK, "requests": 1}))
-    write_plan(folder, [geometry, privacy])
+    write_plan(folder, [geometry.cell_id, privacy.cell_id])
     (folder / SUITE).write_text(to_toml(load_suite("proof")))
     for cell, values in ((geometry, seen), (privacy, attacked)):
         write_values(folder, cell.cell_id, 0, values)
@@ -137,7 +137,7 @@ def test_mixed_tokens_tell_more_than_unmixed_ones(
         )
         for name in runs
     }
-    write_plan(tmp_path, list(cells.values()))
+    write_plan(tmp_path, [cell.cell_id for cell in cells.values()])
     for name, cell in cells.items():
         # Of two coalitions the one that learns most counts; the other must not be mixed up with it.
         values = pd.concat(

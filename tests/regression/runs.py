@@ -10,10 +10,9 @@ from typing import Any
 import pandas as pd
 
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity
-from pedbench.claim_metrics import claim_metrics
+from pedbench.measure.record import summed_up
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.records import MetricValue, Record, append_record, write_plan
-from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
 from pedbench.values import write_values
 
 SUITE = """
@@ -85,7 +84,7 @@ def write_run(directory: Path, cells: Sequence[Made], planned: Sequence[Cell] = 
         metrics: tuple[MetricValue, ...] = ()
         if made.values is not None:
             write_values(directory, made.cell.cell_id, 0, made.values)
-            metrics = _metrics(made.cell, made.values)
+            metrics = summed_up(made.cell.as_dict(), made.values, [RootMeanSquareError()])
         append_record(
             directory,
             Record(
@@ -99,20 +98,8 @@ def write_run(directory: Path, cells: Sequence[Made], planned: Sequence[Cell] = 
                 attacker={"floor": made.floor} if made.cell.attack else {},
             ),
         )
-    write_plan(directory, [*(made.cell for made in cells), *planned])
+    write_plan(directory, [cell.cell_id for cell in (*(made.cell for made in cells), *planned)])
     return directory
-
-
-def _metrics(cell: Cell, values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    if cell.kind == "utility":
-        return utility_metrics(values)
-    if cell.kind == "latency":
-        return latency_metrics(values)
-    if cell.probe is not None:
-        return claim_metrics(values)
-    if cell.attack is None:
-        return geometry_metrics(values)
-    return privacy_metrics(values, {"RMSE": RootMeanSquareError()})
 
 
 def utility(ious: Any) -> pd.DataFrame:

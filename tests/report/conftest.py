@@ -174,7 +174,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
                 cell_id=cell.cell_id, cell=cell.as_dict(), metrics=metrics, provenance=PROVENANCE, **fields
             ),
         )
-    write_plan(directory, planned)
+    write_plan(directory, [cell.cell_id for cell in planned])
     return made
 
 

@@ -13,9 +13,9 @@ from scipy import stats
 
 from pedbench.aggregate import holm
 from pedbench.report.comparisons import comparisons
-from pedbench.report.markdown import write_report
 from pedbench.report.run import load
 from pedbench.report.tables import privacy, utility
+from pedbench.report.writing import write_report
 
 SPLIT = "split(servers=3, note=plain)"
 

@@ -1,0 +1,27 @@
+"""`pedbench report`: write the report of a run again, or one of several runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def write_reports(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Run directories; the newest without any.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
+) -> None:
+    """Write report.html, report.md, tables and figures from what a run measured; nothing is measured.
+
+    Several runs of the same pictures with the same model become a new run directory with one report.
+    """
+    from pedbench.merging import merge
+    from pedbench.report.writing import write_report
+
+    given = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
+    directory = given[0] if len(given) == 1 else merge(given, out / "runs")
+    written = write_report(directory)
+    print(f"Report: {written.with_suffix('.html')}")

@@ -1,0 +1,170 @@
+"""The exhibits of a run: some of its pictures, with what became of each under every defense, as people see it.
+
+A folder of the run directory for each picture: `picture.json`, `truth.webp`, and for each defense a JSON file with
+the pictures that it names. The runner writes them, reports read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pedbench.cell import PluginIdentity, canonical_json
+from pedbench.frame import Size, frame_size, to_uint8
+from pedbench.types import Picture, Secret
+
+FOLDER = "exhibits"
+
+LONGEST_SIDE = 400
+"""Of a stored picture in pixels; larger ones are reduced."""
+
+_QUALITY = 85
+_PICTURE, _TRUTH = "picture.json", "truth.webp"
+
+
+@dataclass(kw_only=True)
+class Exhibit:
+    """One picture under one defense.
+
+    Attributes:
+        image: The sample's id.
+        frame: The truth.
+        secrets: What probes look for, by kind and number as in the values of claims, boxes in pixels of the frame.
+        defense: Whose work this is.
+        masks: The masks that came out, drawn over the picture; None where utility was not measured.
+        seen: What the worst coalition received, in place; None where privacy was not measured.
+        received: The same in words.
+        servers: The worst coalition, as the values have it.
+        rule: The coalition rule by which it was found: c and m.
+        guesses: What attacks made of that, visible pixels pasted in.
+    """
+
+    image: str
+    frame: Picture
+    secrets: Mapping[tuple[str, int], Secret]
+    defense: PluginIdentity
+    masks: Picture | None = None
+    seen: Picture | None = None
+    received: str = ""
+    servers: str = ""
+    rule: tuple[str, int] = ("", 0)
+    guesses: Sequence[tuple[PluginIdentity, Picture]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An exhibit as reports read it: paths in the place of pictures.
+
+    Attributes:
+        secrets: Each with kind, number, content and box: left, top, width, height as shares of the frame.
+        guesses: Identity of the attack, and the path.
+    """
+
+    image: str
+    secrets: Sequence[Mapping[str, Any]]
+    truth: Path
+    defense: Mapping[str, Any]
+    masks: Path | None
+    seen: Path | None
+    received: str
+    servers: str
+    rule: tuple[str, int]
+    guesses: Sequence[tuple[Mapping[str, Any], Path]] = field(default=())
+
+
+def shown_size(size: Size) -> Size:
+    """Height and width of the stored form of a picture of this size."""
+    return frame_size(*size, min(LONGEST_SIDE, max(size)))
+
+
+def write_exhibit(run_dir: Path, exhibit: Exhibit) -> None:
+    """Store an exhibit; an earlier one of the same picture and defense is replaced, but for what this one lacks."""
+    folder = run_dir / FOLDER / _file_name(exhibit.image, exhibit.image)
+    folder.mkdir(parents=True, exist_ok=True)
+    height, width = exhibit.frame.shape[:2]
+    secrets = [
+        {
+            "kind": kind,
+            "number": number,
+            "content": secret.content,
+            "box": [side / whole for side, whole in zip(secret.box, (width, height) * 2, strict=True)],
+        }
+        for (kind, number), secret in exhibit.secrets.items()
+    ]
+    if not (folder / _PICTURE).is_file():
+        _save(exhibit.frame, folder / _TRUTH)
+        _write(folder / _PICTURE, {"image": exhibit.image, "secrets": secrets})
+    identity = asdict(exhibit.defense)
+    stem = _file_name(exhibit.defense.name, canonical_json(identity))
+    path = folder / f"{stem}.json"
+    entry: dict[str, Any] = {"defense": identity}
+    if path.is_file():
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    if exhibit.masks is not None:
+        entry["masks"] = _save(exhibit.masks, folder / f"{stem}-masks.webp")
+    if exhibit.seen is not None:
+        entry["seen"] = _save(exhibit.seen, folder / f"{stem}-seen.webp")
+        same = entry.get("servers") == exhibit.servers
+        guesses = {canonical_json(attack): file for attack, file in entry.get("guesses", ()) if same}
+        for attack, picture in exhibit.guesses:
+            key = canonical_json(asdict(attack))
+            guesses[key] = _save(picture, folder / f"{stem}-{_file_name(attack.name, key)}.webp")
+        entry |= {"received": exhibit.received, "servers": exhibit.servers, "rule": list(exhibit.rule)}
+        entry["guesses"] = [[json.loads(key), file] for key, file in guesses.items()]
+    _write(path, entry)
+
+
+def read_exhibits(run_dir: Path) -> Iterator[Stored]:
+    """The exhibits of a run, picture by picture; none where none were written."""
+    for folder in sorted((run_dir / FOLDER).glob("*/")):
+        if not (folder / _PICTURE).is_file():
+            continue
+        picture = json.loads((folder / _PICTURE).read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json")):
+            if path.name == _PICTURE:
+                continue
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            masks, seen = (folder / entry[name] if name in entry else None for name in ("masks", "seen"))
+            rule = entry.get("rule", ["", 0])
+            yield Stored(
+                image=picture["image"],
+                secrets=picture["secrets"],
+                truth=folder / _TRUTH,
+                defense=entry["defense"],
+                masks=masks,
+                seen=seen,
+                received=entry.get("received", ""),
+                servers=entry.get("servers", ""),
+                rule=(rule[0], rule[1]),
+                guesses=[(attack, folder / file) for attack, file in entry.get("guesses", ())],
+            )
+
+
+def _file_name(name: str, identity: str) -> str:
+    """A name that any file system takes, and that tells identities apart."""
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:6]
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:60]}-{digest}"
+
+
+def _save(picture: Picture, path: Path) -> str:
+    height, width = shown_size((picture.shape[0], picture.shape[1]))
+    image = Image.fromarray(to_uint8(picture))
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    partial = path.with_suffix(".partial")
+    image.save(partial, format="WEBP", quality=_QUALITY)
+    partial.replace(path)
+    return path.name
+
+
+def _write(path: Path, entry: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,210 @@
+"""What a report says, whatever the form: tables, figures and sentences from a run directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pedbench.cell import canonical_json
+from pedbench.controls import Control, controls
+from pedbench.report import legend
+from pedbench.report.attackers import attackers, attackers_table
+from pedbench.report.combined import combine
+from pedbench.report.comparisons import comparison_tables, comparisons
+from pedbench.report.curve_figures import coalition_figure, sweep_figures
+from pedbench.report.curves import coalition_curve, coalition_table, sweeps
+from pedbench.report.figures import SYNTHETIC, Drawing, privacy_latency, privacy_utility
+from pedbench.report.headline import headline_sentence
+from pedbench.report.overview import combined_markdown
+from pedbench.report.phase_figures import phase_figures
+from pedbench.report.problems import problems
+from pedbench.report.published import published_table
+from pedbench.report.retrieval import retrieval, retrieval_tables
+from pedbench.report.run import REFERENCE, Run, load
+from pedbench.report.sections import Titled, claims_tables, latency_tables, privacy_tables, utility_tables
+from pedbench.report.tables import claims, latency, privacy, utility
+from pedbench.report.text import code, table
+from pedbench.report.unused import unused
+from pedbench.report.worst_case import worst_cases
+
+_MOMENT = "utc"
+"""The entry of the provenance of which first and last are told."""
+
+_NOTES = {
+    "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
+    "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`, the worst case in every metric in "
+    "`tables/worst_case.csv`.",
+    "Claims": "What probes read of the words, faces and objects that pictures are known to hold: in what a coalition "
+    "received (tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
+    "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
+    "ways of measuring; they are not to be compared with each other.",
+    "Comparisons": "Differences picture by picture; every metric is in `tables/comparisons.csv`. p is of a sign-flip "
+    "test over pictures, and corrected (Holm) for the number of defenses in the table.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        note: What stands below the heading.
+        tables: In Markdown.
+    """
+
+    heading: str
+    note: str
+    tables: Sequence[Titled]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """All that a report says. Whatever is not said to be plain is Markdown in which foreign text is escaped.
+
+    Attributes:
+        frames: Tidy tables by name, in full precision.
+        headline: What the run comes to, in one sentence.
+        problems: Cells without a result, one line each.
+        reference: To which defense retention relates; plain.
+        combined: The overview as a table; empty where nothing has a result.
+        published: What others report, as a table.
+        flags: Letter of each flag that occurs; plain.
+        origin: Names and values of the provenance; plain.
+    """
+
+    run: Run
+    frames: Mapping[str, pd.DataFrame]
+    controls: Sequence[Control]
+    headline: str
+    problems: Sequence[str]
+    reference: str
+    combined: str
+    published: str
+    figures: Sequence[Drawing]
+    sections: Sequence[Section]
+    flags: Mapping[str, str]
+    attackers: str
+    configurations: str
+    origin: Mapping[str, Sequence[str]]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the pictures are rendered."""
+        return self.run.suite.dataset.name in SYNTHETIC
+
+    @property
+    def revision(self) -> str:
+        """Of the dataset; plain."""
+        return str(self.run.records[0].cell["revision"]) if self.run.records else "unknown"
+
+
+def gather(run_dir: Path) -> Content:
+    """Everything that a report of the run says.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: A file of the run cannot be understood.
+    """
+    run = load(run_dir)
+    frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
+    frames["combined"] = combine(run, **frames)
+    frames["worst_case"] = worst_cases(run)
+    frames["attackers"] = attackers(run)
+    frames["coalition_curve"] = coalition_curve(run, frames["privacy"])
+    frames["comparisons"] = comparisons(run, frames["utility"], frames["privacy"])
+    frames["retrieval"] = retrieval(frames["privacy"])
+    frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
+    frames["claims"] = claims(run)
+    names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
+    flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
+    references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
+    checked = controls(run_dir)
+    combined = frames["combined"]
+    return Content(
+        run=run,
+        frames=frames,
+        controls=checked,
+        headline=headline_sentence(run, combined, checked),
+        problems=[*problems(run), *unused(run)],
+        reference=run.defense(references[0]) if references else "",
+        combined=combined_markdown(combined, flags) if len(combined) else "",
+        published=published_table(),
+        figures=list(_figures(run, frames)),
+        sections=list(_sections(run, frames, flags)),
+        flags=flags,
+        attackers=attackers_table(frames["attackers"]) if len(frames["attackers"]) else "",
+        configurations=_configurations(run),
+        origin=dict(_origin(run)),
+    )
+
+
+def _figures(run: Run, frames: Mapping[str, pd.DataFrame]) -> Iterator[Drawing]:
+    drawings = [
+        privacy_utility(run, frames["combined"], frames["sweeps"]),
+        privacy_latency(run, frames["combined"], frames["sweeps"]),
+        coalition_figure(run, frames["coalition_curve"]),
+        *sweep_figures(run, frames["sweeps"]),
+        *phase_figures(frames["latency"]),
+    ]
+    yield from (drawing for drawing in drawings if drawing is not None)
+
+
+def _sections(run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, str]) -> Iterator[Section]:
+    tables = {
+        "Utility": utility_tables(frames["utility"], flags),
+        "Privacy": _privacy_tables(run, frames, flags),
+        "Claims": claims_tables(frames["claims"], flags),
+        "Latency": latency_tables(frames["latency"], flags),
+        "Comparisons": comparison_tables(frames["comparisons"]),
+    }
+    for heading, found in tables.items():
+        if heading not in ("Claims", "Comparisons") or len(frames[heading.lower()]):
+            yield Section(heading=heading, note=_NOTES[heading], tables=list(found))
+
+
+def _privacy_tables(
+    run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, str]
+) -> Iterator[Titled]:
+    yield from privacy_tables(run.headline(frames["privacy"]), run.headline(frames["worst_case"]), flags)
+    if len(frames["coalition_curve"]):
+        yield "Coalitions of growing size", coalition_table(frames["coalition_curve"])
+    yield from retrieval_tables(run.headline(frames["retrieval"]))
+
+
+def _configurations(run: Run) -> str:
+    """All parameters of everything that took part."""
+    rows = []
+    for role, label in (("defense", run.defense), ("attack", run.attack), ("probe", run.probe)):
+        plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
+        rows += [
+            [role, code(name), str(plugin["version"]), code(canonical_json(plugin["params"]))]
+            for name, plugin in plugins.items()
+        ]
+    return table(["role", "name", "version", "parameters"], rows, left=4)
+
+
+def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:
+    """What the records say about their origin; several values where not all of them agree."""
+    found: dict[str, dict[str, None]] = {}
+    for record in run.records:
+        for name, value in record.provenance.items():
+            parts = (
+                [f"{key} {_short(part)}" for key, part in value.items()]
+                if isinstance(value, dict)
+                else [_short(value)]
+            )
+            found.setdefault(name, {}).update(dict.fromkeys(parts))
+    for name, values in found.items():
+        listed = sorted(values) if name == _MOMENT else list(values)
+        yield name, [listed[0], listed[-1]] if name == _MOMENT and len(listed) > 1 else listed
+
+
+def _short(value: Any) -> str:
+    """As text, a sha256 by its first digits."""
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

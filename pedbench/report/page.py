@@ -1,0 +1,75 @@
+"""A report as one page that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from importlib import resources
+
+import jinja2
+import matplotlib as mpl
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from pedbench.report import legend
+from pedbench.report.content import Content
+from pedbench.report.figures import STYLE, Drawing
+from pedbench.report.gallery import PictureRow, gallery
+
+MOST_BYTES = 9_000_000
+"""Of the page; pictures of the gallery that would make it larger are left out, and the page says so."""
+
+_BASE64 = 4 / 3
+"""Letters a byte."""
+
+_INTERVAL = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
+"""Which no line should break."""
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def page(content: Content) -> str:
+    """The text of `report.html`: everything foreign in it is escaped, and it asks for nothing from elsewhere."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pedbench.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
+        "webp": lambda path: _url("image/webp", path.read_bytes()),
+        "blocks": lambda text: Markup(_INTERVAL.sub(r"[\1,&nbsp;\2]", _MARKDOWN.render(text))),
+    }
+    figures = [(drawing, _svg(drawing)) for drawing in content.figures]
+    room = float(MOST_BYTES - sum(len(source) for _, source in figures))
+    shown: list[PictureRow] = []
+    exhibits = list(gallery(content.run))
+    for exhibit in exhibits:
+        room -= sum(_BASE64 * path.stat().st_size for path in exhibit.paths)
+        if room < 0:
+            break
+        shown.append(exhibit)
+    files = resources.files("pedbench.report")
+    style, script = (Markup((files / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
+    return environment.get_template("report.html.jinja").render(
+        content=content,
+        suite=content.run.suite,
+        style=style,
+        script=script,
+        figures=figures,
+        gallery=shown,
+        left_out=len(exhibits) - len(shown),
+        terms=legend.TERMS,
+        meanings=legend.FLAGS,
+    )
+
+
+def _svg(drawing: Drawing) -> str:
+    """The figure as a data URL."""
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        drawing.figure.savefig(stream, format="svg", metadata={"Date": None})
+    return _url("image/svg+xml", stream.getvalue())
+
+
+def _url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,212 @@
+"""Does a run say what it measured? Aggregates again from values, and a sample of values again from their sources."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pedbench.base import Metric
+from pedbench.cell import cell_digest, selection_hash
+from pedbench.console import Console
+from pedbench.measure.bench import Outcome
+from pedbench.measure.defense import measure
+from pedbench.measure.record import summed_up
+from pedbench.models.family import FamilyNetworks, family
+from pedbench.plan import make_plan
+from pedbench.records import MetricValue, Record, read_plan, read_records
+from pedbench.registry import Registry
+from pedbench.report.run import load
+from pedbench.resolve import Overrides, resolve
+from pedbench.runner import DEVICE, open_bench, warm_up_bench
+from pedbench.selection import read_selection
+from pedbench.values import DEFAULTS, read_values
+
+ROUNDING = 1e-9
+"""Relative, by which an aggregate of the same values may differ: the order of sums."""
+
+_KEY = ["image", "annotation", "region", "servers", "request", "seed", "metric"]
+"""What tells the values of a cell apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was looked at, and what is wrong with it.
+
+    Attributes:
+        what: In words, e.g. a cell.
+        problem: Empty where nothing is wrong.
+        detail: What was found, where nothing is wrong.
+    """
+
+    what: str
+    problem: str = ""
+    detail: str = ""
+
+
+def check_records(run_dir: Path, registry: Registry) -> Iterator[Finding]:
+    """Hold every record against its cell, its values and the selection of pictures; nothing is measured.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: A file of the run cannot be understood.
+    """
+    run = load(run_dir)
+    records = read_records(run_dir)
+    metrics = [registry.create("metrics", choice.name, choice.params) for choice in run.suite.metrics]
+    selection = read_selection(run_dir)
+    images = list(selection.images) if selection is not None else []
+    for cell_id in read_plan(run_dir):
+        record = records.get(cell_id)
+        if record is None:
+            yield Finding(what=f"cell {cell_id}", problem="it is planned and has no record")
+            continue
+        problem = _told_wrongly(run_dir, record, metrics, images)
+        yield Finding(what=described(record), problem=problem, detail=f"{len(record.metrics)} numbers")
+
+
+def _told_wrongly(run_dir: Path, record: Record, metrics: Sequence[Metric], images: Sequence[str]) -> str:
+    """Why a record cannot be right; empty if it follows from what is beside it."""
+    digest = cell_digest(record.cell)
+    if digest != record.cell_id:
+        return f"its id is not that of its cell, which is {digest}"
+    if record.status != "ok":
+        return f"it is {record.status} and has numbers" if record.metrics else ""
+    values = read_values(run_dir, record.cell_id)
+    if values.empty:
+        return "there are no values"
+    selections = {selection_hash(images[:count]) for count in range(1, len(images) + 1)}
+    # Cells about claims have a selection of their own: the pictures that hold something to read.
+    if "probe" not in record.cell and record.cell["selection"] not in selections:
+        return "its selection is not that of the pictures in pictures.json"
+    foreign = sorted(set(values["image"]) - set(images))
+    if foreign:
+        return f"values of pictures that were not selected: {', '.join(foreign[:3])}"
+    if values.duplicated(_KEY).any():
+        return "several values for the same thing"
+    return _different(record.metrics, summed_up(record.cell, values, metrics))
+
+
+def _different(told: Sequence[MetricValue], again: Sequence[MetricValue]) -> str:
+    """The first difference between told and recomputed numbers; empty if there is none."""
+    known = {(metric.name, metric.region): metric for metric in again}
+    for metric in told:
+        found = known.pop((metric.name, metric.region), None)
+        name = f"{metric.name}, {metric.region}" if metric.region else metric.name
+        if found is None:
+            return f"{name} does not follow from the values"
+        for field, value in asdict(metric).items():
+            other = getattr(found, field)
+            numbers = value is not None and other is not None and field in ("value", "ci95")
+            same = np.allclose(value, other, rtol=ROUNDING, atol=ROUNDING) if numbers else value == other
+            if not same:
+                return f"{field} of {name} is told as {value}, the values give {other}"
+    return f"{next(iter(known))[0]} follows from the values and is not told" if known else ""
+
+
+def redo(
+    run_dir: Path,
+    plugins: Sequence[Path],
+    console: Console,
+    *,
+    cells: int,
+    pictures: int,
+    seed: int,
+    tolerance: float,
+) -> Iterator[Finding]:
+    """Measure a random sample again, from the dataset on, and hold it against the run's values.
+
+    Args:
+        plugins: Files and folders with further plugins.
+        cells: How many cells of utility and privacy.
+        pictures: On how many of the run's pictures.
+        seed: Of the choice.
+        tolerance: Absolute or relative, whichever allows more: other processors and numbers of threads round otherwise.
+
+    Raises:
+        PluginError: A plugin is unknown or broken.
+        DatasetError: The dataset cannot be read.
+        CheckpointError: Weights are missing.
+    """
+    run = load(run_dir)
+    plan = make_plan(
+        resolve(run.suite, Overrides(), Registry(plugins)), Registry(plugins), family(run.suite.model)
+    )
+    here = {cell.cell_id for cell in plan.cells()}
+    for record in run.records:
+        if record.cell_id not in here:
+            yield Finding(
+                what=described(record),
+                problem="this installation plans no such cell: a plugin, its weights or the dataset are other ones",
+            )
+    chance = random.Random(seed)
+    able = [
+        r.cell_id
+        for r in run.records
+        if r.status == "ok" and r.cell["kind"] != "latency" and r.cell_id in here
+    ]
+    wanted = set(chance.sample(able, min(cells, len(able))))
+    due = [(of, {cell.cell_id for cell in of.cells()} & wanted) for of in plan.defenses]
+    due = [(of, ids) for of, ids in due if ids]
+    if not due:
+        return
+    networks = FamilyNetworks(family=plan.family, device=DEVICE)
+    records = {record.cell_id: record for record in run.records}
+    with open_bench(plan, networks, [of for of, _ in due], console) as bench:
+        for of, ids in due:
+            chosen = chance.sample(of.images, min(pictures, len(of.images)))
+            outcome = Outcome()
+            with console.stage(f"{of.defense.label} again", total=len(chosen)) as advance:
+                with outcome.giving_up(list(of.cells()), "warming up"):
+                    of.defense.prepare(DEVICE)
+                    bench.restore_servers()
+                    warm_up_bench(bench, of)
+                if not outcome.problems:
+                    outcome = measure(bench, of, chosen, ids, advance)
+            names = {plan.dataset.ids()[index] for index in chosen}
+            for cell_id in sorted(ids):
+                yield _held_against(run_dir, records[cell_id], outcome, names, tolerance)
+
+
+def _held_against(
+    run_dir: Path, record: Record, outcome: Outcome, images: set[str], tolerance: float
+) -> Finding:
+    what = described(record)
+    if record.cell_id in outcome.problems:
+        status, reason = outcome.problems[record.cell_id]
+        return Finding(what=what, problem=f"measured again, it is {status}: {reason}")
+    told = read_values(run_dir, record.cell_id)
+    told = told[told["image"].isin(images)]
+    again = pd.DataFrame(
+        [DEFAULTS | row for row in outcome.rows.get(record.cell_id, [])], columns=told.columns
+    )
+    both = told.merge(again, on=_KEY, how="outer", suffixes=("", "_again"), indicator=True)
+    if (both["_merge"] != "both").any():
+        row = both[both["_merge"] != "both"].iloc[0]
+        where = "the run" if row["_merge"] == "left_only" else "the repetition"
+        return Finding(what=what, problem=f"{row['metric']} of picture {row['image']} is in {where} alone")
+    off = (both["value"] - both["value_again"]).abs()
+    allowed = tolerance * both["value"].abs().clip(lower=1)
+    if (off > allowed).any():
+        row = both.iloc[int((off - allowed).to_numpy().argmax())]
+        return Finding(
+            what=what,
+            problem=f"{row['metric']} of picture {row['image']} is told as {row['value']:.6g}, measured again it is "
+            f"{row['value_again']:.6g}",
+        )
+    return Finding(
+        what=what, detail=f"{len(both)} values of {len(images)} pictures, {off.max():.1e} off at most"
+    )
+
+
+def described(record: Record) -> str:
+    """A cell in words, with its id."""
+    cell = record.cell
+    parts = [cell["kind"], cell["defense"]["name"]]
+    parts += [cell[role]["name"] for role in ("attack", "probe") if role in cell]
+    parts += [f"c = {cell['coalition']['c']}"] if "coalition" in cell else []
+    return f"{record.cell_id} ({', '.join(parts)})"

@@ -1,0 +1,140 @@
+"""The page, as a browser shows it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pedbench.cell import PluginIdentity
+from pedbench.exhibits import Exhibit, write_exhibit
+from pedbench.report.writing import write_report
+from pedbench.types import Secret
+from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
+
+webdriver = pytest.importorskip("selenium.webdriver")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
+)
+
+
+@pytest.fixture(scope="module")
+def page(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the made run, with an exhibit under two defenses."""
+    directory = Path(shutil.copytree(made.directory, tmp_path_factory.mktemp("page") / "run"))
+    rng = np.random.default_rng(0)
+    frame, guess = (rng.uniform(size=(48, 64, 3)).astype(np.float32) for _ in range(2))
+    word = Secret(kind="text", content="<b>WAGON</b>", box=(16.0, 12.0, 32.0, 6.0))
+    for defense in (BLUR, SPLIT_25):
+        exhibit = Exhibit(image=IMAGES[0], frame=frame, secrets={("text", 0): word}, defense=defense)
+        exhibit.masks = exhibit.seen = guess
+        exhibit.received, exhibit.servers, exhibit.rule = "all, degraded", "0", ("1", 3)
+        exhibit.guesses = [(FLOOR, guess), (PluginIdentity(name="gone", version=1), guess)][:1]
+        write_exhibit(directory, exhibit)
+    return write_report(directory).with_suffix(".html")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(browser: Any, page: Path) -> Any:
+    browser.get_log("performance")
+    browser.get(page.as_uri())
+    return browser
+
+
+def column(browser: Any, place: int) -> list[str]:
+    cells = browser.find_elements("css selector", f"#overview .table:not(.reported) td:nth-child({place})")
+    return [cell.text for cell in cells if cell.is_displayed()]
+
+
+def test_page_is_sound_and_asks_for_nothing(opened: Any, page: Path) -> None:
+    assert page.stat().st_size < 10_000_000
+    assert [entry for entry in opened.get_log("browser") if entry["level"] != "INFO"] == []
+    asked = re.findall(
+        r'"url":"([^"]+)"', " ".join(str(entry["message"]) for entry in opened.get_log("performance"))
+    )
+    assert page.as_uri() in asked
+    assert [url for url in asked if not url.startswith(("file:", "data:", "about:", "chrome:"))] == []
+    assert [url for url in asked if url.startswith("file:") and url != page.as_uri()] == []
+
+
+def test_names_are_text(opened: Any, made: Any) -> None:
+    assert opened.execute_script("return document.querySelectorAll('script').length") == 1
+    assert opened.find_elements("css selector", "i, em, b b, a[href^=http]") == []
+    named = column(opened, 1)
+    assert any("<script>alert(1)</script> _x_ *y* [z](http://w) $q$" in name for name in named)
+
+
+def test_headings_sort_by_number_and_what_has_none_stays_last(opened: Any) -> None:
+    heads = opened.find_elements("css selector", "#overview .table:not(.reported) th button")
+    place = next(index for index, head in enumerate(heads) if "mIoU" in head.text)
+
+    def numbers() -> list[float]:
+        return [float(match[0]) for text in column(opened, place + 1) if (match := re.match(r"[\d.]+", text))]
+
+    heads[place].click()
+    assert len(numbers()) == 4
+    assert numbers() == sorted(numbers())
+    assert column(opened, place + 1)[-1] == "failed"
+    heads[place].click()
+    assert numbers() == sorted(numbers(), reverse=True)
+    assert column(opened, place + 1)[-1] == "failed"
+    # Seconds and milliseconds, bytes and kilobytes are one scale.
+    assert opened.execute_script(
+        "const cell = (text) => Object.assign(document.createElement('td'), {textContent: text});"
+        "return [key(cell('1.20 s')), key(cell('30.4 ms')), key(cell('236.9 kB')), key(cell('≥ 0.5 [0.4, 0.6]')),"
+        " key(cell('-0.032 [-0.064, 0.000] `x`')), key(cell('ped_sam 3'))]"
+    ) == pytest.approx([1.2, 0.0304, 236900, 0.5, -0.032, None])
+
+
+def test_lines_are_filtered(opened: Any) -> None:
+    opened.find_element("css selector", "input[type=search]").send_keys("BLUR")
+    assert column(opened, 1) == ["blur"]
+
+
+def test_flags_explain_themselves(opened: Any) -> None:
+    mark = opened.find_element("css selector", "td abbr")
+    assert mark.get_attribute("title").startswith("few pictures: fewer than 100")
+
+
+def test_slider_uncovers_the_truth(opened: Any) -> None:
+    tile = opened.find_element("css selector", ".over img")
+    assert tile.value_of_css_property("clip-path") in (
+        "inset(0px 0px 0px 0%)",
+        "inset(0px)",
+        "inset(0px 0px 0px)",
+    )
+    opened.execute_script(
+        "const slider = document.querySelector('.exhibit input'); slider.value = 40;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    assert tile.value_of_css_property("clip-path") == "inset(0px 0px 0px 40%)"
+    assert opened.execute_script("return arguments[0].naturalWidth", tile) == 64
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_page_is_as_wide_as_the_window(opened: Any, width: int) -> None:
+    opened.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    assert opened.execute_script("return innerWidth") == width
+    root = "document.documentElement"
+    assert opened.execute_script(f"return {root}.scrollWidth - {root}.clientWidth") == 0

@@ -1,0 +1,82 @@
+"""What a run shows of its pictures is what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pedbench.exhibits import read_exhibits
+from pedbench.report.gallery import gallery
+from pedbench.report.run import load
+from pedbench.values import read_values
+
+
+def pixels(path: Path | None) -> np.ndarray[Any, Any]:
+    assert path is not None
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"), np.float64) / 255
+
+
+def test_exhibits_show_what_was_received_and_guessed(small_run: Any) -> None:
+    stored = {(each.image, each.defense["name"]): each for each in read_exhibits(small_run.directory)}
+    images = sorted({image for image, _ in stored})
+    assert images == ["0", "1", "2"]
+    for image in images:
+        whole = stored[image, "full_offload"]
+        truth = pixels(whole.truth)
+        assert np.abs(pixels(whole.seen) - truth).mean() < 0.02
+        assert whole.received == "all exact"
+        assert stored[image, "on_device"].received == "nothing"
+        part = stored[image, "ped_sam"]
+        guesses = {attack["name"]: pixels(path) for attack, path in part.guesses}
+        assert set(guesses) == {"mean_colour", "random_image"}
+        geometry = next(
+            record for record in small_run.of("ped_sam", "privacy", "") if record.cell["coalition"]["c"] == 1
+        )
+        values = small_run.values(geometry)
+        mine = values[(values["image"] == image) & (values["metric"] == "visible share")]
+        share = mine.set_index("servers")["value"][part.servers]
+        assert part.received == f"{100 * share:.0f} % exact"
+        # Where the server has pixels, both guesses show them; elsewhere they are what the attack made up.
+        alike = np.abs(guesses["mean_colour"] - truth).max(axis=2) < 0.1
+        assert share - 0.1 < alike.mean() < 1
+
+
+def test_server_shown_is_the_one_that_leaks_most(small_run: Any) -> None:
+    shown = next(
+        each
+        for each in read_exhibits(small_run.directory)
+        if each.image == "1" and each.defense["name"] == "ped_sam"
+    )
+    leaked: dict[str, float] = {}
+    for attack in ("mean_colour", "random_image"):
+        for record in small_run.of("ped_sam", "privacy", attack):
+            if record.cell["coalition"]["c"] == 1:
+                values = read_values(small_run.directory, record.cell_id)
+                mine = values[(values["image"] == "1") & (values["metric"] == "leakage[RMSE]")]
+                for servers, value in zip(mine["servers"], mine["value"], strict=True):
+                    leaked[servers] = max(value, leaked.get(servers, -np.inf))
+    assert len(leaked) == 3
+    assert shown.servers == max(leaked, key=lambda servers: leaked[servers])
+
+
+def test_words_below_pictures_are_the_values(small_run: Any) -> None:
+    run = load(small_run.directory)
+    (first, *_) = gallery(run)
+    row = next(row for row in first.rows if row.defense == "ped_sam")
+    titles = [tile.title for tile in row.tiles]
+    assert titles[0].startswith("masks")
+    assert titles[1].startswith("what server")
+    record = next(
+        record
+        for record in small_run.of("ped_sam", "privacy", titles[2])
+        if record.cell["coalition"]["c"] == 1
+    )
+    values = read_values(small_run.directory, record.cell_id)
+    server = titles[1].split()[2]
+    mine = values[(values["image"] == first.image) & (values["servers"] == server)]
+    told = mine.loc[mine["metric"] == "leakage[RMSE]", "value"].iloc[0]
+    assert row.tiles[2].caption == f"leakage[RMSE] {told:.3f}"
