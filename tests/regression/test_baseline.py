@@ -24,6 +24,9 @@ LEAKS = np.linspace(0.3, 0.6, 8)
 NASTY = "a|b`c\n<script> \x07 _x_ é漢"
 
 
+COMMITTED = Path(__file__).parents[2] / "reports" / "baselines"
+
+
 def run(folder: Path, name: str, by: float = 0.0, **provenance: Any) -> Path:
     """A run whose IoUs are shifted."""
     odd = replace(ATTACKED, defense=PluginIdentity(name="blur", version=1, params={"note": NASTY}))
@@ -173,3 +176,13 @@ def test_what_cannot_become_a_baseline_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=sentence):
             accept(run_dir, repeats, path, why)
     assert not path.exists()
+
+
+def test_the_committed_baseline_is_whole_and_small() -> None:
+    path = COMMITTED / "mini-quick-v1.jsonl"
+    kept, about = read_baseline(path)
+    assert (kept.run.suite.name, kept.run.suite.version, kept.run.pictures) == ("mini", 1, 8)
+    assert {record.status for record in kept.run.records} <= {"ok", "skipped"}
+    assert len({each["level"] for each in about["runs"]}) >= 2
+    assert changes_path(path).is_file()
+    assert sum(each.stat().st_size for each in path.parent.glob("mini-quick-v1.*")) < 1.5e6
