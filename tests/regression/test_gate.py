@@ -1,7 +1,7 @@
 """The gate at work: what repeats itself passes, what changed is caught and named.
 
-Budget: 90 s of one core for this folder. It takes one whole run of 18 cells, two whole repeats, and three runs in which
-some cells are measured again by changed plugins, 6 to 10 s of one core each.
+Budget: 90 s of one core for this folder. It takes one whole run of 18 cells, two repeats, one with changed plugins, and
+one of which some cells are measured again by others, about 10 s of one core each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pedbench.regression.lines import Line
 from pedbench.regression.measured import measured_run
 
 ROOT = Path(__file__).parents[2]
+FULL = "defenses/full_offload.py"
 BLUR = "defenses/gaussian_blur.py"
 PED_SAM = "defenses/ped_sam.py"
 COMPLETION = "attacks/completion.py"
@@ -84,12 +85,20 @@ def baseline(guarded: Any, repeat: Any, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def exposed(again: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The blur is weaker, and ped_sam sends each server one more window."""
+    """The blur is weaker, ped_sam sends each server one more window, and full offloading has another version."""
+    faults = [WEAKER_BLUR, ONE_MORE_WINDOW, raised(FULL)]
+    return again(tmp_path_factory.mktemp("exposed"), lambda cell: True, faults)
 
-    def cells(cell: Any) -> bool:
-        return bool(cell["defense"]["name"] != "full_offload")
 
-    return again(tmp_path_factory.mktemp("exposed"), cells, [WEAKER_BLUR, ONE_MORE_WINDOW])
+def version(file: str) -> int:
+    (found,) = re.findall(r"^    version = (\d+)$", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    return int(found)
+
+
+def raised(file: str) -> tuple[str, str, str]:
+    """The fault of another version."""
+    now = version(file)
+    return file, f"    version = {now}\n", f"    version = {now + 1}\n"
 
 
 def failing(baseline: Path, run: Path) -> dict[tuple[str, str], list[Line]]:
@@ -156,16 +165,13 @@ def test_an_attack_that_broke_and_a_drop_in_iou_are_caught_and_named(
     assert "the source changed, the version did not: `ped_sam`, `completion`" in out
 
 
-def test_a_changed_version_is_named(baseline: Path, again: Any, tmp_path: Path) -> None:
-    text = (ROOT / BLUR).read_text(encoding="utf-8")
-    (version,) = re.findall(r"^    version = (\d+)$", text, re.MULTILINE)
-    newer = (BLUR, f"    version = {version}\n", f"    version = {int(version) + 1}\n")
-    run = again(tmp_path, lambda cell: cell["defense"]["name"] == "gaussian_blur", [newer])
-    lines = [line for of in failing(baseline, run.directory).values() for line in of]
-    assert len(lines) == len(run.of("gaussian_blur"))
+def test_a_changed_version_is_named(baseline: Path, guarded: Any, exposed: Any) -> None:
+    found = failing(baseline, exposed.directory)
+    lines = [line for (defense, _), of in found.items() for line in of if defense == "full_offload"]
+    assert len(lines) == len(guarded.of("full_offload"))
     for line in lines:
-        assert (line.defense, line.verdict) == ("gaussian_blur", "not comparable")
-        assert line.note == f"defense gaussian_blur: version {version} -> {int(version) + 1}"
+        assert line.verdict == "not comparable"
+        assert line.note == f"defense full_offload: version {version(FULL)} -> {version(FULL) + 1}"
 
 
 def test_a_missing_cell_is_caught_and_named(baseline: Path, guarded: Any, tmp_path: Path) -> None:
