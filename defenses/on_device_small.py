@@ -20,5 +20,9 @@ class OnDeviceSmall(Defense):
     def servers(self) -> int:
         return 0
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("small",)
+
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         return edge.encode_image(frame, "small")

@@ -2,7 +2,13 @@
 
 import importlib.machinery
 import sys
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from pedbench.api import run
+    from pedbench.result import Result
+
+__all__ = ["Result", "__version__", "run"]
 __version__ = "0.1.0"
 
 _found = sys.modules.get("datasets") or importlib.machinery.PathFinder.find_spec("datasets")
@@ -11,3 +17,16 @@ if "datasets" not in sys.modules and _found is not None and getattr(_found, "ori
     # would take it for the package of that name; None makes them see that it is not installed.
     sys.modules["datasets"] = None  # type: ignore[assignment]
 del _found
+
+
+def __getattr__(name: str) -> Any:
+    """`run` and `Result`, which bring models and statistics along, when they are first asked for."""
+    if name == "run":
+        from pedbench.api import run
+
+        return run
+    if name == "Result":
+        from pedbench.result import Result
+
+        return Result
+    raise AttributeError(f"module 'pedbench' has no attribute {name!r}")

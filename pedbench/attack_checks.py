@@ -39,6 +39,11 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     yield outcome("guess of a constant picture", lambda: _check_guess(attack, constant))
     wide = views["wide"]
     fresh = make_view(attack, made_up_picture(_rng(0), SIZES["wide"]))
+    contents = sorted(attack.needs - {"nothing"})
+    for need in contents if len(contents) > 1 else ():
+        # A run asks for guesses where a view offers any of what the attack needs.
+        alone = make_view(attack, made_up_picture(_rng(0), SIZES["wide"]), frozenset({need}))
+        yield outcome(f"guess from {need} alone", partial(_check_guess, attack, alone))
     if "nothing" in attack.needs:
         yield outcome("guess without a view", lambda: _check_guess(attack, wide.blind()))
     yield outcome("the same guess twice", lambda: _check_determinism(attack, wide))
@@ -48,22 +53,27 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     yield outcome("batches change nothing", lambda: _check_batch(attack, [*views.values()]))
 
 
-def make_view(attack: Attack, frame: Picture) -> View:
-    """A view of a frame that holds what an attack needs, once per request that it asks for."""
+def make_view(attack: Attack, frame: Picture, needs: frozenset[str] | None = None) -> View:
+    """A view of a frame that holds what an attack needs, once per request that it asks for.
+
+    Args:
+        needs: What it holds instead.
+    """
     height, width = frame.shape[:2]
+    needs = attack.needs if needs is None else needs
     patches: list[Patch] = []
     degraded: list[Patch] = []
     tokens: list[Tokens] = []
     messages: list[MessageFacts] = []
     for request in range(attack.requests):
-        if "pixels" in attack.needs:
+        if "pixels" in needs:
             for top in (0, height // 2):
                 tile = frame[top : top + height // 4, : width // 2].copy()
                 patches.append(Patch(picture=tile, top=top, left=0, server=0, request=request))
-        if "degraded" in attack.needs:
+        if "degraded" in needs:
             coarse = frame[::4, ::4].repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
             degraded.append(Patch(picture=coarse, top=0, left=0, server=0, request=request))
-        if "tokens" in attack.needs:
+        if "tokens" in needs:
             tokens.append(_made_up_tokens(frame, request))
         messages.append(
             MessageFacts(

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pedbench.base import PluginUnavailable, ProbeUnavailable
-from pedbench.registry import Kind, PluginSpec, Registry, load
+from pedbench.base import Plugin, PluginUnavailable, ProbeUnavailable
+from pedbench.origins import from_path
+from pedbench.registry import PluginSpec, Registry, load
 from pedbench.types import Picture
 
 
@@ -34,19 +35,15 @@ class BrokenRule(Exception):
     """A check found a rule broken."""
 
 
-def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
-    """Check a plugin in its default configuration.
-
-    Args:
-        kind: "attacks", "defenses", "probes" or "codecs".
+def check(spec: PluginSpec) -> Iterator[Outcome]:
+    """Check a configured plugin against the rules of its kind.
 
     Raises:
         PluginError: It cannot be built.
     """
-    spec = registry.spec(kind, name, {})
     plugin = load(spec)
     yield outcome("parameters survive JSON", lambda: _check_params(spec))
-    if kind == "attacks":
+    if spec.kind == "attacks":
         from pedbench.attack_checks import check_attack
 
         skipped = False
@@ -55,18 +52,57 @@ def check(registry: Registry, kind: Kind, name: str) -> Iterator[Outcome]:
             yield found
         if not skipped:
             yield outcome("the guess depends on the view alone", lambda: _check_alone(spec))
-    elif kind == "defenses":
+    elif spec.kind == "defenses":
         from pedbench.defense_checks import check_defense
 
         yield from check_defense(plugin)
-    elif kind == "probes":
+    elif spec.kind == "probes":
         from pedbench.probe_checks import check_probe
 
         yield from check_probe(plugin)
-    else:
+    elif spec.kind == "codecs":
         from pedbench.codec_checks import check_codec
 
         yield from check_codec(plugin)
+    elif spec.kind == "metrics":
+        from pedbench.metric_checks import check_metric
+
+        yield from check_metric(plugin)
+    else:
+        from pedbench.dataset_checks import check_dataset
+
+        yield from check_dataset(spec)
+
+
+def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
+    """Which rules a plugin breaks; what the tests of plugins call.
+
+        assert broken_rules(Path("my_attack.py")) == []
+
+    Args:
+        plugin: A plugin file, a class, or an instance for other parameters than the defaults.
+
+    Returns:
+        A sentence for each broken rule. Rules that cannot be checked here are not among them.
+
+    Raises:
+        PluginError: It is no plugin, or cannot be built.
+    """
+    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+        found = check(_spec(plugin, Path(folder)))
+        return [f"{each.rule}: {each.problem}" for each in found if each.problem]
+
+
+def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> PluginSpec:
+    from pedbench.given import kind_of, plugin_file
+
+    if isinstance(plugin, Path):
+        kind, name, _ = next(from_path(plugin))
+        return Registry([plugin]).spec(kind, name, {})
+    found = plugin if isinstance(plugin, type) else type(plugin)
+    file = plugin_file(found, Registry(), folder)
+    params = {} if isinstance(plugin, type) else json.loads(json.dumps(plugin.params))
+    return Registry([file] if file else ()).spec(kind_of(found), found.name, params)
 
 
 def outcome(rule: str, examine: Callable[[], None]) -> Outcome:

@@ -13,8 +13,10 @@ from pedbench.commands import (
     choose,
     compare,
     doctor,
+    fetch,
     latency,
     listing,
+    new,
     prove,
     report,
     run,
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_plugins)
 app.command("run")(run.run_suite)
+app.command("new")(new.new_plugin)
 app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
@@ -44,6 +47,7 @@ app.command("serve")(serve.serve)
 app.command("compare")(compare.compare_runs)
 app.command("gate")(compare.gate)
 app.command("accept-baseline")(compare.accept_baseline)
+app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 
 

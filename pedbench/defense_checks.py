@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pedbench.audit import audit
-from pedbench.base import Defense
+from pedbench.base import Defense, Networks
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
@@ -29,8 +30,21 @@ class _Bench:
     networks: FamilyNetworks
     servers: VirtualServers
 
-    def run(self, frame: Picture, seed: int = 0) -> Pass:
-        return run_pass(self.defense, frame, self.servers, self.networks, np.random.default_rng(seed))
+    def run(self, frame: Picture, seed: int = 0, networks: Networks | None = None) -> Pass:
+        edge = networks or self.networks
+        return run_pass(self.defense, frame, self.servers, edge, np.random.default_rng(seed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked(Networks):
+    """Remembers which networks the edge asked for."""
+
+    networks: Networks
+    names: set[str]
+
+    def network(self, weights: str) -> Any:
+        self.names.add(weights)
+        return self.networks.network(weights)
 
 
 def check_defense(defense: Defense) -> Iterator[Outcome]:
@@ -53,6 +67,7 @@ def check_defense(defense: Defense) -> Iterator[Outcome]:
         yield outcome("the frame is left as it is", lambda: _check_frame_unchanged(bench, wide))
         yield outcome("the same twice", lambda: _check_determinism(bench, wide))
         yield outcome("declared randomness", lambda: _check_randomness(bench, wide))
+        yield outcome("declared networks", lambda: _check_networks(bench, wide))
         yield outcome(f"disclosure: {defense.disclosure}", lambda: _check_disclosure(bench, wide))
 
 
@@ -95,7 +110,10 @@ def _payloads(done: Pass) -> list[tuple[int, str, dict[str, bytes]]]:
 
 
 def _check_determinism(bench: _Bench, frame: Picture) -> None:
-    first, second = bench.run(frame), bench.run(frame)
+    first = bench.run(frame)
+    # What it keeps from one picture to the next would show.
+    bench.run(frame[::-1].copy())
+    second = bench.run(frame)
     if _payloads(first) != _payloads(second):
         raise BrokenRule(
             "the same frame and generator gave two different messages: draw from `edge.rng` alone"
@@ -108,6 +126,23 @@ def _check_randomness(bench: _Bench, frame: Picture) -> None:
     differ = _payloads(bench.run(frame, seed=1)) != _payloads(bench.run(frame, seed=2))
     if differ and not bench.defense.randomised:
         raise BrokenRule("messages depend on `edge.rng`, but `randomised` is False")
+
+
+def _check_networks(bench: _Bench, frame: Picture) -> None:
+    """Measurements of other weights are other measurements: what runs has to be known."""
+    asked = _Asked(networks=bench.networks, names=set())
+    done = bench.run(frame, networks=asked)
+    used = {message.arguments["weights"] for message in done.received if "weights" in message.arguments}
+    # The harness itself asks for the original network.
+    used |= asked.names - {"original"}
+    if done.embedding.network is bench.networks.network("original"):
+        used.add("original")
+    undeclared = sorted(used - set(bench.defense.networks))
+    if undeclared:
+        raise BrokenRule(
+            f"the defense runs the network {undeclared[0]!r}, and its `networks` are "
+            f"{sorted(bench.defense.networks)}: name it there, or take it from a parameter `weights`"
+        )
 
 
 def _check_disclosure(bench: _Bench, frame: Picture) -> None:

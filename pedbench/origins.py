@@ -58,15 +58,25 @@ class Origin:
 
 def in_tree(kind: Kind) -> Iterator[tuple[str, Origin]]:
     """Name and origin of the plugins of a kind that pedbench itself brings, by name of file."""
+    for folder in _tree(kind):
+        for file in sorted(folder.glob("[!_]*.py")):
+            yield file.stem, _origin(kind, file)
+
+
+def _tree(kind: Kind) -> list[Path]:
+    """The folders of pedbench's own plugins of a kind."""
     if kind in ("attacks", "defenses", "datasets"):
         from pedbench import plugins
 
-        package, parents = f"pedbench.plugins.{kind}", [Path(entry) for entry in plugins.__path__]
-    else:
-        package, parents = f"pedbench.{kind}", [Path(__file__).parent]
-    for parent in parents:
-        for file in sorted((parent / kind).glob("[!_]*.py")):
-            yield file.stem, Origin("in-tree", f"{package}.{file.stem}")
+        return [Path(entry) / kind for entry in plugins.__path__]
+    return [Path(__file__).parent / kind]
+
+
+def _origin(kind: Kind, file: Path) -> Origin:
+    if file.parent.resolve() in [folder.resolve() for folder in _tree(kind)]:
+        package = "pedbench.plugins" if kind in ("attacks", "defenses", "datasets") else "pedbench"
+        return Origin("in-tree", f"{package}.{kind}.{file.stem}")
+    return Origin("path", str(file))
 
 
 def entry_points(kind: Kind) -> Iterator[tuple[str, Origin]]:
@@ -89,12 +99,14 @@ def from_path(path: Path) -> Iterator[tuple[Kind, str, Origin]]:
     """
     path = path.expanduser().resolve()
     if path.is_file():
-        yield _kind_of(path), path.stem, Origin("path", str(path))
+        kind = _kind_of(path)
+        yield kind, path.stem, _origin(kind, path)
     elif path.is_dir():
         for folder in (path, *(path / kind for kind in KINDS)):
             for file in sorted(folder.glob("[!_]*.py")):
                 if not file.name.startswith("test_"):
-                    yield _kind_of(file), file.stem, Origin("path", str(file))
+                    kind = _kind_of(file)
+                    yield kind, file.stem, _origin(kind, file)
     else:
         raise FileNotFoundError(f"--plugin: there is no file or folder {path}.")
 
@@ -139,7 +151,9 @@ def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
 
 
 def _import_file(file: Path) -> ModuleType:
-    name = f"pedbench_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}_{file.stem}"
+    # Of path and content: who edits a plugin in the course of a session gets the new one.
+    digest = hashlib.sha256(str(file).encode() + b"\0" + file.read_bytes()).hexdigest()
+    name = f"pedbench_plugin_{digest[:8]}_{file.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -164,6 +178,7 @@ def _only_plugin(kind: Kind, module: ModuleType, origin: Origin) -> type[Any]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, wanted) and value.__module__ == module.__name__
     }
+    classes -= {base for found in classes for base in found.__mro__[1:]}
     if len(classes) != 1:
         listed = ", ".join(sorted(found.__name__ for found in classes)) or "none"
         raise PluginError(f"{origin}: expected exactly one subclass of {wanted.__name__}, found {listed}.")

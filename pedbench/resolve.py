@@ -23,15 +23,15 @@ class Overrides:
 
     Attributes:
         defenses: Names. All entries of the suite with such a name stay; a name that the suite does not have
-            joins with default parameters.
+            joins with default parameters. A choice joins with the parameters that it has.
         attacks: Likewise.
         data: Where the dataset lies; becomes its parameter `data`.
         sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
     """
 
-    defenses: Sequence[str] = ()
-    attacks: Sequence[str] = ()
-    dataset: str | None = None
+    defenses: Sequence[str | Choice] = ()
+    attacks: Sequence[str | Choice] = ()
+    dataset: str | Choice | None = None
     data: Path | None = None
     limit: int | None = None
     seed: int | None = None
@@ -117,13 +117,16 @@ def _is(choice: Choice, wanted: Choice) -> bool:
 
 
 def _selected(
-    choices: Sequence[SomeChoice], names: Sequence[str], kind: type[SomeChoice]
+    choices: Sequence[SomeChoice], wanted: Sequence[str | Choice], kind: type[SomeChoice]
 ) -> list[SomeChoice]:
-    if not names:
+    if not wanted:
         return list(choices)
-    kept = [choice for choice in choices if choice.name in names]
+    kept = [choice for choice in choices if choice.name in wanted]
     present = {choice.name for choice in kept}
-    return kept + [kind(name=name) for name in dict.fromkeys(names) if name not in present]
+    names = dict.fromkeys(each for each in wanted if isinstance(each, str))
+    joined = [kind(name=name) for name in names if name not in present]
+    given = [kind(name=each.name, params=each.params) for each in wanted if isinstance(each, Choice)]
+    return kept + joined + given
 
 
 def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
@@ -164,8 +167,12 @@ def _value(text: str) -> Any:
 
 
 def _dataset(dataset: DatasetChoice, overrides: Overrides, registry: Registry) -> DatasetChoice:
-    name = overrides.dataset or dataset.name
-    params = dict(dataset.params) if name == dataset.name else {}
+    given = overrides.dataset
+    if isinstance(given, Choice):
+        name, params = given.name, dict(given.params)
+    else:
+        name = given or dataset.name
+        params = dict(dataset.params) if name == dataset.name else {}
     if overrides.data is not None:
         params["data"] = str(overrides.data.expanduser().resolve())
     limit = dataset.limit if overrides.limit is None else overrides.limit

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from pedbench.attack_pool import AttackPool
-from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Bench, Outcome
@@ -19,6 +18,7 @@ from pedbench.measure.latency import time_links, time_turns, warm_up
 from pedbench.measure.modules import operation_modules
 from pedbench.measure.reader import Reader
 from pedbench.measure.record import make_record
+from pedbench.measure.sources import changed
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan, make_plan
@@ -67,7 +67,7 @@ def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence
     for partial in (run_dir / "values").glob("*.partial"):
         partial.unlink()
     write_plan(run_dir, [cell.cell_id for cell in plan.cells()])
-    missing = _missing(run_dir, plan.cells())
+    missing = _missing(run_dir, plan, console)
     due = [(defense, {cell.cell_id for cell in defense.cells()} & missing) for defense in plan.defenses]
     due = [(defense, wanted) for defense, wanted in due if wanted]
     _note_pictures(run_dir, plan)
@@ -90,14 +90,17 @@ def _note_pictures(run_dir: Path, plan: Plan) -> None:
     write_selection(run_dir, Selection(images=images, left_out=dict(plan.dataset.left_out), defects=defects))
 
 
-def _missing(run_dir: Path, cells: Sequence[Cell]) -> set[str]:
-    """Ids of the cells without a final record; what failed or was invalid is tried again."""
+def _missing(run_dir: Path, plan: Plan, console: Console) -> set[str]:
+    """Ids of the cells without a final record of the code as it is; what failed or was invalid is tried again."""
     try:
         records = read_records(run_dir)
     except FileNotFoundError:
         records = {}
     final = {cell_id for cell_id, record in records.items() if record.status in ("ok", "skipped")}
-    return {cell.cell_id for cell in cells} - final
+    for name, cells in changed(plan, records).items():
+        console.line(f"{name} has changed: {len(cells)} cells are measured again")
+        final -= cells
+    return {cell.cell_id for cell in plan.cells()} - final
 
 
 @contextmanager

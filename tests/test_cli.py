@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,10 +60,7 @@ def test_a_broken_plugin_is_listed_with_its_traceback(
         (["run", "mimi"], "pedbench: there is no suite named 'mimi' (did you mean 'mini'?)"),
         (["run", "mini", "--suite", "proof"], "pedbench: two suites were given"),
         (["run", "--plugin", "nowhere.py"], "pedbench: --plugin: there is no file or folder"),
-        (
-            ["check", "mean_color"],
-            "pedbench: there is no attack, defense, probe or codec named 'mean_color' (did you mean",
-        ),
+        (["check", "mean_color"], "pedbench: there is no plugin named 'mean_color' (did you mean"),
         (["train", "nothing"], "pedbench: no recipe for 'nothing'"),
         (["run", "--limit", "none"], "--limit"),
     ],
@@ -81,6 +79,18 @@ def test_debug_shows_where() -> None:
         main(["run", "mimi", "--debug"])
 
 
+def test_the_long_list_tells_of_origin_version_needs_and_source(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "careless.py"
+    path.write_text(CARELESS.replace("version = 1", 'version = 7; cite = "Doe 2020"'))
+    status, out, _ = pedbench(capsys, "list", "attacks", "--long", "--plugin", str(path))
+    assert status == 0
+    (line,) = [line for line in out.splitlines() if line.startswith("careless")]
+    assert re.fullmatch(r"careless +7 +/\S+ +degraded, nothing, pixels +Break every rule\. +Doe 2020 *", line)
+    assert re.search(r"^mean_colour +1 +in-tree +nothing, pixels \(floor\) ", out, re.MULTILINE)
+
+
 def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "careless.py"
     path.write_text(CARELESS)
@@ -93,6 +103,7 @@ def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: 
         "guess without a view: expected values in [0, 1], found -0.5",
         "guess of a tiny frame: expected a float32 array of shape (8, 8, 3)",
         "batches change nothing",
+        "guess from degraded alone: IndexError: tuple index out of range",
     ):
         assert any(words in line for line in failed), (words, out)
     assert "checks failed" in err
@@ -112,9 +123,11 @@ class Careless(Attack):
 
     name = "careless"
     version = 1
-    needs = frozenset({"nothing", "pixels"})
+    needs = frozenset({"nothing", "pixels", "degraded"})
 
     def reconstruct(self, view, rng):
+        if view.degraded:
+            view.patches[0]
         if not view.patches:
             return np.full((*view.frame_size, 3), -0.5, np.float32)
         if min(view.frame_size) < 10:

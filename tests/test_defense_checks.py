@@ -1,6 +1,6 @@
 """A defense that says other than it does is told so by the checks that run without any data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ class Chatty(Defense):
     name = "chatty"
     version = 1
     disclosure = "exact"
+    networks = ("original", "reordered")
     tokens: bool
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
@@ -55,3 +56,45 @@ def test_promises_are_checked_as_in_a_run(tokens: bool, reason: str) -> None:
     }
     assert list(broken) == ["disclosure: exact"]
     assert reason in broken["disclosure: exact"]
+
+
+@dataclass(kw_only=True)
+class Careless(Defense):
+    """Runs a network that it does not name, or keeps something of the picture before."""
+
+    name = "careless"
+    version = 1
+    disclosure = "degraded"
+    how: str
+    _seen: list[Picture] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("fine-tuned",) if self.how == "elsewhere" else ("original",)
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        sent: Picture = 1 - frame
+        if self.how == "keeps" and self._seen and self._seen[-1].shape == frame.shape:
+            sent = (sent + 1 - self._seen[-1]) / np.float32(2)
+        self._seen.append(frame)
+        if self.how == "edge":
+            edge.encode_image(frame, "small")
+        return cloud[0].encode_image(sent)
+
+
+@pytest.mark.parametrize(
+    ("how", "rule", "reason"),
+    [
+        (
+            "elsewhere",
+            "declared networks",
+            "runs the network 'original', and its `networks` are ['fine-tuned']",
+        ),
+        ("edge", "declared networks", "runs the network 'small', and its `networks` are ['original']"),
+        ("keeps", "the same twice", "gave two different messages"),
+    ],
+)
+def test_undeclared_networks_and_memories_are_found(how: str, rule: str, reason: str) -> None:
+    broken = {each.rule: each.problem for each in check_defense(Careless(how=how)) if each.problem}
+    assert list(broken) == [rule]
+    assert reason in broken[rule]

@@ -152,6 +152,13 @@ def test_what_is_no_plugin_is_refused(
         Registry([path]).plugin_class("attacks", "painted")
 
 
+def test_a_plugin_may_derive_from_another_class_in_its_file(plugin: Callable[..., Path]) -> None:
+    decorator = "@dataclass(kw_only=True)\n"
+    derived = f"class First(Attack): ...\n\n{decorator}class Painted(First)"
+    path = plugin(ATTACK.replace(f"{decorator}class Painted(Attack)", derived))
+    assert Registry([path]).plugin_class("attacks", "painted").__name__ == "Painted"
+
+
 def test_folders_are_searched_by_kind(tmp_path: Path) -> None:
     (tmp_path / "attacks").mkdir()
     (tmp_path / "attacks" / "painted.py").write_text(ATTACK)

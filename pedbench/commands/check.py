@@ -4,45 +4,61 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pedbench.registry import Kind, PluginError, Registry
+from pedbench.origins import from_path
+from pedbench.registry import KINDS, Kind, PluginError, Registry
 
-CHECKED: tuple[Kind, ...] = ("attacks", "defenses", "probes", "codecs")
+if TYPE_CHECKING:
+    from pedbench.checks import Outcome
 
 
 def check_plugins(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Names or files of attacks, defenses, probes and codecs.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names, files or folders of plugins.")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
 ) -> None:
-    """Check that attacks, defenses, probes and codecs keep the rules; without names, all of them."""
+    """Check that plugins keep the rules of their kind; without names, all of them.
+
+    The exit status is 1 when one of them breaks a rule.
+    """
     from pedbench.checks import check
 
-    files = [Path(name).expanduser().resolve() for name in names or () if name.endswith(".py")]
-    registry = Registry([*(plugin or ()), *files])
-    wanted = [name if not name.endswith(".py") else Path(name).stem for name in names or ()]
-    chosen = _chosen(registry, wanted)
-    failed = 0
+    paths = [Path(name).expanduser().resolve() for name in names or () if _is_path(name)]
+    registry = Registry([*(plugin or ()), *paths])
+    chosen = [(kind, name) for path in paths for kind, name, _ in from_path(path)]
+    chosen += _named(registry, [name for name in names or () if not _is_path(name)])
+    if not names:
+        chosen = [(kind, name) for kind in KINDS for name in registry.origins(kind)]
+    broken = 0
     for kind, name in chosen:
         print(f"{name} ({registry.origin(kind, name)})")
-        for outcome in check(registry, kind, name):
-            mark = "failed" if outcome.problem else "skipped" if outcome.skipped else "ok"
-            detail = outcome.problem or outcome.skipped
-            print(f"  {mark:8}{outcome.rule}{f': {detail}' if detail else ''}")
-            failed += bool(outcome.problem)
-    if failed:
-        print(f"{failed} checks failed.", file=sys.stderr)
+        outcomes = []
+        for outcome in check(registry.spec(kind, name, {})):
+            _print(outcome)
+            outcomes.append(outcome)
+        problems = sum(bool(outcome.problem) for outcome in outcomes)
+        skipped = sum(bool(outcome.skipped) for outcome in outcomes)
+        print(f"  {len(outcomes) - problems - skipped} kept, {problems} broken, {skipped} not checked")
+        broken += problems
+    if broken:
+        print(f"{broken} checks failed.", file=sys.stderr)
         sys.exit(1)
 
 
-def _chosen(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
-    known = [(kind, name) for kind in CHECKED for name in registry.origins(kind)]
-    if not names:
-        return known
+def _is_path(name: str) -> bool:
+    return name.endswith(".py") or "/" in name
+
+
+def _print(outcome: Outcome) -> None:
+    mark = "failed" if outcome.problem else "skipped" if outcome.skipped else "ok"
+    detail = outcome.problem or outcome.skipped
+    print(f"  {mark:8}{outcome.rule}{f': {detail}' if detail else ''}")
+
+
+def _named(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
+    known = [(kind, name) for kind in KINDS for name in registry.origins(kind)]
     chosen: list[tuple[Kind, str]] = []
     for name in names:
         found = [pair for pair in known if pair[1] == name]
@@ -51,8 +67,7 @@ def _chosen(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
 
             every = [known_name for _, known_name in known]
             raise PluginError(
-                f"there is no attack, defense, probe or codec named {name!r}{suggestion(name, every)}. "
-                f"Known: {', '.join(every)}."
+                f"there is no plugin named {name!r}{suggestion(name, every)}. Known: {', '.join(every)}."
             )
         chosen += found
     return chosen

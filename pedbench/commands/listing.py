@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +18,7 @@ def list_plugins(
         str | None, typer.Argument(help=f"One of {', '.join(KINDS)}, suites; all without it.")
     ] = None,
     long: Annotated[
-        bool, typer.Option("--long", help="Version, origin and summary; imports the plugins.")
+        bool, typer.Option("--long", help="Version, origin, needs, summary and source; imports the plugins.")
     ] = False,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
 ) -> None:
@@ -58,23 +59,41 @@ def _print_long(registry: Registry, kind: Kind) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    heading, fact = _FACTS[kind]
     table = Table(title=kind, title_justify="left", box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)
     table.add_column("version")
     table.add_column("origin", overflow="fold")
-    table.add_column("summary")
-    broken = []
+    table.add_column(heading)
+    table.add_column("summary", ratio=3)
+    table.add_column("source", ratio=2)
+    broken: list[Exception] = []
     for name, origin in registry.origins(kind).items():
         where = "in-tree" if origin.type == "in-tree" else str(origin)
         try:
             found = registry.plugin_class(kind, name)
-        except PluginError as reason:
+            table.add_row(name, str(found.version), where, fact(found), found.summary(), found.cite)
+        except (PluginError, AttributeError) as reason:
             broken.append(reason)
-            table.add_row(name, "", where, "broken, see below")
-        else:
-            table.add_row(name, str(found.version), where, found.summary())
+            table.add_row(name, "", where, "", "broken, see below", "")
     if table.row_count:
         # Files and pipes have no width of their own.
-        Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(table)
+        Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
     for error in broken:
         traceback.print_exception(error, file=sys.stdout)
+
+
+def _attack(attack: Any) -> str:
+    floor = " (floor)" if attack.floor else ""
+    return f"{', '.join(sorted(attack.needs))}{floor}"
+
+
+_FACTS: dict[Kind, tuple[str, Callable[[Any], str]]] = {
+    "attacks": ("needs", _attack),
+    "defenses": ("servers get", lambda defense: str(defense.disclosure)),
+    "datasets": ("objects", lambda dataset: "annotated" if dataset.annotated is not False else "none"),
+    "metrics": ("more private", lambda metric: str(metric.better)),
+    "probes": ("reads", lambda probe: str(probe.reads)),
+    "codecs": ("takes", lambda codec: f"{codec.takes}{', exact' if codec.exact else ''}"),
+}
+"""What a kind declares that tells most about its plugins, and the column's heading."""

@@ -29,60 +29,36 @@ def run_suite(
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
 ) -> None:
-    """Run a suite (mini, unless told otherwise) and print its report.
+    """Run a suite (mini, unless told otherwise), write its report and print the overview.
 
     The same selection continues in the same run directory: what is finished there is not run again, what
     failed is tried again. The exit status is 1 when cells failed or a control did not come out.
     """
+    from pedbench import api
     from pedbench.console import Console
-    from pedbench.records import read_plan, read_records
-    from pedbench.registry import Registry
-    from pedbench.resolve import Overrides, resolve
-    from pedbench.run_directory import locked, run_directory, settle
-    from pedbench.suite import load_suite, quicker
+    from pedbench.report.terminal import print_overview
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one run takes one.")
-    overrides = Overrides(
+    result = api.run(
+        suite or named or "mini",
         defenses=defense or (),
         attacks=attack or (),
-        sweeps=sweep or (),
         dataset=dataset,
         data=data,
         limit=limit,
         seed=seed,
         model=model,
+        sweeps=sweep or (),
+        plugins=plugin or (),
+        quick=quick,
+        out=out,
+        fresh=fresh,
     )
-    loaded = load_suite(suite or named or "mini")
-    plugins = [path.expanduser().resolve() for path in plugin or ()]
-    resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(plugins))
-    directory = run_directory(out, resolved, fresh=fresh)
+    print_overview(result.directory)
     console = Console()
-    # They bring models and statistics along, which take seconds to import: wrong input is told of before.
-    from pedbench.controls import controls
-    from pedbench.runner import run
-
-    with locked(directory):
-        try:
-            run(resolved, directory, console, plugins)
-        finally:
-            settle(directory)
-    report = directory / "report.md"
-    print(report.read_text(encoding="utf-8"))
-    console.line(f"Report: {report}")
-    records = read_records(directory)
-    bad = [
-        records[cell_id]
-        for cell_id in read_plan(directory)
-        if records[cell_id].status in ("failed", "invalid")
-    ]
-    for record in bad:
-        defense_name = record.cell["defense"]["name"]
-        console.line(
-            f"{record.status}: {record.cell['kind']} of {defense_name} ({record.cell_id}): {record.reason}"
-        )
-    broken = [str(control) for control in controls(directory) if control.verdict == "fails"]
-    for sentence in broken:
-        console.line(f"the run is invalid: {sentence}")
-    if bad or broken:
+    for sentence in result.problems:
+        console.line(sentence)
+    console.line(f"Report: {result.directory / 'report.html'}")
+    if not result.ok:
         sys.exit(1)

@@ -59,7 +59,8 @@ def serve(
     weights = networks.family.digests(WEIGHTS)
     if not weights:
         raise ValueError(
-            f"no weights were named for {model}: give --original, --fine-tuned or both, or --random-weights."
+            f"no weights were named for {model}: give --original, --fine-tuned or both, or --random-weights; "
+            f"`pedbench fetch sam_{model}` gets the original ones."
         )
     if not is_loopback(host) and credentials is None:
         print(

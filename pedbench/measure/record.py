@@ -14,12 +14,12 @@ from pedbench.cell import Cell
 from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.measure.bench import Outcome
+from pedbench.measure.sources import readers, sources
 from pedbench.models.pretrained import weight_digests
 from pedbench.plan import DefensePlan, Plan, Planned
 from pedbench.prior import describe_prior
 from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
-from pedbench.registry import source_hash
 from pedbench.soundness import UNVERIFIED, of_attack
 from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
 from pedbench.types import Status
@@ -63,14 +63,11 @@ def make_record(
     if status == "ok":
         metrics = summed_up(cell.as_dict(), values, plan.metrics)
         flags |= _flags(plan, of, cell, values)
-    read = [claims for claims in of.claims if claims.cell == cell]
-    attacks = [planned for planned, each in of.privacy if each == cell]
-    attacks += [claims.attack for claims in read if claims.attack is not None]
-    readers = [*attacks, *(claims.probe for claims in read)]
+    read_by = readers(of, cell)
+    attacks = [planned for planned in read_by if isinstance(planned.plugin, Attack)]
     models = {
-        name: digest for planned in readers for name, digest in weight_digests(planned.plugin.files).items()
+        name: digest for planned in read_by for name, digest in weight_digests(planned.plugin.files).items()
     }
-    plugins = [of.planned, *readers]
     return Record(
         cell_id=cell.cell_id,
         cell=cell.as_dict(),
@@ -82,7 +79,7 @@ def make_record(
         provenance=provenance(
             run_id=run_dir.name,
             device=device,
-            sources={planned.plugin.name: source_hash(type(planned.plugin)) for planned in plugins},
+            sources=sources(plan, of, cell),
             weights=of.weights | models,
         ),
         attacker=_attacker(attacks[0].plugin) if attacks else {},

@@ -11,6 +11,9 @@ from typing import Any, Literal, cast, get_args
 import torch
 
 from pedbench.base import Networks
+from pedbench.fetching.catalogue import entry as entry_of
+from pedbench.fetching.fetch import verified
+from pedbench.home import home
 from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B, VIT_H, VIT_L, Architecture
 from pedbench.models.checkpoints import load
 from pedbench.models.errors import CheckpointError
@@ -91,7 +94,7 @@ class Family:
         }
 
     def unverified(self) -> list[str]:
-        """Networks whose weights file is there and no manifest beside it says what it should be."""
+        """Networks whose weights file is there and neither a manifest beside it nor a public record knows it."""
         members = [member for member in (self.original, self.fine_tuned, self.small) if member is not None]
         return [
             member.architecture.name
@@ -101,8 +104,8 @@ class Family:
 
 
 def _known(file: Path, member: Member) -> bool:
-    """Whether the manifest beside a weights file knows it."""
-    return entry(member.architecture.name, file.parent).get("file") == file.name
+    """Whether the manifest beside a weights file knows it, or a public record of an official checkpoint."""
+    return entry(member.architecture.name, file.parent).get("file") == file.name or verified(file)
 
 
 def _asset(architecture: Architecture, name: str = "") -> Member:
@@ -131,7 +134,8 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
 
     Args:
         name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
-        original: Checkpoint of the original network; not for `mini`.
+        original: Checkpoint of the original network, by default the official one where `pedbench fetch` puts it;
+            not for `mini`.
         fine_tuned: Checkpoint of the fine-tuned network in PED order; not for `mini`.
 
     Raises:
@@ -144,14 +148,21 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
     if name not in _REAL:
         raise ValueError(f"unknown model family {name!r}; known: {', '.join(FAMILIES)}")
 
-    def member(architecture: Architecture, file: str | Path | None) -> Member:
-        source = f"pass the path of a {architecture.name} checkpoint"
-        return Member(architecture=architecture, file=Path(file) if file else None, source=source)
-
+    official = f"sam_{name}"
+    fetched = home() / entry_of(official).files[0].path
+    twin = _REAL[name].reordered(f"ped-{name}")
     return Family(
         name=name,
-        original=member(_REAL[name], original),
-        fine_tuned=member(_REAL[name].reordered(f"ped-{name}"), fine_tuned),
+        original=Member(
+            architecture=_REAL[name],
+            file=Path(original) if original else fetched,
+            source=f"pedbench fetch {official}, or pass the path of a {name} checkpoint",
+        ),
+        fine_tuned=Member(
+            architecture=twin,
+            file=Path(fine_tuned) if fine_tuned else None,
+            source=f"pass the path of a {twin.name} checkpoint",
+        ),
     )
 
 
@@ -226,6 +237,6 @@ def _verified(member: Member) -> Path:
     if file is None:
         raise CheckpointError(f"no weights were named for {name}\nexpected a file: {member.source}")
     if not file.is_file():
-        raise CheckpointError(f"no weights for {name}: looked for {file}\nto make them: {member.source}")
+        raise CheckpointError(f"no weights for {name}: looked for {file}\nto get them: {member.source}")
     verify(name, file, file.parent)
     return file

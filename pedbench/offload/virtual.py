@@ -19,6 +19,7 @@ from pedbench.base import Networks
 from pedbench.offload.server import ServerPlan, serve
 from pedbench.offload.servers import Member, ServerLost, Servers
 from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
+from pedbench.processes import without_main
 
 # Loaded once in the process that the servers are forked from.
 _PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.server"]
@@ -129,7 +130,8 @@ class VirtualServers(Servers):
                 process = self._context.Process(
                     target=serve, args=(theirs, plan), name=f"server {server}", daemon=True
                 )
-                process.start()
+                with without_main():
+                    process.start()
                 theirs.close()
                 started.append((server, process, control))
             members = [self._connect(*parts) for parts in started]

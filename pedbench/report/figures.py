@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ class Drawing:
     title: str
     caption: str
     figure: Figure
+
+    def _repr_png_(self) -> bytes:
+        """For notebooks."""
+        content = BytesIO()
+        with mpl.rc_context(STYLE):
+            self.figure.savefig(content, format="png")
+        return content.getvalue()
 
 
 def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:

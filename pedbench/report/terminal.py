@@ -1,4 +1,4 @@
-"""The combined table for a terminal."""
+"""The overview for a terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,36 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markdown import Markdown as RichMarkdown
 from rich.table import Table
 from rich.text import Text
 
+from pedbench.controls import controls
 from pedbench.report.combined import combined
+from pedbench.report.headline import headline_sentence
 from pedbench.report.overview import attacked, cells, headline, number, rules_of, short_rule, ties
 from pedbench.report.run import load
 from pedbench.report.text import NOTHING, one_line
+
+_WIDE = 200
+"""Columns where nobody says how many there are: in a file or a pipe."""
+
+
+def print_overview(run_dir: Path) -> None:
+    """Print the headline and the combined table.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: A file of the run cannot be understood.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
+    run = load(run_dir)
+    sentence = headline_sentence(run, combined(run), controls(run_dir))
+    console.print(console_table(run_dir))
+    console.print(RichMarkdown(sentence))
 
 
 def console_table(run_dir: Path) -> Table:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from pedbench.processes import without_main
 from pedbench.scenes.assets import Split
 from pedbench.scenes.furnish import CATEGORIES
 from pedbench.scenes.render import render
@@ -98,7 +99,9 @@ def _entries(jobs: list[Job], workers: int) -> Iterator[Entry]:
     if workers == 1:
         yield from map(_write_one, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with without_main():
+        started = multiprocessing.get_context("spawn").Pool(workers)
+    with started as pool:
         yield from pool.imap(_write_one, jobs, chunksize=8)
 
 

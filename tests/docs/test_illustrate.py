@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from docs.blocks import attackers, models, replace_block
+from docs.catalogue import fetchable
 from pedbench.report.text import NOTHING
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +117,7 @@ def test_documents_are_illustrated_from_a_run(tmp_path: Path) -> None:
     for path in pictures.iterdir():
         shown = np.asarray(Image.open(path))
         assert shown.std() > 20, path
+
+
+def test_what_can_be_fetched_stands_in_the_documents() -> None:
+    assert _block(ROOT / "docs" / "models.md", "catalogue") == fetchable()

@@ -1,0 +1,140 @@
+"""`pedbench.run`: what the command `pedbench run` does, for Python and notebooks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pedbench.base import Attack, Dataset, Defense, Plugin
+from pedbench.console import Console
+from pedbench.given import check_given, kind_of, plugin_file
+from pedbench.origins import PluginError
+from pedbench.records import PLAN
+from pedbench.registry import Registry
+from pedbench.resolve import Overrides, resolve
+from pedbench.run_directory import locked, run_directory, settle
+from pedbench.suite import Choice, load_suite, quicker
+
+if TYPE_CHECKING:
+    from pedbench.result import Result
+
+PLUGINS = "plugins"
+"""In a run directory: the plugins that were handed over and lie in no file of their own."""
+
+
+def run(
+    suite: str | Path = "mini",
+    *,
+    defenses: Sequence[str | Defense] = (),
+    attacks: Sequence[str | Attack] = (),
+    dataset: str | Dataset | None = None,
+    data: str | Path | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    model: str | None = None,
+    sweeps: Sequence[str] = (),
+    plugins: Sequence[str | Path] = (),
+    quick: bool = False,
+    out: str | Path = "reports",
+    fresh: bool = False,
+) -> Result:
+    """Measure a suite, or what is missing of it in its run directory.
+
+    A name stands for the suite's entries of that name, or for the plugin with default parameters. An instance
+    stands for its class and its parameters: it is built anew, here and in other processes, so that nothing else
+    that it holds comes along. Its class needs no registration and may be defined in a notebook, a script or any
+    file. From there it is copied as text, with the functions, classes, numbers and words beside it that it uses, and
+    imports what it uses of installed packages; other values (arrays, networks, open files) are refused: they belong
+    into `prepare`. Attacks run in processes that see installed packages alone, no modules that only lie beside a
+    script. Server operations of one's own take an installed package. The copies are kept in the run's folder
+    `plugins`.
+
+        result = pedbench.run("proof", defenses=["on_device", PedSam(servers=5)], attacks=["mean_colour", Mine()])
+        result.table("privacy")
+
+    Args:
+        suite: A suite's name or the path of a suite file.
+        defenses: Run only these; all of the suite without any.
+        attacks: Likewise.
+        dataset: Another dataset.
+        data: Where the dataset lies.
+        limit: Only the first pictures.
+        seed: Another base seed.
+        model: Another model family.
+        sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
+        plugins: Files and folders with further plugins.
+        quick: Only the suite's part for a quick look.
+        out: Folder that holds the runs.
+        fresh: Start anew instead of completing a run.
+
+    Returns:
+        What was found. Cells that failed raise nothing: they are in `Result.failed`.
+
+    Raises:
+        ValueError: The suite, a plugin or a parameter is wrong.
+        OSError: Something cannot be read or written, or another process writes the run.
+    """
+    check_given("defenses", defenses)
+    check_given("attacks", attacks)
+    check_given("datasets", [] if dataset is None else [dataset])
+    loaded = load_suite(str(suite))
+    paths = [Path(path).expanduser().resolve() for path in plugins]
+    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+        given = [each for each in (*defenses, *attacks, dataset) if isinstance(each, Plugin)]
+        paths += _files(given, Registry(paths), Path(folder))
+        overrides = Overrides(
+            defenses=[_chosen(each) for each in defenses],
+            attacks=[_chosen(each) for each in attacks],
+            dataset=None if dataset is None else _chosen(dataset),
+            data=None if data is None else Path(data),
+            limit=limit,
+            seed=seed,
+            model=model,
+            sweeps=sweeps,
+        )
+        resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(paths))
+        directory = run_directory(Path(out), resolved, fresh=fresh)
+        # They bring models and statistics along, which take seconds to import: wrong input is told of before.
+        from pedbench.result import Result
+        from pedbench.runner import run as measure
+
+        with locked(directory):
+            try:
+                measure(resolved, directory, Console(), paths)
+            finally:
+                if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
+                    ignored = shutil.ignore_patterns("__pycache__")
+                    shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True, ignore=ignored)
+                settle(directory)
+    return Result(directory)
+
+
+def _files(given: Sequence[Plugin], registry: Registry, folder: Path) -> list[Path]:
+    """Of plugins that have no name yet the files from which they are loaded."""
+    classes = list(dict.fromkeys(type(plugin) for plugin in given))
+    names = Counter((kind_of(plugin), getattr(plugin, "name", None)) for plugin in classes)
+    for (kind, name), count in names.items():
+        if count > 1:
+            raise PluginError(f"{count} classes of {kind} are named {name!r}: give each a name of its own.")
+    found = [plugin_file(plugin, registry, folder) for plugin in classes]
+    return [file for file in found if file is not None]
+
+
+def _chosen(given: str | Plugin) -> Any:
+    if isinstance(given, str):
+        return given
+    # Through JSON, as a suite file has lists where a plugin has tuples; its null is the default.
+    try:
+        params = json.loads(json.dumps(given.params))
+    except TypeError as error:
+        raise PluginError(
+            f"{given!r}: parameters are numbers, words, booleans or lists of these: {error}."
+        ) from None
+    return Choice(
+        name=given.name, params={name: value for name, value in params.items() if value is not None}
+    )

@@ -1,0 +1,140 @@
+"""`pedbench new`: a plugin to begin with, and its test."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pedbench.origins import BASES, KINDS, Kind
+from pedbench.parameters import suggestion
+from pedbench.registry import Registry
+
+_NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+_USE: dict[Kind, str] = {
+    "attacks": "pedbench run proof{plugin} --attack nearest_pixel --attack {name}",
+    "defenses": "pedbench run proof{plugin} --defense on_device --defense {name} "
+    "--attack mean_colour --attack read_degraded",
+    "datasets": "pedbench run proof{plugin} --dataset {name}",
+    "metrics": "name it among a suite's metrics (docs/suites.md)",
+    "probes": "name it among a suite's probes (docs/suites.md)",
+    "codecs": "pedbench run proof --sweep ped_sam.payload={name}",
+}
+"""How a plugin of each kind is used."""
+
+
+def new_plugin(
+    kind: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(base.lower() for base in BASES.values())}.")
+    ],
+    name: Annotated[str, typer.Argument(help="In snake_case; the file, the class and tables are named so.")],
+    package: Annotated[bool, typer.Option("--package", help="As a package that can be installed.")] = False,
+) -> None:
+    """Write a plugin that works and its test into the current folder, to be changed into one's own.
+
+    Nothing is overwritten.
+    """
+    of_kind = _kind(kind)
+    _check_name(of_kind, name)
+    files = _package_files(of_kind, name) if package else _plain_files(of_kind, name)
+    for path in files:
+        if path.exists():
+            raise FileExistsError(f"{path} is there already; nothing was written.")
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path}")
+    print("Next:")
+    for step in _steps(of_kind, name, package):
+        print(f"  {step}")
+
+
+def _steps(kind: Kind, name: str, package: bool) -> list[str]:
+    if package:
+        first = [f"cd {_distribution(name)}", "python -m pip install --editable .", f"pedbench check {name}"]
+        return [*first, "python -m pytest", _USE[kind].format(name=name, plugin="")]
+    use = _USE[kind].format(name=name, plugin=f" --plugin {name}.py")
+    if kind == "codecs":
+        use = "servers load codecs by name, so it has to be installed: see --package"
+    return [f"pedbench check {name}.py", f"python -m pytest test_{name}.py", use]
+
+
+def _distribution(name: str) -> str:
+    return f"pedbench-{name.replace('_', '-')}"
+
+
+def _kind(singular: str) -> Kind:
+    known = {BASES[kind].lower(): kind for kind in KINDS}
+    if singular not in known:
+        raise ValueError(
+            f"there is no kind of plugin {singular!r}{suggestion(singular, known)}. Known: {', '.join(known)}."
+        )
+    return known[singular]
+
+
+def _check_name(kind: Kind, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a plugin's name is in snake_case, such as gaussian_blur; found {name!r}.")
+    if keyword.iskeyword(name) or name.startswith("test_"):
+        why = "a word of Python's" if keyword.iskeyword(name) else "how tests begin"
+        raise ValueError(f"{name!r} is {why}: choose another name.")
+    known = Registry().origins(kind)
+    if name in known:
+        raise ValueError(f"there is a plugin {name!r} already, {known[name]}: choose another name.")
+    if name in sys.stdlib_module_names or _installed(name):
+        raise ValueError(f"{name}.py would hide the module {name!r}: choose another name.")
+
+
+def _installed(name: str) -> bool:
+    found = importlib.util.find_spec(name)
+    return found is not None and Path(found.origin or "").parent != Path.cwd()
+
+
+def _plain_files(kind: Kind, name: str) -> dict[Path, str]:
+    words = _words(kind, name)
+    return {
+        Path(f"{name}.py"): _filled(f"{words['singular']}.py", words),
+        Path(f"test_{name}.py"): _filled("test_file.py", words),
+    }
+
+
+def _package_files(kind: Kind, name: str) -> dict[Path, str]:
+    words = _words(kind, name)
+    root = Path(words["distribution"])
+    return {
+        root / "pyproject.toml": _filled("pyproject.toml", words),
+        root / words["package"] / "__init__.py": f'"""The {words["singular"]} {name} for pedbench."""\n',
+        root / words["package"] / f"{name}.py": _filled(f"{words['singular']}.py", words),
+        root / "tests" / f"test_{name}.py": _filled("test_package.py", words),
+    }
+
+
+def _words(kind: Kind, name: str) -> dict[str, str]:
+    return {
+        "kind": kind,
+        "singular": BASES[kind].lower(),
+        "name": name,
+        "title": name.replace("_", " "),
+        "class_name": "".join(part.capitalize() for part in name.split("_")),
+        "package": f"pedbench_{name}",
+        "distribution": _distribution(name),
+    }
+
+
+def _filled(template: str, words: Mapping[str, str]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pedbench", "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template(f"{template}.jinja").render(words)

@@ -1,0 +1,56 @@
+"""Which plugins have a part in a cell, and whether their code is another since it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pedbench.base import Plugin
+from pedbench.cell import Cell
+from pedbench.plan import DefensePlan, Plan, Planned
+from pedbench.records import Record
+from pedbench.registry import source_hash
+
+
+def readers(of: DefensePlan, cell: Cell) -> list[Planned]:
+    """The attacks and probes whose numbers a cell is about; an attack comes first."""
+    read = [claims for claims in of.claims if claims.cell == cell]
+    attacks = [planned for planned, each in of.privacy if each == cell]
+    attacks += [claims.attack for claims in read if claims.attack is not None]
+    return [*attacks, *(claims.probe for claims in read)]
+
+
+def sources(plan: Plan, of: DefensePlan, cell: Cell) -> dict[str, str]:
+    """`registry.source_hash` of each plugin that has a part in a cell, by name."""
+    return {plugin.name: source_hash(type(plugin)) for plugin in _plugins(plan, of, cell)}
+
+
+def _plugins(plan: Plan, of: DefensePlan, cell: Cell) -> Iterator[Plugin]:
+    yield plan.dataset
+    yield of.defense
+    yield from (planned.plugin for planned in readers(of, cell))
+    if cell.attack is not None and cell.probe is None:
+        yield from (planned.plugin for planned in plan.floors)
+        yield from plan.metrics
+
+
+def changed(plan: Plan, records: Mapping[str, Record]) -> dict[str, set[str]]:
+    """Plugins from outside of pedbench whose code is another than when cells were measured.
+
+    Those in the tree are left out: tests see to it that their versions are raised, which makes other cells.
+
+    Returns:
+        By name of the plugin the ids of cells.
+    """
+    found: dict[str, set[str]] = {}
+    hashes: dict[type[Plugin], str] = {}
+    for of in plan.defenses:
+        for cell in of.cells():
+            record = records.get(cell.cell_id)
+            known = record.provenance.get("sources", {}) if record else {}
+            for plugin in _plugins(plan, of, cell):
+                kind = type(plugin)
+                if plugin.name in known and not kind.__module__.startswith("pedbench."):
+                    hashes.setdefault(kind, source_hash(kind))
+                    if hashes[kind] != known[plugin.name]:
+                        found.setdefault(plugin.name, set()).add(cell.cell_id)
+    return found

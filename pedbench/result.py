@@ -1,0 +1,87 @@
+"""What a run found, for Python and notebooks: tables, figures, and what did not go well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from pedbench.parameters import suggestion
+from pedbench.records import Record
+from pedbench.report.content import Content, gather
+from pedbench.report.figures import Drawing
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run directory, read when something of it is asked for.
+
+    In a notebook it shows the combined table, one line a defense.
+
+    Attributes:
+        directory: Of the run: its report, tables, figures, records and values.
+    """
+
+    directory: Path
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the report as a tidy frame: one row a number, in full precision.
+
+        Args:
+            name: "combined" (one row a defense), "utility", "privacy", "latency", "claims", "comparisons",
+                "worst_case", "attackers", "coalition_curve", "retrieval" or "sweeps".
+
+        Raises:
+            KeyError: There is no such table.
+        """
+        frames = self._content.frames
+        if name not in frames:
+            raise KeyError(_unknown("table", name, [*frames]))
+        return frames[name].copy()
+
+    def figure(self, name: str = "privacy_utility") -> Drawing:
+        """A figure of the report, which a notebook shows; its attribute `figure` is matplotlib's.
+
+        Raises:
+            KeyError: There is no such figure: the run does not have what it shows.
+        """
+        drawings = {drawing.name: drawing for drawing in self._content.figures}
+        if name not in drawings:
+            raise KeyError(_unknown("figure", name, [*drawings]))
+        return drawings[name]
+
+    @cached_property
+    def failed(self) -> list[Record]:
+        """Records of the cells that failed or are invalid."""
+        return [record for record in self._content.run.records if record.status in ("failed", "invalid")]
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """What did not go well, a sentence each: cells that failed, and controls that did not come out."""
+        cells = [
+            f"{record.status}: {record.cell['kind']} of {record.cell['defense']['name']} "
+            f"({record.cell_id}): {record.reason}"
+            for record in self.failed
+        ]
+        broken = [str(control) for control in self._content.controls if control.verdict == "fails"]
+        return [*cells, *(f"the run is invalid: {sentence}" for sentence in broken)]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and all controls came out."""
+        return not self.problems
+
+    def _repr_markdown_(self) -> str:
+        told = "\n".join(f"- {sentence}" for sentence in self.problems)
+        page = f"Report: `{self.directory / 'report.html'}`"
+        return "\n\n".join(filter(None, [self._content.headline, self._content.combined, told, page]))
+
+    @cached_property
+    def _content(self) -> Content:
+        return gather(self.directory)
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    return f"there is no {what} {name!r}{suggestion(name, known)}. There are: {', '.join(known)}."
