@@ -60,13 +60,10 @@ def picture(sizes: Architecture, batch: int = 1) -> Tensor:
 
 
 def encode(built: Any, pixels: Tensor) -> Any:
-    """Run an encoder, float32 on a CPU as the benchmark runs it: without oneDNN's convolutions."""
+    """Run an encoder as the benchmark runs it: in float32 without oneDNN's convolutions."""
     pixels = pixels.to(next(built.parameters()))
-    with torch.inference_mode():
-        if pixels.dtype != torch.float32 or pixels.is_cuda:
-            return built(pixels)
-        with without_onednn():
-            return built(pixels)
+    with torch.inference_mode(), without_onednn(pixels.dtype == torch.float32):
+        return built(pixels)
 
 
 def interleaved(runs: Mapping[str, Run], repeats: int) -> dict[str, np.ndarray[Any, Any]]:

@@ -16,7 +16,8 @@ from pedbench.models.family import MINI, Family, FamilyNetworks
 from pedbench.models.sam import preprocess
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import run_pass
-from pedbench.offload.tiles import embed_tiles, stages, to_bytes
+from pedbench.offload.streaming import encode_here
+from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
@@ -73,11 +74,9 @@ def _computing(networks: FamilyNetworks, frame: Picture, defense: PedSam) -> flo
     encoded: dict[Window, torch.Tensor] = {}
     with torch.inference_mode(), without_onednn():
         for windows in assignment.values():
-            crops = [pixels[stage.grid.tile(window, size).slices] for window in windows]
             start = time.perf_counter()
-            tokens = stage(embed_tiles(network, crops), windows)
+            encoded.update(encode_here(network, pixels, windows))
             slowest = max(slowest, time.perf_counter() - start)
-            encoded.update(zip(windows, tokens, strict=True))
         start = time.perf_counter()
         finish(stage.assemble(encoded, size))
         return slowest + time.perf_counter() - start

@@ -44,7 +44,7 @@ COUNTS = (1, 3, 9)
 SHORT = replace(VIT_B, name="short", depth=3, global_blocks=(2,))
 SHORT_LENIENCE = 1.5
 """What bounds of ratios are multiplied with in a short run: other processors have other ratios, and few repeats much
-noise. What is no ratio between two times, or needs the whole encoder, is only shown there."""
+noise. What needs the whole encoder is only shown there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """A benchmark of privacy defenses for offloaded vision: utility, privacy and latency in one table."""
 
 import importlib.machinery
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "__version__", "run"]
 __version__ = "0.1.0"
+
+# Threads that torch computes with spin for some 10 ms behind their work, on cores that other processes of this host may
+# wait for: with this, for a third of one. It is read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _found = sys.modules.get("datasets") or importlib.machinery.PathFinder.find_spec("datasets")
 if "datasets" not in sys.modules and _found is not None and getattr(_found, "origin", None) is None:

@@ -346,6 +346,11 @@ class Operation(ABC):
 class Networks(ABC):
     """The models of one family, loaded when first asked for."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether image encoders compute in float32, so that no result may depend on the number of threads."""
+        return True
+
     @abstractmethod
     def network(self, weights: str) -> Any:
         """The `segment_anything.modeling.Sam` of a variant.

@@ -17,17 +17,21 @@ from pedbench.provenance import cores
 
 
 @contextmanager
-def without_onednn() -> Iterator[None]:
+def without_onednn(exact: bool = True) -> Iterator[None]:
     """Leave convolutions to torch's own kernels, on all threads.
 
     Those of oneDNN sum up in another order for each number of threads. An image encoder loses little without
     them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.products`) are the same for any
     number of threads.
+
+    Args:
+        exact: Whether encoders compute in float32. In half precision torch's own take dozens of times as long, and
+            nothing is changed.
     """
     # Not `torch.backends.mkldnn.flags`, which switches TF32 as well.
     settings: Any = torch.backends.mkldnn
     before = settings.enabled
-    settings.enabled = False
+    settings.enabled = before and not exact
     try:
         yield
     finally:

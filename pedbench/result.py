@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from pedbench.controls import controls
 from pedbench.parameters import suggestion
 from pedbench.records import Record
 from pedbench.report.content import Content, gather
 from pedbench.report.figures import Drawing
+from pedbench.report.run import load
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Result:
     @cached_property
     def failed(self) -> list[Record]:
         """Records of the cells that failed or are invalid."""
-        return [record for record in self._content.run.records if record.status in ("failed", "invalid")]
+        return [record for record in load(self.directory).records if record.status in ("failed", "invalid")]
 
     @cached_property
     def problems(self) -> list[str]:
@@ -65,7 +67,7 @@ class Result:
             f"({record.cell_id}): {record.reason}"
             for record in self.failed
         ]
-        broken = [str(control) for control in self._content.controls if control.verdict == "fails"]
+        broken = [str(control) for control in controls(self.directory) if control.verdict == "fails"]
         return [*cells, *(f"the run is invalid: {sentence}" for sentence in broken)]
 
     @property

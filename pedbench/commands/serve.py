@@ -47,6 +47,7 @@ def serve(
     from pedbench.models.family import WEIGHTS, FamilyNetworks
     from pedbench.models.random_weights import choose_family
     from pedbench.offload.gate import listen
+    from pedbench.offload.memory import keep_freed_memory
     from pedbench.offload.server import ServerPlan, Service
     from pedbench.provenance import cores, machine
 
@@ -68,6 +69,7 @@ def serve(
             "network can read the pictures and use this server. Give --tls-cert and --tls-key.",
             file=sys.stderr,
         )
+    keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="pedbench-server-") as directory:
         try:
             service = Service(

@@ -226,6 +226,10 @@ class FamilyNetworks(Networks):
     dtype: torch.dtype = torch.float32
     random_seed: int | None = None
 
+    @property
+    def exact(self) -> bool:
+        return self.dtype == torch.float32
+
     def network(self, weights: str) -> Any:
         """The network of that name; see `load_network`."""
         return load_network(self.family, cast(Weights, weights), self.device, self.dtype, self.random_seed)

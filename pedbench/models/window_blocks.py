@@ -35,13 +35,12 @@ def add_positions(encoder: Any, tokens: Tensor, windows: Sequence[Window], grid:
     Raises:
         ValueError: A window that the grid does not have.
     """
-    strangers = set(windows) - set(grid.windows)
-    if strangers:
-        raise ValueError(
-            f"window {min(strangers)} does not lie in the {grid.rows}x{grid.columns} window grid"
-        )
-    positions = grid.partition(encoder.pos_embed)
-    placed: Tensor = tokens.to(positions) + positions[[grid.windows.index(window) for window in windows]]
+    embedding, side = encoder.pos_embed[0], grid.window
+    positions = embedding.new_zeros(len(windows), side, side, embedding.shape[2])
+    for index, (row, column) in enumerate(windows):
+        height, width = grid.inside((row, column))
+        positions[index, :height, :width] = embedding[row * side :, column * side :][:height, :width]
+    placed: Tensor = tokens.to(positions) + positions
     return placed
 
 

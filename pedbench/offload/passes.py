@@ -136,7 +136,7 @@ def run_pass(
             on_lost=on_lost,
         )
         try:
-            with without_onednn(), clock, torch.inference_mode():
+            with without_onednn(networks.exact), clock, torch.inference_mode():
                 embedding = defense.embed(frame, edge, cloud)
                 cloud.settle()
         finally:

@@ -26,6 +26,7 @@ import torch
 
 from pedbench.base import Networks, Operation
 from pedbench.offload.coding import Coded, code, codec_sources
+from pedbench.offload.memory import keep_freed_memory
 from pedbench.offload.operations import load_operations, source_hash
 from pedbench.offload.wire import (
     CHANNEL_OPTIONS,
@@ -121,7 +122,7 @@ class Handler(grpc.GenericRpcHandler):
         check_call(call, operation)
         # The number of threads belongs to the calling thread.
         torch.set_num_threads(self.threads)
-        with without_onednn(), torch.inference_mode():
+        with without_onednn(self.networks.exact), torch.inference_mode():
             payload = operation.run(call.payload, call.arguments, self.networks)
         check_payload(payload, operation.reply, f"reply of {operation.name}")
         written = payload.items() if call.reply else ()
@@ -136,6 +137,7 @@ def serve(connection: Connection, plan: ServerPlan) -> None:
         plan: What to serve.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     try:
         _serve(connection, plan)
     except (EOFError, OSError):

@@ -76,17 +76,9 @@ def encode_call(call: Call) -> bytes:
         for name, array in call.payload.items()
     }
     try:
-        message = wire_pb2.Request(
-            operation=call.operation,
-            request=call.request,
-            sequence=call.sequence,
-            arguments=call.arguments,
-            tensors=_to_tensors(coded),
-            reply=call.reply,
-        )
+        return _request(call, coded)
     except (TypeError, UnicodeError) as error:
         raise WireError(f"the call cannot be written as a message: {error}") from error
-    return message.SerializeToString(deterministic=True)
 
 
 def decode_call(data: bytes) -> Call:
@@ -110,19 +102,25 @@ def decode_call(data: bytes) -> Call:
         reply=message.reply,
     )
     # Not through `encode_call`: what a codec wrote cannot be made again from what it left.
-    plain = wire_pb2.Request(
+    plain = _request(call, tensors)
+    if plain != data:
+        raise WireError(
+            f"found {len(data)} bytes, but the declared fields take {len(plain)} and explain no others"
+        )
+    return call
+
+
+def _request(call: Call, tensors: Mapping[str, np.ndarray[Any, Any] | Coded]) -> bytes:
+    """A call as bytes, its payload as `tensors`."""
+    message = wire_pb2.Request(
         operation=call.operation,
         request=call.request,
         sequence=call.sequence,
         arguments=call.arguments,
         tensors=_to_tensors(tensors),
         reply=call.reply,
-    ).SerializeToString(deterministic=True)
-    if plain != data:
-        raise WireError(
-            f"found {len(data)} bytes, but the declared fields take {len(plain)} and explain no others"
-        )
-    return call
+    )
+    return message.SerializeToString(deterministic=True)
 
 
 def _decoded(

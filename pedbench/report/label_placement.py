@@ -7,6 +7,7 @@ from itertools import product
 from math import cos, pi, sin
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
@@ -37,7 +38,7 @@ def place_labels(
         xs: In data units, as are `ys`.
         bars: Level and upright lines that names keep off, such as intervals.
     """
-    inside = axes.get_window_extent()
+    whole = np.array([axes.get_window_extent().extents])
     pixels = axes.figure.dpi / 72
     points = axes.transData.transform(np.column_stack([xs, ys]))
     taken = [_box(x, y, 5 * pixels, 5 * pixels) for x, y in points]
@@ -46,6 +47,7 @@ def place_labels(
         measured = axes.text(x, y, name, fontsize=_SIZE, parse_math=False)
         extent = measured.get_window_extent()
         measured.remove()
+        covered = np.array([other.extents for other in taken])
         candidates = []
         for distance, step in product(_DISTANCES, range(_DIRECTIONS)):
             angle = 2 * pi * step / _DIRECTIONS
@@ -53,8 +55,8 @@ def place_labels(
             across = (distance * pixels + extent.width / 2) * cos(angle)
             along = (distance * pixels + extent.height / 2) * sin(angle)
             box = _box(right + across, up + along, extent.width / 2, extent.height / 2)
-            cost = sum(_overlap(box, other) for other in taken) + distance
-            cost += _LEAVING * (box.width * box.height - _overlap(box, inside))
+            cost = _overlap(box, covered) + distance
+            cost += _LEAVING * (box.width * box.height - _overlap(box, whole))
             candidates.append((cost, across / pixels, along / pixels, box))
         _, across, along, box = min(candidates, key=lambda candidate: candidate[0])
         taken.append(box)
@@ -75,6 +77,8 @@ def _box(x: float, y: float, half_width: float, half_height: float) -> Bbox:
     return Bbox.from_extents(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
-def _overlap(one: Bbox, other: Bbox) -> float:
-    shared = Bbox.intersection(one, other)
-    return float(shared.width * shared.height) if shared is not None else 0.0
+def _overlap(box: Bbox, others: npt.NDArray[np.float64]) -> float:
+    """The area that a box shares with others, (N, 4) left, bottom, right, top each."""
+    low = np.maximum(box.extents[:2], others[:, :2])
+    high = np.minimum(box.extents[2:], others[:, 2:])
+    return float(np.clip(high - low, 0, None).prod(axis=1).sum())

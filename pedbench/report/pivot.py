@@ -52,7 +52,10 @@ def pivot(
     lines = []
     for _, cell in rows.groupby("cell_id", sort=False):
         first = cell.iloc[0]
-        numbers = [_number(cell, column) for column in present]
+        known: dict[tuple[str, str], Any] = {
+            (row["metric"], row["region"]): row for row in cell.to_dict("records")
+        }
+        numbers = [_number(known, column) for column in present]
         if first["status"] != "ok":
             numbers = [f"**{first['status']}**", *[NOTHING] * max(len(present) - 1, 0)]
         line = [code(first[key]) if first[key] else NOTHING for key in keys]
@@ -74,14 +77,13 @@ def _of_column(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
     return rows[(rows["metric"] == column.metric) & rows["region"].isin(column.regions) & rows[value].notna()]
 
 
-def _number(cell: pd.DataFrame, column: Column) -> str:
-    found = _of_column(cell, column).set_index("region")
+def _number(known: Mapping[tuple[str, str], Any], column: Column) -> str:
     texts = []
     for region in column.regions:
-        if region not in found.index:
+        row = known.get((column.metric, region))
+        if row is None or pd.isna(row[column.of[0]]):
             texts.append(NOTHING)
             continue
-        row: Any = found.loc[region]
         value, low, high = (row[name] for name in column.of)
         if len(column.regions) > 1:
             low = high = None

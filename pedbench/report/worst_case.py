@@ -100,8 +100,8 @@ def _chosen(values: pd.DataFrame, attack: str, metric: str) -> dict[str, Any]:
 def _largest(values: pd.DataFrame) -> pd.DataFrame:
     """Per picture, over attacks and coalitions."""
     # An attack's seeds are averaged, as they are chance and no choice.
-    each = [worst_coalition(rows, "lower") for _, rows in values.groupby("attack", sort=False)]
-    return pd.concat(each).groupby("image", sort=True)["value"].max().reset_index()
+    each = values.groupby(["attack", "image", "servers"], sort=False)["value"].mean()
+    return each.groupby("image", sort=True).max().reset_index()
 
 
 def _number(name: str, found: Estimate) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pedbench.models.family import (
     load_network,
 )
 from pedbench.models.reorder import global_blocks
+from pedbench.reproducible import without_onednn
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +133,10 @@ def test_the_degraded_members_are_those_of_the_original_network(
     save(random_sam(PED_MINI), tmp_path / "pixelate-mini.safetensors")
     with pytest.raises(CheckpointError, match="expected pixelate-mini"):
         load_network(in_folder(tmp_path), "pixelated")
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [(torch.float32, False), (torch.bfloat16, True)])
+def test_half_precision_keeps_its_fast_convolutions(dtype: torch.dtype, kept: bool) -> None:
+    networks = FamilyNetworks(family=MINI, dtype=dtype, random_seed=0)
+    with without_onednn(networks.exact):
+        assert bool(torch.backends.mkldnn.enabled) == kept
