@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast lint types check bench illustrate lock clean
+.PHONY: run test test-fast gate baseline lint types check bench illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -22,6 +22,13 @@ test: $(INSTALLED)  ## all tests
 test-fast: $(INSTALLED)  ## tests of a few seconds only
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
+gate: $(INSTALLED)  ## the quick part of mini, held to the committed baseline
+	$(BIN)/python -m pedbench run mini --quick --fresh
+	$(BIN)/python -m pedbench gate --baseline reports/baselines/mini-quick-v1.jsonl $(ARGS)
+
+baseline: $(INSTALLED)  ## make the committed baseline anew: make baseline ARGS='--why "..."'
+	$(BIN)/python -m docs.baseline $(ARGS)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,7 +36,7 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy pedbench attacks defenses datasets docs tests run_all.py
 
-check: lint types test  ## what continuous integration runs
+check: lint types test  ## lint, types and all tests
 
 bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
 	$(BIN)/python -m docs.performance $(ARGS)

@@ -11,6 +11,7 @@ import typer
 from pedbench.commands import (
     check,
     choose,
+    compare,
     doctor,
     fetch,
     latency,
@@ -43,6 +44,9 @@ app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
+app.command("compare")(compare.compare_runs)
+app.command("gate")(compare.gate)
+app.command("accept-baseline")(compare.accept_baseline)
 app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 

@@ -94,7 +94,7 @@ def append_record(run_dir: Path, record: Record) -> None:
     Raises:
         ValueError: A number is not finite.
     """
-    line = json.dumps({"schema": record.schema, **asdict(record)}, allow_nan=False).encode() + b"\n"
+    line = record_line(record)
     descriptor = os.open(run_dir / RECORDS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         whole = _end_of_whole_lines(descriptor)
@@ -130,12 +130,30 @@ def read_records(run_dir: Path) -> dict[str, Record]:
     path = run_dir / RECORDS
     if not path.is_file():
         raise FileNotFoundError(f"{run_dir} holds no run: there is no {path.name} in it.")
+    return parse_records(path)
+
+
+def parse_records(path: Path) -> dict[str, Record]:
+    """`read_records` of a file of any name.
+
+    Raises:
+        ValueError: A line is not a record of a known schema.
+    """
     records: dict[str, Record] = {}
     *lines, _half = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         record = _parse(line, f"{path}, line {number}")
         records[record.cell_id] = record
     return records
+
+
+def record_line(record: Record) -> bytes:
+    """A record as a line of JSON.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    return json.dumps({"schema": record.schema, **asdict(record)}, allow_nan=False).encode() + b"\n"
 
 
 def _parse(line: bytes, place: str) -> Record:

@@ -74,7 +74,7 @@ def run_small() -> Run:
     """Runs the small suite, with changes, in a directory, with the plugins of the tests."""
 
     def run_it(
-        directory: Path, plugins: Sequence[str] = (), *, report: bool = False, **changes: Any
+        directory: Path, plugins: Sequence[str | Path] = (), *, report: bool = False, **changes: Any
     ) -> Finished:
         from pedbench.console import Console
         from pedbench.registry import Registry
@@ -83,7 +83,7 @@ def run_small() -> Run:
         from pedbench.runner import run
         from pedbench.suite import Suite, to_toml
 
-        paths = [PLUGINS / f"{name}.py" for name in plugins]
+        paths = [PLUGINS / f"{name}.py" if isinstance(name, str) else name for name in plugins]
         suite = resolve(Suite.model_validate(SMALL | changes), Overrides(), Registry(paths))
         directory.mkdir(parents=True, exist_ok=True)
         (directory / SUITE).write_text(to_toml(suite), encoding="utf-8")

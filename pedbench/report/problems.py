@@ -25,7 +25,7 @@ def problems(run: Run) -> Iterator[str]:
             if record.status == status:
                 defense = run.defense(record)
                 lost = alike[defense, status, record.reason] == cells[defense]
-                what = f"all {cells[defense]} cells" if lost else _what(run, record)
+                what = f"all {cells[defense]} cells" if lost else measured_cell(run, record)
                 together.setdefault((what, record.reason), []).append(defense)
         for (what, reason), defenses in together.items():
             names = ", ".join(code(name) for name in dict.fromkeys(defenses))
@@ -34,7 +34,8 @@ def problems(run: Run) -> Iterator[str]:
         yield f"**not run yet**: {len(run.missing)} of {len(run.missing) + len(run.records)} cells"
 
 
-def _what(run: Run, record: Record) -> str:
+def measured_cell(run: Run, record: Record) -> str:
+    """A cell apart from its defense, in words."""
     cell = record.cell
     if cell["kind"] == "utility":
         return f"utility, protocol {escape(cell.get('protocol', ''))}"

@@ -1,0 +1,85 @@
+"""`pedbench compare`, `pedbench gate`, `pedbench accept-baseline`: does a run still give the accepted numbers?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pedbench.regression.measured import Measured
+
+SHOWN = 60
+"""Numbers that the gate lists; `pedbench compare` lists all."""
+
+
+def compare_runs(
+    base: Annotated[Path, typer.Argument(help="A run directory, or the records of a baseline (NAME.jsonl).")],
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    everything: Annotated[bool, typer.Option("--all", help="Also what is the same or not judged.")] = False,
+) -> None:
+    """Show by what the numbers of two runs of a suite differ, cell by cell."""
+    from pedbench.regression.compare import compare
+    from pedbench.regression.markdown import counted, numbers, whole_cells
+    from pedbench.regression.measured import measured_run
+
+    lines = compare(_measured(base), measured_run(run))
+    for part in (counted(lines), whole_cells(lines), numbers(lines, everything=everything)):
+        if part:
+            print(f"{part}\n")
+
+
+def gate(
+    baseline: Annotated[Path, typer.Option(help="Records of the baseline, NAME.jsonl.")],
+    run: Annotated[Path, typer.Option(help="A run directory.")] = Path("reports/latest"),
+    junit: Annotated[Path | None, typer.Option(help="Write the outcome as JUnit XML, too.")] = None,
+) -> None:
+    """Hold a run to a baseline: the exit status is 1 when a number changed, for worse or for better.
+
+    In a GitHub workflow the outcome is also the step's summary.
+    """
+    from pedbench.controls import controls
+    from pedbench.regression.baseline import read_baseline
+    from pedbench.regression.compare import compare
+    from pedbench.regression.junit import write_junit
+    from pedbench.regression.markdown import outcome
+    from pedbench.regression.measured import measured_run
+
+    accepted, about = read_baseline(baseline)
+    measured = measured_run(run)
+    lines = compare(accepted, measured)
+    broken = [control for control in controls(run) if control.verdict == "fails"]
+    text = outcome(lines, broken, accepted, measured, about, most=SHOWN)
+    print(text)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
+    if junit is not None:
+        write_junit(junit, lines, broken)
+    if broken or any(line.fails for line in lines):
+        sys.exit(1)
+
+
+def accept_baseline(
+    run: Annotated[Path, typer.Argument(help="The run directory that becomes the baseline.")],
+    baseline: Annotated[Path, typer.Option(help="Where its records go, NAME.jsonl.")],
+    why: Annotated[str, typer.Option(help="The reason; it is kept with the differences.")],
+    repeat: Annotated[list[Path], typer.Option(help="The same run again; may be repeated.")],
+) -> None:
+    """Make a run the baseline, and keep its reason and its differences from the one before.
+
+    Tolerances are what the run and its repeats differ by.
+    """
+    from pedbench.regression.accept import accept
+
+    print(accept(run, repeat, baseline, why))
+
+
+def _measured(path: Path) -> Measured:
+    from pedbench.regression.baseline import read_baseline
+    from pedbench.regression.measured import measured_run
+
+    return read_baseline(path)[0] if path.suffix == ".jsonl" else measured_run(path)

@@ -1,0 +1,1 @@
+"""Whether a run still gives the numbers that were accepted: baselines, tolerances and comparisons."""

@@ -1,0 +1,76 @@
+"""A run against a baseline or another run, cell by cell and number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pedbench.records import Record
+from pedbench.regression.lines import Line
+from pedbench.regression.matching import changes, check_comparable, counterparts
+from pedbench.regression.measured import Measured
+from pedbench.regression.numbers import compare_numbers
+from pedbench.regression.times import compare_times
+from pedbench.report.problems import measured_cell
+from pedbench.report.run import Run
+
+
+def compare(base: Measured, new: Measured) -> list[Line]:
+    """All that there is to say, in the order of the baseline's suite; what is new comes last.
+
+    Raises:
+        ValueError: The two are about different things.
+    """
+    pairs = counterparts(base.run, new.run)
+    check_comparable(base.run, new.run, pairs)
+    lines = []
+    for record in base.run.records:
+        for line in _cell(base, new, record, pairs[record.cell_id]):
+            lines.append(_named(base.run, record, line))
+    met = {other.cell_id for other in pairs.values() if other is not None}
+    for record in new.run.records:
+        if record.cell_id not in met:
+            line = Line(cell_id=record.cell_id, verdict="new")
+            lines.append(_named(new.run, record, line))
+    return lines
+
+
+def _named(run: Run, record: Record, line: Line) -> Line:
+    return replace(
+        line, defense=run.defense(record), attack=run.attack(record), cell=measured_cell(run, record)
+    )
+
+
+def _cell(base: Measured, new: Measured, one: Record, other: Record | None) -> Iterator[Line]:
+    whole = Line(cell_id=one.cell_id, verdict="missing")
+    if other is None:
+        unfinished = one.cell_id in new.run.missing
+        yield replace(whole, note="the run has not come to it" if unfinished else "the run has no such cell")
+    elif other.cell_id != one.cell_id:
+        found = changes(base.run, new.run, one, other)
+        yield replace(whole, verdict="not comparable", note="; ".join(found))
+    elif other.status in ("failed", "invalid"):
+        yield replace(whole, verdict=other.status, note=other.reason)
+    elif one.status != other.status:
+        if other.status == "skipped":
+            yield replace(whole, verdict="skipped", note=other.reason)
+        else:
+            note = f"it was {one.status} in the baseline: {one.reason}"
+            yield replace(whole, verdict="not comparable", note=note)
+    elif one.status == "ok":
+        yield from _numbers(base, new, one, other)
+    else:
+        yield replace(whole, verdict="same")
+
+
+def _numbers(base: Measured, new: Measured, one: Record, other: Record) -> Iterator[Line]:
+    suspects = _suspects(one, other)
+    for line in compare_numbers(base, new, one, other):
+        yield replace(line, suspects=suspects if line.verdict != "same" else ())
+    if one.cell["kind"] == "latency":
+        yield from compare_times(base.run, new.run, one, other)
+
+
+def _suspects(one: Record, other: Record) -> tuple[str, ...]:
+    before, after = (record.provenance.get("sources", {}) for record in (one, other))
+    return tuple(name for name in before if name in after and before[name] != after[name])

@@ -1,0 +1,43 @@
+"""A comparison as JUnit XML, which continuous integration shows test by test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from pedbench.controls import Control
+from pedbench.regression.lines import Line
+from pedbench.report.text import one_line
+
+
+def write_junit(path: Path, lines: Sequence[Line], broken: Sequence[Control]) -> None:
+    """Write one test for each cell, and one for the run's controls."""
+    cells: dict[str, list[Line]] = {}
+    for line in lines:
+        cells.setdefault(line.cell_id, []).append(line)
+    suite = ElementTree.Element("testsuite", name="pedbench gate")
+    _case(suite, "run", "controls", [str(control) for control in broken])
+    for cell_id, of in cells.items():
+        failures = [_sentence(line) for line in of if line.fails]
+        _case(suite, of[0].defense, f"{of[0].cell} ({cell_id})", failures)
+    tests = suite.findall("testcase")
+    suite.set("tests", str(len(tests)))
+    suite.set("failures", str(sum(test.find("failure") is not None for test in tests)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _case(suite: ElementTree.Element, of: str, name: str, failures: Sequence[str]) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=one_line(of), name=one_line(name))
+    if failures:
+        told = [one_line(failure) for failure in failures]
+        ElementTree.SubElement(case, "failure", message=told[0]).text = "\n".join(told)
+
+
+def _sentence(line: Line) -> str:
+    number = f" {line.metric} {line.region}".rstrip()
+    values = "" if line.base is None or line.new is None else f": {line.base:.6g} -> {line.new:.6g}"
+    apart = "" if line.difference is None else f", difference {line.difference:+.3g}"
+    allowed = "" if line.tolerance is None else f", tolerance {line.tolerance:.2g}"
+    return f"{line.verdict}{number}{values}{apart}{allowed}{f' ({line.note})' if line.note else ''}"

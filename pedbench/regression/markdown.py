@@ -1,0 +1,139 @@
+"""A comparison as people read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pedbench.controls import Control
+from pedbench.regression.lines import FAILING, VERDICTS, Line, Verdict
+from pedbench.regression.measured import Measured
+from pedbench.report.text import NOTHING, arrow, code, escape, quantity, table
+
+ORDER: tuple[Verdict, ...] = (*FAILING, "unclear", "new", "not judged", "same")
+
+QUIET: tuple[Verdict, ...] = ("same", "not judged")
+"""Counted, and listed only on request."""
+
+_HEADERS = [
+    "verdict", "defense", "cell", "number", "baseline", "run", "difference", "tolerance", "n", "note",
+]  # fmt: skip
+
+
+def counted(lines: Sequence[Line]) -> str:
+    """How many lines have which verdict."""
+    counts = Counter(line.verdict for line in lines)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
+
+
+def causes(lines: Sequence[Line], broken: Sequence[Control]) -> Iterator[str]:
+    """What fails, by defense and attack, as items of a list."""
+    for control in broken:
+        yield f"- {escape(str(control))}"
+    for verdict in FAILING:
+        of = [line for line in lines if line.verdict == verdict]
+        groups = Counter((line.defense, line.attack) for line in of)
+        named = [
+            f"{count} of {code(defense)}" + (f" under {code(attack)}" if attack else "")
+            for (defense, attack), count in groups.items()
+        ]
+        if named:
+            yield f"- **{verdict}** ({VERDICTS[verdict]}): {', '.join(named)}"
+    suspects = dict.fromkeys(name for line in lines if line.fails for name in line.suspects)
+    if suspects:
+        yield f"- the source changed, the version did not: {', '.join(code(name) for name in suspects)}"
+
+
+def whole_cells(lines: Sequence[Line]) -> str:
+    """A table of the cells that have a verdict as a whole, those with one reason together; empty without any."""
+    groups: dict[tuple[Verdict, str], list[Line]] = {}
+    for line in lines:
+        if not line.metric and line.verdict not in QUIET:
+            groups.setdefault((line.verdict, line.note), []).append(line)
+    rows = [
+        [verdict, str(len(of)), "; ".join(_cell(line) for line in of[:3]), escape(note) or NOTHING]
+        for (verdict, note), of in sorted(groups.items(), key=lambda item: ORDER.index(item[0][0]))
+    ]
+    return table(["verdict", "cells", "the first", "why"], rows, left=4) if rows else ""
+
+
+def _cell(line: Line) -> str:
+    return f"{code(line.defense)} {line.cell}"
+
+
+def numbers(lines: Sequence[Line], *, everything: bool, most: int | None = None) -> str:
+    """A table of numbers; empty without any.
+
+    Args:
+        everything: Also what is the same or not judged.
+        most: How many lines to show; what is left out is counted below the table.
+    """
+    shown = [line for line in lines if line.metric and (everything or line.verdict not in QUIET)]
+    shown.sort(key=lambda line: ORDER.index(line.verdict))
+    kept = shown[:most]
+    rows = [_row(line) for line in kept]
+    width = len(_HEADERS) if any(line.note for line in kept) else len(_HEADERS) - 1
+    left = f"\n\n{len(shown) - len(kept)} more lines are not shown." if len(kept) < len(shown) else ""
+    return table(_HEADERS[:width], [row[:width] for row in rows], left=4) + left if shown else ""
+
+
+def _row(line: Line) -> list[str]:
+    region = f", {escape(line.region)}" if line.region else ""
+    values = [NOTHING if value is None else quantity(value, line.unit) for value in (line.base, line.new)]
+    return [
+        line.verdict,
+        code(line.defense),
+        line.cell,
+        f"{escape(line.metric)}{region}{arrow(line.better)}",
+        *values,
+        _difference(line),
+        NOTHING if line.tolerance is None else f"{line.tolerance:.2g}",
+        str(line.n) if line.n else NOTHING,
+        escape(line.note),
+    ]
+
+
+def _difference(line: Line) -> str:
+    if line.difference is None:
+        return NOTHING
+    interval = f" [{line.ci95[0]:+.3g}, {line.ci95[1]:+.3g}]" if line.ci95 else ""
+    return f"{line.difference:+.3g}{interval}"
+
+
+def outcome(
+    lines: Sequence[Line],
+    broken: Sequence[Control],
+    accepted: Measured,
+    measured: Measured,
+    about: Mapping[str, Any],
+    *,
+    most: int,
+) -> str:
+    """What the gate says.
+
+    Args:
+        broken: Controls of the run that fail.
+        about: What the baseline says about itself.
+        most: How many numbers to list.
+    """
+    fails = broken or any(line.fails for line in lines)
+    suite = measured.run.suite
+    levels = Counter(run["level"] for run in about["runs"][1:])
+    repeated = "; ".join(f"{count} on {escape(at)}" for at, count in levels.items())
+    parts = [
+        f"## Gate: {'failed' if fails else 'passed'}",
+        f"Run {code(str(measured.run.directory))} of suite `{suite.name}` version {suite.version} "
+        f"({measured.run.pictures} pictures) against {code(str(accepted.run.directory))}, accepted "
+        f"{escape(about['accepted'][:10])}: {escape(about['why'])}",
+        f"{counted(lines)}. Tolerances are what these repeats showed: {repeated}.",
+        "\n".join(causes(lines, broken)),
+        whole_cells(lines),
+        numbers(lines, everything=False, most=most),
+    ]
+    if fails:
+        parts.append(
+            f"All differences: `pedbench compare {accepted.run.directory} {measured.run.directory}`. If the change "
+            "is meant, accept it: `pedbench accept-baseline` (docs/gate.md)."
+        )
+    return "\n\n".join(filter(None, parts)) + "\n"

@@ -1,0 +1,42 @@
+"""What is compared: a run, or a baseline, with the values behind its judged numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from pedbench.records import Record
+from pedbench.regression.judged import judged_values
+from pedbench.regression.tolerance import Tolerances
+from pedbench.report.run import Run, load
+from pedbench.values import read_values
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """A run or a baseline.
+
+    Attributes:
+        values: The values behind a record's judged numbers, as `judged_values` gives them.
+        tolerances: Of a baseline; a run alone has measured none.
+    """
+
+    run: Run
+    values: Callable[[Record], pd.DataFrame]
+    tolerances: Tolerances = field(default_factory=Tolerances)
+
+
+def measured_run(run_dir: Path) -> Measured:
+    """A run directory.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: A file of the run cannot be understood.
+    """
+    return Measured(
+        run=load(run_dir),
+        values=lambda record: judged_values(record, read_values(run_dir, record.cell_id)),
+    )

@@ -1,0 +1,117 @@
+"""The numbers of one cell against those that were accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from pedbench.aggregate import difference
+from pedbench.records import MetricValue, Record
+from pedbench.regression.judged import is_judged
+from pedbench.regression.lines import Line, Verdict
+from pedbench.regression.measured import Measured
+from pedbench.regression.tolerance import ROUNDING
+
+KEYS = ["image", "annotation"]
+
+
+def compare_numbers(base: Measured, new: Measured, one: Record, other: Record) -> Iterator[Line]:
+    """Every number of a cell, the judged ones first.
+
+    Args:
+        one: Of `base`, with status ok.
+        other: The same cell in `new`, with status ok.
+    """
+    pairs = _pairs(base.values(one), new.values(other))
+    found = {(metric.name, metric.region): metric for metric in other.metrics}
+    judged = [metric for metric in one.metrics if is_judged(one.cell, metric)]
+    for metric in judged:
+        again = found.get((metric.name, metric.region))
+        about = _about(one, metric)
+        if again is None:
+            yield Line(**about, verdict="missing", base=metric.value, note="the run has no such number")
+        elif again.version != metric.version:
+            versions = f"metric: version {metric.version} -> {again.version}"
+            yield Line(**about, verdict="not comparable", base=metric.value, new=again.value, note=versions)
+        else:
+            both = pairs[metric.name, metric.region]
+            found_out = _judge(both, base.tolerances.of(metric), metric.better)
+            yield Line(**about, base=metric.value, new=again.value, **found_out)
+    known = {(metric.name, metric.region) for metric in one.metrics}
+    for again in other.metrics:
+        if (again.name, again.region) not in known and is_judged(one.cell, again):
+            yield Line(**_about(one, again), verdict="new", new=again.value, n=again.n)
+    yield from _unjudged(one, other)
+
+
+def _about(record: Record, metric: MetricValue) -> dict[str, Any]:
+    return {
+        "cell_id": record.cell_id,
+        "metric": metric.name,
+        "region": metric.region,
+        "better": metric.better,
+        "unit": metric.unit,
+    }
+
+
+def _pairs(accepted: pd.DataFrame, measured: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    """By metric and region: columns image, annotation, value and value_accepted, one of which may be missing."""
+    both = measured.merge(accepted, on=["metric", "region", *KEYS], how="outer", suffixes=("", "_accepted"))
+    return dict(iter(both.groupby(["metric", "region"], sort=False)))
+
+
+def _judge(both: pd.DataFrame, tolerance: float, better: str) -> dict[str, Any]:
+    """Verdict, difference, interval and n of one number."""
+    gaps = both[["value", "value_accepted"]].isna().any(axis=1)
+    if gaps.any():
+        lost, came = int(both["value"].isna().sum()), int(both["value_accepted"].isna().sum())
+        note = f"of {len(both) - came} values {lost} are missing and {came} are new"
+        return {"verdict": "missing", "n": both.loc[~gaps, "image"].nunique(), "note": note}
+    both = both.assign(difference=both["value"] - both["value_accepted"])
+    # Most runs repeat the baseline exactly, and drawing samples takes its time.
+    if both["difference"].abs().max() == 0:
+        facts: dict[str, Any] = {"difference": 0.0, "ci95": None, "n": both["image"].nunique()}
+        return {"verdict": "same", "tolerance": tolerance, **facts}
+    apart = difference(both, both[KEYS].assign(value=both["value_accepted"]))
+    facts = {"difference": apart.value, "ci95": apart.ci95, "n": apart.n, "tolerance": tolerance}
+    if abs(apart.value) <= tolerance:
+        return {"verdict": "same", **facts}
+    if not (_excludes_zero(apart.ci95) or _one_sided(both, apart.value, tolerance)):
+        return {"verdict": "unclear", **facts}
+    verdict: Verdict = "better" if (apart.value > 0) == (better == "higher") else "worse"
+    return {"verdict": verdict, **facts}
+
+
+def _excludes_zero(ci95: tuple[float, float] | None) -> bool:
+    return ci95 is not None and (ci95[0] > 0 or ci95[1] < 0)
+
+
+def _one_sided(both: pd.DataFrame, mean: float, tolerance: float) -> bool:
+    """Whether no picture differs the other way by more than the tolerance."""
+    each = both.groupby("image")["difference"].mean()
+    return bool((each >= -tolerance).all() if mean > 0 else (each <= tolerance).all())
+
+
+def _unjudged(one: Record, other: Record) -> Iterator[Line]:
+    """What else differs; times are left out, as no two are equal."""
+    found = {(metric.name, metric.region): metric for metric in other.metrics}
+    for metric in one.metrics:
+        again = found.get((metric.name, metric.region))
+        if again is None or is_judged(one.cell, metric) or metric.unit == "s":
+            continue
+        apart = again.value - metric.value
+        if abs(apart) > ROUNDING * max(1.0, abs(metric.value)):
+            yield Line(
+                **_about(one, metric),
+                verdict="not judged",
+                base=metric.value,
+                new=again.value,
+                difference=apart,
+                n=again.n,
+            )
+    gone, came = set(one.flags) - set(other.flags), set(other.flags) - set(one.flags)
+    if gone or came:
+        note = ", ".join([*(f"+ {flag}" for flag in sorted(came)), *(f"- {flag}" for flag in sorted(gone))])
+        yield Line(cell_id=one.cell_id, verdict="not judged", metric="flags", note=note)
