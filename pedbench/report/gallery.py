@@ -20,7 +20,7 @@ from pedbench.values import read_values
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """Where something was read: percent of the picture's width and height, and what it was."""
+    """Where something was read: percent of the picture's width and height, and which word or what it was."""
 
     left: float
     top: float
@@ -169,7 +169,7 @@ class _Values:
                         strict=True,
                     )
                 ),
-                content=secret["content"],
+                content="a face" if secret["kind"] == "face" else secret["content"],
             )
             for secret in stored.secrets
             if (secret["kind"], secret["number"]) in found
