@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import product, repeat
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.know_nothing import drawn
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import DefensePlan, Planned, draws
+from pedbench.profiling import Stage
 from pedbench.reproducible import single_threaded
 from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
@@ -73,8 +74,8 @@ def attack(
     floors = {planned.plugin.label: planned for planned in bench.plan.floors} if cells else {}
     needed = floors | {planned.plugin.label: planned for planned, _ in asked}
     guessed = Guessed()
-    with outcome.giving_up([cell for _, cell in asked], "attacking"):
-        guessed = _guesses(bench, attacked, needed, _keys(attacked, asked), outcome)
+    with outcome.giving_up([cell for _, cell in asked], "attacking"), bench.profile.stage("attacks") as stage:
+        guessed = _guesses(bench, attacked, needed, _keys(attacked, asked), outcome, stage)
     if cells:
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             _score(bench, of, attacked, cells, guessed, outcome)
@@ -95,9 +96,11 @@ def _score(
     blind: dict[str, list[Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if of.defense.disclosure == "decoy":
-        blind, unable = _blind(bench, attacked, needed)
+        with bench.profile.stage("attacks without a view"):
+            blind, unable = _blind(bench, attacked, needed)
         failures = unable | failures
-    failures |= _floor_distances(bench, attacked)
+    with bench.profile.stage("floors without a view"):
+        failures |= _floor_distances(bench, attacked)
     broken = next((failure for label, failure in failures.items() if label in floors), None)
     for planned, cell in cells:
         label = planned.plugin.label
@@ -112,7 +115,7 @@ def _score(
     if broken is not None:
         return
 
-    def scored(key: ViewKey) -> list[Score]:
+    def scored(key: ViewKey, stage: Stage) -> list[Score]:
         place, held = key
         item = attacked[place]
         pictures = {label: found[key] for label, found in guesses.items() if key in found}
@@ -124,19 +127,20 @@ def _score(
         distances = bench.blind[item.sample.id]
         rows: list[Score] = []
         for metric in bench.plan.metrics:
-            with _naming(metric, item):
+            with _naming(metric, item), stage.part(metric.column):
                 colours = {metric.column: drawn(bench, item, held, [*pictures], metric)}
                 rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, colours)
         if bench.gallery is not None:
-            for label, guess in pictures.items():
-                pasted = np.where(visible[..., None], truth, guess)
-                found = bench.gallery.find_guess(item.sample.id, pasted)
-                names = bench.gallery.names()
-                rows += [Score(label, "", name, value) for name, value in zip(names, found, strict=True)]
+            with stage.part("retrieval"):
+                for label, guess in pictures.items():
+                    pasted = np.where(visible[..., None], truth, guess)
+                    found = bench.gallery.find_guess(item.sample.id, pasted)
+                    names = bench.gallery.names()
+                    rows += [Score(label, "", name, value) for name, value in zip(names, found, strict=True)]
         return rows
 
-    with single_threaded() as threads:
-        for (place, held), scores in zip(keys, threads.map(scored, keys), strict=True):
+    with single_threaded() as threads, bench.profile.stage("scoring") as stage:
+        for (place, held), scores in zip(keys, threads.map(scored, keys, repeat(stage)), strict=True):
             _enter(scores, attacked[place], held, cells, outcome)
 
 
@@ -185,6 +189,7 @@ def _guesses(
     needed: Mapping[str, Planned],
     keys: Sequence[ViewKey],
     outcome: Outcome,
+    stage: Stage,
 ) -> Guessed:
     """Guesses of the views that hold something that an attack can use, and failures, by attack.
 
@@ -215,6 +220,7 @@ def _guesses(
             answer = job.result()
             guesses[name] |= dict(zip(together, answer.pictures, strict=True))
             outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
+            stage.parts.append((label, answer.seconds))
         except AttackFailure as error:
             failures.setdefault(label, error)
     kept = {name: {} if _first(name)[0] in failures else found for name, found in guesses.items()}

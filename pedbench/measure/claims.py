@@ -14,6 +14,7 @@ from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.measure.reader import Reader
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import ClaimsPlan, DefensePlan
+from pedbench.profiling import Stage
 from pedbench.types import Secret
 
 
@@ -24,15 +25,18 @@ def read_claims(
     guessed: Guessed,
     wanted: Collection[str],
     outcome: Outcome,
+    stage: Stage,
 ) -> None:
     """Fill the wanted cells about claims: a value a secret and coalition, and one a secret for the frame itself.
 
     Args:
         guessed: What the attacks made of the same receptions.
+        stage: Each probe is a part of it.
     """
     for claims in of.claims:
         if claims.cell.cell_id in wanted and claims.cell.cell_id not in outcome.problems:
-            with outcome.giving_up([claims.cell], f"probe {claims.probe.plugin.name}"):
+            name = claims.probe.plugin.name
+            with outcome.giving_up([claims.cell], f"probe {name}"), stage.part(name):
                 _fill(bench, claims, attacked, guessed, outcome)
 
 
