@@ -203,9 +203,8 @@ def worst_values(
     each = values.groupby(["metric", "region", "image", "servers"], sort=False)["value"].mean().reset_index()
     each["value"] *= each["metric"].map(signs)
     largest = each.groupby(["metric", "region", "image"], sort=True)["value"].max()
-    order = values[["metric", "region"]].drop_duplicates().itertuples(index=False, name=None)
-    found = {key: rows.to_numpy(float) for key, rows in largest.groupby(level=[0, 1], sort=False)}
-    for metric, region in order:
+    found: dict[Any, Any] = largest.groupby(level=[0, 1], sort=False).apply(pd.Series.to_numpy).to_dict()
+    for metric, region in values[["metric", "region"]].drop_duplicates().itertuples(index=False, name=None):
         yield metric, region, found[metric, region] * signs[metric]
 
 

@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
-from pedbench.suite import Choice, DatasetChoice, DefenseChoice, ProbeChoice, ResolvedSuite, Suite, SuiteError
+from pedbench.suite import (
+    AttackChoice,
+    Choice,
+    DatasetChoice,
+    DefenseChoice,
+    ProbeChoice,
+    ResolvedSuite,
+    Suite,
+    SuiteError,
+)
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
 
@@ -74,7 +83,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
-    attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    attacks = _selected(suite.attacks, overrides.attacks, AttackChoice)
     complete = _complete("defenses", defenses, registry)
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):

@@ -93,7 +93,7 @@ def _score(
     keys, guesses, failures = _keys(attacked, cells), guessed.pictures, dict(guessed.failures)
     floors = {planned.plugin.label: planned for planned in bench.plan.floors}
     needed = floors | {planned.plugin.label: planned for planned, _ in cells}
-    blind: dict[str, list[Picture]] = {}
+    blind: dict[str, dict[int, Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if of.defense.disclosure == "decoy":
         with bench.profile.stage("attacks without a view"):
@@ -203,6 +203,7 @@ def _guesses(
         rounds: list[list[ViewKey]] = []
         # Floors have to guess whatever others guess; an attack gets as many requests as it asks for.
         heard = [key for key in keys if attack.floor or key[1][0] == attack.requests]
+        heard = [key for key in heard if _guesses_it(bench, planned, attacked[key[0]])]
         for key in (key for key in heard if attack.needs & offered[key]):
             free = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
             if free is None:
@@ -227,6 +228,11 @@ def _guesses(
     return Guessed(pictures=kept, failures=failures)
 
 
+def _guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
+    """Whether a picture is among the first ones that an attack is limited to."""
+    return planned.limit is None or item.sample.id in bench.plan.dataset.ids()[: planned.limit]
+
+
 def _seed(bench: Bench, item: Reception, name: str) -> int:
     # The same for every view of a picture, the empty one too: chance is then no difference between them.
     return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, item.sample.id, name)
@@ -234,22 +240,27 @@ def _seed(bench: Bench, item: Reception, name: str) -> int:
 
 def _blind(
     bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned]
-) -> tuple[dict[str, list[Picture]], dict[str, AttackFailure]]:
-    """What attacks that can do without guess of each picture when they received nothing, and failures."""
+) -> tuple[dict[str, dict[int, Picture]], dict[str, AttackFailure]]:
+    """What attacks that can do without guess of each picture when they received nothing, and failures.
+
+    Returns:
+        By attack and place of the picture.
+    """
     views = [
         view_to_bytes(View(frame_size=(item.frame.shape[0], item.frame.shape[1]), prior=bench.prior))
         for item in attacked
     ]
-    jobs = {
-        label: bench.pool.submit(planned.spec, views, [_seed(bench, item, label) for item in attacked])
-        for label, planned in needed.items()
-        if "nothing" in planned.plugin.needs
-    }
-    found: dict[str, list[Picture]] = {}
+    jobs = {}
+    for label, planned in needed.items():
+        places = [place for place, item in enumerate(attacked) if _guesses_it(bench, planned, item)]
+        if "nothing" in planned.plugin.needs and places:
+            seeds = [_seed(bench, attacked[place], label) for place in places]
+            jobs[label] = places, bench.pool.submit(planned.spec, [views[place] for place in places], seeds)
+    found: dict[str, dict[int, Picture]] = {}
     failures: dict[str, AttackFailure] = {}
-    for label, job in jobs.items():
+    for label, (places, job) in jobs.items():
         try:
-            found[label] = list(job.result().pictures)
+            found[label] = dict(zip(places, job.result().pictures, strict=True))
         except AttackFailure as error:
             failures[label] = error
     return found, failures
