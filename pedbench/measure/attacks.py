@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product, repeat
+from math import inf
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
-from pedbench.measure.know_nothing import drawn
 from pedbench.measure.reception import Held, Reception, joined
+from pedbench.measure.unseeing import drawn, unseen
 from pedbench.plan import DefensePlan, Planned, draws
 from pedbench.profiling import Stage
 from pedbench.reproducible import single_threaded
@@ -23,6 +24,9 @@ from pedbench.seeds import torch_seed
 from pedbench.soundness import offers
 from pedbench.types import Picture, View
 from pedbench.view_io import view_to_bytes
+
+SLOW = 0.5
+"""Seconds a guess from which views are shared out one by one: a call costs some hundredths of a second."""
 
 ViewKey = tuple[int, Held]
 """Place of a picture among those attacked, and who listened to how many requests."""
@@ -119,17 +123,28 @@ def _score(
         place, held = key
         item = attacked[place]
         pictures = {label: found[key] for label, found in guesses.items() if key in found}
-        unseeing = {
+        truth, visible = item.frame, item.visible[held]
+        blindly = {
             name: blind[label][place] for name in pictures for label, _ in [_first(name)] if label in blind
         }
-        truth, visible = item.frame, item.visible[held]
-        plain = one_colour(truth, visible, bench.prior.mean_colour)
-        distances = bench.blind[item.sample.id]
-        rows: list[Score] = []
-        for metric in bench.plan.metrics:
+
+        @contextmanager
+        def around(metric: Metric) -> Iterator[None]:
             with _naming(metric, item), stage.part(metric.column):
-                colours = {metric.column: drawn(bench, item, held, [*pictures], metric)}
-                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, colours)
+                yield
+
+        rows = score(
+            truth,
+            visible,
+            pictures,
+            bench.blind[item.sample.id],
+            floors,
+            bench.plan.metrics,
+            unseeing=unseen(bench, item, held, blindly, around),
+            pasting=one_colour(truth, visible, bench.prior.mean_colour),
+            draws=drawn(bench, item, held, [*pictures], around),
+            around=around,
+        )
         if bench.gallery is not None:
             with stage.part("retrieval"):
                 for label, guess in pictures.items():
@@ -197,7 +212,7 @@ def _guesses(
     """
     data = {key: view_to_bytes(attacked[key[0]].views[key[1]]) for key in keys}
     offered = {key: offers(attacked[key[0]].views[key[1]]) for key in keys}
-    jobs = []
+    asked = []
     for label, planned in needed.items():
         attack: Attack = planned.plugin
         rounds: list[list[ViewKey]] = []
@@ -209,10 +224,16 @@ def _guesses(
             if free is None:
                 rounds.append(free := [])
             free.append(key)
-        for together, draw in product(rounds, range(draws(attack, bench.plan.suite))):
-            seeds = [_seed(bench, attacked[place], again(label, draw)) for place, _ in together]
-            views = [data[key] for key in together]
-            jobs.append((again(label, draw), together, bench.pool.submit(planned.spec, views, seeds)))
+        parts = [part for together in rounds for part in _parts(bench, attack, together)]
+        for together, draw in product(parts, range(draws(attack, bench.plan.suite))):
+            asked.append((again(label, draw), together))
+    # The longest first, and before them what nobody has seen work: so no worker waits long for another's last job.
+    asked.sort(key=lambda job: -len(job[1]) * bench.paces.get(_first(job[0])[0], inf))
+    jobs = []
+    for name, together in asked:
+        seeds = [_seed(bench, attacked[place], name) for place, _ in together]
+        spec = needed[_first(name)[0]].spec
+        jobs.append((name, together, bench.pool.submit(spec, [data[key] for key in together], seeds)))
     guesses: dict[str, dict[ViewKey, Picture]] = {name: {} for name in (*needed, *(job[0] for job in jobs))}
     failures: dict[str, AttackFailure] = {}
     for name, together, job in jobs:
@@ -222,10 +243,19 @@ def _guesses(
             guesses[name] |= dict(zip(together, answer.pictures, strict=True))
             outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
             stage.parts.append((label, answer.seconds))
+            bench.paces[label] = answer.seconds / len(together)
         except AttackFailure as error:
             failures.setdefault(label, error)
     kept = {name: {} if _first(name)[0] in failures else found for name, found in guesses.items()}
     return Guessed(pictures=kept, failures=failures)
+
+
+def _parts(bench: Bench, attack: Attack, together: Sequence[ViewKey]) -> list[Sequence[ViewKey]]:
+    """A round as it is, or view by view where an attack takes them one by one and is known to take long."""
+    batches = type(attack).reconstruct_many is not Attack.reconstruct_many
+    if batches or bench.paces.get(attack.label, 0.0) < SLOW:
+        return [together]
+    return [[key] for key in together]
 
 
 def _guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
@@ -277,11 +307,9 @@ def _floor_distances(bench: Bench, attacked: Sequence[Reception]) -> dict[str, A
 
     def nearest(place: int) -> dict[str, float]:
         guesses = {label: pictures[place] for label, pictures in found.items()}
-        distances: dict[str, float] = {}
-        for metric in bench.plan.metrics:
-            with _naming(metric, new[place]):
-                distances |= score_blind(new[place].frame, guesses, [metric])
-        return distances
+        return score_blind(
+            new[place].frame, guesses, bench.plan.metrics, lambda metric: _naming(metric, new[place])
+        )
 
     with single_threaded() as threads:
         for item, distances in zip(new, threads.map(nearest, range(len(new))), strict=True):

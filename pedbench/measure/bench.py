@@ -146,10 +146,11 @@ class Bench(PassBench):
         pool: Processes in which attacks run.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        paces: By attack, how many seconds a guess took lately.
         gallery: Pictures among which those of the run are searched for.
         profile: Stopwatches of the run.
-        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
-            scores, by region.
+        once: Picture, digest of what is visible of it, kind and attack -> what a guess that does not depend on the view
+            measures, by column and region.
     """
 
     pool: AttackPool
@@ -157,8 +158,9 @@ class Bench(PassBench):
     profile: Profile = field(default_factory=Profile)
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    paces: dict[str, float] = field(default_factory=dict)
     gallery: Gallery | None = None
-    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
+    once: dict[tuple[str, str, str, str], Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
