@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -140,10 +141,13 @@ def open_bench(
     weights = [file for planned in plan.attacks for file in planned.plugin.files]
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"), profile.stage("starting servers"):
-            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
             pool = resources.enter_context(
                 AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
             )
+            loading = pool.prepare()
+            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
+            # What is timed has the machine for itself.
+            wait(loading)
         bench = Bench(
             plan=plan,
             networks=networks,
