@@ -1,7 +1,7 @@
 """Whether a run that is killed loses anything: `python -m docs.kills` in the checkout.
 
-Runs the suite `proof` once undisturbed, then kills further runs of it at random moments, each of which is then continued,
-and writes the outcome into docs/suites.md.
+Runs the suite `proof` once undisturbed, then kills further runs of it at random moments and continues each, and writes the
+outcome into docs/suites.md.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ def main() -> None:
             subprocess.run(command(out), check=True, stdout=subprocess.DEVNULL)
             wrong = differences(whole, only_run(out))
             print(
-                f"{number + 1}: killed after {moment:.1f} s, {before} records, {orphans} orphans, {wrong}",
+                f"{number + 1}: killed after {moment:.1f} s with {before} records, left {orphans} processes",
                 flush=True,
             )
             if wrong or orphans:
-                sys.exit(1)
+                sys.exit("\n".join(wrong))
             kept.append(before)
     replace_block(
         Path(__file__).with_name("suites.md"),
         "kills",
-        f"{given.kills} runs of `proof` were killed at random moments of the {lasted:.0f} s that it takes, when they had "
-        f"{min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values of "
-        "an undisturbed run, each record once; no process outlived a kill.",
+        f"{given.kills} runs of `proof` were killed at random moments of the {lasted:.0f} s that it takes, with {min(kept)} "
+        f"to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values of an "
+        "undisturbed run, each record once, and no process outlived a kill (`python -m docs.kills`).",
     )
 
 
