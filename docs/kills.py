@@ -1,7 +1,7 @@
 """Whether a run that is killed loses anything: `python -m docs.kills` in the checkout.
 
-Runs the suite `proof` once undisturbed, then kills further runs of it at random moments and continues each, and writes the
-outcome into docs/suites.md.
+Runs the suite `proof` once undisturbed, then kills further runs of it at random moments and continues each, and writes
+the outcome into docs/suites.md.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def main() -> None:
     replace_block(
         Path(__file__).with_name("suites.md"),
         "kills",
-        f"{given.kills} runs of `proof` were killed at random moments of the {lasted:.0f} s that it takes, with {min(kept)} "
-        f"to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values of an "
-        "undisturbed run, each record once, and no process outlived a kill (`python -m docs.kills`).",
+        f"{given.kills} runs of `proof` were killed at random moments of the {lasted:.0f} s that it takes, with "
+        f"{min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values of "
+        "an undisturbed run, each record once, and no process outlived a kill (`python -m docs.kills`).",
     )
 
 
