@@ -58,8 +58,8 @@ def main() -> None:
         Path(__file__).with_name("suites.md"),
         "kills",
         f"{given.kills} runs of `proof` were killed at random moments of the {lasted:.0f} s that it takes, with "
-        f"{min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values of "
-        "an undisturbed run, each record once, and no process outlived a kill (`python -m docs.kills`).",
+        f"{min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values "
+        "of an undisturbed run, each record once, and no process outlived a kill (`python -m docs.kills`).",
     )
 
 
