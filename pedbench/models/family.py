@@ -136,7 +136,8 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
         name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
         original: Checkpoint of the original network, by default the official one where `pedbench fetch` puts it;
             not for `mini`.
-        fine_tuned: Checkpoint of the fine-tuned network in PED order; not for `mini`.
+        fine_tuned: Checkpoint of the fine-tuned network in PED order, by default the one where
+            `pedbench train ped-sam` puts it; not for `mini`.
 
     Raises:
         ValueError: Unknown name, or files for `mini`.
@@ -160,8 +161,8 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
         ),
         fine_tuned=Member(
             architecture=twin,
-            file=Path(fine_tuned) if fine_tuned else None,
-            source=f"pass the path of a {twin.name} checkpoint",
+            file=Path(fine_tuned) if fine_tuned else home() / twin.name / f"{twin.name}.safetensors",
+            source=f"pedbench train ped-sam, or pass the path of a {twin.name} checkpoint",
         ),
     )
 

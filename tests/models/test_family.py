@@ -72,7 +72,9 @@ def test_random_networks_of_every_name() -> None:
     assert not any(parameter.requires_grad for parameter in original.parameters())
 
 
-def test_missing_weights_name_file_and_command(tmp_path: Path) -> None:
+def test_missing_weights_name_file_and_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names: dict[Weights, str] = {
         "fine-tuned": "ped-mini",
         "blurred": "blur-mini",
@@ -85,8 +87,11 @@ def test_missing_weights_name_file_and_command(tmp_path: Path) -> None:
         message = str(caught.value)
         assert str(tmp_path / f"{name}.safetensors") in message
         assert f"pedbench train {name}" in message
-    with pytest.raises(CheckpointError, match=r"no weights were named for ped-vit_b\n.*pass the path"):
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
+    with pytest.raises(CheckpointError) as caught:
         load_network(family("vit_b", original=tmp_path / "b.pth"), "fine-tuned")
+    assert str(tmp_path / "ped-vit_b" / "ped-vit_b.safetensors") in str(caught.value)
+    assert "pedbench train ped-sam" in str(caught.value)
 
 
 def test_weights_are_checked_against_the_manifest(
