@@ -81,11 +81,8 @@ class FineTuning:
         self._teacher, self._teacher_file = architecture, file
         name = f"ped-{architecture.name.removeprefix('sam-')}"
         self.out = out or home() / name
-        settings = {
-            "teacher": digest(file),
-            "pictures": self._photographs.revision,
-            "recipe": asdict(recipe),
-        }
+        pictures = self._photographs.revision
+        settings = {"teacher": digest(file), "pictures": pictures, "recipe": asdict(recipe)}
         claim(self.out, settings, writes=self._main)
         self._accelerator.wait_for_everyone()
         self._course = DistillationCourse(
@@ -111,13 +108,14 @@ class FineTuning:
             self._course.architecture,
             at_once=at_once or share,
             precision=recipe.precision,
+            points=recipe.points if recipe.mask_loss else 0,
             processes=self._accelerator.num_processes,
         )
         self._say(
             f"{name}: {architecture.name} in PED order, {len(self._photographs.ids):,} pictures to train on, "
             f"{recipe.held_out} held out, on {self._accelerator.num_processes} x {self._accelerator.device}"
         )
-        self._say(shown(plan, _memory(self._accelerator.device)))
+        self._say(shown(plan, self._accelerator.device))
 
     def _share(self, pictures: int) -> int:
         processes: int = self._accelerator.num_processes
@@ -244,10 +242,6 @@ class FineTuning:
             validations=self._trainer.validations,
         )
         (self.out / "README.md").write_text(card.text(), encoding="utf-8")
-
-
-def _memory(device: torch.device) -> int | None:
-    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
 
 
 def _text(values: dict[str, float]) -> str:

@@ -72,9 +72,7 @@ def test_random_networks_of_every_name() -> None:
     assert not any(parameter.requires_grad for parameter in original.parameters())
 
 
-def test_missing_weights_name_file_and_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_weights_name_file_and_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[Weights, str] = {
         "fine-tuned": "ped-mini",
         "blurred": "blur-mini",
