@@ -39,7 +39,8 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     state = read_state(path)
     sam = build_sam(architecture, allocate=False)
     expected = sam.state_dict()
-    if not _same_shapes(state, expected):
+    same = state.keys() == expected.keys() and all(state[key].shape == expected[key].shape for key in state)
+    if not same:
         raise CheckpointError(
             f"{path}: found {_describe(state)}\n"
             f"expected {architecture.name}, {_describe(expected)}: pass a file of it, or the file's model"
@@ -49,22 +50,20 @@ def load(path: str | Path, architecture: Architecture) -> Any:
 
 
 def recognise(path: str | Path, among: Iterable[Architecture]) -> Architecture:
-    """Tell which network a file holds the weights of, by the names and shapes of its tensors.
+    """Tell which network a file holds the weights of, by its tensors.
 
     Raises:
         CheckpointError: No such file, not a weights file, or weights of none of these networks.
     """
     state, known = read_state(path), tuple(among)
     for architecture in known:
-        if _same_shapes(state, build_sam(architecture, allocate=False).state_dict()):
-            return architecture
-    raise CheckpointError(
-        f"{path}: found {_describe(state)}\nexpected one of {', '.join(item.name for item in known)}: pass a file of it"
-    )
-
-
-def _same_shapes(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
-    return state.keys() == expected.keys() and all(state[key].shape == expected[key].shape for key in state)
+        try:
+            load(path, architecture)
+        except CheckpointError:
+            continue
+        return architecture
+    names = ", ".join(architecture.name for architecture in known)
+    raise CheckpointError(f"{path}: found {_describe(state)}\nexpected one of {names}: pass a file of it")
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ class Card:
         name: Of the network, e.g. `ped-vit_b`.
         teacher: Name of the network that it imitates.
         teacher_sha256: Of that network's file.
-        official: Whether that file is the published one.
+        official: Whether that file is a published one, under Apache-2.0.
         file: Name of the weights file.
         sha256: Of it.
         pictures: How many it was trained on.
@@ -67,8 +67,8 @@ class Card:
             "teacher's masks at a 4 x 4 grid of points; `retention` is mIoU after one click over that of the "
             f"teacher. Step 0 is the teacher with its blocks re-ordered.\n\n{self._scores()}\n\n"
             "## Use\n\n"
-            f"`pedbench run --model {self.teacher} --fine-tuned {self.file}`, or any loader of official SAM "
-            "checkpoints that puts the global blocks last.\n"
+            f"As `{self.name}/{self.file}` in `$PEDBENCH_HOME` it is what `weights=fine-tuned` means to pedbench. The "
+            "tensors are named as in official SAM checkpoints; the encoder is built with its global blocks last.\n"
         )
 
     def _metadata(self) -> str:

@@ -232,7 +232,7 @@ class FineTuning:
             name=name,
             teacher=self._teacher.name,
             teacher_sha256=digest(self._teacher_file),
-            official=verified(self._teacher_file),
+            official=verified(self._teacher_file) or self._teacher_file.parent == ASSETS,
             file=path.name,
             sha256=digest(path),
             pictures=count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -110,6 +111,28 @@ def test_stopped_by_a_signal_it_ends_at_the_same_bytes(
     assert not (tmp_path / "out" / "ped-mini.safetensors").exists()
     fine_tuning(images, tmp_path / "out").run()
     _same(tmp_path / "out", uninterrupted)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(images: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    subprocess.run(
+        [sys.executable, *launch, str(script), str(images), str(tmp_path / "out")],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    start = variant(load(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered").state_dict()
+    one, two = (
+        torch.load(out / "training" / "last.pt", weights_only=True)["average"]
+        for out in (uninterrupted, tmp_path / "out")
+    )
+    apart, moved = (
+        sum(float((two[name] - other[name]).square().sum()) for name in two) for other in (one, start)
+    )
+    assert moved > 0
+    assert apart < 0.1**2 * moved
 
 
 def test_it_comes_nearer_to_its_teacher_and_touches_the_encoder_alone(
