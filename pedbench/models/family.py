@@ -117,6 +117,12 @@ def _asset(architecture: Architecture, name: str = "") -> Member:
     )
 
 
+def _trained(architecture: Architecture) -> Path | None:
+    """Where `pedbench train ped-sam` puts a network's weights, if they are there."""
+    file = home() / architecture.name / f"{architecture.name}.safetensors"
+    return file if file.is_file() else None
+
+
 MINI = Family(
     name="mini",
     original=_asset(SAM_MINI),
@@ -137,7 +143,8 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
         name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
         original: Checkpoint of the original network, by default the official one where `pedbench fetch` puts it;
             not for `mini`.
-        fine_tuned: Checkpoint of the fine-tuned network in PED order; not for `mini`.
+        fine_tuned: Checkpoint of the fine-tuned network in PED order, by default the one that
+            `pedbench train ped-sam` made, if it did; not for `mini`.
 
     Raises:
         ValueError: Unknown name, or files for `mini`.
@@ -161,8 +168,8 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
         ),
         fine_tuned=Member(
             architecture=twin,
-            file=Path(fine_tuned) if fine_tuned else None,
-            source=f"pass the path of a {twin.name} checkpoint",
+            file=Path(fine_tuned) if fine_tuned else _trained(twin),
+            source=f"pedbench train ped-sam, or pass the path of a {twin.name} checkpoint",
         ),
     )
 
