@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 PLUGINS = Path(__file__).parent / "measure" / "plugins"
+PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "photos"
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -95,6 +96,17 @@ def run_small() -> Run:
         return Finished(directory=directory, said=stream.getvalue())
 
     return run_it
+
+
+@pytest.fixture(scope="session")
+def photographs() -> list[Any]:
+    """Ten photographs as (H, W, 3) float32 in [0, 1], of several kinds and sizes."""
+    from pedbench.pictures import read_picture
+
+    files = sorted(PHOTOGRAPHS.glob("*.jpg"))[::22]
+    if len(files) < 10:
+        pytest.skip(f"needs the photographs in {PHOTOGRAPHS}")
+    return [read_picture(file, upright=True) for file in files]
 
 
 CONTROLLED = [*SMALL["defenses"], {"name": "random_payload"}]
