@@ -11,7 +11,7 @@ from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.links import Link, find_link
 from pedbench.models.family import Family
-from pedbench.models.pretrained import weight_digests
+from pedbench.models.pretrained import model_files, weight_digests
 from pedbench.offload.coding import find_codec
 from pedbench.registry import PluginError, PluginSpec, Registry
 from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
@@ -201,7 +201,9 @@ def _gallery(
             f"{gallery.name}, revision {gallery.revision}; the dataset is {dataset.name}, revision "
             f"{dataset.revision}, and {len(absent)} of its {len(ids)} pictures are not among them."
         )
-    return gallery, selection_hash([gallery.revision, *known])
+    model = suite.gallery.model
+    compared = [model, *weight_digests(model_files(model)).values()] if model else []
+    return gallery, selection_hash([gallery.revision, *known, *compared])
 
 
 def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:

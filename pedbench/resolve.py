@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pedbench.models.pretrained import model_reference
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
 from pedbench.suite import (
@@ -17,6 +18,7 @@ from pedbench.suite import (
     Choice,
     DatasetChoice,
     DefenseChoice,
+    GalleryChoice,
     ProbeChoice,
     ResolvedSuite,
     Suite,
@@ -75,10 +77,11 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
             find_link(name)
         except ValueError as error:
             raise SuiteError(f"latency.links: {error}") from None
-    model = overrides.model or suite.model
-    if model not in FAMILIES:
+    model = model_reference(overrides.model or suite.model)
+    if model not in FAMILIES and "/" not in model:
         raise SuiteError(
-            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}."
+            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}; or a "
+            "folder with a SAM in transformers' format."
         )
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
@@ -112,13 +115,14 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     )
 
 
-def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> DatasetChoice | None:
+def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> GalleryChoice | None:
     """The suite's gallery; none for another dataset than the suite's, whose pictures it does not hold."""
     other = overrides.dataset not in (None, suite.dataset.name) or overrides.data is not None
     if suite.gallery is None or other:
         return None
     params = _all_params("datasets", suite.gallery.name, dict(suite.gallery.params), registry)
-    return suite.gallery.model_copy(update={"params": params})
+    model = suite.gallery.model and model_reference(suite.gallery.model)
+    return suite.gallery.model_copy(update={"params": params, "model": model})
 
 
 def _is(choice: Choice, wanted: Choice) -> bool:

@@ -20,6 +20,7 @@ from pedbench.measure.modules import operation_modules
 from pedbench.measure.reader import Reader
 from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
+from pedbench.models.embedding import load_embedder
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan, make_plan
@@ -161,7 +162,9 @@ def open_bench(
             count = len(plan.gallery.ids()[: plan.suite.gallery.limit])
             with console.stage(f"reading a gallery of {count} pictures"), profile.stage("gallery"):
                 samples = (plan.gallery[index] for index in range(count))
-                bench.gallery = make_gallery((sample.id, bench.frame(sample)) for sample in samples)
+                frames = ((sample.id, bench.frame(sample)) for sample in samples)
+                model = plan.suite.gallery.model
+                bench.gallery = make_gallery(frames, load_embedder(model, DEVICE) if model else None)
         yield bench
 
 

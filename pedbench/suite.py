@@ -80,6 +80,17 @@ class DatasetChoice(_Strict):
     limit: int | None = Field(default=None, ge=1)
 
 
+class GalleryChoice(DatasetChoice):
+    """The pictures among which those of a run are searched for.
+
+    Attributes:
+        model: Folder or hub id of a model of transformers whose features pictures are compared by; small copies are
+            compared without it.
+    """
+
+    model: str | None = None
+
+
 class UtilityChoice(_Strict):
     """How prompts are placed and masks scored."""
 
@@ -176,7 +187,7 @@ class Suite(_Strict):
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
     servers: ServersChoice = ServersChoice()
-    gallery: DatasetChoice | None = None
+    gallery: GalleryChoice | None = None
     compare_with: Choice | None = None
     quick: QuickChoice | None = None
 
@@ -255,6 +266,7 @@ def _models() -> list[type[BaseModel]]:
         DefenseChoice,
         ProbeChoice,
         DatasetChoice,
+        GalleryChoice,
         UtilityChoice,
         CoalitionChoice,
         LatencyChoice,

@@ -23,7 +23,9 @@ def run_suite(
     data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another base seed.")] = None,
-    model: Annotated[str | None, typer.Option(help="Another model family.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model family, or a folder with a SAM of transformers.")
+    ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the suite's part for a quick look.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),

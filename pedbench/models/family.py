@@ -19,8 +19,10 @@ from pedbench.models.checkpoints import load
 from pedbench.models.converted import converted
 from pedbench.models.errors import CheckpointError
 from pedbench.models.manifest import ASSETS, digest, entry, verify
+from pedbench.models.pretrained import model_reference
 from pedbench.models.reorder import VARIANTS, variant
 from pedbench.models.sam import build_sam, randomise
+from pedbench.models.transformers_sam import read_architecture
 
 Weights = Literal[
     "original",
@@ -56,7 +58,7 @@ class Family:
     """Networks that are compared with each other.
 
     Attributes:
-        name: `mini`, `vit_b`, `vit_l` or `vit_h`.
+        name: `mini`, `vit_b`, `vit_l` or `vit_h`; or the folder or hub id of a SAM in transformers' format.
         original: The undefended network; the training-free variants derive from it.
         fine_tuned: The same in PED order, trained on.
         small: A small network for the device alone; None where the family has none.
@@ -140,15 +142,20 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
     """Look up a family.
 
     Args:
-        name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
+        name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`; or the
+            folder or hub id of a SAM in transformers' format, which comes with its original network.
         original: Checkpoint of the original network, by default the official one where `pedbench fetch` puts it;
-            not for `mini`.
+            not for `mini` nor for a folder.
         fine_tuned: Checkpoint of the fine-tuned network in PED order, by default the one that
             `pedbench train ped-sam` made, if it did; not for `mini`.
 
     Raises:
         ValueError: Unknown name, or files for `mini`.
+        CheckpointError: The folder is missing, or it holds another network.
     """
+    name = model_reference(name)
+    if "/" in name:
+        return _of_folder(name, original, fine_tuned)
     if name == MINI.name:
         if original or fine_tuned:
             raise ValueError("the mini family comes with its weights; found a checkpoint path for it")
@@ -170,6 +177,22 @@ def family(name: str, *, original: str | Path | None = None, fine_tuned: str | P
             architecture=twin,
             file=Path(fine_tuned) if fine_tuned else _trained(twin),
             source=f"pedbench train ped-sam, or pass the path of a {twin.name} checkpoint",
+        ),
+    )
+
+
+def _of_folder(name: str, original: str | Path | None, fine_tuned: str | Path | None) -> Family:
+    if original:
+        raise ValueError(f"{name} comes with its original network; found a checkpoint path for it")
+    architecture, file = read_architecture(name)
+    twin = architecture.reordered(f"ped-{architecture.name}")
+    return Family(
+        name=name,
+        original=Member(architecture=architecture, file=file, source="pass the path of the whole folder"),
+        fine_tuned=Member(
+            architecture=twin,
+            file=Path(fine_tuned) if fine_tuned else None,
+            source=f"pass the path of a {twin.name} checkpoint",
         ),
     )
 
