@@ -1,4 +1,4 @@
-"""Weights on disk: official `.pth` checkpoints and `.safetensors`, both mapped into memory."""
+"""Weights on disk: official `.pth` checkpoints and `.safetensors`, official or of transformers, mapped into memory."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from pedbench.models.architectures import Architecture
 from pedbench.models.errors import CheckpointError
 from pedbench.models.sam import build_sam
+from pedbench.models.transformers_sam import from_transformers, is_of_transformers
 
 
 def load(path: str | Path, architecture: Architecture) -> Any:
@@ -27,7 +28,8 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     write to them stays in the process.
 
     Args:
-        path: An official `.pth` checkpoint or `.safetensors`.
+        path: An official `.pth` checkpoint or `.safetensors`, with official names of tensors or those of transformers'
+            `SamModel`.
         architecture: The network that the file is for.
 
     Returns:
@@ -39,6 +41,8 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     state = read_state(path)
     sam = build_sam(architecture, allocate=False)
     expected = sam.state_dict()
+    if is_of_transformers(state):
+        state = from_transformers(state, expected)
     same = state.keys() == expected.keys() and all(state[key].shape == expected[key].shape for key in state)
     if not same:
         raise CheckpointError(
