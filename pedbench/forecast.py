@@ -28,6 +28,9 @@ PICTURE = (480, 640)
 OBJECTS = 4
 """Objects in it."""
 
+TRIES = 2
+"""Encodings, of which the fastest counts: the first also gets the memory."""
+
 LOOKED_AT = 20
 """Pictures whose objects are counted to know how many a picture has."""
 
@@ -113,9 +116,11 @@ def _try(suite: ResolvedSuite, of: Family) -> tuple[float, float]:
     torch.set_num_threads(cores())
     try:
         with without_onednn(), torch.inference_mode():
-            began = time.perf_counter()
-            features = network.image_encoder(pixels).float()
-            encode = time.perf_counter() - began
+            times = []
+            for _ in range(TRIES):
+                began = time.perf_counter()
+                features = network.image_encoder(pixels).float()
+                times.append(time.perf_counter() - began)
     finally:
         torch.set_num_threads(before)
     sample = Sample(id="tried", image=picture, instances=_instances())
@@ -130,7 +135,7 @@ def _try(suite: ResolvedSuite, of: Family) -> tuple[float, float]:
             protocol=utility.protocol,
             prompts=utility.prompts,
         )
-    return encode, (time.perf_counter() - began) / OBJECTS
+    return min(times), (time.perf_counter() - began) / OBJECTS
 
 
 def _instances() -> tuple[Instance, ...]:

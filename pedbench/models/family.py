@@ -73,6 +73,7 @@ class Family:
         blurred: The original trained on by `fine_tuned`'s recipe, on blurred pictures; None likewise, as below.
         pixelated: The same on pixelated pictures.
         prolonged: The original trained as long as `fine_tuned` was.
+        core: Weights that are part of every measurement's identity.
         named: Files that were named in the place of the family's own, by their weights' name.
     """
 
@@ -83,6 +84,7 @@ class Family:
     blurred: Member | None = None
     pixelated: Member | None = None
     prolonged: Member | None = None
+    core: tuple[str, ...] = ("original",)
     named: tuple[tuple[str, str], ...] = ()
 
     def member(self, weights: str) -> Member | None:
@@ -114,21 +116,15 @@ class Family:
         """sha256 of each weights file that is there, by the network's name.
 
         Args:
-            used: Weights that a defense uses. Those of `blurred`, `pixelated` and `prolonged` count only where
-                they are used, so that they change the identity of no other measurement.
+            used: Weights that a defense uses. Beside those that always count, only they do, so that a network
+                changes the identity of no measurement that has nothing to do with it.
         """
-        further = {"blurred": self.blurred, "pixelated": self.pixelated, "prolonged": self.prolonged}
-        named = [
-            self.original,
-            self.fine_tuned,
-            self.small,
-            *(further[name] for name in further if name in used),
-        ]
-        members = [member for member in named if member is not None]
+        counted = [weights for weights in FILED if weights in self.core or weights in used]
+        members = [self.member(weights) for weights in counted]
         return {
             member.architecture.name: digest(member.file)
             for member in members
-            if member.file is not None and member.file.is_file()
+            if member is not None and member.file is not None and member.file.is_file()
         }
 
     def unverified(self) -> list[str]:
@@ -162,6 +158,7 @@ MINI = Family(
     blurred=_asset(SAM_MINI, "blur-mini"),
     pixelated=_asset(SAM_MINI, "pixelate-mini"),
     prolonged=_asset(SAM_MINI, "sam-mini-prolonged"),
+    core=("original", "fine-tuned", "small"),
 )
 _REAL = {item.name: item for item in (VIT_B, VIT_L, VIT_H)}
 FAMILIES = (MINI.name, *_REAL)

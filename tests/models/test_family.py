@@ -135,6 +135,9 @@ def test_a_real_family_has_what_is_fetched_and_what_is_named(
     assert real.unnamed(["original", "blurred"]).startswith(
         "no weights were named for blur-vit_b: pass the path"
     )
+    (tmp_path / "ped.pth").write_bytes(b"ped")
+    assert real.digests(["reordered"]) == {}
+    assert real.digests(["fine-tuned"]) == {"ped-vit_b": hashlib.sha256(b"ped").hexdigest()}
     with pytest.raises(CheckpointError, match=r"for slimsam: looked for .*\n.*: pedbench fetch slimsam, or"):
         load_network(real, "small")
 
