@@ -6,8 +6,9 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pedbench.base import Attack, Dataset, Defense, Plugin
@@ -38,6 +39,8 @@ def run(
     limit: int | None = None,
     seed: int | None = None,
     model: str | None = None,
+    weights: Mapping[str, str | Path] = MappingProxyType({}),
+    settings: Sequence[str] = (),
     sweeps: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
     quick: bool = False,
@@ -67,6 +70,8 @@ def run(
         limit: Only the first pictures.
         seed: Another base seed.
         model: Another model family.
+        weights: Files of its weights by name, e.g. {"fine-tuned": "ped_vit_b.pth"}.
+        settings: `NAME.PARAMETER=VALUE`: each plugin of the suite with that name gets that value.
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
         plugins: Files and folders with further plugins.
         quick: Only the suite's part for a quick look.
@@ -97,6 +102,8 @@ def run(
             limit=limit,
             seed=seed,
             model=model,
+            weights=weights,
+            settings=settings,
             sweeps=sweeps,
         )
         resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(paths))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from pedbench.suite import (
 )
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
+AnyChoice = TypeVar("AnyChoice", Choice, DefenseChoice, ProbeChoice, DatasetChoice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Overrides:
             joins with default parameters. A choice joins with the parameters that it has.
         attacks: Likewise.
         data: Where the dataset lies; becomes its parameter `data`.
+        weights: Files of the model family's weights, by name.
+        settings: `name.parameter=value`: each plugin of the suite with that name gets that value.
         sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
     """
 
@@ -47,6 +50,8 @@ class Overrides:
     limit: int | None = None
     seed: int | None = None
     model: str | None = None
+    weights: Mapping[str, str | Path] = field(default_factory=dict)
+    settings: Sequence[str] = ()
     sweeps: Sequence[str] = ()
 
 
@@ -57,11 +62,11 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
 
     Raises:
         PluginError: A plugin is unknown or broken, or a parameter is wrong.
-        SuiteError: A sweep cannot be read, a model family, prompt or link is unknown, or a probe names an attack that
-            the suite does not have.
+        SuiteError: A sweep or setting cannot be read, a model family, its weights, a prompt or link is unknown, or a
+            probe names an attack that the suite does not have.
     """
     from pedbench.links import find_link
-    from pedbench.models.family import FAMILIES
+    from pedbench.models.family import FAMILIES, family
     from pedbench.utility.segmentation import PROMPTS
 
     for utility in suite.utility:
@@ -83,6 +88,12 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
             f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}; or a "
             "folder with a SAM in transformers' format."
         )
+    given = {**({} if model != suite.model else suite.weights or {}), **overrides.weights}
+    try:
+        weights = dict(family(model, given).named)
+    except ValueError as error:
+        raise SuiteError(f"weights: {error}.") from None
+    suite = with_settings(suite, overrides.settings)
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
@@ -99,6 +110,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         version=suite.version,
         seed=suite.seed if overrides.seed is None else overrides.seed,
         model=model,
+        weights=weights or None,
         seeds=suite.seeds,
         deadline=suite.deadline,
         dataset=_dataset(suite.dataset, overrides, registry),
@@ -153,6 +165,51 @@ def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
         probe.model_copy(update={"attacks": [name for name in probe.attacks if name in left]})
         for probe in suite.probes
     ]
+
+
+def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
+    """A suite whose plugins have some parameters set.
+
+    Args:
+        suite: As it is.
+        settings: `name.parameter=value` each.
+
+    Raises:
+        SuiteError: A setting cannot be read, or the suite has no plugin of that name.
+    """
+    for setting in settings:
+        target, equals, text = setting.partition("=")
+        name, dot, parameter = target.strip().partition(".")
+        if not (equals and dot and name and parameter):
+            raise SuiteError(f"--set expects NAME.PARAMETER=VALUE, found {setting!r}.")
+        chosen: list[Sequence[Choice]] = [suite.defenses, suite.attacks, suite.metrics, suite.probes]
+        known = {choice.name for choices in chosen for choice in choices} | {suite.dataset.name}
+        if name not in known:
+            raise SuiteError(
+                f"--set {setting}: the suite has nothing named {name!r}{suggestion(name, known)}."
+            )
+        value = _value(text.strip())
+        suite = suite.model_copy(
+            update={
+                "defenses": _set(suite.defenses, name, parameter, value),
+                "attacks": _set(suite.attacks, name, parameter, value),
+                "metrics": _set(suite.metrics, name, parameter, value),
+                "probes": _set(suite.probes, name, parameter, value),
+                "dataset": _set([suite.dataset], name, parameter, value)[0],
+            }
+        )
+    return suite
+
+
+def _set(choices: Sequence[AnyChoice], name: str, parameter: str, value: Any) -> list[AnyChoice]:
+    return [_with(choice, parameter, value) if choice.name == name else choice for choice in choices]
+
+
+def _with(choice: AnyChoice, parameter: str, value: Any) -> AnyChoice:
+    update: dict[str, Any] = {"params": {**choice.params, parameter: value}}
+    if isinstance(choice, Choice):
+        update["sweep"] = {key: values for key, values in choice.sweep.items() if key != parameter}
+    return choice.model_copy(update=update)
 
 
 def _swept(defenses: Sequence[DefenseChoice], sweep: str) -> list[DefenseChoice]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pedbench.attack_pool import AttackPool
+from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Bench, Outcome
@@ -64,7 +65,7 @@ def run(
     """
     registry = Registry(plugins)
     with console.stage("reading the dataset and the weights"), profile.stage("dataset and weights"):
-        plan = make_plan(suite, registry, family(suite.model))
+        plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
         networks = FamilyNetworks(family=plan.family, device=DEVICE)
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
@@ -139,7 +140,7 @@ def open_bench(
             raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
     modules = sorted({module for item in due for module in operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
-    weights = [file for planned in plan.attacks for file in planned.plugin.files]
+    weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"), profile.stage("starting servers"):
             pool = resources.enter_context(
@@ -177,6 +178,10 @@ def _run_defense(
     for cell in cells:
         remove_values(run_dir, cell.cell_id)
     total = Outcome()
+    if unnamed := plan.family.unnamed(of.defense.networks):
+        total.spoil(cells, "skipped", unnamed)
+        _record(bench, of, cells, total, run_dir, console)
+        return
     with console.stage(of.defense.label, total=len(of.images)) as advance:
         with total.giving_up(cells, "warming up"), bench.profile.stage("warming up"):
             of.defense.prepare(DEVICE)
@@ -201,6 +206,12 @@ def _run_defense(
                 with bench.profile.stage("taking turns"):
                     outcome = time_turns(bench, of, images, timed, threads=cores())
                     _absorb(total, outcome, run_dir, len(shards) + 1)
+    _record(bench, of, cells, total, run_dir, console)
+
+
+def _record(
+    bench: Bench, of: DefensePlan, cells: Sequence[Cell], total: Outcome, run_dir: Path, console: Console
+) -> None:
     for cell in cells:
         with bench.profile.stage("records"):
             record = make_record(bench.plan, of, cell, total, run_dir, DEVICE)

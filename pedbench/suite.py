@@ -163,6 +163,7 @@ class Suite(_Strict):
     """What a run consists of.
 
     Attributes:
+        weights: Files of the model family's weights by name, e.g. "fine-tuned", in the place of its own.
         seeds: How often attacks to which chance belongs guess each picture, each time anew.
         deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
         gallery: The pictures among which those of the dataset are searched for, with views and guesses.
@@ -175,6 +176,7 @@ class Suite(_Strict):
     version: int = Field(ge=1)
     seed: int = Field(ge=0)
     model: str
+    weights: dict[str, str] | None = None
     seeds: int = Field(default=1, ge=1)
     deadline: float = Field(default=600.0, gt=0)
     exhibits: int = Field(default=3, ge=0)

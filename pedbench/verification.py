@@ -135,7 +135,9 @@ def redo(
     """
     run = load(run_dir)
     plan = make_plan(
-        resolve(run.suite, Overrides(), Registry(plugins)), Registry(plugins), family(run.suite.model)
+        resolve(run.suite, Overrides(), Registry(plugins)),
+        Registry(plugins),
+        family(run.suite.model, run.suite.weights or {}),
     )
     here = {cell.cell_id for cell in plan.cells()}
     for record in run.records:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Names = list[str] | None
+
+
+def named_files(given: Sequence[str]) -> dict[str, str]:
+    """What `--weights NAME=FILE` names.
+
+    Raises:
+        ValueError: Something else was given.
+    """
+    pairs = [each.partition("=") for each in given]
+    for each, (name, equals, file) in zip(given, pairs, strict=True):
+        if not (name and equals and file):
+            raise ValueError(f"--weights expects NAME=FILE, found {each!r}.")
+    return {name: file for name, _, file in pairs}
 
 
 def run_suite(
@@ -25,6 +39,14 @@ def run_suite(
     seed: Annotated[int | None, typer.Option(min=0, help="Another base seed.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Another model family, or a folder with a SAM of transformers.")
+    ] = None,
+    weights: Annotated[
+        Names,
+        typer.Option(help="NAME=FILE: weights of the family, such as fine-tuned=ped.pth; may be repeated."),
+    ] = None,
+    settings: Annotated[
+        Names,
+        typer.Option("--set", help="NAME.PARAMETER=VALUE of the suite's plugins of a name; may be repeated."),
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the suite's part for a quick look.")] = False,
@@ -53,6 +75,8 @@ def run_suite(
         limit=limit,
         seed=seed,
         model=model,
+        weights=named_files(weights or ()),
+        settings=settings or (),
         sweeps=sweep or (),
         plugins=plugin or (),
         quick=quick,

@@ -60,7 +60,7 @@ def serve(
         dtype=choose_dtype(dtype),
     )
     weights = networks.family.digests(WEIGHTS)
-    if not weights:
+    if not networks.family.digests(["original", "fine-tuned"]):
         raise ValueError(
             f"no weights were named for {model}: give --original, --fine-tuned or both, or --random-weights; "
             f"`pedbench fetch sam_{model}` gets the original ones."

@@ -20,6 +20,16 @@ CANVAS = 352
 GREY = 0.5
 """Of the square beyond the picture."""
 
+COCO_NAMES = {
+    "aeroplane": "airplane",
+    "diningtable": "dining table",
+    "motorbike": "motorcycle",
+    "pottedplant": "potted plant",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+}
+"""COCO's names of categories that some detectors trained on COCO call as PASCAL VOC does."""
+
 
 class Found(NamedTuple):
     """An object.
@@ -70,7 +80,7 @@ class Detector:
         )
         names = self.network.config.id2label
         return [
-            Found(names[label], (left, top, right - left, bottom - top), score)
+            Found(COCO_NAMES.get(names[label], names[label]), (left, top, right - left, bottom - top), score)
             for label, score, (left, top, right, bottom) in zip(
                 found["labels"].tolist(), found["scores"].tolist(), found["boxes"].tolist(), strict=True
             )

@@ -133,7 +133,7 @@ def gather(run_dir: Path) -> Content:
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
         combined=combined_markdown(combined, flags) if len(combined) else "",
-        published=published_table(),
+        published=published_table(run, frames["utility"], frames["latency"]),
         figures=list(_figures(run, frames)),
         sections=list(_sections(run, frames, flags)),
         flags=flags,
