@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
@@ -144,7 +145,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     attacks = tuple(
         replace(_planned("attacks", choice, registry), limit=choice.limit) for choice in suite.attacks
     )
-    _keep_apart(dataset, attacks)
+    keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
     floors = [planned for planned in attacks if planned.plugin.floor]
     for planned in floors:
         if planned.limit is not None:
@@ -173,16 +174,24 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     )
 
 
-def _keep_apart(dataset: Dataset, attacks: Sequence[Planned]) -> None:
-    """Refuse attacks that ask to read where the truth lies."""
-    truths = [path.resolve() for path in dataset.locations]
+def keep_apart(attacks: Sequence[Planned], truths: Iterable[Path], whose: str) -> None:
+    """Refuse attacks that ask to read where the truth lies.
+
+    Args:
+        truths: Files and folders that hold it, or some of it.
+        whose: Says in a sentence who keeps it there.
+
+    Raises:
+        PluginError: An attack does.
+    """
+    places = [path.resolve() for path in truths]
     for planned in attacks:
         for asked in (path.resolve() for path in planned.plugin.files):
-            for truth in truths:
-                if asked.is_relative_to(truth) or truth.is_relative_to(asked):
+            for place in places:
+                if asked.is_relative_to(place) or place.is_relative_to(asked):
                     raise PluginError(
-                        f"attack {planned.plugin.name} asks to read {asked}, where dataset {dataset.name} keeps "
-                        "the truth: no number of it would mean anything."
+                        f"attack {planned.plugin.name} asks to read {asked}, where {whose}: no number of it would mean "
+                        "anything."
                     )
 
 

@@ -24,12 +24,12 @@ from pedbench.measure.sources import changed
 from pedbench.models.embedding import load_embedder
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.virtual import VirtualServers
-from pedbench.plan import DefensePlan, Plan, make_plan
+from pedbench.plan import DefensePlan, Plan, keep_apart, make_plan
 from pedbench.prior import load_prior
 from pedbench.profiling import Profile
 from pedbench.provenance import cores
 from pedbench.reading import FileDataset
-from pedbench.records import append_record, read_records, write_plan
+from pedbench.records import PLAN, append_record, read_records, write_plan
 from pedbench.registry import PluginError, Registry
 from pedbench.report.writing import write_report
 from pedbench.retrieval import make_gallery
@@ -66,6 +66,8 @@ def run(
     registry = Registry(plugins)
     with console.stage("reading the dataset and the weights"), profile.stage("dataset and weights"):
         plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
+        runs = [run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file())]
+        keep_apart(plan.attacks, runs, "a run keeps pictures that its report shows")
         networks = FamilyNetworks(family=plan.family, device=DEVICE)
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
