@@ -22,10 +22,12 @@ from docs.loading_parity import (
     prompts,
     save_for_transformers,
 )
-from pedbench.models.architectures import SMALL, Architecture
+from pedbench.models.architectures import SAM_MINI, SMALL, Architecture
 from pedbench.models.checkpoints import fingerprint, load, save
 from pedbench.models.errors import CheckpointError
 from pedbench.models.family import family, load_network
+from pedbench.models.manifest import ASSETS
+from pedbench.models.sam import build_sam
 from pedbench.models.transformers_sam import read_architecture
 from pedbench.types import Picture
 
@@ -82,6 +84,35 @@ def test_a_folder_of_transformers_is_a_family(tmp_path: Path, random_sam: MakeSa
     assert torch.equal(network.image_encoder(pixels), sam.image_encoder(pixels))
     with pytest.raises(CheckpointError, match="no weights were named for ped-slim"):
         load_network(of, "fine-tuned")
+
+
+@pytest.mark.slow
+def test_a_run_with_a_folder_is_that_with_its_weights(run_small: Any, tmp_path: Path) -> None:
+    """`sam-mini` in transformers' format is measured as `mini` is, by servers and by attacks, too."""
+    state = load(ASSETS / "sam-mini.safetensors", SAM_MINI).state_dict()
+    save_for_transformers(state, SAM_MINI, tmp_path / "converted")
+    found = []
+    for model in ("mini", str(tmp_path / "converted")):
+        done = run_small(
+            tmp_path / Path(model).name,
+            model=model,
+            defenses=[{"name": "full_offload", "latency": False}],
+            attacks=["mean_colour"],
+            metrics=["root_mean_square_error"],
+        )
+        assert {record.status for record in done.records} == {"ok"}, done.said
+        found.append([[metric.value for metric in record.metrics] for record in done.records])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(384, 1536), (168, 696), (768, 3072), (100, 333)])
+def test_the_width_of_pruned_layers_is_kept(width: int, hidden: int, tmp_path: Path) -> None:
+    from transformers import SamConfig
+
+    SamConfig(vision_config={"hidden_size": width, "mlp_dim": hidden}).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    sam = build_sam(read_architecture(str(tmp_path))[0], allocate=False)
+    assert sam.image_encoder.blocks[0].mlp.lin1.weight.shape == (hidden, width)
 
 
 def test_other_folders_are_refused(tmp_path: Path, random_sam: MakeSam) -> None:
