@@ -25,6 +25,8 @@ class Planned:
 
     plugin: Any
     spec: PluginSpec
+    limit: int | None = None
+    """Of attacks: how many of the first pictures they guess; all without it."""
 
     @property
     def identity(self) -> PluginIdentity:
@@ -139,9 +141,16 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         seed=suite.seed,
     )
     gallery, known = _gallery(suite, dataset, ids, registry)
-    attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
+    attacks = tuple(
+        replace(_planned("attacks", choice, registry), limit=choice.limit) for choice in suite.attacks
+    )
     _keep_apart(dataset, attacks)
     floors = [planned for planned in attacks if planned.plugin.floor]
+    for planned in floors:
+        if planned.limit is not None:
+            raise ValueError(
+                f"{planned.plugin.name} is a floor, to which all attacks relate on every picture: leave its limit out."
+            )
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
         raise ValueError(
             "leakage relates to the best floor that received nothing, and none of the attacks is such a floor: "
@@ -240,6 +249,7 @@ def _defense_plan(
                 replace(
                     base,
                     kind="privacy",
+                    selection=selection_hash(measured[: attack.limit]),
                     weights=_weights(base, attack.plugin),
                     coalition=rule,
                     attack=attack.identity,
@@ -294,14 +304,14 @@ def _claims(
         if rule is None:
             continue
         for choice, probe in probes:
-            read = [ids[index] for index in of.images][: choice.limit]
+            seen = [ids[index] for index in of.images][: choice.limit]
             cell = replace(
                 received,
                 weights=_weights(received, probe.plugin),
                 probe=probe.identity,
                 source="tiles",
                 requests=1,
-                selection=selection_hash(read),
+                selection=selection_hash(seen),
                 gallery=None,
             )
             named = [planned for planned in attacks if planned.plugin.name in choice.attacks]
@@ -315,12 +325,14 @@ def _claims(
                         source="guess",
                         attack=attack.identity,
                         requests=attack.plugin.requests,
+                        selection=selection_hash(seen[: attack.limit]),
                     ),
                 )
                 for attack in named
             ]
             for attack, each in cells:
-                claims = ClaimsPlan(probe=probe, attack=attack, rule=rule, cell=each, images=frozenset(read))
+                read = frozenset(seen[: attack.limit] if attack is not None else seen)
+                claims = ClaimsPlan(probe=probe, attack=attack, rule=rule, cell=each, images=read)
                 found.setdefault(each.cell_id, claims)
     return tuple(found.values())
 

@@ -14,6 +14,7 @@ from pedbench.models.pretrained import model_reference
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
 from pedbench.suite import (
+    AttackChoice,
     Choice,
     DatasetChoice,
     DefenseChoice,
@@ -85,7 +86,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
-    attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    attacks = _selected(suite.attacks, overrides.attacks, AttackChoice)
     complete = _complete("defenses", defenses, registry)
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):

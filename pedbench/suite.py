@@ -50,6 +50,16 @@ class DefenseChoice(Choice):
     limit: int | None = Field(default=None, ge=1)
 
 
+class AttackChoice(Choice):
+    """An attack, and how many of the first pictures it guesses.
+
+    Attributes:
+        limit: For attacks that take long; all pictures without it. Floors have none, as all others relate to them.
+    """
+
+    limit: int | None = Field(default=None, ge=1)
+
+
 class ProbeChoice(Choice):
     """A probe, and what it reads beside what was received.
 
@@ -171,7 +181,7 @@ class Suite(_Strict):
     dataset: DatasetChoice
     utility: list[UtilityChoice] = Field(min_length=1)
     defenses: list[DefenseChoice] = Field(min_length=1)
-    attacks: list[Choice]
+    attacks: list[AttackChoice]
     metrics: list[Choice]
     probes: list[ProbeChoice] = []
     coalitions: list[CoalitionChoice]

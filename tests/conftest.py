@@ -78,6 +78,7 @@ def run_small() -> Run:
         directory: Path, plugins: Sequence[str | Path] = (), *, report: bool = False, **changes: Any
     ) -> Finished:
         from pedbench.console import Console
+        from pedbench.profiling import Profile
         from pedbench.registry import Registry
         from pedbench.resolve import Overrides, resolve
         from pedbench.run_directory import SUITE
@@ -92,7 +93,7 @@ def run_small() -> Run:
         with pytest.MonkeyPatch.context() as patch:
             if not report:
                 patch.setattr("pedbench.runner.write_report", lambda _: None)
-            run(suite, directory, Console(stream), paths)
+            run(suite, directory, Console(stream), paths, Profile())
         return Finished(directory=directory, said=stream.getvalue())
 
     return run_it

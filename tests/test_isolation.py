@@ -308,6 +308,17 @@ def test_pool_gives_what_one_process_gives(bench: Bench) -> None:
         assert isinstance(failing.exception(), AttackFailure)
 
 
+def test_attacks_are_loaded_beforehand_and_what_cannot_be_is_told_by_a_guess(bench: Bench) -> None:
+    broken, honest = bench.specs["broken_prepare"], bench.specs["honest"]
+    with AttackPool([broken, honest], workers=2, prior=bench.prior) as pool:
+        assert [job.exception() for job in pool.prepare()] == [None, None]
+        told = pool.submit(broken, [bench.view], [0]).exception()
+        assert "no weights here" in str(told)
+        assert np.array_equal(
+            pool.submit(honest, [bench.view], [3]).result().pictures[0], bench.ask("honest", 3)
+        )
+
+
 def test_closing_ends_a_guess_that_never_ends(bench: Bench) -> None:
     with AttackPool([bench.specs["hang"]], workers=1, prior=bench.prior) as pool:
         hanging, queued = (pool.submit(bench.specs["hang"], [bench.view], [0]) for _ in range(2))

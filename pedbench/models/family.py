@@ -16,6 +16,7 @@ from pedbench.fetching.fetch import verified
 from pedbench.home import home
 from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B, VIT_H, VIT_L, Architecture
 from pedbench.models.checkpoints import load
+from pedbench.models.converted import converted
 from pedbench.models.errors import CheckpointError
 from pedbench.models.manifest import ASSETS, digest, entry, verify
 from pedbench.models.pretrained import model_reference
@@ -231,7 +232,8 @@ def load_network(
             f"the {of.name} family has no {weights} network; choose other weights or the mini family"
         )
     if random_seed is None:
-        sam = load(_verified(member), member.architecture)
+        file = _verified(member)
+        sam = load(file if dtype == torch.float32 else converted(file, dtype), member.architecture)
     else:
         sam = build_sam(member.architecture)
         randomise(sam, random_seed)
