@@ -62,6 +62,19 @@ def test_a_broken_plugin_is_listed_with_its_traceback(
         (["run", "--plugin", "nowhere.py"], "pedbench: --plugin: there is no file or folder"),
         (["check", "mean_color"], "pedbench: there is no plugin named 'mean_color' (did you mean"),
         (["train", "nothing"], "pedbench: no recipe for 'nothing'"),
+        (
+            ["train", "sam-mini", "--at-once", "2"],
+            "pedbench: --at-once is for `pedbench train ped-sam` alone.",
+        ),
+        (["train", "ped-sam", "--teacher", "sam-mini"], "needs --teacher CHECKPOINT and --images FOLDER."),
+        (
+            ["train", "ped-sam", "--teacher", "sam-mini", "--images", "nowhere"],
+            "pedbench: there is no folder nowhere: name a folder of pictures with --images.",
+        ),
+        (
+            ["train", "ped-sam", "--teacher", "nothing.pth", "--images", "nowhere"],
+            "pedbench: nothing.pth: no such file",
+        ),
         (["run", "--limit", "none"], "--limit"),
     ],
 )

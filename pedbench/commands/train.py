@@ -7,22 +7,8 @@ from typing import Annotated
 
 import typer
 
-_FINE_TUNING = (
-    "teacher",
-    "images",
-    "annotations",
-    "batch",
-    "at_once",
-    "rate",
-    "mask_loss",
-    "held_out",
-    "every",
-    "patience",
-    "precision",
-    "compile_encoders",
-    "seed",
-)
-"""What only ped-sam takes."""
+_SHARED = {"name", "steps", "out", "device"}
+"""What makes sense for every training; the rest is ped-sam's alone."""
 
 
 def train_network(
@@ -74,13 +60,7 @@ def train_network(
     train ped-sam ...
     """
     if name != "ped-sam":
-        given = [
-            option
-            for option in _FINE_TUNING
-            if str(context.get_parameter_source(option)).endswith("COMMANDLINE")
-        ]
-        if given:
-            raise ValueError(f"--{given[0].replace('_', '-')} is for `pedbench train ped-sam` alone.")
+        _refuse_others(context)
         from pedbench.models.manifest import ASSETS
         from pedbench.training import train
 
@@ -122,3 +102,11 @@ def train_network(
         cpu=device == "cpu",
         compiled=compile_encoders,
     ).run()
+
+
+def _refuse_others(context: typer.Context) -> None:
+    """Refuse options of ped-sam in another training."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name not in _SHARED and source and source.name == "COMMANDLINE":
+            raise ValueError(f"{option.opts[0]} is for `pedbench train ped-sam` alone.")
