@@ -1,4 +1,4 @@
-"""Weights on disk: official `.pth` checkpoints and `.safetensors`, official or of transformers, mapped into memory."""
+"""Weights on disk: official `.pth` checkpoints and `.safetensors`, both mapped into memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from pedbench.models.architectures import Architecture
 from pedbench.models.errors import CheckpointError
 from pedbench.models.sam import build_sam
-from pedbench.models.transformers_sam import from_transformers, is_of_transformers
+from pedbench.models.transformers_sam import official_names
 
 
 def load(path: str | Path, architecture: Architecture) -> Any:
@@ -28,8 +28,7 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     write to them stays in the process.
 
     Args:
-        path: An official `.pth` checkpoint or `.safetensors`, with official names of tensors or those of transformers'
-            `SamModel`.
+        path: An official `.pth` checkpoint or `.safetensors`, under official names or those of transformers.
         architecture: The network that the file is for.
 
     Returns:
@@ -41,8 +40,6 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     state = read_state(path)
     sam = build_sam(architecture, allocate=False)
     expected = sam.state_dict()
-    if is_of_transformers(state):
-        state = from_transformers(state, expected)
     same = state.keys() == expected.keys() and all(state[key].shape == expected[key].shape for key in state)
     if not same:
         raise CheckpointError(
@@ -54,7 +51,7 @@ def load(path: str | Path, architecture: Architecture) -> Any:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the named tensors of a file, mapped into memory.
+    """Read the named tensors of a file, mapped into memory; SAM's under their official names.
 
     Raises:
         CheckpointError: No such file, or not a weights file.
@@ -67,7 +64,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return official_names({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         # Files older than torch 1.6 are not zip archives, and only those can be mapped.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
@@ -81,7 +78,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             f"{path}: found a file that holds more than tensors by name ({entries})\n"
             "expected a bare state dict, as official SAM checkpoints are: save the model's state_dict() alone"
         )
-    return dict(state)
+    return official_names(state)
 
 
 def save(sam: Any, path: str | Path) -> None:

@@ -173,7 +173,8 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
         name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
         files: Checkpoints by the name of their weights, such as "fine-tuned", in the place of the family's own; not
             for `mini`. Without one, the original is the official checkpoint and the small network SlimSAM, where
-            `pedbench fetch` puts them; nobody publishes the others.
+            `pedbench fetch` puts them, and the fine-tuned one that of `pedbench train ped-sam`, once it is there;
+            nobody publishes it, nor the others.
 
     Raises:
         ValueError: Unknown name of a family or of weights, or files for `mini`.
@@ -192,18 +193,27 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
         return MINI
     paths = {weights: Path(file).expanduser().resolve() for weights, file in files.items()}
     of = _REAL[name]
+    twin = of.reordered(f"ped-{name}")
+    trained = home() / twin.name / f"{twin.name}.safetensors"
 
-    def member(weights: str, architecture: Architecture, fetched: str = "") -> Member:
-        own = home() / entry_of(fetched).files[-1].path if fetched else None
+    def member(
+        weights: str, architecture: Architecture, own: Path | None = None, command: str = ""
+    ) -> Member:
         pass_it = f"pass the path of a {architecture.name} checkpoint, --weights {weights}=FILE"
-        source = f"pedbench fetch {fetched}, or {pass_it}" if fetched else pass_it
+        source = f"{command}, or {pass_it}" if command else pass_it
         return Member(architecture=architecture, file=paths.get(weights, own), source=source)
+
+    def fetched(weights: str, architecture: Architecture, name: str) -> Member:
+        file = home() / entry_of(name).files[-1].path
+        return member(weights, architecture, file, f"pedbench fetch {name}")
 
     return Family(
         name=name,
-        original=member("original", of, f"sam_{name}"),
-        fine_tuned=member("fine-tuned", of.reordered(f"ped-{name}")),
-        small=member("small", SLIM_SAM, SLIM_SAM.name),
+        original=fetched("original", of, f"sam_{name}"),
+        fine_tuned=member(
+            "fine-tuned", twin, trained if trained.is_file() else None, "pedbench train ped-sam"
+        ),
+        small=fetched("small", SLIM_SAM, SLIM_SAM.name),
         blurred=member("blurred", replace(of, name=f"blur-{name}")),
         pixelated=member("pixelated", replace(of, name=f"pixelate-{name}")),
         prolonged=member("prolonged", replace(of, name=f"{name}-prolonged")),

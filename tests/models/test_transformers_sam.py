@@ -13,49 +13,13 @@ from pedbench.models.checkpoints import load
 from pedbench.models.errors import CheckpointError
 from pedbench.models.sam import build_sam, preprocess
 from pedbench.types import Picture
+from tests.made_models import make_transformers_sam
 
 
 def test_embeddings_and_masks_are_those_of_transformers(
     tmp_path: Path, picture: Callable[[int, int], Picture]
 ) -> None:
-    from transformers import SamConfig, SamModel
-    from transformers.models.sam.configuration_sam import (
-        SamMaskDecoderConfig,
-        SamPromptEncoderConfig,
-        SamVisionConfig,
-    )
-
-    torch.manual_seed(0)
-    neck = SMALL.neck_channels
-    config = SamConfig(
-        vision_config=SamVisionConfig(
-            hidden_size=SMALL.embed_dim,
-            mlp_dim=int(SMALL.embed_dim * SMALL.mlp_ratio),
-            output_channels=neck,
-            num_hidden_layers=SMALL.depth,
-            num_attention_heads=SMALL.heads,
-            image_size=SMALL.image_size,
-            patch_size=SMALL.patch_size,
-            window_size=SMALL.window_size,
-            global_attn_indexes=list(SMALL.global_blocks),
-            num_pos_feats=neck // 2,
-        ),
-        prompt_encoder_config=SamPromptEncoderConfig(
-            hidden_size=neck, image_size=SMALL.image_size, patch_size=SMALL.patch_size
-        ),
-        mask_decoder_config=SamMaskDecoderConfig(
-            hidden_size=neck,
-            mlp_dim=SMALL.decoder_mlp,
-            num_hidden_layers=SMALL.decoder_depth,
-            num_attention_heads=SMALL.decoder_heads,
-            iou_head_hidden_dim=neck if SMALL.neck_channels != 256 else 256,
-        ),
-    )
-    theirs = SamModel(config).eval()
-    for values in theirs.parameters():
-        torch.nn.init.normal_(values, std=0.1)
-    theirs.prompt_encoder.shared_embedding = theirs.shared_image_embedding
-    theirs.save_pretrained(tmp_path)
+    theirs = make_transformers_sam(tmp_path, SMALL)
     ours = load(tmp_path / "model.safetensors", SMALL)
     pixels = preprocess(ours, picture(256, 200))
     expected = theirs.get_image_embeddings(pixels)
