@@ -15,6 +15,7 @@ from pedbench.base import Attack, Dataset, Defense, Plugin
 from pedbench.console import Console
 from pedbench.given import check_given, kind_of, plugin_file
 from pedbench.origins import PluginError
+from pedbench.profiling import Profile
 from pedbench.records import PLAN
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve
@@ -84,6 +85,7 @@ def run(
         ValueError: The suite, a plugin or a parameter is wrong.
         OSError: Something cannot be read or written, or another process writes the run.
     """
+    profile = Profile()
     check_given("defenses", defenses)
     check_given("attacks", attacks)
     check_given("datasets", [] if dataset is None else [dataset])
@@ -107,12 +109,13 @@ def run(
         resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(paths))
         directory = run_directory(Path(out), resolved, fresh=fresh)
         # They bring models and statistics along, which take seconds to import: wrong input is told of before.
-        from pedbench.result import Result
-        from pedbench.runner import run as measure
+        with profile.stage("imports"):
+            from pedbench.result import Result
+            from pedbench.runner import run as measure
 
         with locked(directory):
             try:
-                measure(resolved, directory, Console(), paths)
+                measure(resolved, directory, Console(), paths, profile)
             finally:
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
                     ignored = shutil.ignore_patterns("__pycache__")

@@ -61,6 +61,11 @@ class CocoFolder:
         """Ids of all pictures, readable or not, in the order of the file."""
         return list(self._entries)
 
+    @property
+    def file_names(self) -> Mapping[str, Any]:
+        """Where in the folder the picture of each id is, as the file says it."""
+        return {id: entry.file_name for id, entry in self._entries.items()}
+
     def sample(self, id: str) -> Sample:
         """Read one picture and decode its instances' masks.
 

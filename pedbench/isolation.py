@@ -109,7 +109,7 @@ class AttackProcess:
         """Whether the kernel enforces the guard; None until the process has started."""
 
     def guess(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
-        """Attack some views, each with its own seed.
+        """Attack some views, each with its own seed; without any, the attack is but loaded.
 
         Never put two views of one picture in one call: the attack sees them all. From call to call it
         remembers nothing.

@@ -10,9 +10,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pedbench.models.pretrained import model_reference
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
-from pedbench.suite import Choice, DatasetChoice, DefenseChoice, ProbeChoice, ResolvedSuite, Suite, SuiteError
+from pedbench.suite import (
+    AttackChoice,
+    Choice,
+    DatasetChoice,
+    DefenseChoice,
+    GalleryChoice,
+    ProbeChoice,
+    ResolvedSuite,
+    Suite,
+    SuiteError,
+)
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
 AnyChoice = TypeVar("AnyChoice", Choice, DefenseChoice, ProbeChoice, DatasetChoice)
@@ -71,10 +82,11 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
             find_link(name)
         except ValueError as error:
             raise SuiteError(f"latency.links: {error}") from None
-    model = overrides.model or suite.model
-    if model not in FAMILIES:
+    model = model_reference(overrides.model or suite.model)
+    if model not in FAMILIES and "/" not in model:
         raise SuiteError(
-            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}."
+            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}; or a "
+            "folder with a SAM in transformers' format."
         )
     given = {**({} if model != suite.model else suite.weights or {}), **overrides.weights}
     try:
@@ -85,7 +97,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
-    attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    attacks = _selected(suite.attacks, overrides.attacks, AttackChoice)
     complete = _complete("defenses", defenses, registry)
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
@@ -115,13 +127,14 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     )
 
 
-def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> DatasetChoice | None:
+def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> GalleryChoice | None:
     """The suite's gallery; none for another dataset than the suite's, whose pictures it does not hold."""
     other = overrides.dataset not in (None, suite.dataset.name) or overrides.data is not None
     if suite.gallery is None or other:
         return None
     params = _all_params("datasets", suite.gallery.name, dict(suite.gallery.params), registry)
-    return suite.gallery.model_copy(update={"params": params})
+    model = suite.gallery.model and model_reference(suite.gallery.model)
+    return suite.gallery.model_copy(update={"params": params, "model": model})
 
 
 def _is(choice: Choice, wanted: Choice) -> bool:

@@ -50,6 +50,16 @@ class DefenseChoice(Choice):
     limit: int | None = Field(default=None, ge=1)
 
 
+class AttackChoice(Choice):
+    """An attack, and how many of the first pictures it guesses.
+
+    Attributes:
+        limit: For attacks that take long; all pictures without it. Floors have none, as all others relate to them.
+    """
+
+    limit: int | None = Field(default=None, ge=1)
+
+
 class ProbeChoice(Choice):
     """A probe, and what it reads beside what was received.
 
@@ -68,6 +78,17 @@ class DatasetChoice(_Strict):
     name: str
     params: dict[str, Value] = {}
     limit: int | None = Field(default=None, ge=1)
+
+
+class GalleryChoice(DatasetChoice):
+    """The pictures among which those of a run are searched for.
+
+    Attributes:
+        model: Folder or hub id of a model of transformers whose features pictures are compared by; small copies are
+            compared without it.
+    """
+
+    model: str | None = None
 
 
 class UtilityChoice(_Strict):
@@ -162,13 +183,13 @@ class Suite(_Strict):
     dataset: DatasetChoice
     utility: list[UtilityChoice] = Field(min_length=1)
     defenses: list[DefenseChoice] = Field(min_length=1)
-    attacks: list[Choice]
+    attacks: list[AttackChoice]
     metrics: list[Choice]
     probes: list[ProbeChoice] = []
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
     servers: ServersChoice = ServersChoice()
-    gallery: DatasetChoice | None = None
+    gallery: GalleryChoice | None = None
     compare_with: Choice | None = None
     quick: QuickChoice | None = None
 
@@ -247,6 +268,7 @@ def _models() -> list[type[BaseModel]]:
         DefenseChoice,
         ProbeChoice,
         DatasetChoice,
+        GalleryChoice,
         UtilityChoice,
         CoalitionChoice,
         LatencyChoice,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from pedbench.models.architectures import Architecture
+from docs.loading_parity import save_for_transformers
 from pedbench.models.manifest import ASSETS
 
 
@@ -103,53 +102,19 @@ def make_detector(folder: Path) -> Path:
     return folder
 
 
-def make_sam(file: Path, of: Architecture, seed: int = 0) -> Path:
-    """A SAM at random in the official format."""
+def make_sam(file: Path, name: str, seed: int = 0) -> Path:
+    """A SAM of an architecture at random, in the official format or, of a `.safetensors`, in transformers'."""
+    from pedbench.models.architectures import architecture
     from pedbench.models.checkpoints import write
     from pedbench.models.sam import build_sam, random_tensors
 
-    write(dict(random_tensors(build_sam(of, allocate=False).state_dict(), seed)), file)
+    sizes = architecture(name)
+    tensors = dict(random_tensors(build_sam(sizes, allocate=False).state_dict(), seed))
+    if file.suffix == ".safetensors":
+        save_for_transformers(tensors, sizes, file.parent)
+        return (file.parent / "model.safetensors").rename(file)
+    write(tensors, file)
     return file
-
-
-def make_transformers_sam(folder: Path, of: Architecture) -> Any:
-    """A SAM of transformers at random; it is returned, too."""
-    from transformers import SamConfig, SamModel
-    from transformers.models.sam.configuration_sam import (
-        SamMaskDecoderConfig,
-        SamPromptEncoderConfig,
-        SamVisionConfig,
-    )
-
-    torch.manual_seed(0)
-    neck = of.neck_channels
-    vision = SamVisionConfig(
-        hidden_size=of.embed_dim,
-        mlp_dim=int(of.embed_dim * of.mlp_ratio),
-        output_channels=neck,
-        num_hidden_layers=of.depth,
-        num_attention_heads=of.heads,
-        image_size=of.image_size,
-        patch_size=of.patch_size,
-        window_size=of.window_size,
-        global_attn_indexes=list(of.global_blocks),
-        num_pos_feats=neck // 2,
-    )
-    prompts = SamPromptEncoderConfig(hidden_size=neck, image_size=of.image_size, patch_size=of.patch_size)
-    decoder = SamMaskDecoderConfig(
-        hidden_size=neck,
-        mlp_dim=of.decoder_mlp,
-        num_hidden_layers=of.decoder_depth,
-        num_attention_heads=of.decoder_heads,
-        iou_head_hidden_dim=neck,
-    )
-    config = SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)
-    network = SamModel(config).eval()
-    for values in network.parameters():
-        torch.nn.init.normal_(values, std=0.1)
-    network.prompt_encoder.shared_embedding = network.shared_image_embedding
-    network.save_pretrained(folder)
-    return network
 
 
 def make_trunk(file: Path) -> Path:

@@ -37,7 +37,9 @@ def run_suite(
     data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another base seed.")] = None,
-    model: Annotated[str | None, typer.Option(help="Another model family.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model family, or a folder with a SAM of transformers.")
+    ] = None,
     weights: Annotated[
         Names,
         typer.Option(help="NAME=FILE: weights of the family, such as fine-tuned=ped.pth; may be repeated."),
@@ -50,6 +52,7 @@ def run_suite(
     quick: Annotated[bool, typer.Option("--quick", help="Only the suite's part for a quick look.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
 ) -> None:
     """Run a suite (mini, unless told otherwise), write its report and print the overview.
 
@@ -58,6 +61,7 @@ def run_suite(
     """
     from pedbench import api
     from pedbench.console import Console
+    from pedbench.profiling import describe_profile, read_profile
     from pedbench.report.terminal import print_overview
 
     if suite and named and suite != named:
@@ -81,6 +85,8 @@ def run_suite(
     )
     print_overview(result.directory)
     console = Console()
+    if profile:
+        console.line(describe_profile(read_profile(result.directory)))
     for sentence in result.problems:
         console.line(sentence)
     console.line(f"Report: {result.directory / 'report.html'}")

@@ -20,7 +20,9 @@ BIND = "127.0.0.1:50051"
 
 def serve(
     bind: Annotated[str, typer.Option(help="HOST:PORT to listen at; port 0 takes a free one.")] = BIND,
-    model: Annotated[str, typer.Option(help="Model family: mini, vit_b, vit_l or vit_h.")] = "mini",
+    model: Annotated[
+        str, typer.Option(help="Model family: mini, vit_b, vit_l, vit_h, or a folder.")
+    ] = "mini",
     original: Annotated[Path | None, typer.Option(help="Checkpoint of the original network.")] = None,
     fine_tuned: Annotated[
         Path | None, typer.Option("--fine-tuned", help="Checkpoint of the network in PED order.")

@@ -6,7 +6,7 @@ import hashlib
 import os
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,23 @@ def load(path: str | Path, architecture: Architecture) -> Any:
         )
     sam.load_state_dict(state, assign=True)
     return sam
+
+
+def recognise(path: str | Path, among: Iterable[Architecture]) -> Architecture:
+    """Tell which network a file holds the weights of, by its tensors.
+
+    Raises:
+        CheckpointError: No such file, not a weights file, or weights of none of these networks.
+    """
+    state, known = read_state(path), tuple(among)
+    for architecture in known:
+        try:
+            load(path, architecture)
+        except CheckpointError:
+            continue
+        return architecture
+    names = ", ".join(architecture.name for architecture in known)
+    raise CheckpointError(f"{path}: found {_describe(state)}\nexpected one of {names}: pass a file of it")
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import model_folder, read_json, refuse_gaps
+from pedbench.models.pretrained import load_pretrained, model_folder, read_json
 from pedbench.types import Picture
 
 _KIND = "object detector (a transformers model for object detection)"
@@ -100,23 +100,12 @@ def load_detector(model: str, device: str) -> Detector:
     folder = model_folder(model, _KIND, "config.json")
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
     from transformers.models.auto.modeling_auto import MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES
-    from transformers.utils import logging
 
     kind = read_json(folder / "config.json").get("model_type")
     if kind not in MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES:
         raise CheckpointError(f"{folder}: found a model of type {kind!r}\nexpected an {_KIND}")
-    for pattern, what in (
-        ("*.safetensors", "weights in .safetensors files"),
-        ("preprocessor_config.json",) * 2,
-    ):
-        if not any(folder.glob(pattern)):
-            raise CheckpointError(f"{folder}: found no {what}\nexpected those of an {_KIND}")
-    logging.disable_progress_bar()
-    network, report = AutoModelForObjectDetection.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-    )
-    refuse_gaps(folder, report["missing_keys"], f"an {_KIND}")
+    if not (folder / "preprocessor_config.json").is_file():
+        raise CheckpointError(f"{folder}: found no preprocessor_config.json\nexpected that of an {_KIND}")
+    network = load_pretrained(AutoModelForObjectDetection, folder, f"an {_KIND}")
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    return Detector(
-        network=network.eval().requires_grad_(False).to(device), processor=processor, device=device
-    )
+    return Detector(network=network.to(device), processor=processor, device=device)

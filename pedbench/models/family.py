@@ -26,10 +26,13 @@ from pedbench.models.architectures import (
     Architecture,
 )
 from pedbench.models.checkpoints import load
+from pedbench.models.converted import converted
 from pedbench.models.errors import CheckpointError
 from pedbench.models.manifest import ASSETS, digest, entry, verify
+from pedbench.models.pretrained import model_reference
 from pedbench.models.reorder import VARIANTS, variant
 from pedbench.models.sam import build_sam, randomise
+from pedbench.models.transformers_sam import read_architecture
 from pedbench.parameters import suggestion
 
 Weights = Literal[
@@ -66,7 +69,7 @@ class Family:
     """Networks that are compared with each other.
 
     Attributes:
-        name: `mini`, `vit_b`, `vit_l` or `vit_h`.
+        name: `mini`, `vit_b`, `vit_l` or `vit_h`; or the folder or hub id of a SAM in transformers' format.
         original: The undefended network; the training-free variants derive from it.
         fine_tuned: The same in PED order, trained on.
         small: A small network for the device alone; None where the family has none.
@@ -150,6 +153,12 @@ def _asset(architecture: Architecture, name: str = "") -> Member:
     )
 
 
+def _trained(architecture: Architecture) -> Path | None:
+    """Where `pedbench train ped-sam` puts a network's weights, if they are there."""
+    file = home() / architecture.name / f"{architecture.name}.safetensors"
+    return file if file.is_file() else None
+
+
 MINI = Family(
     name="mini",
     original=_asset(SAM_MINI),
@@ -170,17 +179,18 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
     """Look up a family.
 
     Args:
-        name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`.
+        name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`; or the folder or hub id of a SAM in
+            transformers' format, which comes with its original network.
         files: Checkpoints by the name of their weights, such as "fine-tuned", in the place of the family's own; not
             for `mini`. Without one, the original is the official checkpoint and the small network SlimSAM, where
-            `pedbench fetch` puts them, and the fine-tuned one that of `pedbench train ped-sam`, once it is there;
-            nobody publishes it, nor the others.
+            `pedbench fetch` puts them, and the fine-tuned network the one that `pedbench train ped-sam` made, if it
+            did; nobody publishes the others.
 
     Raises:
         ValueError: Unknown name of a family or of weights, or files for `mini`.
+        CheckpointError: The folder is missing, or it holds another network.
     """
-    if name not in FAMILIES:
-        raise ValueError(f"unknown model family {name!r}; known: {', '.join(FAMILIES)}")
+    name = model_reference(name)
     for weights in files:
         if weights not in FILED:
             raise ValueError(
@@ -192,33 +202,37 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
             raise ValueError("the mini family comes with its weights; found a checkpoint path for it")
         return MINI
     paths = {weights: Path(file).expanduser().resolve() for weights, file in files.items()}
-    of = _REAL[name]
-    twin = of.reordered(f"ped-{name}")
-    trained = home() / twin.name / f"{twin.name}.safetensors"
 
-    def member(
-        weights: str, architecture: Architecture, own: Path | None = None, command: str = ""
-    ) -> Member:
+    def member(weights: str, architecture: Architecture, own: Path | None, made_by: str = "") -> Member:
         pass_it = f"pass the path of a {architecture.name} checkpoint, --weights {weights}=FILE"
-        source = f"{command}, or {pass_it}" if command else pass_it
+        source = f"{made_by}, or {pass_it}" if made_by else pass_it
         return Member(architecture=architecture, file=paths.get(weights, own), source=source)
 
-    def fetched(weights: str, architecture: Architecture, name: str) -> Member:
-        file = home() / entry_of(name).files[-1].path
-        return member(weights, architecture, file, f"pedbench fetch {name}")
-
+    if "/" in name:
+        if "original" in files:
+            raise ValueError(f"{name} comes with its original network; found a checkpoint path for it")
+        of, file = read_architecture(name)
+        original = Member(architecture=of, file=file, source="pass the path of the whole folder")
+    elif name in _REAL:
+        of = _REAL[name]
+        original = member("original", of, _fetched(f"sam_{name}"), f"pedbench fetch sam_{name}")
+    else:
+        raise ValueError(f"unknown model family {name!r}; known: {', '.join(FAMILIES)}")
+    twin = of.reordered(f"ped-{of.name}")
     return Family(
         name=name,
-        original=fetched("original", of, f"sam_{name}"),
-        fine_tuned=member(
-            "fine-tuned", twin, trained if trained.is_file() else None, "pedbench train ped-sam"
-        ),
-        small=fetched("small", SLIM_SAM, SLIM_SAM.name),
-        blurred=member("blurred", replace(of, name=f"blur-{name}")),
-        pixelated=member("pixelated", replace(of, name=f"pixelate-{name}")),
-        prolonged=member("prolonged", replace(of, name=f"{name}-prolonged")),
+        original=original,
+        fine_tuned=member("fine-tuned", twin, _trained(twin), "pedbench train ped-sam"),
+        small=member("small", SLIM_SAM, _fetched(SLIM_SAM.name), f"pedbench fetch {SLIM_SAM.name}"),
+        blurred=member("blurred", replace(of, name=f"blur-{of.name}"), None),
+        pixelated=member("pixelated", replace(of, name=f"pixelate-{of.name}"), None),
+        prolonged=member("prolonged", replace(of, name=f"{of.name}-prolonged"), None),
         named=tuple(sorted((weights, str(path)) for weights, path in paths.items())),
     )
+
+
+def _fetched(entry: str) -> Path:
+    return home() / entry_of(entry).files[-1].path
 
 
 def described_family(description: Mapping[str, Any]) -> Family:
@@ -268,7 +282,8 @@ def load_network(
             f"the {of.name} family has no {weights} network; choose other weights or the mini family"
         )
     if random_seed is None:
-        sam = load(_verified(member), member.architecture)
+        file = _verified(member)
+        sam = load(file if dtype == torch.float32 else converted(file, dtype), member.architecture)
     else:
         sam = build_sam(member.architecture)
         randomise(sam, random_seed)

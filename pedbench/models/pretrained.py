@@ -122,6 +122,29 @@ def refuse_gaps(folder: Path, missing: Iterable[str], kind: str) -> None:
         )
 
 
+def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
+    """A network of transformers in evaluation mode, its parameters frozen, without any code of the folder.
+
+    Args:
+        auto: One of transformers' `AutoModel` classes.
+        folder: As `model_folder` returns it.
+        kind: What is expected, with its article, for messages.
+
+    Raises:
+        CheckpointError: The folder holds no weights in .safetensors files, or not all.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise CheckpointError(f"{folder}: found no weights in .safetensors files\nexpected those of {kind}")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    network, report = auto.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    refuse_gaps(folder, report["missing_keys"], kind)
+    return network.eval().requires_grad_(False)
+
+
 def _advice(model: str, folder: Path) -> str:
     if folder.parent == ASSETS:
         return f"to make it: pedbench train {model}"

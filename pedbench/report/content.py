@@ -173,7 +173,8 @@ def _privacy_tables(
     yield from privacy_tables(run.headline(frames["privacy"]), run.headline(frames["worst_case"]), flags)
     if len(frames["coalition_curve"]):
         yield "Coalitions of growing size", coalition_table(frames["coalition_curve"])
-    yield from retrieval_tables(run.headline(frames["retrieval"]))
+    gallery = run.suite.gallery
+    yield from retrieval_tables(run.headline(frames["retrieval"]), (gallery and gallery.model) or "")
 
 
 def _configurations(run: Run) -> str:

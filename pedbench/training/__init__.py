@@ -74,7 +74,8 @@ def train(
     path = out / course.file
     path.parent.mkdir(parents=True, exist_ok=True)
     course.save(averaged, path)
-    record(name, path, recipe, folder=out, training_scenes=TRAINING_SCENES, scores=scores)
+    data = {"scenes": REVISION, "split": "train", "count": TRAINING_SCENES}
+    record(name, path, recipe, folder=out, data=data, scores=scores)
     say(f"{name}: {_shown(scores)} on validation scenes; written to {path}")
     return scores
 

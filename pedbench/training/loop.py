@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +17,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Learning rate over the steps: warm-up, constant, linear decay to zero.
+    """Learning rate over the steps: warm-up, constant, decay to zero.
 
     The constant part can be prolonged later: the state at its end is kept.
 
     Attributes:
         steps: Steps in all.
         warmup: Steps of linear warm-up.
-        decay: Share of the steps at the end over which the rate falls.
+        decay: Share of the steps at the end over which the rate falls; 1 leaves no constant part.
+        cosine: Whether it falls along half a cosine instead of a line.
         rate: The constant learning rate.
         momentum: Of the running average of the weights, which is what is evaluated and shipped.
     """
@@ -31,12 +33,15 @@ class Schedule:
     steps: int
     warmup: int = 200
     decay: float = 0.25
+    cosine: bool = False
     rate: float = 1e-3
     momentum: float = 0.998
 
     def factor(self, step: int) -> float:
-        left = (self.steps - step) / max(self.decay * self.steps, 1)
-        return min(1.0, (step + 1) / self.warmup, left)
+        left = min(1.0, (self.steps - step) / max(self.decay * self.steps, 1))
+        if self.cosine:
+            left = math.sin(math.pi / 2 * left) ** 2
+        return min((step + 1) / self.warmup, left)
 
     @property
     def decay_starts(self) -> int:
@@ -55,11 +60,26 @@ class Trainer:
         auxiliary: Further modules that are trained with it and thrown away.
         schedule: Learning rate.
         folder: Where the checkpoint `last.pt`, the checkpoint before the decay `stable.pt` and `log.jsonl` go.
+        writes: Whether this process writes them: of several that train the same network, one does.
+
+    Attributes:
+        step: Steps done.
+        validations: Scores so far, which checkpoints keep.
     """
 
-    def __init__(self, network: nn.Module, auxiliary: nn.Module, schedule: Schedule, folder: Path) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        auxiliary: nn.Module,
+        schedule: Schedule,
+        folder: Path,
+        *,
+        writes: bool = True,
+    ) -> None:
         self.network, self.auxiliary, self.schedule, self.folder = network, auxiliary, schedule, folder
+        self.writes = writes
         self.step = 0
+        self.validations: list[dict[str, float]] = []
         matrices = [p for n, p in network.named_parameters() if _is_hidden_matrix(n, p)]
         chosen = {id(p) for p in matrices}
         rest = [
@@ -76,6 +96,16 @@ class Trainer:
         self.optimisers.append(adam)
         self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
+    @property
+    def optimiser_bytes(self) -> int:
+        """What the optimisers keep once they have begun: one number a weight, Adam two."""
+        counts = [
+            sum(p.numel() for group in optimiser.param_groups for p in group["params"])
+            for optimiser in self.optimisers
+        ]
+        each = [8 if isinstance(optimiser, torch.optim.AdamW) else 4 for optimiser in self.optimisers]
+        return sum(count * size for count, size in zip(counts, each, strict=True))
+
     def resume(self) -> bool:
         """Continue from `last.pt`, or prolong a longer schedule from `stable.pt`; False if there is neither."""
         for name in ("last.pt", "stable.pt"):
@@ -89,12 +119,16 @@ class Trainer:
             self.auxiliary.load_state_dict(state["auxiliary"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
-            self.average, self.step = state["average"], state["step"]
+            for key, value in state["average"].items():
+                self.average[key].copy_(value)
+            self.step, self.validations = state["step"], state.get("validations", [])
             return True
         return False
 
     def save(self, name: str = "last.pt") -> None:
         """Write a checkpoint; a kill while writing leaves the former one."""
+        if not self.writes:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "step": self.step,
@@ -103,6 +137,7 @@ class Trainer:
             "auxiliary": self.auxiliary.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "average": self.average,
+            "validations": self.validations,
         }
         temporary = self.folder / f"{name}.part"
         torch.save(state, temporary)
@@ -136,7 +171,7 @@ class Trainer:
         """Train until the steps are used up, saving now and then, at the decay's start and at the end."""
         saved = time.monotonic()
         for step, batch in steps:
-            if step == self.schedule.decay_starts:
+            if 0 < step == self.schedule.decay_starts:
                 self.save("stable.pt")
             loss, values = loss_of(step, batch)
             if not torch.isfinite(loss):
@@ -150,6 +185,8 @@ class Trainer:
 
     def log(self, values: dict[str, float]) -> None:
         """Append a line to the training log."""
+        if not self.writes:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({"step": self.step, **values}) + "\n")

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.models.checkpoints import fingerprint
-from pedbench.scenes import REVISION
 
 
 def record(
-    name: str, weights: Path, recipe: Any, *, folder: Path, training_scenes: int, scores: dict[str, float]
+    name: str, weights: Path, recipe: Any, *, folder: Path, data: dict[str, Any], scores: dict[str, float]
 ) -> None:
     """Write the entry of a weights file into `manifest.json`.
 
@@ -23,7 +22,7 @@ def record(
         weights: Its `.safetensors` file.
         recipe: A dataclass that says how it was trained.
         folder: Of the manifest; the file lies in it or below.
-        training_scenes: How many scenes it was trained on.
+        data: What it was trained on.
         scores: Validation scores by name.
     """
     path = folder / "manifest.json"
@@ -35,7 +34,7 @@ def record(
         "sha256": digest,
         "fingerprint": fingerprint(weights),
         "recipe": asdict(recipe),
-        "data": {"scenes": REVISION, "split": "train", "count": training_scenes},
+        "data": data,
         "scores": {name: round(value, 4) for name, value in scores.items()},
     }
     temporary = path.with_suffix(".part")

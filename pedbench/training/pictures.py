@@ -36,6 +36,19 @@ def order(count: int, size: int, seed: int, step: int) -> npt.NDArray[np.int64]:
     return shuffled[place * size : (place + 1) * size]
 
 
+def vary(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Mirror and light a picture (H, W, 3) at random; still whole numbers in 0..255."""
+    picture = pixels.astype(np.float32)
+    if rng.random() < 0.5:
+        picture = picture[:, ::-1]
+    gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
+    # Rounded, as frames are: a network must not learn that there are other values.
+    lit: npt.NDArray[np.float32] = np.rint(
+        np.clip(picture * gain.astype(np.float32) + rng.uniform(-8, 8), 0, 255)
+    )
+    return lit
+
+
 def draw_pictures(scenes: PackedScenes, *, size: int, seed: int, step: int) -> Pictures:
     """The pictures of one step, mirrored and lit at random."""
     rng = np.random.default_rng((seed, 1, step))
@@ -45,13 +58,8 @@ def draw_pictures(scenes: PackedScenes, *, size: int, seed: int, step: int) -> P
     sizes = []
     for place, index in enumerate(order(len(scenes), size, seed, step)):
         height, width = (int(length) for length in scenes.sizes[index])
-        picture = scenes.images[index, :height, :width].astype(np.float32)
-        if rng.random() < 0.5:
-            picture = picture[:, ::-1]
-        gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
-        # Rounded, as frames are: a network must not learn that there are other values.
-        lit = np.rint(np.clip(picture * gain.astype(np.float32) + rng.uniform(-8, 8), 0, 255))
-        images[place, :height, :width] = lit / np.float32(255)
+        varied = vary(scenes.images[index, :height, :width], rng)
+        images[place, :height, :width] = varied / np.float32(255)
         inside[place, :, :height, :width] = 1
         sizes.append((height, width))
     return Pictures(

@@ -73,7 +73,7 @@ def test_random_networks_of_every_name() -> None:
     assert not any(parameter.requires_grad for parameter in original.parameters())
 
 
-def test_missing_weights_name_file_and_command(tmp_path: Path) -> None:
+def test_missing_weights_name_file_and_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[Weights, str] = {
         "fine-tuned": "ped-mini",
         "blurred": "blur-mini",
@@ -86,10 +86,22 @@ def test_missing_weights_name_file_and_command(tmp_path: Path) -> None:
         message = str(caught.value)
         assert str(tmp_path / f"{name}.safetensors") in message
         assert f"pedbench train {name}" in message
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
     with pytest.raises(
-        CheckpointError, match=r"no weights were named for ped-vit_b\n.*--weights fine-tuned=FILE"
+        CheckpointError, match=r"no weights were named for ped-vit_b\n.*pedbench train ped-sam"
     ):
         load_network(family("vit_b", {"original": tmp_path / "b.pth"}), "fine-tuned")
+
+
+def test_fine_tuned_weights_are_found_where_training_puts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
+    made = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
+    made.parent.mkdir()
+    made.touch()
+    assert family("vit_b").fine_tuned.file == made
+    assert family("vit_b", {"fine-tuned": tmp_path / "other.pth"}).fine_tuned.file == tmp_path / "other.pth"
 
 
 def test_weights_are_checked_against_the_manifest(

@@ -1,0 +1,198 @@
+"""Distillation of a Segment Anything encoder into the same encoder in PED order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pedbench.models.architectures import Architecture
+from pedbench.models.checkpoints import load, save
+from pedbench.models.reorder import reorder
+from pedbench.models.sam import build_sam
+from pedbench.training.course import Course
+from pedbench.training.loop import Schedule
+from pedbench.training.photographs import Frames, Photographs
+from pedbench.training.prompting import Prompts, decode
+from pedbench.training.retention import Retention
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationRecipe:
+    """How a network in PED order is fine-tuned.
+
+    Attributes:
+        schedule: Steps and learning rate.
+        batch: Pictures a step, of all processes together.
+        mask_loss: Whether the frozen decoder's masks count too, beside the image embedding.
+        points: Prompts a picture for that.
+        held_out: Pictures to examine on.
+        every: Steps from one validation to the next.
+        patience: Validations without a better score after which the training stops.
+        precision: `bf16`, in which forward passes compute, or `no` for float32.
+        seed: Of the pictures held out and of the batches.
+    """
+
+    schedule: Schedule
+    batch: int = 8
+    mask_loss: bool = False
+    points: int = 8
+    held_out: int = 64
+    every: int = 500
+    patience: int = 5
+    precision: str = "bf16"
+    seed: int = 0
+
+
+def _embed(encoder: Any, mean: Tensor, std: Tensor, images: Tensor, inside: Tensor) -> Tensor:
+    features: Tensor = encoder((images - mean) / std * inside)
+    return features
+
+
+def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Squared error of image embeddings (B, C, h, w), relative to the teacher's variance."""
+    goal = teacher.float()
+    return functional.mse_loss(student.float(), goal) / goal.var()
+
+
+def mask_agreement_loss(network: Any, student: Tensor, teacher: Tensor, points: Tensor) -> Tensor:
+    """How far the masks of two image embeddings differ, by one decoder: cross-entropy, dice and predicted IoU.
+
+    Args:
+        network: The `segment_anything.modeling.Sam` whose decoder reads both.
+        student: (B, C, h, w).
+        teacher: (B, C, h, w), its masks are the goal.
+        points: (B, P, 2) x, y of clicks in pixels of the canvas.
+    """
+    clicks = points.flatten(0, 1)[:, None]
+    labels = torch.tensor([1, -1], device=points.device).expand(len(clicks), 2)
+    prompts = Prompts(points=torch.cat([clicks, torch.zeros_like(clicks)], dim=1), labels=labels)
+    with torch.no_grad():
+        wanted, sure = (out.float() for out in decode(network, teacher, prompts))
+        goal = wanted.sigmoid()
+    logits, predicted = (out.float() for out in decode(network, student, prompts))
+    entropy = functional.binary_cross_entropy_with_logits(logits, goal)
+    probability = logits.sigmoid()
+    overlap, sizes = (probability * goal).sum((2, 3)), (probability + goal).sum((2, 3))
+    dice = 1 - (2 * overlap + 1) / (sizes + 1)
+    return entropy + dice.mean() + functional.mse_loss(predicted, sure)
+
+
+class DistillationCourse(Course):
+    """Fine-tunes an encoder in PED order to the image embeddings of the original; the decoder stays as it is.
+
+    Args:
+        recipe: How.
+        name: Of the network.
+        teacher: Checkpoint of the original network.
+        architecture: That network's sizes.
+        photographs: The pictures.
+        accelerator: Devices, processes and number format.
+        at_once: Pictures that a process computes on together; a step's others follow, their gradients added.
+        compiled: Whether the encoders are compiled, which pays in long trainings.
+    """
+
+    def __init__(
+        self,
+        recipe: DistillationRecipe,
+        *,
+        name: str,
+        teacher: Path,
+        architecture: Architecture,
+        photographs: Photographs,
+        accelerator: Accelerator,
+        at_once: int,
+        compiled: bool,
+    ) -> None:
+        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
+        self.architecture = architecture.reordered(name)
+        self.file = f"{name}.safetensors"
+        self._photographs, self._accelerator, self._at_once = photographs, accelerator, at_once
+        self.teacher: Any = load(teacher, architecture).requires_grad_(False).to(accelerator.device)
+        # Loaded weights are mapped to their file: the student needs memory of its own.
+        student = load(teacher, architecture)
+        reorder(student.image_encoder)
+        network: Any = build_sam(self.architecture)
+        network.load_state_dict(student.state_dict())
+        network.requires_grad_(False).image_encoder.requires_grad_(True).train()
+        self.network = network.to(accelerator.device)
+        self.auxiliary = nn.Module()
+        self._encoder: Any = network.image_encoder
+        if accelerator.num_processes > 1:
+            self._encoder = accelerator.prepare(self._encoder)
+        self._embed: Callable[..., Tensor] = torch.compile(_embed, dynamic=False) if compiled else _embed
+        self._retention: Retention | None = None
+
+    @property
+    def retention(self) -> Retention:
+        """The validation, which asks the teacher when it is first used."""
+        if self._retention is None:
+            self._retention = Retention(self._photographs, self.teacher, self._accelerator)
+        return self._retention
+
+    def make_batch(self, step: int) -> Frames:
+        """This process's share of a step's pictures."""
+        share = self.batch // self._accelerator.num_processes
+        first = share * self._accelerator.process_index
+        return self._photographs.batch(
+            step,
+            size=self.batch,
+            part=slice(first, first + share),
+            canvas=self.architecture.image_size,
+            points=self.recipe.points if self.recipe.mask_loss else 0,
+        )
+
+    def loss(self, step: int, batch: Frames) -> tuple[Tensor, dict[str, float]]:
+        """The loss of the batch's last part; the gradients of those before it are there already."""
+        totals: dict[str, float] = {}
+        loss = torch.zeros(())
+        for first in range(0, len(batch), self._at_once):
+            part = batch.part(first, first + self._at_once)
+            last = first + self._at_once >= len(batch)
+            with nullcontext() if last else self._accelerator.no_sync(self._encoder):
+                values = self._losses(part)
+                loss = sum(values.values()) * (len(part) / len(batch))  # type: ignore[assignment]
+                if not last:
+                    loss.backward()  # type: ignore[no-untyped-call]
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + float(value.detach()) * len(part) / len(batch)
+        if not math.isfinite(sum(totals.values())):
+            raise FloatingPointError(f"the loss at step {step} is {totals}; lower the learning rate")
+        return loss, totals
+
+    def _losses(self, part: Frames) -> dict[str, Tensor]:
+        images, inside = part.pixels(self._accelerator.device)
+        statistics = (self.teacher.pixel_mean, self.teacher.pixel_std)
+        with self._accelerator.autocast():
+            with torch.no_grad():
+                goal = self._embed(self.teacher.image_encoder, *statistics, images, inside)
+            features = self._embed(self._encoder, *statistics, images, inside)
+            losses = {"distance": distillation_loss(features, goal)}
+            if self.recipe.mask_loss:
+                points = part.points.to(images.device)
+                losses["masks"] = mask_agreement_loss(self.network, features, goal, points)
+        return losses
+
+    def fresh(self) -> nn.Module:
+        network: nn.Module = build_sam(self.architecture, allocate=False)
+        return network
+
+    def averaged(self, average: dict[str, Tensor]) -> Any:
+        """The network of the running average of the weights, whose memory it shares."""
+        network = self.fresh()
+        network.load_state_dict(average, assign=True)
+        return network.requires_grad_(False).to(self._accelerator.device)
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        return self.retention.scores(network)
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        save(network, path)

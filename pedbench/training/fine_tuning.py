@@ -1,0 +1,248 @@
+"""`pedbench train ped-sam`: fine-tune a Segment Anything network in PED order, from start to model card."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from pedbench.fetching.fetch import verified
+from pedbench.home import home
+from pedbench.models.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
+from pedbench.models.checkpoints import recognise
+from pedbench.models.manifest import ASSETS, digest
+from pedbench.training.card import Card
+from pedbench.training.course import prefetched
+from pedbench.training.distillation import DistillationCourse, DistillationRecipe
+from pedbench.training.loop import Trainer
+from pedbench.training.manifest import record
+from pedbench.training.memory import memory_plan, shown
+from pedbench.training.photographs import Photographs
+from pedbench.training.state import claim, compute_repeatably, stop_signals
+
+TEACHERS = (VIT_B, VIT_L, VIT_H, SAM_MINI)
+
+
+class FineTuning:
+    """One fine-tuning, which goes on where a former one with the same settings stopped.
+
+    Args:
+        teacher: Checkpoint of an original SAM, or `sam-mini`.
+        images: Folder of pictures.
+        annotations: COCO's instances file of pictures in it, to examine by mIoU.
+        out: Folder for the weights, their model card and, in `training/`, the state; by default in pedbench's home,
+            where `family` looks for them.
+        recipe: How.
+        at_once: Pictures that a process computes on together; all of its own by default.
+        cpu: Whether to leave accelerators alone.
+        compiled: Whether to compile the encoders.
+        checkpoint_seconds: From one checkpoint to the next; those of large networks take gigabytes. A signal to
+            stop writes one at once.
+        say: Called with lines of progress.
+
+    Raises:
+        ValueError: Settings that do not fit, or `out` holds another training.
+        CheckpointError: The teacher is no SAM in its original block order.
+        DatasetError: The pictures do not do.
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher: str,
+        images: Path,
+        annotations: Path | None = None,
+        out: Path | None = None,
+        recipe: DistillationRecipe,
+        at_once: int | None = None,
+        cpu: bool = False,
+        compiled: bool = False,
+        checkpoint_seconds: float = 600,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        if not cpu:
+            compute_repeatably()
+        self._accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
+        self._main = self._accelerator.is_main_process
+        self._say = say if self._main else lambda line: None
+        self._recipe, self._checkpoint_seconds = recipe, checkpoint_seconds
+        file = ASSETS / "sam-mini.safetensors" if teacher == "sam-mini" else Path(teacher).expanduser()
+        architecture = recognise(file, TEACHERS)
+        self._photographs = Photographs(
+            images, annotations, held_out=recipe.held_out, seed=recipe.seed, say=self._say
+        )
+        share = self._share(len(self._photographs.ids))
+        self._teacher, self._teacher_file = architecture, file
+        name = f"ped-{architecture.name.removeprefix('sam-')}"
+        self.out = out or home() / name
+        pictures = self._photographs.revision
+        settings = {"teacher": digest(file), "pictures": pictures, "recipe": asdict(recipe)}
+        claim(self.out, settings, writes=self._main)
+        self._accelerator.wait_for_everyone()
+        self._course = DistillationCourse(
+            recipe,
+            name=name,
+            teacher=file,
+            architecture=architecture,
+            photographs=self._photographs,
+            accelerator=self._accelerator,
+            at_once=at_once or share,
+            compiled=compiled,
+        )
+        self._trainer = Trainer(
+            self._course.network,
+            self._course.auxiliary,
+            recipe.schedule,
+            self.out / "training",
+            writes=self._main,
+        )
+        plan = memory_plan(
+            self._trainer,
+            self._course.teacher,
+            self._course.architecture,
+            at_once=at_once or share,
+            precision=recipe.precision,
+            points=recipe.points if recipe.mask_loss else 0,
+            processes=self._accelerator.num_processes,
+        )
+        self._say(
+            f"{name}: {architecture.name} in PED order, {len(self._photographs.ids):,} pictures to train on, "
+            f"{recipe.held_out} held out, on {self._accelerator.num_processes} x {self._accelerator.device}"
+        )
+        self._say(shown(plan, self._accelerator.device))
+
+    def _share(self, pictures: int) -> int:
+        processes: int = self._accelerator.num_processes
+        batch = self._recipe.batch
+        if batch % processes:
+            raise ValueError(f"--batch: expected a multiple of the {processes} processes, found {batch}.")
+        if pictures < batch:
+            raise ValueError(
+                f"found {pictures} pictures to train on beside those held out, fewer than the {batch} of a step; "
+                "add pictures, or lower --batch or --held-out."
+            )
+        return batch // processes
+
+    def run(self) -> dict[str, float]:
+        """Train to the end, or until no validation of the last `patience` was better than one before.
+
+        Returns:
+            The scores of what was kept.
+
+        Raises:
+            KeyboardInterrupt: A signal asked to stop; the state is saved.
+        """
+        trainer, last = self._trainer, self._recipe.schedule.steps
+        if trainer.resume():
+            self._say(f"{self._course.architecture.name}: going on at step {trainer.step} of {last}")
+        if not trainer.validations:
+            self._validate()
+        with stop_signals() as asked:
+            batches = prefetched(self._course.make_batch, trainer.step, last)
+            trainer.run(
+                self._until(batches, asked), self._course.loss, self._reporter(), self._checkpoint_seconds
+            )
+        if trainer.step < last and not self._exhausted:
+            self._say(f"stopped at step {trainer.step} of {last}; the same command goes on from here")
+            raise KeyboardInterrupt
+        if self._main:
+            self._finish()
+        kept = self._best
+        self._say(
+            f"step {kept['step']:.0f} is kept: {_text(kept)}; written to {self.out / self._course.file}"
+        )
+        return kept
+
+    def _until(self, batches: Iterator[Any], asked: list[int]) -> Iterator[Any]:
+        """The batches until a signal came to any of the processes, or no score got better for long."""
+        for item in batches:
+            if self._anywhere(bool(asked)) or self._exhausted:
+                return
+            yield item
+
+    def _anywhere(self, asked: bool) -> bool:
+        if self._accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor(float(asked), device=self._accelerator.device)
+        return bool(self._accelerator.reduce(flag, "sum") > 0)
+
+    def _reporter(self) -> Callable[[int, dict[str, float]], None]:
+        first, last = self._trainer.step, self._recipe.schedule.steps
+        apart = max(1, min(50, last // 50))
+        began, examined = time.monotonic(), 0.0
+        running: dict[str, float] = {}
+
+        def report(step: int, values: dict[str, float]) -> None:
+            nonlocal examined
+            done = step + 1
+            for key, value in values.items():
+                running[key] = 0.9 * running.get(key, value) + 0.1 * value
+            if done % apart == 0:
+                rate = (done - first) / (time.monotonic() - began - examined)
+                self._trainer.log({**running, "pictures_per_second": rate * self._recipe.batch})
+                self._say(
+                    f"step {done}/{last}, {rate * self._recipe.batch:.2f} pictures/s, "
+                    f"{(last - done) / rate / 60:.0f} min left: {_text(running)}"
+                )
+            if done % self._recipe.every == 0 or done == last:
+                start = time.monotonic()
+                self._validate()
+                examined += time.monotonic() - start
+
+        return report
+
+    def _validate(self) -> None:
+        """Examine the averaged weights, and set them aside if they are the best so far."""
+        trainer = self._trainer
+        scores = self._course.scores(self._course.averaged(trainer.average))
+        trainer.validations.append({"step": float(trainer.step), **scores})
+        trainer.log({f"validation {name}": value for name, value in scores.items()})
+        self._say(f"step {trainer.step}: validation {_text(scores)}")
+        if self._main and self._best is trainer.validations[-1]:
+            self._course.save(self._course.averaged(trainer.average), self._best_weights)
+
+    @property
+    def _best_weights(self) -> Path:
+        return self.out / "training" / "best.safetensors"
+
+    @property
+    def _best(self) -> dict[str, float]:
+        name = self._course.retention.name
+        return max(self._trainer.validations, key=lambda scores: scores[name])
+
+    @property
+    def _exhausted(self) -> bool:
+        after = [scores for scores in self._trainer.validations if scores["step"] > self._best["step"]]
+        return len(after) >= self._recipe.patience
+
+    def _finish(self) -> None:
+        """Put the best weights in their place, with what is to be said of them."""
+        path, kept, name = self.out / self._course.file, self._best, self._course.architecture.name
+        shutil.copyfile(self._best_weights, path)
+        pictures, count = self._photographs.revision, len(self._photographs.ids)
+        data = {"pictures": pictures, "count": count}
+        record(name, path, self._recipe, folder=self.out, data=data, scores=kept)
+        card = Card(
+            name=name,
+            teacher=self._teacher.name,
+            teacher_sha256=digest(self._teacher_file),
+            official=verified(self._teacher_file) or self._teacher_file.parent == ASSETS,
+            file=path.name,
+            sha256=digest(path),
+            pictures=count,
+            data=pictures,
+            recipe=self._recipe,
+            kept=kept,
+            validations=self._trainer.validations,
+        )
+        (self.out / "README.md").write_text(card.text(), encoding="utf-8")
+
+
+def _text(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "step")

@@ -1,0 +1,85 @@
+"""What a fine-tuning needs of a device's memory, told before it starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from pedbench.models.architectures import Architecture
+from pedbench.training.loop import Trainer
+
+_KEPT = {"bf16": 60, "no": 109}
+"""Bytes that the forward pass keeps for the backward pass, per token, block and channel, with fused attention.
+
+What autograd saves of the fast encoder was counted for ViT-B, ViT-L and ViT-H: 58 to 60 in bfloat16, beside the
+weights in that format, and 105 to 109 in float32. Compiled encoders keep less.
+"""
+
+_KEPT_BY_DECODER = {"bf16": 41, "no": 65}
+"""The same of the mask loss, per token, channel of the neck and prompt; counted for these decoders."""
+
+
+def activation_bytes(architecture: Architecture, precision: str, points: int = 0) -> int:
+    """What one picture's forward pass keeps for its backward pass, about.
+
+    Args:
+        precision: `bf16` or `no`.
+        points: Prompts of the mask loss.
+    """
+    height, width = architecture.tokens
+    encoder = architecture.depth * architecture.embed_dim * _KEPT[precision]
+    decoder = points * architecture.neck_channels * _KEPT_BY_DECODER[precision]
+    return height * width * (encoder + decoder)
+
+
+def memory_plan(
+    trainer: Trainer,
+    teacher: nn.Module,
+    architecture: Architecture,
+    *,
+    at_once: int,
+    precision: str,
+    points: int,
+    processes: int,
+) -> dict[str, int]:
+    """Bytes that each process needs on its device, by what they are for.
+
+    Args:
+        trainer: Before its first step.
+        teacher: The network that is imitated.
+        architecture: Of the network in training.
+        at_once: Pictures that a process computes on together.
+        precision: `bf16` or `no`.
+        points: Prompts a picture of the mask loss; 0 without it.
+        processes: How many train together.
+    """
+    trained = sum(4 * p.numel() for p in trainer.network.parameters() if p.requires_grad)
+    plan = {
+        "teacher": _size(teacher),
+        "network": _size(trainer.network),
+        "running average": _size(trainer.network),
+        "gradients": trained * (2 if processes > 1 else 1),
+        "optimisers": trainer.optimiser_bytes,
+    }
+    if precision == "bf16":
+        plan["weights in bfloat16"] = trained // 2
+    each = activation_bytes(architecture, precision, points)
+    plan[f"activations of {at_once} pictures, about"] = at_once * each
+    return plan
+
+
+def shown(plan: dict[str, int], device: torch.device) -> str:
+    """The plan as lines of text, and what the device has if it tells."""
+    gibibytes = {name: size / 2**30 for name, size in {**plan, "in all": sum(plan.values())}.items()}
+    width = max(map(len, gibibytes))
+    lines = [f"  {name:<{width}}  {size:6.2f} GiB" for name, size in gibibytes.items()]
+    if device.type == "cuda":
+        available = torch.cuda.get_device_properties(device).total_memory
+        lines.append(f"  {'on the device':<{width}}  {available / 2**30:6.2f} GiB")
+    return "\n".join(["memory of each process:", *lines])
+
+
+def _size(module: Any) -> int:
+    return sum(4 * tensor.numel() for tensor in module.state_dict().values())

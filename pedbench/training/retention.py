@@ -1,0 +1,98 @@
+"""How much of the teacher's segmentation a student keeps, on pictures held out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from pedbench.base import Embedding
+from pedbench.frame import frame_size, to_frame
+from pedbench.models.sam import preprocess
+from pedbench.models.stages import window_grid
+from pedbench.reading import DatasetError
+from pedbench.training.photographs import Photographs
+from pedbench.types import Sample
+from pedbench.utility.agreement import Reference, agreement, reference
+from pedbench.utility.segmentation import evaluate
+
+
+class Retention:
+    """Examines students by the masks that they predict in float32, the held-out pictures shared among processes.
+
+    Where pictures are annotated: mIoU after one click, over that of the teacher. Elsewhere: agreement with the
+    teacher's masks at a 4 x 4 grid of points.
+
+    Args:
+        photographs: The pictures.
+        teacher: The undefended network.
+        accelerator: Of the processes.
+
+    Raises:
+        DatasetError: The pictures held out give nothing to compare.
+    """
+
+    def __init__(self, photographs: Photographs, teacher: Any, accelerator: Accelerator) -> None:
+        self._photographs, self._accelerator = photographs, accelerator
+        self._references: dict[str, Reference] = {}
+        self.name = "retention" if photographs.annotated else "agreement"
+        if photographs.annotated:
+            self._undefended = self._mean(teacher)
+            return
+        for id in self._own:
+            sample = photographs.sample(id)
+            original = (sample.image.shape[0], sample.image.shape[1])
+            self._references[id] = reference(_embed(teacher, sample), original)
+        self._mean_of(gather_object([1.0 for each in self._references.values() for _ in each.places]))
+
+    @property
+    def _own(self) -> list[str]:
+        return list(
+            self._photographs.held_out[self._accelerator.process_index :: self._accelerator.num_processes]
+        )
+
+    def scores(self, network: Any) -> dict[str, float]:
+        """`retention`, with the two mIoU that it is made of; or `agreement`.
+
+        Args:
+            network: A `segment_anything.modeling.Sam` in evaluation mode.
+        """
+        mean = self._mean(network)
+        if not self._photographs.annotated:
+            return {"agreement": mean}
+        return {"retention": mean / self._undefended, "mIoU": mean, "teacher's mIoU": self._undefended}
+
+    def _mean(self, network: Any) -> float:
+        rows = [(id, row["annotation"], row["value"]) for id in self._own for row in self._rows(network, id)]
+        # In one order, whatever the number of processes: a sum of floats depends on it.
+        return self._mean_of([value for _, _, value in sorted(gather_object(rows))])
+
+    @staticmethod
+    def _mean_of(values: list[float]) -> float:
+        if not values:
+            raise DatasetError(
+                "the pictures held out show nothing to compare masks of: hold out more of them, with --held-out."
+            )
+        return float(np.mean(values))
+
+    def _rows(self, network: Any, id: str) -> Any:
+        sample = self._photographs.sample(id)
+        grid = window_grid(network.image_encoder)
+        place: Any = {
+            "frame": frame_size(sample.image.shape[0], sample.image.shape[1], network.image_encoder.img_size),
+            "window": grid.window * grid.patch,
+        }
+        embedding = _embed(network, sample)
+        if self._photographs.annotated:
+            return evaluate(embedding, sample, protocol="clicks", prompts=["1"], **place)
+        return agreement(embedding, self._references[id], **place)
+
+
+def _embed(network: Any, sample: Sample) -> Embedding:
+    frame = to_frame(sample.image, network.image_encoder.img_size)
+    with torch.inference_mode():
+        features = network.image_encoder(preprocess(network, frame))
+    return Embedding(features=features, network=network)
