@@ -141,20 +141,28 @@ def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
     both["difference"] = both["value"] - both["value_reference"]
     groups = both.groupby("image", sort=True)["difference"].agg(["sum", "count"])
     top, bottom = groups["sum"].to_numpy(float), groups["count"].to_numpy(float)
+    return Difference(
+        value=float(_ratio(top, bottom)),
+        ci95=_interval((top, bottom), _ratio),
+        n=len(groups),
+        p=_sign_flips(top),
+    )
+
+
+def _sign_flips(sums: npt.NDArray[np.float64]) -> float:
+    """p of the sign-flip test, see `Difference`."""
+    if len(sums) == 1:
+        # One picture's difference is as far from 0 with either sign.
+        return 1.0
     test = stats.permutation_test(
-        (top,),
+        (sums,),
         np.sum,
         permutation_type="samples",
         vectorized=True,
         n_resamples=PERMUTATIONS,
         rng=np.random.default_rng(0),
     )
-    return Difference(
-        value=float(_ratio(top, bottom)),
-        ci95=_interval((top, bottom), _ratio),
-        n=len(groups),
-        p=float(test.pvalue),
-    )
+    return float(test.pvalue)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Weights on disk: official `.pth` checkpoints and `.safetensors`, official or of transformers, mapped into memory."""
+"""Weights on disk: official `.pth` checkpoints and `.safetensors`, both mapped into memory."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     write to them stays in the process.
 
     Args:
-        path: An official `.pth` checkpoint or `.safetensors`, with official names of tensors or those of transformers'
-            `SamModel`.
+        path: An official `.pth` checkpoint or `.safetensors`, under official names or those of transformers.
         architecture: The network that the file is for.
 
     Returns:

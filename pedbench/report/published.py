@@ -10,6 +10,7 @@ import pandas as pd
 
 from pedbench.report.run import Run
 from pedbench.report.text import NOTHING, estimate, table
+from pedbench.soundness import UNVERIFIED
 
 _PAPER = "arXiv 2512.09309"
 _FAST = "segment-anything-fast, `experiments/results.csv`"
@@ -96,5 +97,6 @@ def _measured(
         wall = latency[(latency["defense"] == label) & (latency["metric"] == "wall p50")]
         wall = wall[(wall["region"] == "end to end") & (wall["status"] == "ok")]
         time = NOTHING if wall.empty else estimate(wall.iloc[0]["value"], None, None, "s")
-        return estimate(number["value"], number["low"], number["high"]), str(number["n"]), time
+        doubt = f", {UNVERIFIED}" if UNVERIFIED in number["flags"].split("; ") else ""
+        return f"{estimate(number['value'], number['low'], number['high'])}{doubt}", str(number["n"]), time
     return ()

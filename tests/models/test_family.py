@@ -147,6 +147,15 @@ def test_a_real_family_has_what_is_fetched_and_what_is_named(
     assert real.unnamed(["original", "blurred"]).startswith(
         "no weights were named for blur-vit_b: pass the path"
     )
+    made = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
+    assert (
+        family("vit_b")
+        .unnamed(["fine-tuned"])
+        .startswith("no weights were named for ped-vit_b: pedbench train")
+    )
+    made.parent.mkdir()
+    made.write_bytes(b"trained")
+    assert family("vit_b").fine_tuned.file == made
     (tmp_path / "ped.pth").write_bytes(b"ped")
     assert real.digests(["reordered"]) == {}
     assert real.digests(["fine-tuned"]) == {"ped-vit_b": hashlib.sha256(b"ped").hexdigest()}
