@@ -44,13 +44,13 @@ class TokenInversion(Attack):
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         from pedbench.inversion.token_optimisation import invert
         from pedbench.inversion.token_reader import token_reader
-        from pedbench.models.family import family, load_network
+        from pedbench.models.family import described_family, load_network
 
         canvas, seen = view.canvas()
         if seen.all():
             return canvas
         reader = token_reader(view)
         weights = cast("Weights", view.description.get("params", {}).get("weights", "original"))
-        network = load_network(family(str(view.description["family"])), weights, self._device)
+        network = load_network(described_family(view.description), weights, self._device)
         guess = invert(network, view, reader, self.steps)
         return np.where(seen[..., None], canvas, guess)

@@ -46,6 +46,6 @@ class Coco(CocoDataset):
                 return CocoFolder(root / images, root / "annotations" / file)
         raise DatasetError(
             f"no COCO folder at {root}: looked for {self.split}/, annotations/instances_{self.split}.json, "
-            "and for images/, annotations/instances.json. Name the folder with --data PATH; COCO val2017 and its "
-            "annotations are at cocodataset.org."
+            "and for images/, annotations/instances.json. Name the folder with --data PATH; `pedbench fetch coco` gets "
+            "val2017."
         )

@@ -16,6 +16,7 @@ import torch
 
 from docs.blocks import replace_block
 from pedbench.console import Console
+from pedbench.profiling import Profile
 from pedbench.registry import Registry
 from pedbench.regression.accept import accept
 from pedbench.regression.baseline import read_baseline
@@ -77,7 +78,7 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
             patch("pedbench.reproducible.cores", lambda: workers),
             patch("pedbench.runner.write_report", lambda _: None),
         ):
-            run(suite, directory, Console(), [])
+            run(suite, directory, Console(), [], Profile())
     finally:
         torch.set_num_threads(before)
     return directory

@@ -5,7 +5,7 @@ Intervals are 95 % percentile bootstrap intervals (scipy) over pictures: all val
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +72,25 @@ def quantile(values: pd.DataFrame, q: float, *, interval: bool = True) -> Estima
     Args:
         interval: Whether to draw one; the bootstrap says nothing of extremes.
     """
-    each = values.groupby("image", sort=True)["value"].mean().to_numpy(float)
+    return quantile_over(
+        values.groupby("image", sort=True)["value"].mean().to_numpy(float), q, interval=interval
+    )
+
+
+def mean_over(pictures: npt.NDArray[np.float64]) -> Estimate:
+    """As `mean`, of one value a picture."""
+    columns = (pictures, np.ones_like(pictures))
+    return Estimate(value=float(_ratio(*columns)), ci95=_interval(columns, _ratio), n=len(pictures))
+
+
+def quantile_over(pictures: npt.NDArray[np.float64], q: float, *, interval: bool = True) -> Estimate:
+    """As `quantile`, of one value a picture."""
 
     def statistic(sample: Any, axis: int = -1) -> Any:
         return np.quantile(sample, q, axis=axis)
 
-    ci95 = _interval((each,), statistic) if interval else None
-    return Estimate(value=float(statistic(each)), ci95=ci95, n=len(each))
+    ci95 = _interval((pictures,), statistic) if interval else None
+    return Estimate(value=float(statistic(pictures)), ci95=ci95, n=len(pictures))
 
 
 def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:
@@ -129,20 +141,28 @@ def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
     both["difference"] = both["value"] - both["value_reference"]
     groups = both.groupby("image", sort=True)["difference"].agg(["sum", "count"])
     top, bottom = groups["sum"].to_numpy(float), groups["count"].to_numpy(float)
+    return Difference(
+        value=float(_ratio(top, bottom)),
+        ci95=_interval((top, bottom), _ratio),
+        n=len(groups),
+        p=_sign_flips(top),
+    )
+
+
+def _sign_flips(sums: npt.NDArray[np.float64]) -> float:
+    """p of the sign-flip test, see `Difference`."""
+    if len(sums) == 1:
+        # One picture's difference is as far from 0 with either sign.
+        return 1.0
     test = stats.permutation_test(
-        (top,),
+        (sums,),
         np.sum,
         permutation_type="samples",
         vectorized=True,
         n_resamples=PERMUTATIONS,
         rng=np.random.default_rng(0),
     )
-    return Difference(
-        value=float(_ratio(top, bottom)),
-        ci95=_interval((top, bottom), _ratio),
-        n=len(groups),
-        p=float(test.pvalue),
-    )
+    return float(test.pvalue)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -173,6 +193,27 @@ def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
     values = values.groupby(["image", "servers"], sort=False)["value"].mean().reset_index()
     ordered = values.sort_values(["image", "value", "servers"], ascending=[True, better == "higher", True])
     return ordered.groupby("image", sort=True).head(1)
+
+
+def worst_values(
+    values: pd.DataFrame, better: Callable[[str], str]
+) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
+    """The values of `worst_coalition` for every metric and region at once, which is many times as fast.
+
+    Args:
+        values: Columns metric, region, image, servers, value.
+        better: For the name of a metric, as for `worst_coalition`.
+
+    Yields:
+        Metric, region, and one value a picture, in the order of the pictures' names.
+    """
+    signs = {metric: 1.0 if better(metric) == "lower" else -1.0 for metric in values["metric"].unique()}
+    each = values.groupby(["metric", "region", "image", "servers"], sort=False)["value"].mean().reset_index()
+    each["value"] *= each["metric"].map(signs)
+    largest = each.groupby(["metric", "region", "image"], sort=True)["value"].max()
+    found: dict[Any, Any] = largest.groupby(level=[0, 1], sort=False).apply(pd.Series.to_numpy).to_dict()
+    for metric, region in values[["metric", "region"]].drop_duplicates().itertuples(index=False, name=None):
+        yield metric, region, found[metric, region] * signs[metric]
 
 
 def worst_coalition_rows(values: pd.DataFrame, better: str) -> pd.DataFrame:

@@ -6,14 +6,16 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pedbench.base import Attack, Dataset, Defense, Plugin
 from pedbench.console import Console
 from pedbench.given import check_given, kind_of, plugin_file
 from pedbench.origins import PluginError
+from pedbench.profiling import Profile
 from pedbench.records import PLAN
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve
@@ -37,6 +39,8 @@ def run(
     limit: int | None = None,
     seed: int | None = None,
     model: str | None = None,
+    weights: Mapping[str, str | Path] = MappingProxyType({}),
+    settings: Sequence[str] = (),
     sweeps: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
     quick: bool = False,
@@ -66,6 +70,8 @@ def run(
         limit: Only the first pictures.
         seed: Another base seed.
         model: Another model family.
+        weights: Files of its weights by name, e.g. {"fine-tuned": "ped_vit_b.pth"}.
+        settings: `NAME.PARAMETER=VALUE`: each plugin of the suite with that name gets that value.
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
         plugins: Files and folders with further plugins.
         quick: Only the suite's part for a quick look.
@@ -79,6 +85,7 @@ def run(
         ValueError: The suite, a plugin or a parameter is wrong.
         OSError: Something cannot be read or written, or another process writes the run.
     """
+    profile = Profile()
     check_given("defenses", defenses)
     check_given("attacks", attacks)
     check_given("datasets", [] if dataset is None else [dataset])
@@ -95,17 +102,20 @@ def run(
             limit=limit,
             seed=seed,
             model=model,
+            weights=weights,
+            settings=settings,
             sweeps=sweeps,
         )
         resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(paths))
         directory = run_directory(Path(out), resolved, fresh=fresh)
         # They bring models and statistics along, which take seconds to import: wrong input is told of before.
-        from pedbench.result import Result
-        from pedbench.runner import run as measure
+        with profile.stage("imports"):
+            from pedbench.result import Result
+            from pedbench.runner import run as measure
 
         with locked(directory):
             try:
-                measure(resolved, directory, Console(), paths)
+                measure(resolved, directory, Console(), paths, profile)
             finally:
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
                     ignored = shutil.ignore_patterns("__pycache__")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,23 +53,46 @@ class AttackPool:
         """Whether the kernel enforces the guard in every process that has started."""
         return all(member.enforced is not False for member in self._members)
 
+    def prepare(self) -> list[Future[None]]:
+        """Start all processes and let them load all attacks, in the background.
+
+        What cannot be loaded is told when it is asked to guess.
+        """
+        return [self._threads.submit(self._prepare) for _ in self._members]
+
+    def _prepare(self) -> None:
+        # As many of these run as there are processes, so each takes another one.
+        member = self._free.get()
+        try:
+            for spec in member.specs:
+                with contextlib.suppress(AttackFailure):
+                    self._ask(member, spec, [], [])
+        finally:
+            self._free.put(member)
+
     def submit(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Future[Guesses]:
         """Queue `AttackProcess.guess`; its errors come out of the future."""
         return self._threads.submit(self._run, spec, views, seeds)
 
     def _run(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
-        attack = spec.to_json()
         member = self._free.get()
         try:
-            if attack in self._overdue:
-                raise self._overdue[attack]
+            return self._ask(member, spec, views, seeds)
+        finally:
+            self._free.put(member)
+
+    def _ask(
+        self, member: AttackProcess, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]
+    ) -> Guesses:
+        attack = spec.to_json()
+        if attack in self._overdue:
+            raise self._overdue[attack]
+        try:
             return member.guess(spec, views, seeds)
         except AttackFailure as failure:
             if failure.kind == "AttackOverdue":
                 self._overdue[attack] = failure
             raise
-        finally:
-            self._free.put(member)
 
     def close(self) -> None:
         """Drop what has not begun, end the processes; a guess under way fails."""

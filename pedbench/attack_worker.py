@@ -78,6 +78,9 @@ class _Worker:
                 broken = None
             except Exception as error:
                 broken = _failure(error)
+            if not job["seeds"]:
+                self.connection.send_bytes(json.dumps(broken or {"shapes": (), "seconds": 0.0}).encode())
+                continue
             child = os.fork()
             if child == 0:
                 try:

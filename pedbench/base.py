@@ -227,7 +227,7 @@ class Claim:
         box: x, y, width, height in pixels of the picture it was given.
     """
 
-    kind: Literal["text", "face", "object"]
+    kind: Literal["text", "face", "object", "caption"]
     content: str
     box: tuple[float, float, float, float]
     confidence: float
@@ -248,18 +248,18 @@ class ProbeUnavailable(RuntimeError):
 
 @dataclass(kw_only=True)
 class Probe(Plugin, ABC):
-    """Reads text, faces or objects from a picture.
+    """Reads text, faces or objects from a picture, or says in a sentence what it shows.
 
     `prepare` raises `ProbeUnavailable` where the machine lacks a library that the probe can do without.
 
     Attributes:
         reads: The kind of its claims, and of the secrets that they are held against: those that the dataset tells
-            of or, for objects, its instances.
+            of or, for objects and captions, its instances.
         side: Longest side in pixels to which frames are magnified before the probe reads them, and parts of
             frames by the same factor; larger ones stay as they are.
     """
 
-    reads: ClassVar[Literal["text", "face", "object"]]
+    reads: ClassVar[Literal["text", "face", "object", "caption"]]
     side: ClassVar[int]
 
     @abstractmethod

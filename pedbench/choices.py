@@ -94,7 +94,9 @@ def _chosen(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
             if metric.name.startswith(("leakage[", "advantage[")) and metric.name.endswith("]"):
                 found.setdefault(metric.name, []).append((metric.value, metric.n, record))
     for name, values in found.items():
-        value, pictures, record = max(values, key=lambda each: each[0])
+        # The mean over fewer pictures is another quantity.
+        most = max(pictures for _, pictures, _ in values)
+        value, pictures, record = max((each for each in values if each[1] == most), key=lambda each: each[0])
         yield {
             **_about(measured),
             "metric": name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pedbench.aggregate import Estimate, mean, retention, worst_coalition_rows
-from pedbench.claims import BETTER, FOUND, UNDEFENDED
+from pedbench.claims import BETTER, FOUND, NAMED, UNDEFENDED
 from pedbench.records import MetricValue
 
 PLANTED, RELATIVE = "planted", "relative"
@@ -24,10 +24,16 @@ def mistrusted(values: pd.DataFrame) -> str:
         values: Of one cell about claims.
     """
     for name in FOUND.values():
-        itself = values[values["metric"] == f"{name}[{UNDEFENDED}]"]
+        itself, what = values[values["metric"] == f"{name}[{UNDEFENDED}]"], "planted secrets"
+        if name == NAMED:
+            # A sentence leaves much out: it will do if it names one thing that is there.
+            itself, what = (
+                itself.groupby("image")["value"].max().reset_index(),
+                "pictures with known objects",
+            )
         if not itself.empty and (found := mean(itself).value) < LEAST_FOUND:
             return (
-                f"finds {found:.2f} of {len(itself)} planted secrets in the undefended pictures, expected are at "
+                f"finds {found:.2f} of {len(itself)} {what} in the undefended pictures, expected are at "
                 f"least {LEAST_FOUND}: what it misses elsewhere says nothing. Take more pictures, or another probe"
             )
     return ""

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from pedbench.base import Claim
+from pedbench.captions import names
 from pedbench.frame import Size, scale_boxes
 from pedbench.types import Sample, Secret
 
@@ -23,30 +24,33 @@ UNDEFENDED = "undefended"
 """The source of the claims about the frame itself, to which the others relate."""
 
 WORDS, ERRORS, FACES, OBJECTS = "words read", "character error rate", "faces found", "objects found"
+NAMED = "categories named"
 
 BETTER: Mapping[str, Literal["higher", "lower"]] = {
     WORDS: "lower",
     ERRORS: "higher",
     FACES: "lower",
     OBJECTS: "lower",
+    NAMED: "lower",
 }
 """Names of what is measured, with where the defender wants it to go."""
 
-FOUND: Mapping[str, str] = {"text": WORDS, "face": FACES, "object": OBJECTS}
+FOUND: Mapping[str, str] = {"text": WORDS, "face": FACES, "object": OBJECTS, "caption": NAMED}
 """By kind of secret, the measure that says whether it was found at all."""
 
 
 def planted(sample: Sample, kind: str, frame: Size) -> dict[int, Secret]:
     """The secrets of a kind, with boxes in pixels of the frame, by their place among the sample's secrets.
 
-    Objects are its instances of at least `LEAST_AREA` that are no crowds, by their place among these.
+    Objects are its instances of at least `LEAST_AREA` that are no crowds, by their place among these. What captions
+    may tell is the categories of these objects, each once, with the whole frame as its box.
 
     Args:
         frame: Height and width of the frame.
     """
     size = (sample.image.shape[0], sample.image.shape[1])
     found = {}
-    known = enumerate(sample.secrets) if kind != "object" else _objects(sample)
+    known = {"object": _objects, "caption": _categories}.get(kind, _secrets)(sample)
     for number, secret in known:
         if secret.kind == kind:
             left, top, width, height = secret.box
@@ -54,6 +58,19 @@ def planted(sample: Sample, kind: str, frame: Size) -> dict[int, Secret]:
             x, y, right, bottom = (float(value) for value in scale_boxes(corners, size, frame)[0])
             found[number] = replace(secret, box=(x, y, right - x, bottom - y))
     return found
+
+
+def _secrets(sample: Sample) -> Iterator[tuple[int, Secret]]:
+    yield from enumerate(sample.secrets)
+
+
+def _categories(sample: Sample) -> Iterator[tuple[int, Secret]]:
+    height, width = map(float, sample.image.shape[:2])
+    told: set[str] = set()
+    for number, thing in _objects(sample):
+        if thing.content not in told:
+            told.add(thing.content)
+            yield number, Secret(kind="caption", content=thing.content, box=(0.0, 0.0, width, height))
 
 
 def _objects(sample: Sample) -> Iterator[tuple[int, Secret]]:
@@ -76,7 +93,8 @@ def held_against(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
         A word: "words read", 1 if an overlapping claim is that word, and "character error rate", the smallest
         of overlapping claims. Both compare letters and digits alone, in either case. A face: "faces found". An
         object: "objects found", if a claim calls it by its category, in either case and with or without
-        underscores.
+        underscores. A category: "categories named", if a caption names it in one of the ways that
+        `captions.names` knows.
 
     Raises:
         ValueError: Nothing is known of secrets of this kind.
@@ -101,10 +119,15 @@ def _thing(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
     return {OBJECTS: float(any(overlap(claim.box, secret.box) >= LEAST_OVERLAP for claim in called))}
 
 
+def _category(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
+    return {NAMED: float(any(names(claim.content, secret.content) for claim in claims))}
+
+
 _RULES: Mapping[str, Callable[[Secret, Sequence[Claim]], dict[str, float]]] = {
     "text": _word,
     "face": _face,
     "object": _thing,
+    "caption": _category,
 }
 
 

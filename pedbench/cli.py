@@ -18,6 +18,7 @@ from pedbench.commands import (
     listing,
     new,
     prove,
+    ranks,
     report,
     run,
     serve,
@@ -45,6 +46,7 @@ app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
 app.command("compare")(compare.compare_runs)
+app.command("ranks")(ranks.compare_ranks)
 app.command("gate")(compare.gate)
 app.command("accept-baseline")(compare.accept_baseline)
 app.command("fetch")(fetch.fetch_files)

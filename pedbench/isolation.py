@@ -30,7 +30,7 @@ from pedbench.prior import FOLDER
 from pedbench.registry import PluginSpec
 from pedbench.types import Picture
 
-_KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME",
+_KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME", "PEDBENCH_HOME",
          "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "ATEN_", "MKL_CBWR", "GLIBC_TUNABLES",
          "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")  # fmt: skip
 
@@ -109,7 +109,7 @@ class AttackProcess:
         """Whether the kernel enforces the guard; None until the process has started."""
 
     def guess(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
-        """Attack some views, each with its own seed.
+        """Attack some views, each with its own seed; without any, the attack is but loaded.
 
         Never put two views of one picture in one call: the attack sees them all. From call to call it
         remembers nothing.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.links import Link, find_link
 from pedbench.models.family import Family
-from pedbench.models.pretrained import weight_digests
+from pedbench.models.pretrained import model_files, weight_digests
 from pedbench.offload.coding import find_codec
 from pedbench.registry import PluginError, PluginSpec, Registry
 from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
@@ -25,6 +26,8 @@ class Planned:
 
     plugin: Any
     spec: PluginSpec
+    limit: int | None = None
+    """Of attacks: how many of the first pictures they guess; all without it."""
 
     @property
     def identity(self) -> PluginIdentity:
@@ -139,9 +142,16 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         seed=suite.seed,
     )
     gallery, known = _gallery(suite, dataset, ids, registry)
-    attacks = tuple(_planned("attacks", choice, registry) for choice in suite.attacks)
-    _keep_apart(dataset, attacks)
+    attacks = tuple(
+        replace(_planned("attacks", choice, registry), limit=choice.limit) for choice in suite.attacks
+    )
+    keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
     floors = [planned for planned in attacks if planned.plugin.floor]
+    for planned in floors:
+        if planned.limit is not None:
+            raise ValueError(
+                f"{planned.plugin.name} is a floor, to which all attacks relate on every picture: leave its limit out."
+            )
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
         raise ValueError(
             "leakage relates to the best floor that received nothing, and none of the attacks is such a floor: "
@@ -164,16 +174,24 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     )
 
 
-def _keep_apart(dataset: Dataset, attacks: Sequence[Planned]) -> None:
-    """Refuse attacks that ask to read where the truth lies."""
-    truths = [path.resolve() for path in dataset.locations]
+def keep_apart(attacks: Sequence[Planned], truths: Iterable[Path], whose: str) -> None:
+    """Refuse attacks that ask to read where the truth lies.
+
+    Args:
+        truths: Files and folders that hold it, or some of it.
+        whose: Says in a sentence who keeps it there.
+
+    Raises:
+        PluginError: An attack does.
+    """
+    places = [path.resolve() for path in truths]
     for planned in attacks:
         for asked in (path.resolve() for path in planned.plugin.files):
-            for truth in truths:
-                if asked.is_relative_to(truth) or truth.is_relative_to(asked):
+            for place in places:
+                if asked.is_relative_to(place) or place.is_relative_to(asked):
                     raise PluginError(
-                        f"attack {planned.plugin.name} asks to read {asked}, where dataset {dataset.name} keeps "
-                        "the truth: no number of it would mean anything."
+                        f"attack {planned.plugin.name} asks to read {asked}, where {whose}: no number of it would mean "
+                        "anything."
                     )
 
 
@@ -192,7 +210,9 @@ def _gallery(
             f"{gallery.name}, revision {gallery.revision}; the dataset is {dataset.name}, revision "
             f"{dataset.revision}, and {len(absent)} of its {len(ids)} pictures are not among them."
         )
-    return gallery, selection_hash([gallery.revision, *known])
+    model = suite.gallery.model
+    compared = [model, *weight_digests(model_files(model)).values()] if model else []
+    return gallery, selection_hash([gallery.revision, *known, *compared])
 
 
 def _planned(kind: Any, choice: Choice, registry: Registry) -> Planned:
@@ -238,6 +258,7 @@ def _defense_plan(
                 replace(
                     base,
                     kind="privacy",
+                    selection=selection_hash(measured[: attack.limit]),
                     weights=_weights(base, attack.plugin),
                     coalition=rule,
                     attack=attack.identity,
@@ -292,14 +313,14 @@ def _claims(
         if rule is None:
             continue
         for choice, probe in probes:
-            read = [ids[index] for index in of.images][: choice.limit]
+            seen = [ids[index] for index in of.images][: choice.limit]
             cell = replace(
                 received,
                 weights=_weights(received, probe.plugin),
                 probe=probe.identity,
                 source="tiles",
                 requests=1,
-                selection=selection_hash(read),
+                selection=selection_hash(seen),
                 gallery=None,
             )
             named = [planned for planned in attacks if planned.plugin.name in choice.attacks]
@@ -313,12 +334,14 @@ def _claims(
                         source="guess",
                         attack=attack.identity,
                         requests=attack.plugin.requests,
+                        selection=selection_hash(seen[: attack.limit]),
                     ),
                 )
                 for attack in named
             ]
             for attack, each in cells:
-                claims = ClaimsPlan(probe=probe, attack=attack, rule=rule, cell=each, images=frozenset(read))
+                read = frozenset(seen[: attack.limit] if attack is not None else seen)
+                claims = ClaimsPlan(probe=probe, attack=attack, rule=rule, cell=each, images=read)
                 found.setdefault(each.cell_id, claims)
     return tuple(found.values())
 

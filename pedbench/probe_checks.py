@@ -14,7 +14,7 @@ from pedbench.legible import magnify
 from pedbench.prior import load_prior
 from pedbench.types import Picture
 
-READS = ("text", "face", "object")
+READS = ("text", "face", "object", "caption")
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8), "one row": (1, 64)}
 """(H, W) of the pictures."""

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pedbench.models.pretrained import model_reference
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
-from pedbench.suite import Choice, DatasetChoice, DefenseChoice, ProbeChoice, ResolvedSuite, Suite, SuiteError
+from pedbench.suite import (
+    AttackChoice,
+    Choice,
+    DatasetChoice,
+    DefenseChoice,
+    GalleryChoice,
+    ProbeChoice,
+    ResolvedSuite,
+    Suite,
+    SuiteError,
+)
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
+AnyChoice = TypeVar("AnyChoice", Choice, DefenseChoice, ProbeChoice, DatasetChoice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +38,8 @@ class Overrides:
             joins with default parameters. A choice joins with the parameters that it has.
         attacks: Likewise.
         data: Where the dataset lies; becomes its parameter `data`.
+        weights: Files of the model family's weights, by name.
+        settings: `name.parameter=value`: each plugin of the suite with that name gets that value.
         sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
     """
 
@@ -36,6 +50,8 @@ class Overrides:
     limit: int | None = None
     seed: int | None = None
     model: str | None = None
+    weights: Mapping[str, str | Path] = field(default_factory=dict)
+    settings: Sequence[str] = ()
     sweeps: Sequence[str] = ()
 
 
@@ -46,11 +62,11 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
 
     Raises:
         PluginError: A plugin is unknown or broken, or a parameter is wrong.
-        SuiteError: A sweep cannot be read, a model family, prompt or link is unknown, or a probe names an attack that
-            the suite does not have.
+        SuiteError: A sweep or setting cannot be read, a model family, its weights, a prompt or link is unknown, or a
+            probe names an attack that the suite does not have.
     """
     from pedbench.links import find_link
-    from pedbench.models.family import FAMILIES
+    from pedbench.models.family import FAMILIES, family
     from pedbench.utility.segmentation import PROMPTS
 
     for utility in suite.utility:
@@ -66,15 +82,22 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
             find_link(name)
         except ValueError as error:
             raise SuiteError(f"latency.links: {error}") from None
-    model = overrides.model or suite.model
-    if model not in FAMILIES:
+    model = model_reference(overrides.model or suite.model)
+    if model not in FAMILIES and "/" not in model:
         raise SuiteError(
-            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}."
+            f"there is no model family {model!r}{suggestion(model, FAMILIES)}. Known: {', '.join(FAMILIES)}; or a "
+            "folder with a SAM in transformers' format."
         )
+    given = {**({} if model != suite.model else suite.weights or {}), **overrides.weights}
+    try:
+        weights = dict(family(model, given).named)
+    except ValueError as error:
+        raise SuiteError(f"weights: {error}.") from None
+    suite = with_settings(suite, overrides.settings)
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
-    attacks = _selected(suite.attacks, overrides.attacks, Choice)
+    attacks = _selected(suite.attacks, overrides.attacks, AttackChoice)
     complete = _complete("defenses", defenses, registry)
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
@@ -87,6 +110,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         version=suite.version,
         seed=suite.seed if overrides.seed is None else overrides.seed,
         model=model,
+        weights=weights or None,
         seeds=suite.seeds,
         deadline=suite.deadline,
         dataset=_dataset(suite.dataset, overrides, registry),
@@ -103,13 +127,14 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     )
 
 
-def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> DatasetChoice | None:
+def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> GalleryChoice | None:
     """The suite's gallery; none for another dataset than the suite's, whose pictures it does not hold."""
     other = overrides.dataset not in (None, suite.dataset.name) or overrides.data is not None
     if suite.gallery is None or other:
         return None
     params = _all_params("datasets", suite.gallery.name, dict(suite.gallery.params), registry)
-    return suite.gallery.model_copy(update={"params": params})
+    model = suite.gallery.model and model_reference(suite.gallery.model)
+    return suite.gallery.model_copy(update={"params": params, "model": model})
 
 
 def _is(choice: Choice, wanted: Choice) -> bool:
@@ -140,6 +165,51 @@ def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
         probe.model_copy(update={"attacks": [name for name in probe.attacks if name in left]})
         for probe in suite.probes
     ]
+
+
+def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
+    """A suite whose plugins have some parameters set.
+
+    Args:
+        suite: As it is.
+        settings: `name.parameter=value` each.
+
+    Raises:
+        SuiteError: A setting cannot be read, or the suite has no plugin of that name.
+    """
+    for setting in settings:
+        target, equals, text = setting.partition("=")
+        name, dot, parameter = target.strip().partition(".")
+        if not (equals and dot and name and parameter):
+            raise SuiteError(f"--set expects NAME.PARAMETER=VALUE, found {setting!r}.")
+        chosen: list[Sequence[Choice]] = [suite.defenses, suite.attacks, suite.metrics, suite.probes]
+        known = {choice.name for choices in chosen for choice in choices} | {suite.dataset.name}
+        if name not in known:
+            raise SuiteError(
+                f"--set {setting}: the suite has nothing named {name!r}{suggestion(name, known)}."
+            )
+        value = _value(text.strip())
+        suite = suite.model_copy(
+            update={
+                "defenses": _set(suite.defenses, name, parameter, value),
+                "attacks": _set(suite.attacks, name, parameter, value),
+                "metrics": _set(suite.metrics, name, parameter, value),
+                "probes": _set(suite.probes, name, parameter, value),
+                "dataset": _set([suite.dataset], name, parameter, value)[0],
+            }
+        )
+    return suite
+
+
+def _set(choices: Sequence[AnyChoice], name: str, parameter: str, value: Any) -> list[AnyChoice]:
+    return [_with(choice, parameter, value) if choice.name == name else choice for choice in choices]
+
+
+def _with(choice: AnyChoice, parameter: str, value: Any) -> AnyChoice:
+    update: dict[str, Any] = {"params": {**choice.params, parameter: value}}
+    if isinstance(choice, Choice):
+        update["sweep"] = {key: values for key, values in choice.sweep.items() if key != parameter}
+    return choice.model_copy(update=update)
 
 
 def _swept(defenses: Sequence[DefenseChoice], sweep: str) -> list[DefenseChoice]:

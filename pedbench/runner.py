@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pedbench.attack_pool import AttackPool
+from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Bench, Outcome
@@ -19,13 +21,15 @@ from pedbench.measure.modules import operation_modules
 from pedbench.measure.reader import Reader
 from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
+from pedbench.models.embedding import load_embedder
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.virtual import VirtualServers
-from pedbench.plan import DefensePlan, Plan, make_plan
+from pedbench.plan import DefensePlan, Plan, keep_apart, make_plan
 from pedbench.prior import load_prior
+from pedbench.profiling import Profile
 from pedbench.provenance import cores
 from pedbench.reading import FileDataset
-from pedbench.records import append_record, read_records, write_plan
+from pedbench.records import PLAN, append_record, read_records, write_plan
 from pedbench.registry import PluginError, Registry
 from pedbench.report.writing import write_report
 from pedbench.retrieval import make_gallery
@@ -40,7 +44,9 @@ SHARD = 8
 DEVICE = "cpu"
 
 
-def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence[Path]) -> None:
+def run(
+    suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence[Path], profile: Profile
+) -> None:
     """Run what is missing of a suite in its run directory, and write the report.
 
     A cell that fails is recorded as failed; the others are finished.
@@ -50,6 +56,7 @@ def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence
         run_dir: Where values, records and the report go; nobody else writes there.
         console: Told of progress and of failures.
         plugins: Files and folders with further plugins.
+        profile: Stopwatches, which have begun; the run directory gets their table.
 
     Raises:
         PluginError: A plugin is unknown or broken.
@@ -57,8 +64,10 @@ def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence
         CheckpointError: Weights are missing.
     """
     registry = Registry(plugins)
-    with console.stage("reading the dataset and the weights"):
-        plan = make_plan(suite, registry, family(suite.model))
+    with console.stage("reading the dataset and the weights"), profile.stage("dataset and weights"):
+        plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
+        runs = [run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file())]
+        keep_apart(plan.attacks, runs, "a run keeps pictures that its report shows")
         networks = FamilyNetworks(family=plan.family, device=DEVICE)
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
@@ -72,11 +81,13 @@ def run(suite: ResolvedSuite, run_dir: Path, console: Console, plugins: Sequence
     due = [(defense, wanted) for defense, wanted in due if wanted]
     _note_pictures(run_dir, plan)
     if due:
-        with open_bench(plan, networks, [defense for defense, _ in due], console) as bench:
+        with open_bench(plan, networks, [defense for defense, _ in due], console, profile) as bench:
             for defense, wanted in due:
                 _run_defense(bench, defense, wanted, run_dir, console)
         _note_pictures(run_dir, plan)
-    write_report(run_dir)
+    with profile.stage("report"):
+        write_report(run_dir)
+    profile.write(run_dir)
 
 
 def _note_pictures(run_dir: Path, plan: Plan) -> None:
@@ -105,7 +116,11 @@ def _missing(run_dir: Path, plan: Plan, console: Console) -> set[str]:
 
 @contextmanager
 def open_bench(
-    plan: Plan, networks: FamilyNetworks, due: Sequence[DefensePlan], console: Console
+    plan: Plan,
+    networks: FamilyNetworks,
+    due: Sequence[DefensePlan],
+    console: Console,
+    profile: Profile,
 ) -> Iterator[Bench]:
     """Servers, attack processes, metrics and probes for some of a plan's defenses, until the block is left.
 
@@ -127,21 +142,32 @@ def open_bench(
             raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
     modules = sorted({module for item in due for module in operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
-    weights = [file for planned in plan.attacks for file in planned.plugin.files]
+    weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
     with ExitStack() as resources:
-        with console.stage(f"starting {count} servers"):
-            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
+        with console.stage(f"starting {count} servers"), profile.stage("starting servers"):
             pool = resources.enter_context(
                 AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
             )
+            loading = pool.prepare()
+            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
+            # What is timed has the machine for itself.
+            wait(loading)
         bench = Bench(
-            plan=plan, networks=networks, servers=servers, pool=pool, prior=load_prior(), readers=readers
+            plan=plan,
+            networks=networks,
+            servers=servers,
+            pool=pool,
+            prior=load_prior(),
+            readers=readers,
+            profile=profile,
         )
         if plan.gallery is not None and plan.suite.gallery is not None:
             count = len(plan.gallery.ids()[: plan.suite.gallery.limit])
-            with console.stage(f"reading a gallery of {count} pictures"):
+            with console.stage(f"reading a gallery of {count} pictures"), profile.stage("gallery"):
                 samples = (plan.gallery[index] for index in range(count))
-                bench.gallery = make_gallery((sample.id, bench.frame(sample)) for sample in samples)
+                frames = ((sample.id, bench.frame(sample)) for sample in samples)
+                model = plan.suite.gallery.model
+                bench.gallery = make_gallery(frames, load_embedder(model, DEVICE) if model else None)
         yield bench
 
 
@@ -154,8 +180,12 @@ def _run_defense(
     for cell in cells:
         remove_values(run_dir, cell.cell_id)
     total = Outcome()
+    if unnamed := plan.family.unnamed(of.defense.networks):
+        total.spoil(cells, "skipped", unnamed)
+        _record(bench, of, cells, total, run_dir, console)
+        return
     with console.stage(of.defense.label, total=len(of.images)) as advance:
-        with total.giving_up(cells, "warming up"):
+        with total.giving_up(cells, "warming up"), bench.profile.stage("warming up"):
             of.defense.prepare(DEVICE)
             bench.restore_servers()
             warm_up_bench(bench, of)
@@ -163,20 +193,31 @@ def _run_defense(
         for number, images in enumerate(shards):
             still = {cell.cell_id for cell in cells} - set(total.problems)
             if still:
-                _absorb(total, measure(bench, of, images, still, advance), run_dir, number)
+                outcome = measure(bench, of, images, still, advance)
+                with bench.profile.stage("writing"):
+                    _absorb(total, outcome, run_dir, number)
         timed = {cell.cell_id for _, cell in of.latency} & set(wanted) - set(total.problems)
         images = of.images[: plan.suite.latency.samples]
         if timed and of.defense.servers:
             # The scored passes went over the first link.
             others = [(link, cell) for link, cell in of.latency[1:] if cell.cell_id in timed]
-            _absorb(total, time_links(bench, of, images, others), run_dir, len(shards))
+            with bench.profile.stage("further links"):
+                _absorb(total, time_links(bench, of, images, others), run_dir, len(shards))
             if plan.suite.latency.turn_taking:
                 timed -= set(total.problems)
-                outcome = time_turns(bench, of, images, timed, threads=cores())
-                _absorb(total, outcome, run_dir, len(shards) + 1)
+                with bench.profile.stage("taking turns"):
+                    outcome = time_turns(bench, of, images, timed, threads=cores())
+                    _absorb(total, outcome, run_dir, len(shards) + 1)
+    _record(bench, of, cells, total, run_dir, console)
+
+
+def _record(
+    bench: Bench, of: DefensePlan, cells: Sequence[Cell], total: Outcome, run_dir: Path, console: Console
+) -> None:
     for cell in cells:
-        record = make_record(bench.plan, of, cell, total, run_dir, DEVICE)
-        append_record(run_dir, record)
+        with bench.profile.stage("records"):
+            record = make_record(bench.plan, of, cell, total, run_dir, DEVICE)
+            append_record(run_dir, record)
         if record.status in ("failed", "invalid"):
             console.line(f"{of.defense.label}, {cell.kind}: {record.status}: {record.reason}")
 
@@ -210,8 +251,6 @@ def _absorb(total: Outcome, outcome: Outcome, run_dir: Path, shard: int) -> None
     for cell_id, flags in outcome.flags.items():
         total.flags[cell_id] |= flags
     total.unfit.update(outcome.unfit)
-    for stage, seconds in outcome.seconds.items():
-        total.seconds[stage] += seconds
     for label, guesses in outcome.guesses.items():
         total.guesses[label] += guesses
     for exhibit in outcome.exhibits:

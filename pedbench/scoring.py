@@ -6,8 +6,9 @@ is the column of a metric that has a distance (a metric without one, such as PSN
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,11 @@ import numpy.typing as npt
 from pedbench.base import Metric
 from pedbench.types import Mask, Picture
 
-Key = TypeVar("Key", str, tuple[str, str])
+Measured = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Column of a metric -> guess -> region -> value."""
 
-Measured = Mapping[str, Mapping[str, float]]
-"""Attack -> region -> value of one metric."""
+Around = Callable[[Metric], AbstractContextManager[object]]
+"""What is done around the calls of a metric, to time them or to name it where it fails."""
 
 KNOW_NOTHING = "know_nothing_"
 """Begins the names of what a colour scores that was drawn for an attack: the worst of many attacks is compared
@@ -34,7 +36,46 @@ class Score(NamedTuple):
     value: float
 
 
-def score_blind(truth: Picture, floors: Mapping[str, Picture], metrics: Sequence[Metric]) -> dict[str, float]:
+def measure(
+    truth: Picture,
+    visible: Mask,
+    guesses: Mapping[str, Picture],
+    metrics: Sequence[Metric],
+    around: Around = nullcontext,
+) -> Measured:
+    """Measure guesses of one view, hidden and whole, with the visible pixels pasted over each.
+
+    Guesses that are alike once pasted are measured once, and all in one go, so that a metric computes the truth's
+    features once.
+
+    Args:
+        truth: (H, W, 3), the frame.
+        visible: (H, W) bool, pixels that were received exactly at their place.
+        guesses: (H, W, 3) each.
+
+    Raises:
+        ValueError: A guess or the mask of another size than the truth.
+    """
+    _check_size("visible mask", visible.shape, truth)
+    for name, guess in guesses.items():
+        _check_size(f"guess of {name}", guess.shape[:2], truth)
+    if not guesses:
+        return {metric.column: {} for metric in metrics}
+    regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
+    pasted = {name: np.where(visible[..., None], truth, guess) for name, guess in guesses.items()}
+    contents = {name: picture.tobytes() for name, picture in pasted.items()}
+    different = {content: pasted[name] for name, content in contents.items()}
+    measured = {}
+    for metric in metrics:
+        with around(metric):
+            found = dict(zip(different, metric(list(different.values()), truth, regions), strict=True))
+        measured[metric.column] = {name: found[content] for name, content in contents.items()}
+    return measured
+
+
+def score_blind(
+    truth: Picture, floors: Mapping[str, Picture], metrics: Sequence[Metric], around: Around = nullcontext
+) -> dict[str, float]:
     """How near the best floor comes to a picture of which it received nothing; once per picture.
 
     Args:
@@ -49,14 +90,13 @@ def score_blind(truth: Picture, floors: Mapping[str, Picture], metrics: Sequence
     """
     if not floors:
         raise ValueError("leakage needs the blind guess of at least one floor")
-    nothing = np.zeros(truth.shape[:2], np.bool_)
+    far = [metric for metric in metrics if metric.exact is not None]
+    measured = measure(truth, np.zeros(truth.shape[:2], np.bool_), floors, far, around)
     best = {}
-    for metric in metrics:
-        if metric.exact is not None:
-            found = _measure(metric, truth, nothing, floors, {"whole": ~nothing})
-            distances = _distances(metric, found, "whole")
-            if distances:
-                best[metric.column] = float(np.min([*distances.values()]))
+    for metric in far:
+        distances = _distances(metric, measured[metric.column], "whole")
+        if distances:
+            best[metric.column] = float(np.min([*distances.values()]))
     return best
 
 
@@ -67,9 +107,11 @@ def score(
     blind: Mapping[str, float],
     floors: Collection[str],
     metrics: Sequence[Metric],
-    blind_guesses: Mapping[str, Picture] | None = None,
+    *,
+    unseeing: Measured | None = None,
     pasting: Picture | None = None,
-    draws: Mapping[str, Measured] | None = None,
+    draws: Measured | None = None,
+    around: Around = nullcontext,
 ) -> list[Score]:
     """Score the guesses of one view.
 
@@ -83,12 +125,12 @@ def score(
         guesses: Attack -> guess (H, W, 3), floors included.
         blind: The same picture's, from `score_blind`.
         floors: Which of the attacks are floors.
-        blind_guesses: Attack -> guess of the empty view, for "blind_advantage[X]": the advantage that the
-            same attack would have had without the view. Controls need it.
+        unseeing: What the attacks' guesses of the empty view measure with the same visible pixels, by attack, for
+            "blind_advantage[X]": the advantage that the same attack would have had without the view. Controls need it.
         pasting: (H, W, 3) that holds one colour, for "gain_over_pasting[X]": how much better than that colour
             an attack fills the hidden part.
-        draws: Column -> attack -> region -> value of the colour that was drawn for the attack, from
-            `measure_constants`, for "know_nothing_leakage[X]" and "know_nothing_advantage[X]".
+        draws: Likewise the colours that were drawn for the attacks, for "know_nothing_leakage[X]" and
+            "know_nothing_advantage[X]".
 
     Returns:
         Rows; a region that is empty (or too small for a metric) has none.
@@ -96,44 +138,38 @@ def score(
     Raises:
         ValueError: A guess or the mask of another size than the truth.
     """
-    _check_size("visible mask", visible.shape, truth)
-    regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
-    pictures = {("guess", attack): guess for attack, guess in guesses.items()}
-    pictures |= {("blind", attack): guess for attack, guess in (blind_guesses or {}).items()}
-    if pasting is not None:
-        pictures["pasting", ""] = pasting
+    plain = {} if pasting is None else {_PASTING: pasting}
+    measured = measure(truth, visible, {**guesses, **plain}, metrics, around)
     rows = []
     for metric in metrics:
         column = metric.column
-        # All in one go: pictures that are alike are measured once, and so are the truth's features.
-        apart = _measure(metric, truth, visible, pictures, regions)
-        measured, unseeing, plain = (
-            {attack: found for (of, attack), found in apart.items() if of == kind}
-            for kind in ("guess", "blind", "pasting")
-        )
-        for attack, found in measured.items():
-            rows += [Score(attack, region, column, value) for region, value in found.items()]
-        whole = _distances(metric, measured, "whole")
+        found = {attack: measured[column][attack] for attack in guesses}
+        rows += [
+            Score(attack, region, column, value)
+            for attack, values in found.items()
+            for region, value in values.items()
+        ]
+        whole = _distances(metric, found, "whole")
         rows += _relative(f"leakage[{column}]", "whole", whole, blind.get(column, 0.0))
-        hidden = _distances(metric, measured, "hidden")
+        hidden = _distances(metric, found, "hidden")
         # numpy's minimum, as Python's may lose a NaN.
         best = float(np.min([hidden[attack] for attack in hidden if attack in floors] or [0.0]))
         rows += _relative(f"advantage[{column}]", "hidden", hidden, best)
-        rows += _relative(
-            f"blind_advantage[{column}]", "hidden", _distances(metric, unseeing, "hidden"), best
-        )
-        if pasting is not None:
-            one_colour = _distances(metric, plain, "hidden").get("", 0.0)
-            rows += _relative(f"gain_over_pasting[{column}]", "hidden", hidden, one_colour)
-        if draws:
-            drawn = draws.get(column, {})
-            for name, region, reference in (
-                ("leakage", "whole", blind.get(column, 0.0)),
-                ("advantage", "hidden", best),
-            ):
-                distances = _distances(metric, drawn, region)
-                rows += _relative(f"{KNOW_NOTHING}{name}[{column}]", region, distances, reference)
+        without = _distances(metric, (unseeing or {}).get(column, {}), "hidden")
+        rows += _relative(f"blind_advantage[{column}]", "hidden", without, best)
+        one_colour = _distances(metric, {name: measured[column][name] for name in plain}, "hidden")
+        rows += _relative(f"gain_over_pasting[{column}]", "hidden", hidden, one_colour.get(_PASTING, 0.0))
+        for name, region, reference in (
+            ("leakage", "whole", blind.get(column, 0.0)),
+            ("advantage", "hidden", best),
+        ):
+            distances = _distances(metric, (draws or {}).get(column, {}), region)
+            rows += _relative(f"{KNOW_NOTHING}{name}[{column}]", region, distances, reference)
     return rows
+
+
+_PASTING = ""
+"""The name of the plainest filling among the guesses; that of an attack is longer."""
 
 
 def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", "lower"]]:
@@ -148,25 +184,6 @@ def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", 
     return directions
 
 
-def measure_constants(
-    truth: Picture, visible: Mask, colours: Mapping[str, npt.ArrayLike], metric: Metric
-) -> Measured:
-    """Score pictures of one colour each as guesses, visible pixels pasted over them.
-
-    Args:
-        colours: Attack -> (3,), the colour that stands beside its guess.
-
-    Returns:
-        Attack -> region -> value.
-    """
-    guesses = {
-        attack: np.broadcast_to(np.asarray(colour, np.float32), truth.shape)
-        for attack, colour in colours.items()
-    }
-    regions = {"hidden": ~visible, "whole": np.ones_like(visible)}
-    return _measure(metric, truth, visible, guesses, regions) if guesses else {}
-
-
 def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Picture:
     """The plainest filling: the mean colour of what is visible, everywhere.
 
@@ -177,21 +194,7 @@ def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Pictu
     return np.broadcast_to(np.asarray(colour, np.float32), truth.shape)
 
 
-def _measure(
-    metric: Metric, truth: Picture, visible: Mask, guesses: Mapping[Key, Picture], regions: Mapping[str, Mask]
-) -> dict[Key, dict[str, float]]:
-    """Values per guess and region. Guesses that are alike once pasted are measured once."""
-    for attack, guess in guesses.items():
-        what = attack if isinstance(attack, str) else attack[1]
-        _check_size(f"guess of {what}", guess.shape[:2], truth)
-    pasted = {attack: np.where(visible[..., None], truth, guess) for attack, guess in guesses.items()}
-    contents = {attack: picture.tobytes() for attack, picture in pasted.items()}
-    different = {content: pasted[attack] for attack, content in contents.items()}
-    found = dict(zip(different, metric(list(different.values()), truth, regions), strict=True))
-    return {attack: found[content] for attack, content in contents.items()}
-
-
-def _distances(metric: Metric, measured: Measured, region: str) -> dict[str, float]:
+def _distances(metric: Metric, measured: Mapping[str, Mapping[str, float]], region: str) -> dict[str, float]:
     """Attack -> distance from an exact copy over a region; none for a metric that has no distance."""
     if metric.exact is None:
         return {}

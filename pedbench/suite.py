@@ -50,6 +50,16 @@ class DefenseChoice(Choice):
     limit: int | None = Field(default=None, ge=1)
 
 
+class AttackChoice(Choice):
+    """An attack, and how many of the first pictures it guesses.
+
+    Attributes:
+        limit: For attacks that take long; all pictures without it. Floors have none, as all others relate to them.
+    """
+
+    limit: int | None = Field(default=None, ge=1)
+
+
 class ProbeChoice(Choice):
     """A probe, and what it reads beside what was received.
 
@@ -68,6 +78,17 @@ class DatasetChoice(_Strict):
     name: str
     params: dict[str, Value] = {}
     limit: int | None = Field(default=None, ge=1)
+
+
+class GalleryChoice(DatasetChoice):
+    """The pictures among which those of a run are searched for.
+
+    Attributes:
+        model: Folder or hub id of a model of transformers whose features pictures are compared by; small copies are
+            compared without it.
+    """
+
+    model: str | None = None
 
 
 class UtilityChoice(_Strict):
@@ -142,6 +163,7 @@ class Suite(_Strict):
     """What a run consists of.
 
     Attributes:
+        weights: Files of the model family's weights by name, e.g. "fine-tuned", in the place of its own.
         seeds: How often attacks to which chance belongs guess each picture, each time anew.
         deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
         gallery: The pictures among which those of the dataset are searched for, with views and guesses.
@@ -154,19 +176,20 @@ class Suite(_Strict):
     version: int = Field(ge=1)
     seed: int = Field(ge=0)
     model: str
+    weights: dict[str, str] | None = None
     seeds: int = Field(default=1, ge=1)
     deadline: float = Field(default=600.0, gt=0)
     exhibits: int = Field(default=3, ge=0)
     dataset: DatasetChoice
     utility: list[UtilityChoice] = Field(min_length=1)
     defenses: list[DefenseChoice] = Field(min_length=1)
-    attacks: list[Choice]
+    attacks: list[AttackChoice]
     metrics: list[Choice]
     probes: list[ProbeChoice] = []
     coalitions: list[CoalitionChoice]
     latency: LatencyChoice
     servers: ServersChoice = ServersChoice()
-    gallery: DatasetChoice | None = None
+    gallery: GalleryChoice | None = None
     compare_with: Choice | None = None
     quick: QuickChoice | None = None
 
@@ -245,6 +268,7 @@ def _models() -> list[type[BaseModel]]:
         DefenseChoice,
         ProbeChoice,
         DatasetChoice,
+        GalleryChoice,
         UtilityChoice,
         CoalitionChoice,
         LatencyChoice,

@@ -9,7 +9,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
+from pedbench.aggregate import (
+    Estimate,
+    mean,
+    mean_over,
+    quantile,
+    quantile_over,
+    worst_coalition,
+    worst_values,
+)
 from pedbench.base import Metric
 from pedbench.records import MetricValue
 from pedbench.scoring import KNOW_NOTHING
@@ -93,26 +101,24 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
         values: Of one privacy cell with an attack.
         metrics: By column name.
     """
+    # One draw alone says nothing: they count where the worst of several attacks is told.
+    values = values[~values["metric"].str.startswith(KNOW_NOTHING)]
+
+    def better(name: str) -> Better:
+        return metrics[name].better if name in metrics else "lower"
+
     result = []
-    for (metric, region), rows in values.groupby(["metric", "region"], sort=False):
-        name = str(metric)
-        # One draw alone says nothing: they count where the worst of several attacks is told.
-        if name.startswith(KNOW_NOTHING):
-            continue
-        plugin = metrics.get(name)
-        better: Better = plugin.better if plugin is not None else "lower"
-        unit = plugin.unit if plugin is not None else ""
-        inner = plugin or metrics.get(name.partition("[")[2].rstrip("]"))
+    for name, region, worst in worst_values(values, better):
+        unit = metrics[name].unit if name in metrics else ""
+        inner = metrics.get(name) or metrics.get(name.partition("[")[2].rstrip("]"))
         version = inner.version if inner is not None else _VERSION
-        worst = worst_coalition(rows, better)
-        tail = 0.9 if better == "lower" else 0.1
-        last = 1.0 if better == "lower" else 0.0
+        tail, last = (0.9, 1.0) if better(name) == "lower" else (0.1, 0.0)
         for label, estimate in (
-            (name, mean(worst)),
-            (f"{name}, p90", quantile(worst, tail, interval=False)),
-            (f"{name}, worst", quantile(worst, last, interval=False)),
+            (name, mean_over(worst)),
+            (f"{name}, p90", quantile_over(worst, tail, interval=False)),
+            (f"{name}, worst", quantile_over(worst, last, interval=False)),
         ):
-            result.append(_value(label, str(region), estimate, "privacy", better, unit, version))
+            result.append(_value(label, region, estimate, "privacy", better(name), unit, version))
     return tuple(result)
 
 

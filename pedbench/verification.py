@@ -18,6 +18,7 @@ from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.plan import make_plan
+from pedbench.profiling import Profile
 from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry
 from pedbench.report.run import load
@@ -134,7 +135,9 @@ def redo(
     """
     run = load(run_dir)
     plan = make_plan(
-        resolve(run.suite, Overrides(), Registry(plugins)), Registry(plugins), family(run.suite.model)
+        resolve(run.suite, Overrides(), Registry(plugins)),
+        Registry(plugins),
+        family(run.suite.model, run.suite.weights or {}),
     )
     here = {cell.cell_id for cell in plan.cells()}
     for record in run.records:
@@ -156,7 +159,7 @@ def redo(
         return
     networks = FamilyNetworks(family=plan.family, device=DEVICE)
     records = {record.cell_id: record for record in run.records}
-    with open_bench(plan, networks, [of for of, _ in due], console) as bench:
+    with open_bench(plan, networks, [of for of, _ in due], console, Profile()) as bench:
         for of, ids in due:
             chosen = chance.sample(of.images, min(pictures, len(of.images)))
             outcome = Outcome()

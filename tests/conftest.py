@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 PLUGINS = Path(__file__).parent / "measure" / "plugins"
+PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "photos"
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -77,6 +78,7 @@ def run_small() -> Run:
         directory: Path, plugins: Sequence[str | Path] = (), *, report: bool = False, **changes: Any
     ) -> Finished:
         from pedbench.console import Console
+        from pedbench.profiling import Profile
         from pedbench.registry import Registry
         from pedbench.resolve import Overrides, resolve
         from pedbench.run_directory import SUITE
@@ -91,10 +93,74 @@ def run_small() -> Run:
         with pytest.MonkeyPatch.context() as patch:
             if not report:
                 patch.setattr("pedbench.runner.write_report", lambda _: None)
-            run(suite, directory, Console(stream), paths)
+            run(suite, directory, Console(stream), paths, Profile())
         return Finished(directory=directory, said=stream.getvalue())
 
     return run_it
+
+
+@pytest.fixture(scope="session")
+def photographs() -> list[Any]:
+    """Ten photographs as (H, W, 3) float32 in [0, 1], of several kinds and sizes."""
+    from pedbench.pictures import read_picture
+
+    files = sorted(PHOTOGRAPHS.glob("*.jpg"))[::22]
+    if len(files) < 10:
+        pytest.skip(f"needs the photographs in {PHOTOGRAPHS}")
+    return [read_picture(file, upright=True) for file in files]
+
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = ["a", "dog", "cup", "on", "the", "table", "sofa", "and", "picture", "of", "two", "blue"]
+TRANSFORMER = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+def word_tokenizer() -> Any:
+    """A tokenizer of transformers that knows `WORDS` alone."""
+    from transformers import BertTokenizer
+
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
+    return BertTokenizer(vocab=vocabulary, model_input_names=["input_ids", "attention_mask"])
+
+
+@pytest.fixture(scope="session")
+def tiny_captioner() -> Callable[[Path], Any]:
+    """Saves a random BLIP of a few words into a folder, and returns its network."""
+
+    def save(folder: Path) -> Any:
+        import torch
+        from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
+
+        text = TRANSFORMER | {"vocab_size": len(SPECIAL) + len(WORDS), "encoder_hidden_size": 32}
+        text |= {"bos_token_id": 2, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
+        vision = TRANSFORMER | {"image_size": 32, "patch_size": 8}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            network = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision)).eval()
+        network.save_pretrained(folder)
+        pictures = BlipImageProcessor(size={"height": 32, "width": 32})
+        BlipProcessor(image_processor=pictures, tokenizer=word_tokenizer()).save_pretrained(folder)
+        return network
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_vit() -> Callable[[Path], Any]:
+    """Saves a random vision transformer into a folder, and returns its network."""
+
+    def save(folder: Path) -> Any:
+        import torch
+        from transformers import ViTConfig, ViTImageProcessor, ViTModel
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = ViTModel(ViTConfig(**TRANSFORMER, image_size=32, patch_size=8)).eval()
+        network.save_pretrained(folder)
+        ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+        return network
+
+    return save
 
 
 CONTROLLED = [*SMALL["defenses"], {"name": "random_payload"}]

@@ -144,6 +144,8 @@ def test_differences_are_paired_and_clustered() -> None:
     # Far narrower than two means apart, as pictures differ among each other more than from the reference.
     assert found.ci95 == pytest.approx(mean(values.assign(value=noise)).ci95, rel=1e-9)
     assert difference(values, values).p == 1
+    alone = values[values["image"] == values["image"].iloc[0]]
+    assert difference(alone, reference).p == 1
     with pytest.raises(ValueError, match="nothing to compare"):
         difference(values, reference.assign(annotation=-5))
 

@@ -20,6 +20,7 @@ from pedbench.attack_pool import AttackPool
 from pedbench.isolation import AttackFailure, AttackProcess, Guesses
 from pedbench.plugins.datasets.scenes import Scenes
 from pedbench.prior import load_prior, make_prior
+from pedbench.records import PLAN
 from pedbench.registry import PluginError, PluginSpec, Registry
 from pedbench.types import Patch, Picture, View
 from pedbench.view_io import view_from_bytes, view_to_bytes
@@ -308,6 +309,17 @@ def test_pool_gives_what_one_process_gives(bench: Bench) -> None:
         assert isinstance(failing.exception(), AttackFailure)
 
 
+def test_attacks_are_loaded_beforehand_and_what_cannot_be_is_told_by_a_guess(bench: Bench) -> None:
+    broken, honest = bench.specs["broken_prepare"], bench.specs["honest"]
+    with AttackPool([broken, honest], workers=2, prior=bench.prior) as pool:
+        assert [job.exception() for job in pool.prepare()] == [None, None]
+        told = pool.submit(broken, [bench.view], [0]).exception()
+        assert "no weights here" in str(told)
+        assert np.array_equal(
+            pool.submit(honest, [bench.view], [3]).result().pictures[0], bench.ask("honest", 3)
+        )
+
+
 def test_closing_ends_a_guess_that_never_ends(bench: Bench) -> None:
     with AttackPool([bench.specs["hang"]], workers=1, prior=bench.prior) as pool:
         hanging, queued = (pool.submit(bench.specs["hang"], [bench.view], [0]) for _ in range(2))
@@ -363,3 +375,13 @@ def test_no_attack_of_a_run_may_ask_for_the_truth(run_small: Any, tmp_path: Path
     attacks = ["mean_colour", {"name": "snoops", "params": {"place": place.format(folder)}}]
     with pytest.raises(PluginError, match=r"snoops asks to read .* keeps the truth"):
         run_small(tmp_path, plugins=["snoops"], attacks=attacks)
+
+
+def test_no_attack_of_a_run_may_ask_for_what_runs_keep(run_small: Any, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / PLAN).write_text("[]")
+    for place in (other / "exhibits", tmp_path / "own"):
+        attacks = ["mean_colour", {"name": "snoops", "params": {"place": str(place)}}]
+        with pytest.raises(PluginError, match=r"snoops asks to read .*, where a run keeps pictures"):
+            run_small(tmp_path / "own", plugins=["snoops"], attacks=attacks)

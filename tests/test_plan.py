@@ -129,6 +129,10 @@ def test_axes_can_be_left_out() -> None:
             "holds 8 readable pictures, fewer than the limit of 9",
         ),
         ({"attacks": ["black"]}, "none of the attacks is such a floor: black. Add one, e.g. mean_colour"),
+        (
+            {"attacks": [{"name": "mean_colour", "limit": 2}]},
+            "mean_colour is a floor, to which all attacks relate",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused(changes: dict[str, Any], sentence: str) -> None:

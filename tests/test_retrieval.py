@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pedbench.resolve import Overrides, resolve
 from pedbench.retrieval import chance, make_gallery, ranked
 from pedbench.suite import Suite
 from pedbench.types import Patch, Picture, Prior, View
+from tests.conftest import SMALL
 
 SIZE = (120, 160)
 """Twice the copies' size."""
@@ -88,6 +90,28 @@ def test_pictures_of_other_shapes_are_compared_at_the_guesss_size() -> None:
     assert tall.find_guess("wide", FRAMES[1]) == (1, 1)
 
 
+def test_features_are_compared_by_their_angle() -> None:
+    """With features that are the mean colours of quarters, against distances computed with NumPy."""
+
+    def quarters(picture: Picture) -> Any:
+        vector = picture.reshape(2, 60, 2, 80, 3).mean(axis=(1, 3)).ravel() - 0.5
+        return vector / np.linalg.norm(vector)
+
+    gallery = make_gallery([(str(index), frame) for index, frame in enumerate(FRAMES)], quarters)
+    guess = (0.3 * FRAMES[2] + 0.4 * FRAMES[4] + 0.3 * RNG.random((*SIZE, 3))).astype(np.float32)
+    angles = [float(np.arccos(quarters(frame) @ quarters(guess))) for frame in FRAMES]
+    for index in range(6):
+        rank = 1 + np.sum(np.array(angles) < angles[index])
+        assert gallery.find_guess(str(index), guess).reciprocal == pytest.approx(1 / rank)
+        assert gallery.find_guess(str(index), FRAMES[index]) == (1, 1)
+    # What is not held has the mean colour of what is.
+    held = view(3, 0, 0, 60, 160)
+    filled = FRAMES[3].copy()
+    filled[60:] = filled[:60].mean(axis=(0, 1))
+    assert gallery.find_view("5", held) == gallery.find_guess("5", filled)
+    assert gallery.find_view("0", View(frame_size=SIZE, prior=PRIOR)) is None
+
+
 GALLERY_OF_8: dict[str, Any] = {"name": "scenes", "params": {"count": 8}, "limit": 8}
 
 
@@ -113,6 +137,42 @@ def test_a_run_with_a_gallery(run_small: Any, tmp_path: Any) -> None:
     assert "gallery" not in done.of("ped_sam", "utility")[0].cell
 
 
+@pytest.mark.slow
+def test_a_run_with_a_gallery_that_a_network_compares(run_small: Any, tmp_path: Path, tiny_vit: Any) -> None:
+    tiny_vit(tmp_path / "tiny-vit")
+    done = run_small(
+        tmp_path / "run",
+        report=True,
+        gallery=GALLERY_OF_8 | {"model": str(tmp_path / "tiny-vit")},
+        metrics=["root_mean_square_error"],
+        defenses=[{"name": "on_device"}, {"name": "full_offload"}],
+        attacks=["mean_colour"],
+    )
+    assert {record.status for record in done.records} == {"ok"}, done.said
+    frame = retrieval(privacy(load(done.directory)))
+    found: dict[Any, Any] = dict(iter(frame.groupby("defense")))
+    assert found["full_offload"]["view_first_value"].tolist() == [1, 1]
+    assert found["on_device"]["view_first_value"].isna().all()
+    report = (done.directory / "report.md").read_text()
+    assert "### Retrieval among 8 by tiny-vit, c = 1 (m = 3); chance: rank-1 0.125, MRR 0.340" in report
+
+
+def test_what_compares_is_part_of_the_identity(tmp_path: Path, tiny_vit: Any) -> None:
+    from pedbench.models.family import MINI
+    from pedbench.plan import make_plan
+
+    def identity(**changes: Any) -> str | None:
+        suite = Suite.model_validate(SMALL | {"gallery": GALLERY_OF_8 | changes})
+        resolved = resolve(suite, Overrides(), Registry())
+        (cell,) = {cell.gallery for cell in make_plan(resolved, Registry(), MINI).cells() if cell.gallery}
+        return cell
+
+    tiny_vit(tmp_path / "vit")
+    copies, features = identity(), identity(model=str(tmp_path / "vit"))
+    (tmp_path / "vit" / "model.safetensors").write_bytes(b"other weights")
+    assert len({copies, features, identity(model=str(tmp_path / "vit"))}) == 3
+
+
 def test_a_gallery_must_hold_the_pictures(run_small: Any, tmp_path: Any) -> None:
     with pytest.raises(ValueError, match="1 of its 2 pictures are not among them"):
         run_small(tmp_path / "1", gallery=GALLERY_OF_8 | {"limit": 1})
@@ -121,8 +181,6 @@ def test_a_gallery_must_hold_the_pictures(run_small: Any, tmp_path: Any) -> None
 
 
 def test_another_dataset_has_no_gallery() -> None:
-    from tests.conftest import SMALL
-
     suite = Suite.model_validate(SMALL | {"gallery": GALLERY_OF_8})
     assert resolve(suite, Overrides(), Registry()).gallery is not None
     assert resolve(suite, Overrides(dataset="coco"), Registry()).gallery is None

@@ -285,3 +285,35 @@ def test_every_link_is_timed_and_changes_nothing_else(run_small: Any, tmp_path: 
             assert slow["downlink"] > 0.014
         bytes_of = [[m for m in r.metrics if m.name.startswith("bytes")] for r in (plain, far)]
         assert bytes_of[0] == bytes_of[1]
+
+
+def test_a_limited_attack_guesses_the_first_pictures_as_without_a_limit(
+    run_small: Any, tmp_path: Path
+) -> None:
+    """Also where it is asked to guess without seeing anything, for the control."""
+
+    def run(name: str, **limit: int) -> Any:
+        return run_small(
+            tmp_path / name,
+            plugins=["lucky"],
+            report=True,
+            defenses=[{"name": "random_payload"}],
+            attacks=["mean_colour", {"name": "lucky", **limit}],
+            probes=[{"name": "faces", "attacks": ["lucky"]}],
+            latency={"samples": 1, "warmup": 1, "turn_taking": False},
+        )
+
+    limited, whole = run("limited", limit=1), run("whole")
+    for (few, many), one, other in zip(
+        compare(limited, whole, images=None), limited.records, whole.records, strict=True
+    ):
+        first = sorted(set(many["image"]))[:1]
+        is_limited = one.cell.get("attack", {}).get("name") == "lucky"
+        assert is_limited == (one.cell_id != other.cell_id)
+        expected = many[many["image"].isin(first)].reset_index(drop=True) if is_limited else many
+        pd.testing.assert_frame_equal(few, expected)
+        if is_limited and "probe" not in one.cell:
+            assert "blind_advantage[RMSE]" in set(few["metric"])
+            assert {metric.n for metric in one.metrics} == {1}
+    table = pd.read_csv(limited.directory / "tables" / "combined.csv")
+    assert table["leakage_c1_m3_attack"].tolist() == ["mean_colour"]

@@ -10,7 +10,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.metrics.structural_similarity import StructuralSimilarity
-from pedbench.scoring import Score, better_directions, one_colour, score, score_blind
+from pedbench.scoring import Score, better_directions, measure, one_colour, score, score_blind
 from pedbench.types import Mask, Picture
 
 FLOORS = {"grey", "other"}
@@ -90,7 +90,8 @@ def test_an_attack_that_learned_nothing_has_the_advantage_of_its_blind_guess() -
     visible[3, 4] = True
     guesses = {**BLIND, "same": unchanged, "learned": better}
     blind = score_blind(TRUTH, BLIND, METRICS)
-    rows = score(TRUTH, visible, guesses, blind, FLOORS, METRICS, {"same": unchanged, "learned": unchanged})
+    unseeing = measure(TRUTH, visible, {"same": unchanged, "learned": unchanged}, METRICS)
+    rows = score(TRUTH, visible, guesses, blind, FLOORS, METRICS, unseeing=unseeing)
     same, learned = _values(rows, "same"), _values(rows, "learned")
     for column in ("RMSE", "SSIM"):
         assert same[f"advantage[{column}]", "hidden"] == same[f"blind_advantage[{column}]", "hidden"]

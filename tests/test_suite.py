@@ -229,3 +229,47 @@ def test_a_reference_must_be_one_of_the_defenses() -> None:
         resolve(wrong, Overrides(), Registry())
     # Somebody who selects defenses may leave it out.
     assert resolve(wrong, Overrides(defenses=["on_device"]), Registry()).compare_with == wrong.compare_with
+
+
+def test_settings_reach_every_plugin_of_a_name(registry: Registry, tmp_path: Path) -> None:
+    suite = loaded(tmp_path)
+    settings = ["ped_sam.servers=5", "biharmonic.side = 20", "still.data=somewhere/else"]
+    resolved = resolve(
+        suite, Overrides(settings=settings, sweeps=["ped_sam.reply=float32,float16"]), registry
+    )
+    assert [choice.params["servers"] for choice in resolved.defenses if choice.name == "ped_sam"] == [5, 5]
+    assert resolved.attacks[1].params == {"side": 20}
+    assert resolved.dataset.params == {"data": "somewhere/else"}
+    swept = suite.model_copy(
+        update={"defenses": [DefenseChoice(name="ped_sam", sweep={"servers": [3, 9], "chunk": [0, 1]})]}
+    )
+    set_once = resolve(swept, Overrides(settings=["ped_sam.servers=5"]), registry)
+    assert [(each.params["servers"], each.params["chunk"]) for each in set_once.defenses] == [(5, 0), (5, 1)]
+    for setting, message in (
+        ("ped_sam.servers", "--set expects NAME.PARAMETER=VALUE"),
+        ("ped_sm.servers=5", "the suite has nothing named 'ped_sm' .did you mean 'ped_sam'"),
+    ):
+        with pytest.raises(SuiteError, match=message):
+            resolve(suite, Overrides(settings=[setting]), registry)
+    with pytest.raises(PluginError, match=r"no parameter 'server' .did you mean 'servers'"):
+        resolve(suite, Overrides(settings=["ped_sam.server=5"]), registry)
+
+
+def test_files_of_weights_are_named_in_the_suite_or_on_the_command_line(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = {"fine-tuned": "ped.pth", "original": "sam.pth"}
+    suite = loaded(tmp_path).model_copy(update={"model": "vit_b", "weights": named})
+    resolved = resolve(suite, Overrides(weights={"original": "other.pth"}), registry)
+    assert resolved.weights == {
+        "fine-tuned": str(tmp_path / "ped.pth"),
+        "original": str(tmp_path / "other.pth"),
+    }
+    assert resolve(Suite.model_validate(resolved.model_dump()), Overrides(), registry) == resolved
+    (tmp_path / "saved.toml").write_text(to_toml(resolved))
+    assert load_suite(str(tmp_path / "saved.toml")).weights == resolved.weights
+    # They are of one family alone.
+    assert resolve(suite, Overrides(model="mini"), registry).weights is None
+    with pytest.raises(SuiteError, match="weights: no file can be named for weights 'reordered'"):
+        resolve(suite, Overrides(weights={"reordered": "x.pth"}), registry)

@@ -24,6 +24,7 @@ def choose_attacks(
     """
     from pedbench.choices import keep_choices
     from pedbench.console import Console
+    from pedbench.profiling import Profile
     from pedbench.records import read_records
     from pedbench.registry import Registry
     from pedbench.resolve import Overrides, resolve
@@ -51,7 +52,7 @@ def choose_attacks(
     resolved = resolve(training, Overrides(), Registry())
     directory = run_directory(out, resolved)
     with locked(directory):
-        run(resolved, directory, Console(), [])
+        run(resolved, directory, Console(), [], Profile())
     new = keep_choices(directory)
     print(f"{len(new)} choices kept from {directory}.")
     if any(record.status in ("failed", "invalid") for record in read_records(directory).values()):

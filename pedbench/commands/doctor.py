@@ -12,10 +12,13 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 import pedbench
+from pedbench.commands.finding import Finding
 from pedbench.home import home
 
 PACKAGE = Path(pedbench.__file__).parent
@@ -24,24 +27,32 @@ MEMORY_GB = 6
 """What the mini suite takes at its peak, with its 25 servers, and some to spare."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        cure: What to do; empty when nothing is wrong.
-        needed: Whether a run cannot do without it.
-    """
-
-    what: str
-    found: str
-    cure: str = ""
-    needed: bool = True
-
-
-def examine() -> None:
+def examine(
+    suite: Annotated[
+        str | None, typer.Option(help="Also what this suite needs, how long it takes here, and its memory.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Another model family than the suite's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures.")] = None,
+    weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE, as for `pedbench run`.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME.PARAMETER=VALUE, as for `pedbench run`.")
+    ] = None,
+) -> None:
     """Say what is missing on this machine, and what to do about it."""
-    findings = [*_python(), *_packages(), *_weights(), *_probes(), *_home(), *_machine()]
+    findings = [*_python(), *_packages()]
+    if suite is None:
+        findings += [*_weights(), *_probes()]
+    else:
+        from pedbench.commands.doctor_suite import examine_suite
+        from pedbench.commands.run import named_files
+        from pedbench.resolve import Overrides
+
+        overrides = Overrides(
+            model=model, data=data, limit=limit, weights=named_files(weights or ()), settings=settings or ()
+        )
+        findings += examine_suite(suite, overrides)
+    findings += [*_home(), *_machine()]
     for finding in findings:
         mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
         print(f"{mark:8}{finding.what}: {finding.found}")

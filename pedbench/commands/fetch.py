@@ -20,15 +20,14 @@ def fetch_files(
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from pedbench.fetching.catalogue import catalogue, entry
-    from pedbench.fetching.fetch import fetch, states
+    from pedbench.fetching.fetch import fetch, missing, states
     from pedbench.home import home
 
     if not names or dry_run:
         for name in names or catalogue():
             item, files = entry(name), states(name)
             there = all(state.here for state in files)
-            sizes = [state.size for state in files]
-            size = "size unknown" if None in sizes else f"{sum(filter(None, sizes)) / 1e6:,.0f} MB to fetch"
+            size = f"{missing(name) / 1e6:,.0f} MB to fetch"
             print(f"{name:14} {item.about}; {item.licence}; {'here' if there else size}")
             if dry_run:
                 for state in files:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Names = list[str] | None
+
+
+def named_files(given: Sequence[str]) -> dict[str, str]:
+    """What `--weights NAME=FILE` names.
+
+    Raises:
+        ValueError: Something else was given.
+    """
+    pairs = [each.partition("=") for each in given]
+    for each, (name, equals, file) in zip(given, pairs, strict=True):
+        if not (name and equals and file):
+            raise ValueError(f"--weights expects NAME=FILE, found {each!r}.")
+    return {name: file for name, _, file in pairs}
 
 
 def run_suite(
@@ -23,11 +37,22 @@ def run_suite(
     data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another base seed.")] = None,
-    model: Annotated[str | None, typer.Option(help="Another model family.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model family, or a folder with a SAM of transformers.")
+    ] = None,
+    weights: Annotated[
+        Names,
+        typer.Option(help="NAME=FILE: weights of the family, such as fine-tuned=ped.pth; may be repeated."),
+    ] = None,
+    settings: Annotated[
+        Names,
+        typer.Option("--set", help="NAME.PARAMETER=VALUE of the suite's plugins of a name; may be repeated."),
+    ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the suite's part for a quick look.")] = False,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
 ) -> None:
     """Run a suite (mini, unless told otherwise), write its report and print the overview.
 
@@ -36,6 +61,7 @@ def run_suite(
     """
     from pedbench import api
     from pedbench.console import Console
+    from pedbench.profiling import describe_profile, read_profile
     from pedbench.report.terminal import print_overview
 
     if suite and named and suite != named:
@@ -49,6 +75,8 @@ def run_suite(
         limit=limit,
         seed=seed,
         model=model,
+        weights=named_files(weights or ()),
+        settings=settings or (),
         sweeps=sweep or (),
         plugins=plugin or (),
         quick=quick,
@@ -57,6 +85,8 @@ def run_suite(
     )
     print_overview(result.directory)
     console = Console()
+    if profile:
+        console.line(describe_profile(read_profile(result.directory)))
     for sentence in result.problems:
         console.line(sentence)
     console.line(f"Report: {result.directory / 'report.html'}")

@@ -20,7 +20,9 @@ BIND = "127.0.0.1:50051"
 
 def serve(
     bind: Annotated[str, typer.Option(help="HOST:PORT to listen at; port 0 takes a free one.")] = BIND,
-    model: Annotated[str, typer.Option(help="Model family: mini, vit_b, vit_l or vit_h.")] = "mini",
+    model: Annotated[
+        str, typer.Option(help="Model family: mini, vit_b, vit_l, vit_h, or a folder.")
+    ] = "mini",
     original: Annotated[Path | None, typer.Option(help="Checkpoint of the original network.")] = None,
     fine_tuned: Annotated[
         Path | None, typer.Option("--fine-tuned", help="Checkpoint of the network in PED order.")
@@ -58,7 +60,7 @@ def serve(
         dtype=choose_dtype(dtype),
     )
     weights = networks.family.digests(WEIGHTS)
-    if not weights:
+    if not networks.family.digests(["original", "fine-tuned"]):
         raise ValueError(
             f"no weights were named for {model}: give --original, --fine-tuned or both, or --random-weights; "
             f"`pedbench fetch sam_{model}` gets the original ones."

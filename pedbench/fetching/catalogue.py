@@ -5,13 +5,16 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pedbench.parameters import suggestion
 
 FILE = Path(__file__).parent / "catalogue.toml"
+
+HUB = "hub"
+"""Below pedbench's home: folders OWNER/NAME of the Hugging Face hub's repositories."""
 
 Relative = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?$")]
 """A path without a way out of its folder."""
@@ -39,23 +42,46 @@ class CatalogueFile(_Strict):
     Attributes:
         path: Where it lies, below pedbench's home.
         size: In bytes; None where no record is trusted.
+        roughly: Likewise, as a listing rounds it: for what is told beforehand, never checked.
         sha256: The digest or its first digits; "" where no record is trusted.
         sources: URLs, the first to be tried first.
     """
 
     path: Relative
     size: int | None = Field(default=None, gt=0)
+    roughly: int | None = Field(default=None, gt=0)
     sha256: str = Field(default="", pattern="^([0-9a-f]{8}|[0-9a-f]{64})?$")
     sources: list[Annotated[str, Field(pattern="^https?://")]] = Field(min_length=1)
     unpack: Unpack | None = None
 
 
 class Entry(_Strict):
-    """What is fetched under one name."""
+    """What is fetched under one name.
+
+    Attributes:
+        repository: OWNER/NAME on the Hugging Face hub, under which suites name it; "" for what lies elsewhere.
+        revision: The repository's commit.
+    """
 
     about: str
     licence: str
+    repository: str = Field(default="", pattern=r"^([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)?$")
+    revision: str = Field(default="", pattern="^([0-9a-f]{40})?$")
     files: list[CatalogueFile] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_the_hub(cls, entry: Any) -> Any:
+        """Files of a repository say no more than where they lie in it."""
+        if not isinstance(entry, dict) or "repository" not in entry:
+            return entry
+        repository = entry["repository"]
+        source = f"https://huggingface.co/{repository}/resolve/{entry['revision']}"
+        files = [
+            file | {"path": f"{HUB}/{repository}/{file['path']}", "sources": [f"{source}/{file['path']}"]}
+            for file in entry["files"]
+        ]
+        return entry | {"files": files}
 
 
 @cache
@@ -77,3 +103,8 @@ def entry(name: str) -> Entry:
             f"the catalogue has no {name!r}{suggestion(name, known)}. It has: {', '.join(known)}."
         )
     return known[name]
+
+
+def name_of(repository: str) -> str:
+    """The entry's name of a repository of the hub; "" if the catalogue does not have it."""
+    return next((name for name, item in catalogue().items() if item.repository == repository != ""), "")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pedbench.fetching.catalogue import CatalogueFile, Unpack, catalogue, entry
+from pedbench.fetching.catalogue import HUB, CatalogueFile, Unpack, catalogue, entry
 from pedbench.fetching.download import FetchError, Progress, download
 from pedbench.home import home
 from pedbench.models.manifest import digest
@@ -19,7 +19,7 @@ OFFLINE = "PEDBENCH_OFFLINE"
 """Variable that forbids all fetching."""
 
 MIRROR = "PEDBENCH_MIRROR"
-"""Variable with a URL below which the files lie by their names; it is asked first."""
+"""Variable with a URL below which the files lie by their names, those of the hub by their paths; it is asked first."""
 
 _FULL = 64
 """Digits of a sha256."""
@@ -34,7 +34,7 @@ class State:
 
     Attributes:
         path: Where it lies or will lie; of an archive, what was unpacked.
-        size: Bytes to come, None where unknown; 0 if it is here.
+        size: Bytes to come, perhaps rounded, None where unknown; 0 if it is here.
     """
 
     file: CatalogueFile
@@ -43,7 +43,7 @@ class State:
 
     @property
     def size(self) -> int | None:
-        return 0 if self.here else self.file.size
+        return 0 if self.here else self.file.size or self.file.roughly
 
 
 def states(name: str) -> list[State]:
@@ -88,7 +88,9 @@ def _fetch(name: str, state: State, tell: Callable[[str], None], progress: Progr
             "file there"
         )
     mirror = os.environ.get(MIRROR)
-    sources = [*([f"{mirror.rstrip('/')}/{target.name}"] if mirror else []), *file.sources]
+    # Many of the hub's files have the same name.
+    named = file.path if file.path.startswith(f"{HUB}/") else target.name
+    sources = [*([f"{mirror.rstrip('/')}/{named}"] if mirror else []), *file.sources]
     known = _known()
     if not target.is_file():
         tell(f"fetching {target.name}")
@@ -153,5 +155,18 @@ def _unpack(archive: Path, what: Unpack) -> None:
 def verified(path: Path) -> bool:
     """Whether a file, wherever it lies, is the one of the catalogue that a full public digest names."""
     files = [file for item in catalogue().values() for file in item.files if len(file.sha256) == _FULL]
-    trusted = {Path(file.path).name: file.sha256 for file in files}
-    return path.name in trusted and path.is_file() and digest(path) == trusted[path.name]
+    trusted = {file.sha256 for file in files if Path(file.path).name == path.name}
+    return bool(trusted) and path.is_file() and digest(path) in trusted
+
+
+def provider(path: Path) -> str:
+    """The entry that puts something at a path or below it; "" if none does."""
+    for name in catalogue():
+        if any(state.path == path or path in state.path.parents for state in states(name)):
+            return name
+    return ""
+
+
+def missing(name: str) -> int:
+    """Bytes of an entry that are to come, as far as their number is known."""
+    return sum(state.size or 0 for state in states(name))

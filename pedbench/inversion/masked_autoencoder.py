@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pedbench.inversion.read_out import fill_with_nearest, read_out
 from pedbench.inversion.resizing import resize
-from pedbench.models.family import family
+from pedbench.models.family import described_family
 from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.types import Mask, Picture, View
 
@@ -105,7 +105,7 @@ def layout(view: View, native: int, patch: int, window_patches: int = 0) -> Patc
     """
     if "family" not in view.description:
         return PatchLayout(canvas=max(view.frame_size), count=native // patch, patch=patch)
-    grid = family(str(view.description["family"])).original.architecture.grid
+    grid = described_family(view.description).original.architecture.grid
     if grid.rows != grid.columns:
         raise ValueError(f"expected as many rows as columns of windows, found {grid.rows}x{grid.columns}")
     each = window_patches or max(1, round(native / patch / grid.rows))

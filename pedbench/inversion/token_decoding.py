@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pedbench.models.family import family, load_network
+from pedbench.models.family import described_family, load_network
 from pedbench.models.restoration import RestorationSizes
 from pedbench.models.stages import WindowStage, window_grid, window_tiles
 from pedbench.types import Mask, View
@@ -27,11 +27,8 @@ def network_of(view: View) -> Any:
         ValueError: The description names no family of networks.
         CheckpointError: Its weights are not there.
     """
-    described = view.description
-    if "family" not in described:
-        raise ValueError(f"expected a description that names the family of networks, found {dict(described)}")
-    weights = str(described.get("params", {}).get("weights", "original"))
-    return load_network(family(str(described["family"])), cast("Weights", weights))
+    weights = str(view.description.get("params", {}).get("weights", "original"))
+    return load_network(described_family(view.description), cast("Weights", weights))
 
 
 def no_tokens(sizes: RestorationSizes) -> Grid:

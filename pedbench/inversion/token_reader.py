@@ -20,7 +20,7 @@ from pedbench.inversion.patch_embedding import (
 from pedbench.types import Patch, Picture, Prior, Tokens, View
 
 if TYPE_CHECKING:
-    from pedbench.models.family import Weights
+    from pedbench.models.family import Family, Weights
 
 Estimator = Literal["linear_mmse", "pseudo_inverse"]
 
@@ -86,7 +86,7 @@ class TokenReader:
         return tuple(found)
 
 
-_READERS: dict[tuple[int, str, str], tuple[Prior, TokenReader]] = {}
+_READERS: dict[tuple[int, Family, str], tuple[Prior, TokenReader]] = {}
 
 
 def token_reader(view: View) -> TokenReader:
@@ -96,22 +96,21 @@ def token_reader(view: View) -> TokenReader:
         ValueError: The description names no family of networks.
         CheckpointError: The network's weights are not there.
     """
-    described = view.description
-    if "family" not in described:
-        raise ValueError(f"expected a description that names the family of networks, found {dict(described)}")
-    weights = described.get("params", {}).get("weights", "original")
+    from pedbench.models.family import described_family
+
+    weights = str(view.description.get("params", {}).get("weights", "original"))
     # The prior is kept beside its reader, so that its id stays taken.
-    key = (id(view.prior), str(described["family"]), str(weights))
+    key = (id(view.prior), described_family(view.description), weights)
     if key not in _READERS:
         _READERS[key] = view.prior, _make(view.prior, *key[1:])
     return _READERS[key][1]
 
 
-def _make(prior: Prior, family_name: str, weights: str) -> TokenReader:
-    from pedbench.models.family import family, load_network
+def _make(prior: Prior, of: Family, weights: str) -> TokenReader:
+    from pedbench.models.family import load_network
     from pedbench.models.stages import window_grid
 
-    network = load_network(family(family_name), cast("Weights", weights))
+    network = load_network(of, cast("Weights", weights))
     embedding = embedding_of(network)
     statistics = patch_statistics(prior.pictures, embedding.side)
     return TokenReader(

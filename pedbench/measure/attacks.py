@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import product, repeat
+from math import inf
 
 import numpy as np
 
@@ -13,15 +14,19 @@ from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
-from pedbench.measure.know_nothing import drawn
 from pedbench.measure.reception import Held, Reception, joined
+from pedbench.measure.unseeing import drawn, unseen
 from pedbench.plan import DefensePlan, Planned, draws
+from pedbench.profiling import Stage
 from pedbench.reproducible import single_threaded
 from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.soundness import offers
 from pedbench.types import Picture, View
 from pedbench.view_io import view_to_bytes
+
+SLOW = 0.5
+"""Seconds a guess from which views are shared out one by one: a call costs some hundredths of a second."""
 
 ViewKey = tuple[int, Held]
 """Place of a picture among those attacked, and who listened to how many requests."""
@@ -73,8 +78,8 @@ def attack(
     floors = {planned.plugin.label: planned for planned in bench.plan.floors} if cells else {}
     needed = floors | {planned.plugin.label: planned for planned, _ in asked}
     guessed = Guessed()
-    with outcome.giving_up([cell for _, cell in asked], "attacking"):
-        guessed = _guesses(bench, attacked, needed, _keys(attacked, asked), outcome)
+    with outcome.giving_up([cell for _, cell in asked], "attacking"), bench.profile.stage("attacks") as stage:
+        guessed = _guesses(bench, attacked, needed, _keys(attacked, asked), outcome, stage)
     if cells:
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             _score(bench, of, attacked, cells, guessed, outcome)
@@ -92,12 +97,14 @@ def _score(
     keys, guesses, failures = _keys(attacked, cells), guessed.pictures, dict(guessed.failures)
     floors = {planned.plugin.label: planned for planned in bench.plan.floors}
     needed = floors | {planned.plugin.label: planned for planned, _ in cells}
-    blind: dict[str, list[Picture]] = {}
+    blind: dict[str, dict[int, Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if of.defense.disclosure == "decoy":
-        blind, unable = _blind(bench, attacked, needed)
+        with bench.profile.stage("attacks without a view"):
+            blind, unable = _blind(bench, attacked, needed)
         failures = unable | failures
-    failures |= _floor_distances(bench, attacked)
+    with bench.profile.stage("floors without a view"):
+        failures |= _floor_distances(bench, attacked)
     broken = next((failure for label, failure in failures.items() if label in floors), None)
     for planned, cell in cells:
         label = planned.plugin.label
@@ -112,31 +119,43 @@ def _score(
     if broken is not None:
         return
 
-    def scored(key: ViewKey) -> list[Score]:
+    def scored(key: ViewKey, stage: Stage) -> list[Score]:
         place, held = key
         item = attacked[place]
         pictures = {label: found[key] for label, found in guesses.items() if key in found}
-        unseeing = {
+        truth, visible = item.frame, item.visible[held]
+        blindly = {
             name: blind[label][place] for name in pictures for label, _ in [_first(name)] if label in blind
         }
-        truth, visible = item.frame, item.visible[held]
-        plain = one_colour(truth, visible, bench.prior.mean_colour)
-        distances = bench.blind[item.sample.id]
-        rows: list[Score] = []
-        for metric in bench.plan.metrics:
-            with _naming(metric, item):
-                colours = {metric.column: drawn(bench, item, held, [*pictures], metric)}
-                rows += score(truth, visible, pictures, distances, floors, [metric], unseeing, plain, colours)
+
+        @contextmanager
+        def around(metric: Metric) -> Iterator[None]:
+            with _naming(metric, item), stage.part(metric.column):
+                yield
+
+        rows = score(
+            truth,
+            visible,
+            pictures,
+            bench.blind[item.sample.id],
+            floors,
+            bench.plan.metrics,
+            unseeing=unseen(bench, item, held, blindly, around),
+            pasting=one_colour(truth, visible, bench.prior.mean_colour),
+            draws=drawn(bench, item, held, [*pictures], around),
+            around=around,
+        )
         if bench.gallery is not None:
-            for label, guess in pictures.items():
-                pasted = np.where(visible[..., None], truth, guess)
-                found = bench.gallery.find_guess(item.sample.id, pasted)
-                names = bench.gallery.names()
-                rows += [Score(label, "", name, value) for name, value in zip(names, found, strict=True)]
+            with stage.part("retrieval"):
+                for label, guess in pictures.items():
+                    pasted = np.where(visible[..., None], truth, guess)
+                    found = bench.gallery.find_guess(item.sample.id, pasted)
+                    names = bench.gallery.names()
+                    rows += [Score(label, "", name, value) for name, value in zip(names, found, strict=True)]
         return rows
 
-    with single_threaded() as threads:
-        for (place, held), scores in zip(keys, threads.map(scored, keys), strict=True):
+    with single_threaded() as threads, bench.profile.stage("scoring") as stage:
+        for (place, held), scores in zip(keys, threads.map(scored, keys, repeat(stage)), strict=True):
             _enter(scores, attacked[place], held, cells, outcome)
 
 
@@ -185,6 +204,7 @@ def _guesses(
     needed: Mapping[str, Planned],
     keys: Sequence[ViewKey],
     outcome: Outcome,
+    stage: Stage,
 ) -> Guessed:
     """Guesses of the views that hold something that an attack can use, and failures, by attack.
 
@@ -192,21 +212,28 @@ def _guesses(
     """
     data = {key: view_to_bytes(attacked[key[0]].views[key[1]]) for key in keys}
     offered = {key: offers(attacked[key[0]].views[key[1]]) for key in keys}
-    jobs = []
+    asked = []
     for label, planned in needed.items():
         attack: Attack = planned.plugin
         rounds: list[list[ViewKey]] = []
         # Floors have to guess whatever others guess; an attack gets as many requests as it asks for.
         heard = [key for key in keys if attack.floor or key[1][0] == attack.requests]
+        heard = [key for key in heard if _guesses_it(bench, planned, attacked[key[0]])]
         for key in (key for key in heard if attack.needs & offered[key]):
             free = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)
             if free is None:
                 rounds.append(free := [])
             free.append(key)
-        for together, draw in product(rounds, range(draws(attack, bench.plan.suite))):
-            seeds = [_seed(bench, attacked[place], again(label, draw)) for place, _ in together]
-            views = [data[key] for key in together]
-            jobs.append((again(label, draw), together, bench.pool.submit(planned.spec, views, seeds)))
+        parts = [part for together in rounds for part in _parts(bench, attack, together)]
+        for together, draw in product(parts, range(draws(attack, bench.plan.suite))):
+            asked.append((again(label, draw), together))
+    # The longest first, and before them what nobody has seen work: so no worker waits long for another's last job.
+    asked.sort(key=lambda job: -len(job[1]) * bench.paces.get(_first(job[0])[0], inf))
+    jobs = []
+    for name, together in asked:
+        seeds = [_seed(bench, attacked[place], name) for place, _ in together]
+        spec = needed[_first(name)[0]].spec
+        jobs.append((name, together, bench.pool.submit(spec, [data[key] for key in together], seeds)))
     guesses: dict[str, dict[ViewKey, Picture]] = {name: {} for name in (*needed, *(job[0] for job in jobs))}
     failures: dict[str, AttackFailure] = {}
     for name, together, job in jobs:
@@ -215,10 +242,25 @@ def _guesses(
             answer = job.result()
             guesses[name] |= dict(zip(together, answer.pictures, strict=True))
             outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
+            stage.parts.append((label, answer.seconds))
+            bench.paces[label] = answer.seconds / len(together)
         except AttackFailure as error:
             failures.setdefault(label, error)
     kept = {name: {} if _first(name)[0] in failures else found for name, found in guesses.items()}
     return Guessed(pictures=kept, failures=failures)
+
+
+def _parts(bench: Bench, attack: Attack, together: Sequence[ViewKey]) -> list[Sequence[ViewKey]]:
+    """A round as it is, or view by view where an attack takes them one by one and is known to take long."""
+    batches = type(attack).reconstruct_many is not Attack.reconstruct_many
+    if batches or bench.paces.get(attack.label, 0.0) < SLOW:
+        return [together]
+    return [[key] for key in together]
+
+
+def _guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
+    """Whether a picture is among the first ones that an attack is limited to."""
+    return planned.limit is None or item.sample.id in bench.plan.dataset.ids()[: planned.limit]
 
 
 def _seed(bench: Bench, item: Reception, name: str) -> int:
@@ -228,22 +270,27 @@ def _seed(bench: Bench, item: Reception, name: str) -> int:
 
 def _blind(
     bench: Bench, attacked: Sequence[Reception], needed: Mapping[str, Planned]
-) -> tuple[dict[str, list[Picture]], dict[str, AttackFailure]]:
-    """What attacks that can do without guess of each picture when they received nothing, and failures."""
+) -> tuple[dict[str, dict[int, Picture]], dict[str, AttackFailure]]:
+    """What attacks that can do without guess of each picture when they received nothing, and failures.
+
+    Returns:
+        By attack and place of the picture.
+    """
     views = [
         view_to_bytes(View(frame_size=(item.frame.shape[0], item.frame.shape[1]), prior=bench.prior))
         for item in attacked
     ]
-    jobs = {
-        label: bench.pool.submit(planned.spec, views, [_seed(bench, item, label) for item in attacked])
-        for label, planned in needed.items()
-        if "nothing" in planned.plugin.needs
-    }
-    found: dict[str, list[Picture]] = {}
+    jobs = {}
+    for label, planned in needed.items():
+        places = [place for place, item in enumerate(attacked) if _guesses_it(bench, planned, item)]
+        if "nothing" in planned.plugin.needs and places:
+            seeds = [_seed(bench, attacked[place], label) for place in places]
+            jobs[label] = places, bench.pool.submit(planned.spec, [views[place] for place in places], seeds)
+    found: dict[str, dict[int, Picture]] = {}
     failures: dict[str, AttackFailure] = {}
-    for label, job in jobs.items():
+    for label, (places, job) in jobs.items():
         try:
-            found[label] = list(job.result().pictures)
+            found[label] = dict(zip(places, job.result().pictures, strict=True))
         except AttackFailure as error:
             failures[label] = error
     return found, failures
@@ -260,11 +307,9 @@ def _floor_distances(bench: Bench, attacked: Sequence[Reception]) -> dict[str, A
 
     def nearest(place: int) -> dict[str, float]:
         guesses = {label: pictures[place] for label, pictures in found.items()}
-        distances: dict[str, float] = {}
-        for metric in bench.plan.metrics:
-            with _naming(metric, new[place]):
-                distances |= score_blind(new[place].frame, guesses, [metric])
-        return distances
+        return score_blind(
+            new[place].frame, guesses, bench.plan.metrics, lambda metric: _naming(metric, new[place])
+        )
 
     with single_threaded() as threads:
         for item, distances in zip(new, threads.map(nearest, range(len(new))), strict=True):

@@ -21,6 +21,7 @@ from pedbench.offload.cloud import DEADLINE, DisclosureError, OnLost
 from pedbench.offload.passes import AuditError, Pass, run_pass
 from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
+from pedbench.profiling import Profile
 from pedbench.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed
 from pedbench.soundness import DEGRADED
@@ -145,17 +146,21 @@ class Bench(PassBench):
         pool: Processes in which attacks run.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
+        paces: By attack, how many seconds a guess took lately.
         gallery: Pictures among which those of the run are searched for.
-        draws: Picture, digest of what is visible of it, column and attack -> what a colour drawn for the attack
-            scores, by region.
+        profile: Stopwatches of the run.
+        once: Picture, digest of what is visible of it, kind and attack -> what a guess that does not depend on the view
+            measures, by column and region.
     """
 
     pool: AttackPool
     readers: dict[str, Reader]
+    profile: Profile = field(default_factory=Profile)
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    paces: dict[str, float] = field(default_factory=dict)
     gallery: Gallery | None = None
-    draws: dict[tuple[str, str, str, str], Mapping[str, float]] = field(default_factory=dict)
+    once: dict[tuple[str, str, str, str], Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -167,7 +172,6 @@ class Outcome:
         problems: Status and reason of the cells that cannot be finished, by cell id.
         unfit: Why there was nothing to measure on these pictures, by cell id.
         flags: Soundness flags by cell id.
-        seconds: Time by stage.
         guesses: By attack, how many seconds each guess took.
         exhibits: What people will be shown.
     """
@@ -176,7 +180,6 @@ class Outcome:
     problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     exhibits: list[Exhibit] = field(default_factory=list)
 

@@ -14,6 +14,8 @@ from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.measure.reader import Reader
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import ClaimsPlan, DefensePlan
+from pedbench.profiling import Stage
+from pedbench.reproducible import single_threaded
 from pedbench.types import Secret
 
 
@@ -24,15 +26,18 @@ def read_claims(
     guessed: Guessed,
     wanted: Collection[str],
     outcome: Outcome,
+    stage: Stage,
 ) -> None:
     """Fill the wanted cells about claims: a value a secret and coalition, and one a secret for the frame itself.
 
     Args:
         guessed: What the attacks made of the same receptions.
+        stage: Each probe is a part of it.
     """
     for claims in of.claims:
         if claims.cell.cell_id in wanted and claims.cell.cell_id not in outcome.problems:
-            with outcome.giving_up([claims.cell], f"probe {claims.probe.plugin.name}"):
+            name = claims.probe.plugin.name
+            with outcome.giving_up([claims.cell], f"probe {name}"), stage.part(name):
                 _fill(bench, claims, attacked, guessed, outcome)
 
 
@@ -49,22 +54,29 @@ def _fill(
     if label in guessed.failures:
         outcome.spoil([cell], "failed", str(guessed.failures[label]))
         return
-    for place, item in enumerate(attacked):
+
+    def rows(place: int) -> list[Row]:
+        item = attacked[place]
         size = (item.frame.shape[0], item.frame.shape[1])
         secrets = planted(item.sample, kind, size) if item.sample.id in claims.images else {}
         if not secrets:
-            continue
+            return []
         readings: dict[str, list[Claim]] = {}
         for subset in item.subsets[claims.rule, requests]:
             found = _to_read(item, (requests, subset), guessed.pictures.get(label), place)
             if found is None:
                 outcome.unfit[cell.cell_id] = _NOTHING if not label else f"{label} had nothing to guess from"
-                break
+                return []
             readings[joined(subset)] = list(_read(reader, found, item, secrets.values()))
-        else:
-            outcome.rows[cell.cell_id] += _rows(item, secrets, readings, str(cell.source))
-            itself = reader.read(Piece(picture=item.frame, top=0, left=0), size)
-            outcome.rows[cell.cell_id] += _rows(item, secrets, {"": itself}, UNDEFENDED)
+        itself = reader.read(Piece(picture=item.frame, top=0, left=0), size)
+        return [
+            *_rows(item, secrets, readings, str(cell.source)),
+            *_rows(item, secrets, {"": itself}, UNDEFENDED),
+        ]
+
+    with single_threaded() as threads:
+        for found in threads.map(rows, range(len(attacked))):
+            outcome.rows[cell.cell_id] += found
 
 
 _NOTHING = "tokens were received and no pixels: only an attack's guess can be read"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -50,23 +49,21 @@ def measure(
         ]
         if not left:
             break
-        began = time.monotonic()
         with outcome.giving_up(left, f"picture {bench.plan.dataset.ids()[index]}"):
-            found = _one_picture(bench, of, bench.plan.dataset[index], left, outcome)
+            with bench.profile.stage("decoding pictures"):
+                sample = bench.plan.dataset[index]
+            found = _one_picture(bench, of, sample, left, outcome)
             if found is not None:
                 attacked.append(found)
-        outcome.seconds["passes"] += time.monotonic() - began
         advance(1)
-    began = time.monotonic()
     guessed = attack(bench, of, attacked, wanted, outcome)
-    outcome.seconds["attacks"] += time.monotonic() - began
-    for place, item in enumerate(attacked):
-        if is_exhibited(bench, item.sample):
-            exhibit = exhibit_guesses(bench, of, item, place, guessed, outcome)
-            outcome.exhibits += [exhibit] if exhibit is not None else []
-    began = time.monotonic()
-    read_claims(bench, of, attacked, guessed, wanted, outcome)
-    outcome.seconds["probes"] += time.monotonic() - began
+    with bench.profile.stage("exhibits"):
+        for place, item in enumerate(attacked):
+            if is_exhibited(bench, item.sample):
+                exhibit = exhibit_guesses(bench, of, item, place, guessed, outcome)
+                outcome.exhibits += [exhibit] if exhibit is not None else []
+    with bench.profile.stage("probes", workers=1) as stage:
+        read_claims(bench, of, attacked, guessed, wanted, outcome, stage)
     return outcome
 
 
@@ -76,7 +73,8 @@ def _one_picture(
     private = [cell for cell in cells if cell.kind == "privacy"]
     requests = max([1, *(cell.requests or 1 for cell in private)])
     frames = [bench.frame(sample, request) for request in range(requests)]
-    passes = [bench.run(of, sample, frame, request) for request, frame in enumerate(frames)]
+    with bench.profile.stage("passes"):
+        passes = [bench.run(of, sample, frame, request) for request, frame in enumerate(frames)]
     frame, first = frames[0], passes[0]
     if any(done.lost for done in passes):
         outcome.flag(private, DEGRADED)
@@ -84,23 +82,23 @@ def _one_picture(
         outcome.flag([cell for cell in cells if cell.kind == "utility"], DEGRADED)
     for choice, cell in of.utility:
         if cell in cells:
-            with outcome.giving_up([cell], f"picture {sample.id}"):
+            with outcome.giving_up([cell], f"picture {sample.id}"), bench.profile.stage("utility"):
                 _utility(bench, choice, cell, sample, frame, first, outcome)
     scored = [cell for _, cell in of.utility if cell in cells and cell.cell_id not in outcome.problems]
     if scored and is_exhibited(bench, sample):
-        with outcome.giving_up(scored, f"picture {sample.id}"):
+        with outcome.giving_up(scored, f"picture {sample.id}"), bench.profile.stage("exhibits"):
             clicked = None if bench.plan.dataset.annotated else _reference(bench, sample, frame)
             outcome.exhibits.append(exhibit_masks(of, sample, frame, first, clicked))
     # Without servers there is no link that could make a difference.
     timed = [cell for link, cell in of.latency if link == first.link or not of.defense.servers]
     timed = [cell for cell in timed if cell in cells]
     if timed:
-        with outcome.giving_up(timed, f"picture {sample.id}"):
+        with outcome.giving_up(timed, f"picture {sample.id}"), bench.profile.stage("mask decoder, timed"):
             rows = [*timing(first, first.times(), sample.id), *decoder_time(first, sample)]
             for cell in timed:
                 outcome.rows[cell.cell_id] += rows
     if private:
-        with outcome.giving_up(private, f"picture {sample.id}"):
+        with outcome.giving_up(private, f"picture {sample.id}"), bench.profile.stage("audit and views"):
             return receive(bench, of, sample, frames, passes, private, outcome)
     return None
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pedbench.base import Claim, Probe, ProbeUnavailable
 from pedbench.frame import Size, to_uint8
 from pedbench.legible import Piece, magnify
+from pedbench.provenance import cores
+
+MOST_AT_ONCE = 4
+"""Copies of a probe, each with its networks, that read beside each other."""
 
 
 class Reader:
     """A probe that is ready, or the reason why it is not.
 
     The same content is read once, wherever it lies and whoever received it: all that depends on the content
-    alone is kept for as long as the reader lives.
+    alone is kept for as long as the reader lives. Several threads may read; each has a copy of the probe meanwhile.
 
     Attributes:
         unavailable: Why the probe cannot read on this machine; empty if it can.
@@ -24,10 +32,16 @@ class Reader:
         self.probe = probe
         self.unavailable = ""
         self._known: dict[bytes, list[Claim]] = {}
-        try:
-            probe.prepare(device)
-        except ProbeUnavailable as error:
-            self.unavailable = str(error)
+        self._free: queue.SimpleQueue[Probe] = queue.SimpleQueue()
+        # An accelerator computes one after the other, and holds each copy's networks.
+        copies = min(cores(), MOST_AT_ONCE) if device == "cpu" else 1
+        for probe_copy in (copy.copy(probe) for _ in range(copies)):
+            try:
+                probe_copy.prepare(device)
+            except ProbeUnavailable as error:
+                self.unavailable = str(error)
+                return
+            self._free.put(probe_copy)
 
     def read(self, piece: Piece, frame: Size) -> list[Claim]:
         """Claims about a piece, with boxes in pixels of the frame.
@@ -40,8 +54,17 @@ class Reader:
         key = hashlib.sha256(f"{factor} {pixels.shape}".encode() + pixels.tobytes()).digest()
         if key not in self._known:
             large = magnify(piece.picture, factor)
-            self._known[key] = [large.back(claim) for claim in self.probe.claims(large.picture)]
+            with self._probe() as probe:
+                self._known[key] = [large.back(claim) for claim in probe.claims(large.picture)]
         return [claim for known in self._known[key] if (claim := _placed(known, piece)) is not None]
+
+    @contextmanager
+    def _probe(self) -> Iterator[Probe]:
+        probe = self._free.get()
+        try:
+            yield probe
+        finally:
+            self._free.put(probe)
 
 
 def _placed(claim: Claim, piece: Piece) -> Claim | None:

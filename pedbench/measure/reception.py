@@ -147,11 +147,13 @@ def _broken_word(
 
 def _description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
     identity = of.planned.identity
+    named = dict(bench.plan.family.named)
     return {
         "defense": identity.name,
         "version": identity.version,
         "params": dict(identity.params),
         "family": bench.plan.family.name,
+        **({"weights": named} if named else {}),
         "servers": of.defense.servers,
     }
 

@@ -95,7 +95,7 @@ def _attacker(attack: Attack) -> dict[str, Any]:
 
 
 def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:
-    timing = {stage: round(seconds, 3) for stage, seconds in total.seconds.items()}
+    timing = {}
     for planned in attacks:
         guesses = total.guesses[planned.plugin.label]
         if guesses:

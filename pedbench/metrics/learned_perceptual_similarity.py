@@ -5,12 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Metric
+from pedbench.fetching.catalogue import entry
+from pedbench.fetching.fetch import provider
+from pedbench.home import home
+from pedbench.models.errors import MissingWeightsError
 from pedbench.models.manifest import ASSETS, verify
 from pedbench.regions import interior_means
 from pedbench.types import Mask, Picture
@@ -31,6 +36,13 @@ OWN = ASSETS / "lpips-mini.safetensors"
 """The trunk that pedbench ships: a SqueezeNet that was trained to tell the objects of scenes apart."""
 
 
+def trunk_file(net: Trunk) -> str:
+    """Where the weights of a trunk lie, there or not; "" for "random"."""
+    if net == "random":
+        return ""
+    return str(OWN if net == "mini" else home() / entry(f"lpips_{net}").files[0].path)
+
+
 def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
     """Assemble lpips' network without downloading anything.
 
@@ -38,25 +50,21 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
         net: "random" is a SqueezeNet trunk with seeded untrained weights, "mini" one trained on scenes; in
             both, layers and channels count alike. The others are torchvision's classifiers with lpips' own
             linear layers.
-        weights: File with torchvision's state dict of the classifier; "" for "random" and for the weights
-            of "mini" that pedbench ships.
+        weights: File with torchvision's state dict of the classifier; "" for those that pedbench ships or fetches.
         device: Where the network runs.
 
     Returns:
         `lpips.LPIPS` in evaluation mode, with `spatial=True`.
 
     Raises:
-        ValueError: When a trained trunk comes without weights, or "random" with some.
-        CheckpointError: The shipped trunk is not the one in the manifest.
+        ValueError: "random" with weights, or weights of another trunk.
+        CheckpointError: The file is not there, or the shipped trunk is not the one in the manifest.
     """
-    if net == "mini" and not weights:
+    weights = weights or trunk_file(net)
+    if weights == str(OWN):
         verify(OWN.stem, OWN)
-        weights = str(OWN)
-    if (net == "random") == bool(weights):
-        raise ValueError(
-            f"LPIPS net {net!r} with weights {weights!r}: 'random' takes none, every other net needs the path"
-            " of torchvision's weights"
-        )
+    if net == "random" and weights:
+        raise ValueError(f"LPIPS net 'random' takes no weights, found {weights!r}")
     import torch
 
     with warnings.catch_warnings():
@@ -96,6 +104,10 @@ def _draw_weights(trunk: torch.nn.Module) -> None:
 def _load_trunk(trunk: torch.nn.Module, path: str) -> None:
     import torch
 
+    if not Path(path).is_file():
+        name = provider(Path(path))
+        get = f"to get it: pedbench fetch {name}" if name else "expected torchvision's weights of the trunk"
+        raise MissingWeightsError(f"no weights of the LPIPS trunk: looked for {path}\n{get}")
     if path.endswith(".safetensors"):
         from safetensors.torch import load_file
 
@@ -150,7 +162,7 @@ class LearnedPerceptualSimilarity(Metric):
     Attributes:
         net: Trunk: "mini" (trained on scenes, comes with pedbench), "random" (untrained), "alex", "vgg" or
             "squeeze".
-        weights: Path of torchvision's weights of that trunk; "" for the first two.
+        weights: Path of torchvision's weights of that trunk; "" for those that pedbench ships or fetches.
     """
 
     name = "learned_perceptual_similarity"
@@ -167,6 +179,11 @@ class LearnedPerceptualSimilarity(Metric):
     @property
     def column(self) -> str:
         return f"LPIPS-{self.net}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        file = self.weights or trunk_file(self.net)
+        return (Path(file),) if file else ()
 
     def prepare(self, device: str) -> None:
         self._network = build_network(self.net, self.weights, device)

@@ -73,6 +73,11 @@ VIT_B = Architecture(name="vit_b", embed_dim=768, depth=12, heads=12, global_blo
 VIT_L = Architecture(name="vit_l", embed_dim=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23))
 VIT_H = Architecture(name="vit_h", embed_dim=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))
 
+# SlimSAM-77 (Chen et al., arXiv:2312.05284): ViT-B, pruned and distilled.
+SLIM_SAM = Architecture(
+    name="slimsam", embed_dim=168, depth=12, heads=12, global_blocks=(2, 5, 8, 11), mlp_ratio=696 / 168
+)
+
 SAM_MINI = Architecture(
     name="sam-mini",
     image_size=320,
@@ -112,7 +117,9 @@ SMALL = Architecture(
     decoder_mlp=64,
 )
 
-ARCHITECTURES = {item.name: item for item in (VIT_B, VIT_L, VIT_H, SAM_MINI, PED_MINI, SAM_TINY, SMALL)}
+ARCHITECTURES = {
+    item.name: item for item in (VIT_B, VIT_L, VIT_H, SLIM_SAM, SAM_MINI, PED_MINI, SAM_TINY, SMALL)
+}
 
 
 def architecture(name: str) -> Architecture:

@@ -18,6 +18,7 @@ from torch import Tensor
 from pedbench.models.architectures import Architecture
 from pedbench.models.errors import CheckpointError
 from pedbench.models.sam import build_sam
+from pedbench.models.transformers_sam import official_names
 
 
 def load(path: str | Path, architecture: Architecture) -> Any:
@@ -27,7 +28,7 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     write to them stays in the process.
 
     Args:
-        path: An official `.pth` checkpoint or `.safetensors`.
+        path: An official `.pth` checkpoint or `.safetensors`, under official names or those of transformers.
         architecture: The network that the file is for.
 
     Returns:
@@ -67,7 +68,7 @@ def recognise(path: str | Path, among: Iterable[Architecture]) -> Architecture:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the named tensors of a file, mapped into memory.
+    """Read the named tensors of a file, mapped into memory; SAM's under their official names.
 
     Raises:
         CheckpointError: No such file, or not a weights file.
@@ -80,7 +81,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return official_names({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         # Files older than torch 1.6 are not zip archives, and only those can be mapped.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
@@ -94,7 +95,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             f"{path}: found a file that holds more than tensors by name ({entries})\n"
             "expected a bare state dict, as official SAM checkpoints are: save the model's state_dict() alone"
         )
-    return dict(state)
+    return official_names(state)
 
 
 def save(sam: Any, path: str | Path) -> None:

@@ -221,12 +221,23 @@ def _public(folder: Path, name: str, index: dict[str, Any]) -> Any:
     unchecked = (
         {"safety_checker": None, "requires_safety_checker": False} if "safety_checker" in index else {}
     )
+    files = [file.name for file in folder.rglob("*.safetensors")]
+    # Some repositories hold half precision alone.
+    half = bool(files) and all(".fp16." in name for name in files)
     try:
         pipeline = AutoPipelineForInpainting.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **unchecked
+            folder,
+            variant="fp16" if half else None,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **unchecked,
         )
     except (ValueError, OSError) as error:
         raise CheckpointError(f"{folder}: found a {name} ({error})\nexpected a {_KIND}") from error
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.float()
     if DPMSolverMultistepScheduler in pipeline.scheduler.compatibles:
         pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     return pipeline

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pedbench.fetching.catalogue import HUB, name_of
+from pedbench.home import home
 from pedbench.models.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import ASSETS, digest, entry, trained_on, verify
+
+WEIGHTS = (".safetensors", ".bin")
+"""Endings of files of weights; the second are state dicts of torch, read without running anything in them."""
 
 
 def model_reference(model: str) -> str:
@@ -26,10 +32,8 @@ def model_reference(model: str) -> str:
 
 
 def model_files(model: str) -> tuple[Path, ...]:
-    """What has to be readable for a model to load: its folder, and where links in it lead to."""
+    """What has to be readable for a model to load: its folder, there or not, and where links in it lead to."""
     folder = _folder(model)
-    if folder is None or not folder.is_dir():
-        return ()
     targets = {file.resolve() for file in folder.rglob("*") if file.is_symlink()}
     return (folder, *sorted(targets))
 
@@ -46,16 +50,16 @@ def weights_file(model: str) -> Path:
 
 
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
-    """sha256 of each `.safetensors` among files and in folders, by its path below the folder's parent."""
+    """sha256 of each file of weights among files and in folders, by its path below the folder's parent."""
     listed = list(files)
     found = {}
     for path in listed:
         if path.is_dir():
-            inner = sorted(path.rglob("*.safetensors"))
+            inner = sorted(path.rglob("*"))
         else:
             inner = [path] if path.is_file() and not set(listed) & set(path.parents) else []
         for file in inner:
-            if file.suffix == ".safetensors":
+            if file.suffix in WEIGHTS:
                 found[str(file.relative_to(path.parent))] = digest(file)
     return found
 
@@ -73,15 +77,10 @@ def model_folder(model: str, kind: str, description: str) -> Path:
         CheckpointError: Its folder holds code, or it is not the one in the manifest.
     """
     folder = _folder(model)
-    if folder is None:
-        raise MissingWeightsError(
-            f"the hub's model {model!r} is not on this machine\n"
-            f"expected {kind}: download it with `hf download {model}`, or pass the path of a local folder"
-        )
     if not (folder / description).is_file():
-        shipped = folder.parent == ASSETS
-        advice = f"to make it: pedbench train {model}" if shipped else "pass a folder of `save_pretrained`"
-        raise MissingWeightsError(f"no {kind} {model!r}: looked for {folder / description}\n{advice}")
+        raise MissingWeightsError(
+            f"no {kind} {model!r}: looked for {folder / description}\n{_advice(model, folder)}"
+        )
     code = sorted(folder.rglob("*.py"))
     if code:
         raise CheckpointError(
@@ -123,15 +122,50 @@ def refuse_gaps(folder: Path, missing: Iterable[str], kind: str) -> None:
         )
 
 
-def _folder(model: str) -> Path | None:
+def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
+    """A network of transformers in evaluation mode, its parameters frozen, without any code of the folder.
+
+    Args:
+        auto: One of transformers' `AutoModel` classes.
+        folder: As `model_folder` returns it.
+        kind: What is expected, with its article, for messages.
+
+    Raises:
+        CheckpointError: The folder holds no weights in .safetensors files, or not all.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise CheckpointError(f"{folder}: found no weights in .safetensors files\nexpected those of {kind}")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    network, report = auto.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    refuse_gaps(folder, report["missing_keys"], kind)
+    return network.eval().requires_grad_(False)
+
+
+def _advice(model: str, folder: Path) -> str:
+    if folder.parent == ASSETS:
+        return f"to make it: pedbench train {model}"
+    if Path(model).is_absolute():
+        return "pass a folder of `save_pretrained`"
+    name = name_of(model)
+    get = f"pedbench fetch {name}" if name else f"hf download {model}"
+    return f"to get it: {get}; or pass the path of a local folder"
+
+
+def _folder(model: str) -> Path:
+    """Where a model lies or should: of the hub's, where `pedbench fetch` puts them, or in the hub's own cache."""
     if "/" not in model:
         return ASSETS / model
     if Path(model).is_absolute():
         return Path(model)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    fetched = home() / HUB / model
+    if not fetched.is_dir():
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-    try:
-        return Path(snapshot_download(model, local_files_only=True))
-    except (HFValidationError, LocalEntryNotFoundError):
-        return None
+        with contextlib.suppress(HFValidationError, LocalEntryNotFoundError):
+            return Path(snapshot_download(model, local_files_only=True))
+    return fetched

@@ -19,7 +19,8 @@ def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, 
     if random and (original or fine_tuned):
         raise ValueError("--random-weights takes no checkpoint; leave --original and --fine-tuned out.")
     if not random:
-        return family(name, original=original, fine_tuned=fine_tuned)
+        named = {"original": original, "fine-tuned": fine_tuned}
+        return family(name, {weights: file for weights, file in named.items() if file})
     return random_family(name)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import model_folder, read_json, refuse_gaps
+from pedbench.models.pretrained import WEIGHTS, model_folder, read_json, refuse_gaps
 
 _KIND = "masked autoencoder (transformers' ViTMAEForPreTraining)"
 _POSITIONS = ("vit.embeddings.position_embeddings", "decoder.decoder_pos_embed")
@@ -68,12 +68,13 @@ def load_autoencoder(model: str, device: str) -> MaskedAutoencoder:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if not any(folder.glob("*.safetensors")):
+    safe = any(folder.glob("*.safetensors"))
+    if not safe and not any(folder.glob("*.bin")):
         raise CheckpointError(
-            f"{folder}: found no weights in .safetensors files\nexpected those of a {_KIND}"
+            f"{folder}: found no weights in {' or '.join(WEIGHTS)} files\nexpected those of a {_KIND}"
         )
     network, report = ViTMAEForPreTraining.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        folder, local_files_only=True, use_safetensors=safe, weights_only=True, output_loading_info=True
     )
     refuse_gaps(folder, report["missing_keys"], _KIND)
     for name in _POSITIONS:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pedbench.cell import canonical_json
 from pedbench.report.run import Run
+from pedbench.report.strongest import strongest
 from pedbench.report.tables import latency, privacy, utility
 
 _BAD = ("failed", "invalid")
@@ -105,16 +106,13 @@ def _privacy(rows: pd.DataFrame, leakage: str, rule: str) -> Iterator[tuple[str,
     attacked = rows[rows["attack"] != ""]
     for name, metric in (("leakage", leakage), ("advantage", leakage.replace("leakage", "advantage", 1))):
         found = attacked[(attacked["metric"] == metric) & (attacked["status"] == "ok") & (metric != "")]
-        strongest = None if found.empty else found.iloc[found["value"].argmax()]
-        yield from _number(f"{name}_{rule}", strongest).items()
-        yield f"{name}_{rule}_attack", "" if strongest is None else strongest["attack"]
-        ties = (
-            0
-            if strongest is None
-            else np.isclose(found["value"], strongest["value"], rtol=0, atol=_TIE).sum() - 1
-        )
+        best = strongest(found)
+        yield from _number(f"{name}_{rule}", best).items()
+        yield f"{name}_{rule}_attack", "" if best is None else best["attack"]
+        alike = found["value"].to_numpy(float)
+        ties = 0 if best is None else np.isclose(alike, best["value"], rtol=0, atol=_TIE).sum() - 1
         yield f"{name}_{rule}_ties", int(ties)
-        yield f"{name}_{rule}_flags", _flags(strongest)
+        yield f"{name}_{rule}_flags", _flags(best)
     yield f"privacy_complete_{rule}", not attacked["status"].isin(_BAD).any()
     yield f"privacy_status_{rule}", _status(rows)
 

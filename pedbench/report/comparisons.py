@@ -11,6 +11,7 @@ import pandas as pd
 from pedbench.aggregate import difference, holm, worst_coalition
 from pedbench.report.legend import REGIONS
 from pedbench.report.run import Run
+from pedbench.report.strongest import strongest
 from pedbench.report.text import arrow, code, escape, estimate, table
 from pedbench.values import read_values
 
@@ -73,9 +74,9 @@ def _privacy(run: Run, privacy: pd.DataFrame) -> Iterator[Group]:
     counted = privacy["metric"].str.fullmatch(r"(leakage|advantage)\[.*\]")
     ok = privacy[(privacy["status"] == "ok") & counted]
     for (c, m, metric, region), rows in ok.groupby(["c", "m", "metric", "region"], sort=False):
-        strongest = rows.loc[rows.groupby("defense", sort=False)["value"].idxmax()]
         found = {}
-        for _, row in strongest.iterrows():
+        for _, of_defense in rows.groupby("defense", sort=False):
+            row = strongest(of_defense)
             values = read_values(run.directory, row["cell_id"])
             values = values[(values["metric"] == metric) & (values["region"] == region)]
             found[row["defense"]] = (row["attack"], worst_coalition(values, "lower").assign(annotation=-1))
@@ -90,7 +91,7 @@ def _against(
         return []
     attack, expected = found[reference]
     rows = []
-    for defense, (strongest, values) in found.items():
+    for defense, (by, values) in found.items():
         if defense != reference:
             measured = difference(values, expected)
             low, high = measured.ci95 or (None, None)
@@ -100,7 +101,7 @@ def _against(
                     "reference": reference,
                     "reference_attack": attack,
                     "defense": defense,
-                    "attack": strongest,
+                    "attack": by,
                     "difference": measured.value,
                     "low": low,
                     "high": high,

@@ -133,7 +133,7 @@ def gather(run_dir: Path) -> Content:
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
         combined=combined_markdown(combined, flags) if len(combined) else "",
-        published=published_table(),
+        published=published_table(run, frames["utility"], frames["latency"]),
         figures=list(_figures(run, frames)),
         sections=list(_sections(run, frames, flags)),
         flags=flags,
@@ -173,7 +173,8 @@ def _privacy_tables(
     yield from privacy_tables(run.headline(frames["privacy"]), run.headline(frames["worst_case"]), flags)
     if len(frames["coalition_curve"]):
         yield "Coalitions of growing size", coalition_table(frames["coalition_curve"])
-    yield from retrieval_tables(run.headline(frames["retrieval"]))
+    gallery = run.suite.gallery
+    yield from retrieval_tables(run.headline(frames["retrieval"]), (gallery and gallery.model) or "")
 
 
 def _configurations(run: Run) -> str:

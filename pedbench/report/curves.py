@@ -12,6 +12,7 @@ from pedbench.aggregate import mean
 from pedbench.cell import canonical_json
 from pedbench.report.overview import rules_of
 from pedbench.report.run import Run, labels
+from pedbench.report.strongest import strongest
 from pedbench.report.text import NOTHING, code, escape, estimate, table
 from pedbench.values import read_values
 
@@ -71,10 +72,10 @@ def _servers(run: Run, defense: str) -> int:
 def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
     """The numbers of one coalition rule of one defense; None where no attack was measured."""
     ok = rule[rule["status"] == "ok"]
-    strongest = _strongest(ok, metric)
-    if strongest is None:
+    best = _strongest(ok, metric)
+    if best is None:
         return None
-    values = read_values(run.directory, strongest["cell_id"])
+    values = read_values(run.directory, best["cell_id"])
     values = values[values["metric"] == metric]
     everywhere = mean(values)
     low, high = everywhere.ci95 or (None, None)
@@ -83,13 +84,13 @@ def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
     return {
         "coalitions": values.groupby("image")["servers"].nunique().max(),
         "metric": metric,
-        "attack": strongest["attack"],
-        "n": strongest["n"],
+        "attack": best["attack"],
+        "n": best["n"],
         "visible_share": _received(ok, "visible share"),
         "exposure": _received(ok, EXPOSURE),
-        "leakage": strongest["value"],
-        "leakage_low": strongest["low"],
-        "leakage_high": strongest["high"],
+        "leakage": best["value"],
+        "leakage_low": best["low"],
+        "leakage_high": best["high"],
         "leakage_mean": everywhere.value,
         "leakage_mean_low": low,
         "leakage_mean_high": high,
@@ -99,7 +100,7 @@ def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
 
 def _strongest(rows: pd.DataFrame, metric: str) -> Any:
     found = rows[(rows["attack"] != "") & (rows["metric"] == metric) & rows["value"].notna()]
-    return None if found.empty or not metric else found.iloc[int(found["value"].argmax())]
+    return strongest(found) if metric else None
 
 
 def _received(rows: pd.DataFrame, metric: str) -> Any:

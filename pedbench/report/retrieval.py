@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -48,12 +49,18 @@ def retrieval(privacy: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(_NUMBERS, "float64"))
 
 
-def retrieval_tables(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """For each coalition rule a titled Markdown table; the title says what chance is."""
+def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[tuple[str, str]]:
+    """For each coalition rule a titled Markdown table; the title says what chance is.
+
+    Args:
+        frame: From `retrieval`.
+        model: By whose features pictures were compared; "" for small copies.
+    """
+    by_model = f" by {escape(Path(model).name)}" if model else ""
     for (c, m), rows in frame.groupby(["c", "m"], sort=False):
         first = rows.iloc[0]
         title = (
-            f"Retrieval among {first['gallery']}, c = {escape(str(c))} (m = {m}); chance: rank-1 "
+            f"Retrieval among {first['gallery']}{by_model}, c = {escape(str(c))} (m = {m}); chance: rank-1 "
             f"{first['chance_first']:.3f}, MRR {first['chance_reciprocal']:.3f}"
         )
         headers = [

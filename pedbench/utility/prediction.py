@@ -81,8 +81,7 @@ def predict_at(embedding: Embedding, original: Size, points: npt.NDArray[Any]) -
         original: Height and width (H, W) of the original picture.
         points: (N, 2) as x, y; each is a prompt of its own.
     """
-    step = prompts_at_once(embedding, original)
-    parts = [points[first : first + step, None] for first in range(0, len(points), step)]
+    parts = [points[part, None] for part in shares(len(points), prompts_at_once(embedding, original))]
     with single_threaded() as pool:
         masks = pool.map(lambda part: predict(embedding, original, points=part).masks, parts)
         return np.concatenate(list(masks))
@@ -92,3 +91,10 @@ def prompts_at_once(embedding: Embedding, original: Size) -> int:
     """How many prompts a thread decodes at a time."""
     canvas = int(embedding.network.image_encoder.img_size)
     return min(_MOST_AT_ONCE, max(1, _PIXELS_AT_ONCE // max(canvas * canvas, original[0] * original[1])))
+
+
+def shares(count: int, most: int) -> list[slice]:
+    """Cut `count` prompts into the fewest parts of at most `most`, which differ by one at most."""
+    parts = -(-count // most)
+    ends = [count * number // parts for number in range(1, parts + 1)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]

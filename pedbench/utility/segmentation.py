@@ -14,7 +14,7 @@ from pedbench.base import Embedding
 from pedbench.frame import Size, scale_points
 from pedbench.reproducible import single_threaded
 from pedbench.types import Instance, Sample
-from pedbench.utility.prediction import Masks, predict, prompts_at_once
+from pedbench.utility.prediction import Masks, predict, prompts_at_once, shares
 from pedbench.utility.prompts import bounding_box, innermost_pixel, next_click, saf_point
 
 Protocol = Literal["clicks", "saf"]
@@ -95,8 +95,7 @@ def evaluate(
             for item, value in zip(part, intersection_over_union(masks, truths), strict=True)
         ]
 
-    step = prompts_at_once(embedding, original)
-    parts = [instances[first : first + step] for first in range(0, len(instances), step)]
+    parts = [instances[part] for part in shares(len(instances), prompts_at_once(embedding, original))]
     with single_threaded() as pool:
         return list(chain.from_iterable(pool.map(rows, parts)))
 

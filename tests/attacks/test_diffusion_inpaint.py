@@ -20,6 +20,7 @@ from pedbench.models.inpainting import (
 )
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.types import Patch, Picture, Prior, View
+from tests.made_models import make_inpainting
 
 PRIOR = Prior(mean_colour=np.array([0.2, 0.4, 0.6], np.float32), pictures=())
 
@@ -35,62 +36,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Stable Diffusion inpainting pipeline with all its parts, as small as they can be."""
-    from diffusers import (
-        AutoencoderKL,
-        PNDMScheduler,
-        StableDiffusionInpaintPipeline,
-        UNet2DConditionModel,
-    )
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("stable-diffusion")
-    letters = [*"abcdefghijklmnopqrstuvwxyz"]
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = CLIPTokenizer(
-        vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), model_max_length=77
-    )
-    text = CLIPTextConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=77,
-        bos_token_id=len(words) - 2,
-        eos_token_id=len(words) - 1,
-    )
-    pipeline = StableDiffusionInpaintPipeline(
-        vae=AutoencoderKL(
-            block_out_channels=(8, 8),
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            latent_channels=4,
-            norm_num_groups=4,
-        ),
-        text_encoder=CLIPTextModel(text),
-        tokenizer=tokenizer,
-        unet=UNet2DConditionModel(
-            sample_size=32,
-            in_channels=9,
-            out_channels=4,
-            block_out_channels=(8, 16),
-            layers_per_block=1,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=16,
-            attention_head_dim=4,
-            norm_num_groups=4,
-        ),
-        scheduler=PNDMScheduler(skip_prk_steps=True, steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.save_pretrained(folder / "pipeline")
-    return folder / "pipeline"
+    return make_inpainting(tmp_path_factory.mktemp("stable-diffusion") / "pipeline")
 
 
 def _attack(folder: Path, **params: Any) -> DiffusionInpaint:
@@ -246,6 +192,14 @@ def test_a_pipeline_of_diffusers_runs_as_it_is(stable_diffusion: Path) -> None:
     expected = np.where(seen[..., None], canvas, large[0].permute(1, 2, 0).numpy())
     np.testing.assert_allclose(guess, expected, atol=1e-5)
     assert _guess(_attack(stable_diffusion, samples=1, caption="a room"), view).tobytes() != guess.tobytes()
+
+
+def test_half_precision_alone_is_computed_in_float32(tmp_path: Path) -> None:
+    attack = _attack(make_inpainting(tmp_path / "half", variant="fp16"), samples=1)
+    kinds = {part.dtype for part in attack._pipeline.components.values() if hasattr(part, "dtype")}
+    assert kinds == {torch.float32}
+    guess = _guess(attack, _view(_picture((240, 320))))
+    assert np.isfinite(guess).all()
 
 
 def test_the_sample_with_the_smallest_seam_is_taken() -> None:

@@ -18,31 +18,18 @@ from pedbench.inversion.masked_autoencoder import (
     unpatchify,
 )
 from pedbench.models.errors import CheckpointError
+from pedbench.models.pretrained import weight_digests
 from pedbench.models.vitmae import fit_positions, load_autoencoder
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Mask, Patch, Picture, Prior, View
+from tests.made_models import make_autoencoder
 
 PRIOR = Prior(mean_colour=np.array([0.2, 0.4, 0.6], np.float32), pictures=())
 
 
-def _save(folder: Path, side: int = 320, patch: int = 16, **changes: Any) -> Path:
-    from transformers import ViTMAEConfig, ViTMAEForPreTraining
-
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    decoder = {f"decoder_{name}": value for name, value in sizes.items()}
-    config = ViTMAEConfig(image_size=side, patch_size=patch, **sizes, **decoder, **changes)
-    network = ViTMAEForPreTraining(config)
-    for values in network.parameters():
-        if values.ndim > 1:
-            torch.nn.init.normal_(values, std=0.2)
-    network.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _save(tmp_path_factory.mktemp("mini"))
+    return make_autoencoder(tmp_path_factory.mktemp("mini"))
 
 
 def _attack(folder: Path, **params: Any) -> Vitmae:
@@ -183,13 +170,13 @@ def test_sam_windows_are_whole_patches_of_a_base_model(tmp_path: Path, each: int
     # (3, 4) lies across the frame's corner: 96 of 224 rows and 128 of 224 columns are the frame's.
     expected[3 * n : 3 * n + 96 * n // 224, 4 * n : 4 * n + 128 * n // 224] = True
     np.testing.assert_array_equal(kept, expected)
-    guess = _guess(_attack(_save(tmp_path, side=224), window_patches=each), view)
+    guess = _guess(_attack(make_autoencoder(tmp_path, side=224), window_patches=each), view)
     assert guess.shape == frame.shape
     np.testing.assert_array_equal(guess[:224, :224], frame[:224, :224])
 
 
 def test_positions_are_interpolated_as_a_grid(tmp_path: Path) -> None:
-    network = load_autoencoder(str(_save(tmp_path, side=224)), "cpu").network
+    network = load_autoencoder(str(make_autoencoder(tmp_path, side=224)), "cpu").network
     fitted = fit_positions(network, 15)
     found = fitted.vit.embeddings.position_embeddings
     reference = network.vit.embeddings.interpolate_pos_encoding(torch.zeros(1, 226, 24), 240, 240)
@@ -230,7 +217,7 @@ def test_nothing_to_complete_from_is_the_mean_colour(mini: Path) -> None:
 
 
 def test_normalised_targets_need_statistics(tmp_path: Path, mini: Path) -> None:
-    folder = _save(tmp_path, norm_pix_loss=True)
+    folder = make_autoencoder(tmp_path, norm_pix_loss=True)
     with pytest.raises(ValueError, match="normalised pixels, which needs statistics = 'neighbours'"):
         _attack(folder)
     with pytest.raises(ValueError, match="pixels as they are, which needs statistics = 'none'"):
@@ -242,7 +229,7 @@ def test_normalised_targets_need_statistics(tmp_path: Path, mini: Path) -> None:
 def test_a_network_without_positions_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    file = _save(tmp_path) / "model.safetensors"
+    file = make_autoencoder(tmp_path) / "model.safetensors"
     state = load_file(file)
     state["decoder.decoder_pos_embed"].zero_()
     save_file(state, file, metadata={"format": "pt"})
@@ -262,7 +249,7 @@ def test_statistics_of_neighbours() -> None:
 
 
 def test_the_folder_says_how_pixels_are_normalised(tmp_path: Path) -> None:
-    folder = _save(tmp_path)
+    folder = make_autoencoder(tmp_path)
     settings = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.5, 1.0]}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     loaded = load_autoencoder(str(folder), "cpu")
@@ -277,15 +264,30 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
         load_autoencoder("mae-nano", "cpu")
     with pytest.raises(CheckpointError, match=r"looked for .*nowhere/config.json\npass a folder"):
         load_autoencoder(str(tmp_path / "nowhere"), "cpu")
-    with pytest.raises(CheckpointError, match="the hub's model 'someone/mae' is not on this machine"):
+    with pytest.raises(
+        CheckpointError, match=r"hub/someone/mae/config.json\nto get it: hf download someone/mae"
+    ):
         load_autoencoder("someone/mae", "cpu")
     ViTConfig().save_pretrained(tmp_path / "vit")
     with pytest.raises(CheckpointError, match="found a model of type 'vit'"):
         load_autoencoder(str(tmp_path / "vit"), "cpu")
-    whole = load_autoencoder(str(_save(tmp_path / "code")), "cpu").network
+    whole = load_autoencoder(str(make_autoencoder(tmp_path / "code")), "cpu").network
     (tmp_path / "code" / "modeling.py").write_text("raise SystemExit")
     with pytest.raises(CheckpointError, match="found code beside the weights"):
         load_autoencoder(str(tmp_path / "code"), "cpu")
     ViTMAEModel(whole.config).save_pretrained(tmp_path / "trunk")
     with pytest.raises(CheckpointError, match="found no weights for decoder"):
         load_autoencoder(str(tmp_path / "trunk"), "cpu")
+
+
+def test_a_state_dict_of_torch_is_read_as_well(mini: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    (folder / "config.json").write_bytes((mini / "config.json").read_bytes())
+    from safetensors.torch import load_file
+
+    torch.save(load_file(mini / "model.safetensors"), folder / "pytorch_model.bin")
+    expected = load_autoencoder(str(mini), "cpu").network.state_dict()
+    found = load_autoencoder(str(folder), "cpu").network.state_dict()
+    assert all(torch.equal(found[name], values) for name, values in expected.items())
+    assert list(weight_digests([folder])) == ["pickled/pytorch_model.bin"]

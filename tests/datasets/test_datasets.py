@@ -62,7 +62,7 @@ def test_folder_revision_follows_names_and_sizes(tmp_path: Path) -> None:
 def test_missing_data_says_where_and_what_to_do(tmp_path: Path, home: Path) -> None:
     (tmp_path / "empty").mkdir()
     expectations = [
-        ("coco", {}, f"{home}/coco.*--data PATH.*cocodataset"),
+        ("coco", {}, f"{home}/coco.*--data PATH.*pedbench fetch coco"),
         ("coco", {"data": str(tmp_path / "gone")}, f"{tmp_path}/gone.*--data PATH"),
         ("folder", {"data": str(tmp_path / "gone")}, f"{tmp_path}/gone.*--data PATH"),
         ("folder", {}, "--data PATH"),

@@ -19,6 +19,8 @@ import pedbench
 from pedbench.api import run as measure
 from pedbench.checks import check
 from pedbench.cli import app, main
+from pedbench.commands.run import named_files
+from pedbench.fetching.catalogue import entry
 from pedbench.given import plugin_file
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve
@@ -113,7 +115,7 @@ def _parsed(words: list[str]) -> None:
     if words[0] == "run":
         _resolved(given)
     for name in given.get("names") or ():
-        assert Path(name).is_file()
+        assert entry(name) if words[0] == "fetch" else Path(name).is_file()
 
 
 def _resolved(given: dict[str, Any]) -> None:
@@ -123,6 +125,8 @@ def _resolved(given: dict[str, Any]) -> None:
         attacks=given["attack"] or (),
         sweeps=given["sweep"] or (),
         dataset=given["dataset"],
+        settings=given["settings"] or (),
+        weights=named_files(given["weights"] or ()),
         data=given["data"],
         limit=given["limit"],
     )

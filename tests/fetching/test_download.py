@@ -20,9 +20,11 @@ import pytest
 from pedbench.cli import main
 from pedbench.fetching import catalogue as catalogue_module
 from pedbench.fetching import download as download_module
-from pedbench.fetching.catalogue import CatalogueFile, Entry, Unpack, catalogue
+from pedbench.fetching.catalogue import CatalogueFile, Entry, Unpack, catalogue, name_of
 from pedbench.fetching.download import FetchError, download
-from pedbench.fetching.fetch import FETCHED, fetch, states, verified
+from pedbench.fetching.fetch import FETCHED, fetch, provider, states, verified
+from pedbench.models.errors import MissingWeightsError
+from pedbench.models.pretrained import model_files, model_folder
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -38,6 +40,7 @@ class Source:
         stalls: Whether it keeps quiet after the first bytes.
         archive: What it can serve in the content's place.
         asked: The ranges that were asked for; None for all.
+        paths: Of what.
     """
 
     url: str = ""
@@ -47,6 +50,7 @@ class Source:
     ranges: bool = True
     stalls: bool = False
     asked: list[str | None] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     going: threading.Event = field(default_factory=threading.Event)
 
 
@@ -58,7 +62,8 @@ def source() -> Iterator[Source]:
         def do_GET(self) -> None:
             asked = self.headers.get("Range")
             state.asked.append(asked)
-            if self.path != "/file.bin":
+            state.paths.append(self.path)
+            if not self.path.endswith("/file.bin"):
                 self.send_error(404)
                 return
             first = int(asked.split("=")[1].rstrip("-")) if asked and state.ranges else 0
@@ -195,6 +200,15 @@ def small_catalogue(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             ],
         ),
     }
+    entries["of_the_hub"] = Entry.model_validate(
+        {
+            "about": "",
+            "licence": "",
+            "repository": "owner/name",
+            "revision": "0" * 40,
+            "files": [{"path": "file.bin"}],
+        }
+    )
     source.breaks = []
     monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(catalogue_module, "catalogue", lambda: entries)
@@ -245,20 +259,57 @@ def test_a_mirror_is_asked_first_and_offline_nobody_is(
     source.url = "http://127.0.0.1:9/file.bin"
     (path,) = fetch("weights", lambda _: None, lambda here, whole: None)
     assert path.read_bytes() == CONTENT
+    (path,) = fetch("of_the_hub", lambda _: None, lambda here, whole: None)
+    assert path == tmp_path / "home" / "hub" / "owner" / "name" / "file.bin"
+    assert source.paths[-1] == "/hub/owner/name/file.bin"
 
 
-def test_every_entry_has_a_licence_and_digests_are_whole_or_torchvisions() -> None:
+def test_every_entry_has_a_licence_a_pinned_source_and_no_made_up_digest() -> None:
     paths = [file.path for item in catalogue().values() for file in item.files]
     assert len(set(paths)) == len(paths)
-    for item in catalogue().values():
+    for name, item in catalogue().items():
         assert item.licence
+        assert bool(item.repository) == bool(item.revision) == (item.files[0].path.startswith("hub/"))
         for file in item.files:
+            assert len(file.sha256) in (0, 8, 64)
             if len(file.sha256) == 8:
                 assert file.path.endswith(f"-{file.sha256}.pth")
+            assert file.size is None or file.roughly is None
+            if item.repository:
+                (source,) = file.sources
+                inner = file.path.removeprefix(f"hub/{item.repository}/")
+                assert source == f"https://huggingface.co/{item.repository}/resolve/{item.revision}/{inner}"
+                assert name_of(item.repository) == name
             else:
-                assert len(file.sha256) == 64
-                assert file.size is not None
-    assert {"sam_vit_b", "sam_vit_l", "sam_vit_h", "coco"} <= set(catalogue())
+                assert file.sha256
+    wanted = {"sam_vit_b", "sam_vit_l", "sam_vit_h", "coco", "lpips_alex", "lpips_vgg", "lpips_squeeze"}
+    wanted |= {"vit_mae_base", "vit_mae_large", "vit_mae_huge", "sd_inpainting", "rt_detr", "slimsam"}
+    assert wanted == set(catalogue())
+    assert name_of("facebook/vit-mae-small") == name_of("") == ""
+
+
+def test_models_of_the_hub_lie_where_suites_look_for_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    for name, item in catalogue().items():
+        if not item.repository:
+            continue
+        folder = tmp_path / "hub" / item.repository
+        with pytest.raises(
+            MissingWeightsError, match=f"(?s)looked for {folder}.*: pedbench fetch {name}; or"
+        ):
+            model_folder(item.repository, "network", "config.json")
+        for file in item.files:
+            (tmp_path / file.path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file.path).write_text("{}")
+        assert {state.here for state in states(name)} == {True}
+        assert model_files(item.repository) == (folder,)
+        assert provider(folder) == provider(tmp_path / item.files[-1].path) == name
+        described = "model_index.json" if name == "sd_inpainting" else "config.json"
+        assert model_folder(item.repository, "network", described) == folder
+    assert provider(tmp_path / "hub" / "facebook" / "others") == ""
 
 
 def test_a_file_of_the_right_name_is_not_yet_the_file(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def probed(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     pytest.importorskip("rapidocr_onnxruntime")
     return run_small(
         tmp_path_factory.mktemp("probed"),
-        ["sleepy", "missing"],
+        ["sleepy", "missing", "narrator"],
         report=True,
         dataset=SCENES,
         defenses=[{"latency": False, **defense} for defense in DEFENSES],
@@ -46,6 +46,7 @@ def probed(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
             {"name": "faces", "limit": 2},
             "sleepy",
             "missing",
+            "narrator",
         ],
     )
 
@@ -131,6 +132,24 @@ def test_what_cannot_be_read_is_told(probed: Any) -> None:
         assert record.reason.startswith("probe sleepy finds 0.00 of 4 planted secrets in the undefended")
 
 
+def test_captions_are_held_against_the_categories_of_objects(probed: Any) -> None:
+    named = {"vase", "clock", "phone", "monitor"}
+    dataset = Scenes(count=8)
+    known = [
+        {each.category for each in dataset[index].instances if each.area >= 32**2 and not each.crowd}
+        for index in range(3)
+    ]
+    share = sum(len(each & named) for each in known) / sum(map(len, known))
+    for record in cells(probed, "full_offload", "narrator"):
+        assert number(record, "categories named[tiles]", "planted") == pytest.approx(share)
+        assert number(record, "categories named[tiles]", "relative") == 1
+    for record in cells(probed, "on_device", "narrator"):
+        assert number(record, "categories named[tiles]", "relative") == 0
+    # It says so of noise, too: whoever is trusted has to be read beside this.
+    for record in cells(probed, "random_payload", "narrator"):
+        assert number(record, "categories named[tiles]", "relative") == 1
+
+
 def test_a_control_does_not_depend_on_probes(probed: Any) -> None:
     from pedbench.controls import controls
 
@@ -150,7 +169,8 @@ def test_the_report_has_a_line_for_what_was_read(probed: Any) -> None:
     assert line.split("|")[2].strip() == "`tiles`"
     assert "1.000 [1.000, 1.000]" in line
     table = pd.read_csv(probed.directory / "tables" / "claims.csv", keep_default_na=False)
-    assert {"words read", "character error rate", "faces found", ""} == set(table["metric"])
+    measured = {"words read", "character error rate", "faces found", "categories named", ""}
+    assert measured == set(table["metric"])
     assert {"tiles", "guess", "undefended"} == set(table["source"])
     privacy = pd.read_csv(probed.directory / "tables" / "privacy.csv")
     assert not privacy["metric"].str.contains("words read").any()
@@ -178,12 +198,17 @@ class Rectangles:
     name, version, label, reads, side = "rectangles", 1, "rectangles", "text", 0
 
     def __init__(self) -> None:
-        self.asked = 0
+        # A reader's copies count together.
+        self.counted: list[None] = []
+
+    @property
+    def asked(self) -> int:
+        return len(self.counted)
 
     def prepare(self, device: str) -> None: ...
 
     def claims(self, picture: Any) -> list[Claim]:
-        self.asked += 1
+        self.counted.append(None)
         rows, columns = np.nonzero(picture[..., 0] > 0.5)
         if not rows.size:
             return []

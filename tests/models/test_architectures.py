@@ -7,7 +7,7 @@ import torch
 from segment_anything import sam_model_registry
 from torch.utils.flop_counter import FlopCounterMode
 
-from pedbench.models.architectures import SAM_MINI, SAM_TINY, Architecture, architecture
+from pedbench.models.architectures import SAM_MINI, SAM_TINY, SLIM_SAM, Architecture, architecture
 from pedbench.models.decoder import predict_masks
 from pedbench.models.sam import build_sam
 
@@ -44,3 +44,10 @@ def test_small_network_costs_at_most_an_eighth() -> None:
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'sam-mini'"):
         architecture("sam-mino")
+
+
+def test_slimsam_is_a_sam_of_its_published_size() -> None:
+    # nielsr/slimsam-77-uniform and Zigeng/SlimSAM-uniform-77: hidden_size 168, mlp_dim 696, a file of 38.9 MB.
+    state = build_sam(SLIM_SAM, allocate=False).state_dict()
+    assert state["image_encoder.blocks.0.mlp.lin1.weight"].shape == (696, 168)
+    assert sum(values.numel() for values in state.values()) * 4 == pytest.approx(38.9e6, rel=0.01)

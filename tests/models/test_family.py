@@ -22,6 +22,7 @@ from pedbench.models.family import (
     FamilyNetworks,
     Member,
     Weights,
+    described_family,
     family,
     load_network,
 )
@@ -89,7 +90,7 @@ def test_missing_weights_name_file_and_command(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(
         CheckpointError, match=r"no weights were named for ped-vit_b\n.*pedbench train ped-sam"
     ):
-        load_network(family("vit_b", original=tmp_path / "b.pth"), "fine-tuned")
+        load_network(family("vit_b", {"original": tmp_path / "b.pth"}), "fine-tuned")
 
 
 def test_fine_tuned_weights_are_found_where_training_puts_them(
@@ -100,7 +101,7 @@ def test_fine_tuned_weights_are_found_where_training_puts_them(
     made.parent.mkdir()
     made.touch()
     assert family("vit_b").fine_tuned.file == made
-    assert family("vit_b", fine_tuned=tmp_path / "other.pth").fine_tuned.file == tmp_path / "other.pth"
+    assert family("vit_b", {"fine-tuned": tmp_path / "other.pth"}).fine_tuned.file == tmp_path / "other.pth"
 
 
 def test_weights_are_checked_against_the_manifest(
@@ -122,12 +123,44 @@ def test_names_are_checked() -> None:
     with pytest.raises(ValueError, match="unknown model family 'vit_x'; known: mini, vit_b"):
         family("vit_x")
     with pytest.raises(ValueError, match="comes with its weights"):
-        family("mini", original="x.pth")
+        family("mini", {"original": "x.pth"})
     with pytest.raises(ValueError, match="unknown weights 'shuffled'"):
         load_network(MINI, "shuffled")
-    for weights in ("small", "blurred"):
-        with pytest.raises(ValueError, match=f"vit_b family has no {weights} network"):
-            load_network(family("vit_b"), weights)
+    with pytest.raises(
+        ValueError, match=r"no file can be named for weights 'fine_tuned' .did you mean 'fine-tuned'"
+    ):
+        family("vit_b", {"fine_tuned": "x.pth"})
+
+
+def test_a_real_family_has_what_is_fetched_and_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
+    real = family("vit_b", {"fine-tuned": tmp_path / "ped.pth"})
+    assert real == described_family({"family": "vit_b", "weights": dict(real.named)})
+    assert real.files() == [
+        tmp_path / "checkpoints" / "sam_vit_b_01ec64.pth",
+        tmp_path / "ped.pth",
+        tmp_path / "hub" / "Zigeng" / "SlimSAM-uniform-77" / "model.safetensors",
+    ]
+    assert real.unnamed(["reordered", "fine-tuned", "small"]) == ""
+    assert real.unnamed(["original", "blurred"]).startswith(
+        "no weights were named for blur-vit_b: pass the path"
+    )
+    made = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
+    assert (
+        family("vit_b")
+        .unnamed(["fine-tuned"])
+        .startswith("no weights were named for ped-vit_b: pedbench train")
+    )
+    made.parent.mkdir()
+    made.write_bytes(b"trained")
+    assert family("vit_b").fine_tuned.file == made
+    (tmp_path / "ped.pth").write_bytes(b"ped")
+    assert real.digests(["reordered"]) == {}
+    assert real.digests(["fine-tuned"]) == {"ped-vit_b": hashlib.sha256(b"ped").hexdigest()}
+    with pytest.raises(CheckpointError, match=r"for slimsam: looked for .*\n.*: pedbench fetch slimsam, or"):
+        load_network(real, "small")
 
 
 def test_digests_of_further_networks_are_taken_where_they_are_used(tmp_path: Path) -> None:

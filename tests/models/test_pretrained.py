@@ -31,7 +31,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "snapshot").mkdir()
     (tmp_path / "snapshot" / "config.json").symlink_to("../blob")
     assert model_files(str(tmp_path / "snapshot")) == (tmp_path / "snapshot", tmp_path / "blob")
-    assert model_files(str(tmp_path / "nowhere")) == ()
+    assert model_files(str(tmp_path / "nowhere")) == (tmp_path / "nowhere",)
 
 
 def test_retrained_weights_have_another_digest(tmp_path: Path) -> None:

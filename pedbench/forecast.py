@@ -1,0 +1,149 @@
+"""How long a suite takes here and how much memory: one picture is encoded and segmented, the rest is counted."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from pedbench.base import Attack, Dataset, Defense, Embedding
+from pedbench.frame import to_frame
+from pedbench.models.family import Family, load_network
+from pedbench.models.sam import preprocess
+from pedbench.models.stages import window_grid
+from pedbench.provenance import cores
+from pedbench.registry import Registry
+from pedbench.reproducible import without_onednn
+from pedbench.suite import DefenseChoice, ResolvedSuite
+from pedbench.types import Instance, Sample
+from pedbench.utility.segmentation import evaluate
+
+PICTURE = (480, 640)
+"""Height and width in pixels of the picture that is tried."""
+
+OBJECTS = 4
+"""Objects in it."""
+
+TRIES = 2
+"""Encodings, of which the fastest counts: the first also gets the memory."""
+
+LOOKED_AT = 20
+"""Pictures whose objects are counted to know how many a picture has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a suite costs here, without attacks, metrics and probes.
+
+    Attributes:
+        passes: How often a picture is encoded.
+        encode: Seconds of each.
+        objects: How many are segmented, for all prompts.
+        segment: Seconds of each.
+        peak: Bytes of memory that a process takes which encodes a picture.
+        servers: How many run at once.
+    """
+
+    passes: int
+    encode: float
+    objects: float
+    segment: float
+    peak: int
+    servers: int
+
+    @property
+    def seconds(self) -> float:
+        """Of all passes and masks."""
+        return self.passes * self.encode + self.objects * self.segment
+
+
+def forecast(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset) -> Forecast:
+    """Try one picture with random weights, which take as long as trained ones, and count.
+
+    Raises:
+        PluginError: A plugin is broken.
+    """
+    pictures = len(dataset.ids()[: suite.dataset.limit])
+    requests = [_attack(registry, choice.name, choice.params).requests for choice in suite.attacks]
+    passes = sum(_passes(choice, pictures, max([1, *requests]), suite) for choice in suite.defenses)
+    measured = sum(min(choice.limit or pictures, pictures) for choice in suite.defenses)
+    defenses = [_defense(registry, choice) for choice in suite.defenses]
+    encode, segment = _try(suite, of)
+    return Forecast(
+        passes=passes,
+        encode=encode,
+        objects=measured * _objects(dataset, pictures),
+        segment=segment,
+        peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        servers=max(defense.servers for defense in defenses),
+    )
+
+
+def _passes(choice: DefenseChoice, pictures: int, requests: int, suite: ResolvedSuite) -> int:
+    count = min(choice.limit or pictures, pictures)
+    scored = count * (requests if choice.privacy else 1)
+    again = len(suite.latency.links) - 1 + suite.latency.turn_taking if choice.latency else 0
+    return scored + suite.latency.warmup + again * min(suite.latency.samples, count)
+
+
+def _attack(registry: Registry, name: str, params: object) -> Attack:
+    attack: Attack = registry.create("attacks", name, params)  # type: ignore[arg-type]
+    return attack
+
+
+def _defense(registry: Registry, choice: DefenseChoice) -> Defense:
+    defense: Defense = registry.create("defenses", choice.name, choice.params)
+    return defense
+
+
+def _objects(dataset: Dataset, pictures: int) -> float:
+    """Objects of a picture, on average over the first."""
+    samples = islice((dataset[index] for index in range(pictures)), LOOKED_AT)
+    return float(np.mean([len(sample.instances) for sample in samples]))
+
+
+def _try(suite: ResolvedSuite, of: Family) -> tuple[float, float]:
+    """Seconds to encode a picture, and to segment an object of it with all prompts of the suite."""
+    network = load_network(of, "original", random_seed=0)
+    picture = np.random.default_rng(0).random((*PICTURE, 3)).astype(np.float32)
+    frame = to_frame(picture, network.image_encoder.img_size)
+    pixels = preprocess(network, np.rint(frame * 255).astype(np.uint8))
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores())
+    try:
+        with without_onednn(), torch.inference_mode():
+            times = []
+            for _ in range(TRIES):
+                began = time.perf_counter()
+                features = network.image_encoder(pixels).float()
+                times.append(time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(before)
+    sample = Sample(id="tried", image=picture, instances=_instances())
+    grid = window_grid(network.image_encoder)
+    began = time.perf_counter()
+    for utility in suite.utility:
+        evaluate(
+            Embedding(features=features, network=network),
+            sample,
+            frame=(frame.shape[0], frame.shape[1]),
+            window=grid.window * grid.patch,
+            protocol=utility.protocol,
+            prompts=utility.prompts,
+        )
+    return min(times), (time.perf_counter() - began) / OBJECTS
+
+
+def _instances() -> tuple[Instance, ...]:
+    side = PICTURE[0] // OBJECTS
+    masks = np.zeros((OBJECTS, *PICTURE), np.bool_)
+    for number, mask in enumerate(masks):
+        mask[number * side : (number + 1) * side - 10, 100:300] = True
+    return tuple(
+        Instance(id=number, category="", mask=mask, area=float(mask.sum()))
+        for number, mask in enumerate(masks)
+    )
