@@ -19,6 +19,10 @@ SMALL = 0.002
 """Parts with a smaller share of the whole are not printed."""
 
 
+WAITING = "waiting, sending, loading"
+"""What of a stage with jobs is no job's."""
+
+
 class Share(NamedTuple):
     """What a stage, or a part of it, took.
 
@@ -129,24 +133,25 @@ def read_profile(run_dir: Path) -> list[Share]:
         return [Share(row["stage"], row["part"], float(row["seconds"]), float(row["share"])) for row in rows]
 
 
-def describe_profile(table: Sequence[Share]) -> str:
-    """The table of a profile as text: a line a stage, and below it one for each part that counts."""
+def by_stage(table: Sequence[Share]) -> list[tuple[Share, list[Share]]]:
+    """Each stage as a whole, the longest first, with those of its parts that count, if it has any."""
     stages: dict[str, list[Share]] = defaultdict(list)
     for row in table:
         stages[row.stage].append(row)
+    found = []
+    for name, rows in stages.items():
+        whole = Share(name, "", sum(row.seconds for row in rows), sum(row.share for row in rows))
+        parts = [row._replace(part=row.part or WAITING) for row in rows if row.share >= SMALL]
+        found.append((whole, parts if len(rows) > 1 else []))
+    return sorted(found, key=lambda item: -item[0].seconds)
+
+
+def describe_profile(table: Sequence[Share]) -> str:
+    """The table of a profile as text: a line a stage, and below it one for each part that counts."""
     lines = [_line("stage", "seconds", "share")]
-    for name, rows in sorted(stages.items(), key=lambda item: -sum(row.seconds for row in item[1])):
-        lines.append(
-            _line(name, f"{sum(row.seconds for row in rows):.1f}", f"{sum(row.share for row in rows):.1%}")
-        )
-        if len(rows) > 1:
-            lines += [
-                _line(
-                    f"  {row.part or 'waiting, sending, loading'}", f"{row.seconds:.1f}", f"{row.share:.1%}"
-                )
-                for row in rows
-                if row.share >= SMALL
-            ]
+    for whole, parts in by_stage(table):
+        lines.append(_line(whole.stage, f"{whole.seconds:.1f}", f"{whole.share:.1%}"))
+        lines += [_line(f"  {row.part}", f"{row.seconds:.1f}", f"{row.share:.1%}") for row in parts]
     return "\n".join([*lines, _line("all", f"{sum(row.seconds for row in table):.1f}", "")])
 
 

@@ -287,6 +287,52 @@ def test_every_link_is_timed_and_changes_nothing_else(run_small: Any, tmp_path: 
         assert bytes_of[0] == bytes_of[1]
 
 
+def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
+    run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pedbench.measure.bench import Bench
+
+    requests = []
+    run_one = Bench.run
+
+    def counted(bench: Any, of: Any, sample: Any, frame: Any, request: int = 0, link: Any = None) -> Any:
+        requests.append(request)
+        return run_one(bench, of, sample, frame, request, link)
+
+    monkeypatch.setattr(Bench, "run", counted)
+    changes = {
+        "dataset": SCENES,
+        "defenses": [{"name": "ped_sam"}],
+        "attacks": ["mean_colour", {"name": "accumulate", "params": {"requests": 4}}],
+    }
+    few = run_small(tmp_path / "few", **changes)
+    assert sorted(requests) == [0, 0, 1, 1]
+    monkeypatch.setattr(
+        "pedbench.measure.defense._passes",
+        lambda bench, of, sample, frames: [bench.run(of, sample, frame, n) for n, frame in enumerate(frames)],
+    )
+    many = run_small(tmp_path / "many", **changes)
+    assert sorted(requests[4:]) == [0, 0, 1, 1, 2, 2, 3, 3]
+    for left, right in compare(few, many):
+        pd.testing.assert_frame_equal(left, right)
+
+
+def test_a_defense_that_hides_its_chance_is_invalid(
+    run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pedbench.plugins.defenses.ped_sam import PedSam
+
+    monkeypatch.setattr(PedSam, "randomised", False)
+    run = run_small(
+        tmp_path,
+        plugins=["two_requests"],
+        defenses=[{"name": "ped_sam", "params": {"assignment": "random"}}],
+        attacks=["mean_colour", "two_requests"],
+    )
+    assert {record.status for record in run.records} == {"invalid"}
+    assert "two requests with the same picture differ, and randomised is False" in run.records[0].reason
+
+
 def test_a_limited_attack_guesses_the_first_pictures_as_without_a_limit(
     run_small: Any, tmp_path: Path
 ) -> None:

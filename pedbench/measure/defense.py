@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from pedbench.audit import same_messages
 from pedbench.cell import Cell
 from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
@@ -14,7 +16,7 @@ from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibit
 from pedbench.measure.latency import decoder_time, timing
 from pedbench.measure.reception import Reception, receive
 from pedbench.offload.edge import Edge
-from pedbench.offload.passes import Pass
+from pedbench.offload.passes import AuditError, Pass
 from pedbench.offload.timing import Clock
 from pedbench.plan import DefensePlan
 from pedbench.reproducible import without_onednn
@@ -74,7 +76,7 @@ def _one_picture(
     requests = max([1, *(cell.requests or 1 for cell in private)])
     frames = [bench.frame(sample, request) for request in range(requests)]
     with bench.profile.stage("passes"):
-        passes = [bench.run(of, sample, frame, request) for request, frame in enumerate(frames)]
+        passes = _passes(bench, of, sample, frames)
     frame, first = frames[0], passes[0]
     if any(done.lost for done in passes):
         outcome.flag(private, DEGRADED)
@@ -101,6 +103,35 @@ def _one_picture(
         with outcome.giving_up(private, f"picture {sample.id}"), bench.profile.stage("audit and views"):
             return receive(bench, of, sample, frames, passes, private, outcome)
     return None
+
+
+def _passes(bench: Bench, of: DefensePlan, sample: Sample, frames: Sequence[Picture]) -> list[Pass]:
+    """One pass a request.
+
+    A defense without chance sends the same of a still scene each time. A second pass has to show it, and stands for all
+    that would follow.
+
+    Raises:
+        AuditError: It does not.
+    """
+    alike = not of.defense.randomised and not sample.later
+    passes = [
+        bench.run(of, sample, frame, request)
+        for request, frame in enumerate(frames[: 2 if alike else len(frames)])
+    ]
+    if not alike or len(frames) < 2:
+        return passes
+    first, second = passes
+    if first.lost or second.lost:
+        return [*passes, *(bench.run(of, sample, frames[n], n) for n in range(2, len(frames)))]
+    if differ := same_messages(first.received, second.received):
+        raise AuditError(f"two requests with the same picture differ, and randomised is False: {differ}")
+    return [*passes, *(_repeated(second, request) for request in range(2, len(frames)))]
+
+
+def _repeated(done: Pass, request: int) -> Pass:
+    """A pass as if its messages had come with another request."""
+    return replace(done, received=tuple(replace(message, request=request) for message in done.received))
 
 
 def _utility(
