@@ -26,8 +26,8 @@ def main() -> None:
     named = 1 - next(row.share for row in rows if row.stage == "elsewhere")
     block = (
         f"Suite `{run.suite.name}` version {run.suite.version}, {run.pictures} pictures, "
-        f"{str(made['utc'])[:10]}, {made['cpu']}, {made['cores']} cores: {seconds:.0f} s, of which {named:.1%} in named "
-        f"stages.\n\n{profile_table(rows)}"
+        f"{str(made['utc'])[:10]}, {made['cpu']}, {made['cores']} cores: {seconds:.0f} s, {named:.1%} of them "
+        f"in named stages.\n\n{profile_table(rows)}"
     )
     replace_block(Path(__file__).with_name("performance.md"), "profile", block)
 
