@@ -74,7 +74,7 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
     torch.set_num_threads(threads)
     try:
         with (
-            patch("pedbench.runner.cores", lambda: workers),
+            patch("pedbench.engines.opening.cores", lambda: workers),
             patch("pedbench.reproducible.cores", lambda: workers),
             patch("pedbench.runner.write_report", lambda _: None),
         ):

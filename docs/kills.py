@@ -1,7 +1,7 @@
 """Whether a run that is killed loses anything: `python -m docs.kills` in the checkout.
 
 Runs the suite `proof` once undisturbed, then kills further runs of it at random moments and continues each, and writes
-the outcome into docs/suites.md.
+the outcome into docs/suites.md; with `--engine ray` into docs/many_machines.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,34 @@ from pedbench.values import read_values
 PATIENCE = 20.0
 """Seconds after a kill in which all processes of the run have to be gone."""
 
+ENGINES: dict[str, tuple[tuple[str, ...], str]] = {
+    "local": ((), "suites.md"),
+    "ray": (("--engine", "ray", "--workers", "2"), "many_machines.md"),
+}
+"""Options of a run, and the document, by engine."""
+
 
 def main() -> None:
     """Read the command line, kill and write."""
     parser = argparse.ArgumentParser(prog="python -m docs.kills", description="Kill runs, and continue them.")
     parser.add_argument("--kills", type=int, default=20, help="how many; 20 without it")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--engine", choices=ENGINES, default="local", help="local, or ray with two workers")
     given = parser.parse_args()
+    options, document = ENGINES[given.engine]
     rng = np.random.default_rng(given.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         began = time.monotonic()
-        subprocess.run(command(folder / "whole"), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command(folder / "whole", options), check=True, stdout=subprocess.DEVNULL)
         lasted = time.monotonic() - began
         whole = only_run(folder / "whole")
         kept = []
         for number, moment in enumerate(np.sort(rng.uniform(0, lasted, given.kills))):
             out = folder / f"killed-{number}"
-            orphans = killed(out, float(moment))
+            orphans = killed(out, float(moment), options)
             before = finished(out)
-            subprocess.run(command(out), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(command(out, options), check=True, stdout=subprocess.DEVNULL)
             wrong = differences(whole, only_run(out))
             print(
                 f"{number + 1}: killed after {moment:.1f} s with {before} records, left {orphans} processes",
@@ -54,23 +63,25 @@ def main() -> None:
             if wrong or orphans:
                 sys.exit("\n".join(wrong))
             kept.append(before)
+    called = "" if given.engine == "local" else f" --engine {given.engine}"
     replace_block(
-        Path(__file__).with_name("suites.md"),
+        Path(__file__).with_name(document),
         "kills",
-        f"{given.kills} runs of `proof` were killed at random moments of the {lasted:.0f} s that it takes, with "
-        f"{min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and values "
-        "of an undisturbed run, each record once, and no process outlived a kill (`python -m docs.kills`).",
+        f"{given.kills} runs of `proof{called}` were killed at random moments of the {lasted:.0f} s that it takes, "
+        f"with {min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and "
+        "values of an undisturbed run, each record once, and no process outlived a kill "
+        f"(`python -m docs.kills{called}`).",
     )
 
 
-def command(out: Path) -> list[str]:
+def command(out: Path, options: Sequence[str]) -> list[str]:
     """The run, as a user types it."""
-    return [sys.executable, "-m", "pedbench", "run", "proof", "--out", str(out)]
+    return [sys.executable, "-m", "pedbench", "run", "proof", *options, "--out", str(out)]
 
 
-def killed(out: Path, moment: float) -> int:
+def killed(out: Path, moment: float, options: Sequence[str]) -> int:
     """Start a run, kill its process at a moment, and count what it started that is still there long after."""
-    process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(out, options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(moment)
     started = descendants(process.pid)
     process.send_signal(signal.SIGKILL)

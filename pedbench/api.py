@@ -23,6 +23,7 @@ from pedbench.run_directory import locked, run_directory, settle
 from pedbench.suite import Choice, load_suite, quicker
 
 if TYPE_CHECKING:
+    from pedbench.engines.work import Engine
     from pedbench.result import Result
 
 PLUGINS = "plugins"
@@ -46,6 +47,7 @@ def run(
     quick: bool = False,
     out: str | Path = "reports",
     fresh: bool = False,
+    engine: Engine | None = None,
 ) -> Result:
     """Measure a suite, or what is missing of it in its run directory.
 
@@ -77,6 +79,7 @@ def run(
         quick: Only the suite's part for a quick look.
         out: Folder that holds the runs.
         fresh: Start anew instead of completing a run.
+        engine: Does the work, e.g. `pedbench.engines.ray.Ray(workers=4)`; this process without one.
 
     Returns:
         What was found. Cells that failed raise nothing: they are in `Result.failed`.
@@ -115,7 +118,7 @@ def run(
 
         with locked(directory):
             try:
-                measure(resolved, directory, Console(), paths, profile)
+                measure(resolved, directory, Console(), paths, profile, engine)
             finally:
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
                     ignored = shutil.ignore_patterns("__pycache__")

@@ -17,6 +17,7 @@ from pedbench.commands import (
     latency,
     listing,
     new,
+    plan,
     prove,
     ranks,
     report,
@@ -41,6 +42,7 @@ app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
+app.command("plan")(plan.plan_suite)
 app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -89,10 +90,15 @@ def read_values(run_dir: Path, cell_id: str) -> pd.DataFrame:
     return values
 
 
-def remove_values(run_dir: Path, cell_id: str) -> None:
-    """Remove what an unfinished attempt at a cell has left, before the next one."""
+def remove_values(run_dir: Path, cell_id: str, keep: Collection[int] = ()) -> None:
+    """Remove what an unfinished attempt at a cell has left, before the next one.
+
+    Args:
+        keep: Numbers of the shards that are finished.
+    """
     for path in _shards(run_dir, cell_id):
-        path.unlink()
+        if int(path.stem.rpartition("-")[2]) not in keep:
+            path.unlink()
 
 
 def _shards(run_dir: Path, cell_id: str) -> list[Path]:

@@ -13,6 +13,7 @@ import pandas as pd
 from pedbench.base import Metric
 from pedbench.cell import cell_digest, selection_hash
 from pedbench.console import Console
+from pedbench.engines.opening import DEVICE, open_bench, warm_up_bench
 from pedbench.measure.bench import Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
@@ -23,7 +24,6 @@ from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry
 from pedbench.report.run import load
 from pedbench.resolve import Overrides, resolve
-from pedbench.runner import DEVICE, open_bench, warm_up_bench
 from pedbench.selection import read_selection
 from pedbench.values import DEFAULTS, read_values
 

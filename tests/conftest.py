@@ -75,7 +75,12 @@ def run_small() -> Run:
     """Runs the small suite, with changes, in a directory, with the plugins of the tests."""
 
     def run_it(
-        directory: Path, plugins: Sequence[str | Path] = (), *, report: bool = False, **changes: Any
+        directory: Path,
+        plugins: Sequence[str | Path] = (),
+        *,
+        report: bool = False,
+        engine: Any = None,
+        **changes: Any,
     ) -> Finished:
         from pedbench.console import Console
         from pedbench.profiling import Profile
@@ -93,7 +98,7 @@ def run_small() -> Run:
         with pytest.MonkeyPatch.context() as patch:
             if not report:
                 patch.setattr("pedbench.runner.write_report", lambda _: None)
-            run(suite, directory, Console(stream), paths, Profile())
+            run(suite, directory, Console(stream), paths, Profile(), engine)
         return Finished(directory=directory, said=stream.getvalue())
 
     return run_it
@@ -177,7 +182,7 @@ def small_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finis
 def short_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The same with two scenes, which are worked on one at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pedbench.runner.SHARD", 1)
+        patch.setattr("pedbench.engines.work.SHARD", 1)
         return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)
 
 

@@ -42,7 +42,7 @@ def examine_suite(name: str, overrides: Overrides) -> Iterator[Finding]:
         few = f"give --limit {count}" if suite.dataset.limit and count < suite.dataset.limit else ""
         yield Finding(f"dataset {dataset.name}", f"{count} pictures", few)
         if count:
-            yield from _cost(suite, of, registry, dataset)
+            yield from cost(suite, of, registry, dataset)
 
 
 def _file(need: Need) -> Finding:
@@ -57,7 +57,12 @@ def _megabytes(size: int) -> str:
     return f", {size / 1e6:,.0f} MB to fetch" if size else ""
 
 
-def _cost(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset) -> Iterator[Finding]:
+def cost(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset) -> Iterator[Finding]:
+    """Time and memory, from a picture that is tried.
+
+    Raises:
+        PluginError: A plugin is broken.
+    """
     found = forecast(suite, of, registry, dataset)
     yield Finding(
         "time",

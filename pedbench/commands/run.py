@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pedbench.engines.work import Engine
 
 Names = list[str] | None
 
@@ -23,6 +26,20 @@ def named_files(given: Sequence[str]) -> dict[str, str]:
         if not (name and equals and file):
             raise ValueError(f"--weights expects NAME=FILE, found {each!r}.")
     return {name: file for name, _, file in pairs}
+
+
+def _engine(
+    name: str, address: str | None, workers: int | None, cores: int, memory: float | None
+) -> Engine | None:
+    if name == "ray":
+        from pedbench.engines.ray import Ray
+
+        return Ray(address=address, workers=workers, cores=cores, memory=memory)
+    if name != "local":
+        raise ValueError(f"--engine is local or ray, found {name!r}.")
+    if (address, workers, cores, memory) != (None, None, 1, None):
+        raise ValueError("--address, --workers, --worker-cores and --worker-memory belong to --engine ray.")
+    return None
 
 
 def run_suite(
@@ -53,6 +70,19 @@ def run_suite(
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
+    engine: Annotated[
+        str, typer.Option(help="local: this machine. ray: workers of a Ray cluster, which time nothing.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of ray: the cluster's; one is started here without.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of ray: how many; as its cores allow without.")
+    ] = None,
+    worker_cores: Annotated[int, typer.Option(min=1, help="Of ray: for each worker alone.")] = 1,
+    worker_memory: Annotated[
+        float | None, typer.Option(min=0, help="Of ray: gigabytes that each worker asks for.")
+    ] = None,
 ) -> None:
     """Run a suite (mini, unless told otherwise), write its report and print the overview.
 
@@ -82,6 +112,7 @@ def run_suite(
         quick=quick,
         out=out,
         fresh=fresh,
+        engine=_engine(engine, address, workers, worker_cores, worker_memory),
     )
     print_overview(result.directory)
     console = Console()

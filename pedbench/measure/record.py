@@ -37,13 +37,23 @@ NO_SECRET = "the selected pictures hold nothing, of which the dataset knows, tha
 
 
 def make_record(
-    plan: Plan, of: DefensePlan, cell: Cell, total: Outcome, run_dir: Path, device: str
+    plan: Plan,
+    of: DefensePlan,
+    cell: Cell,
+    total: Outcome,
+    run_dir: Path,
+    *,
+    device: str,
+    engine: str,
+    machines: Sequence[str],
 ) -> Record:
     """Sum up a cell from the values in the run directory.
 
     Args:
         total: What became of the defense on all pictures.
         device: Where the models computed.
+        engine: Which one did the work.
+        machines: Ids of those that measured.
     """
     values = read_values(run_dir, cell.cell_id)
     status: Status
@@ -81,7 +91,8 @@ def make_record(
             device=device,
             sources=sources(plan, of, cell),
             weights=of.weights | models,
-        ),
+        )
+        | {"engine": engine, "machines": list(machines)},
         attacker=_attacker(attacks[0].plugin) if attacks else {},
     )
 

@@ -73,8 +73,12 @@ def write_split(
                 progress(len(entries), count)
         (partial / "annotations" / "instances.json").write_text(_document(identity, entries))
         (partial / _MARKER).write_text(json.dumps(identity))
-        if not _complete(root, identity):
+        try:
             partial.rename(root)
+        except OSError:
+            # Another process was faster.
+            if not _complete(root, identity):
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

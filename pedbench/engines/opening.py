@@ -1,0 +1,92 @@
+"""Servers, attack processes, metrics and probes: what jobs are done with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
+from contextlib import ExitStack, contextmanager
+
+from pedbench.attack_pool import AttackPool
+from pedbench.console import Console
+from pedbench.measure.bench import Bench
+from pedbench.measure.latency import warm_up
+from pedbench.measure.modules import operation_modules
+from pedbench.measure.reader import Reader
+from pedbench.models.embedding import load_embedder
+from pedbench.models.family import FamilyNetworks
+from pedbench.offload.virtual import VirtualServers
+from pedbench.plan import DefensePlan, Plan
+from pedbench.prior import load_prior
+from pedbench.profiling import Profile
+from pedbench.provenance import cores
+from pedbench.registry import PluginError
+from pedbench.retrieval import make_gallery
+from pedbench.types import Sample
+
+DEVICE = "cpu"
+
+
+@contextmanager
+def open_bench(
+    plan: Plan,
+    networks: FamilyNetworks,
+    due: Sequence[DefensePlan],
+    console: Console,
+    profile: Profile,
+) -> Iterator[Bench]:
+    """Servers, attack processes, metrics and probes for some of a plan's defenses, until the block is left.
+
+    Raises:
+        PluginError: A metric or probe cannot be prepared.
+    """
+    count = max(defense.defense.servers for defense in due)
+    for metric in plan.metrics:
+        try:
+            metric.prepare(DEVICE)
+        # Code of a plugin; without it no cell of the run would be what the suite asks for.
+        except Exception as error:
+            raise PluginError(f"metric {metric.name} cannot be prepared: {error}") from error
+    readers = {}
+    for planned in plan.probes:
+        try:
+            readers[planned.plugin.label] = Reader(planned.plugin, DEVICE)
+        except Exception as error:
+            raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
+    modules = sorted({module for item in due for module in operation_modules(item)})
+    specs = [planned.spec for planned in plan.attacks]
+    weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
+    with ExitStack() as resources:
+        with console.stage(f"starting {count} servers"), profile.stage("starting servers"):
+            pool = resources.enter_context(
+                AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
+            )
+            loading = pool.prepare()
+            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
+            # What is timed has the machine for itself.
+            wait(loading)
+        bench = Bench(
+            plan=plan,
+            networks=networks,
+            servers=servers,
+            pool=pool,
+            prior=load_prior(),
+            readers=readers,
+            profile=profile,
+        )
+        if plan.gallery is not None and plan.suite.gallery is not None:
+            count = len(plan.gallery.ids()[: plan.suite.gallery.limit])
+            with console.stage(f"reading a gallery of {count} pictures"), profile.stage("gallery"):
+                samples = (plan.gallery[index] for index in range(count))
+                frames = ((sample.id, bench.frame(sample)) for sample in samples)
+                model = plan.suite.gallery.model
+                bench.gallery = make_gallery(frames, load_embedder(model, DEVICE) if model else None)
+        yield bench
+
+
+def warm_up_bench(bench: Bench, of: DefensePlan) -> None:
+    """Load and run everything that the defense uses, on pictures outside the selection; their times are dropped."""
+    servers = max(1, of.defense.servers)
+    bench.servers.set_mode(turns=False, threads=max(1, cores() // servers))
+    pictures = bench.prior.pictures[: bench.plan.suite.latency.warmup]
+    for number, picture in enumerate(pictures):
+        warm_up(bench, of, Sample(id=f"warm-up {number}", image=picture))

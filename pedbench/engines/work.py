@@ -1,0 +1,206 @@
+"""What an engine is given and what it gives back."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pedbench.console import Console
+from pedbench.engines.opening import DEVICE, warm_up_bench
+from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.defense import measure
+from pedbench.measure.latency import time_links, time_turns
+from pedbench.models.family import FamilyNetworks
+from pedbench.plan import DefensePlan, Plan
+from pedbench.profiling import Profile
+from pedbench.provenance import cores, machine
+from pedbench.reading import FileDataset
+from pedbench.suite import ResolvedSuite
+
+SHARD = 8
+"""Pictures whose passes are run, and whose views are then attacked, at a time: what bounds the memory."""
+
+Part = Literal["pictures", "links", "turns"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One defense over a shard of pictures: the unit of work.
+
+    Attributes:
+        defense: Its place in the plan.
+        number: Of the shard of values that comes of it; shards of pictures count from 0.
+        part: `pictures` measures everything; `links` and `turns` time passes again, and need a quiet machine.
+        images: Indices into the dataset.
+        wanted: Ids of the cells to fill.
+    """
+
+    defense: int
+    number: int
+    part: Part
+    images: tuple[int, ...]
+    wanted: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of a job.
+
+    Attributes:
+        asked: Ids of the cells that were to be filled when it began; none if it was not begun.
+        seconds: How long it took, without warming up.
+        warming: How long it took to warm up for it; 0 if that was done before.
+        opening: How long the worker took to be ready at all, if this was its first job.
+        stages: Seconds by stage, of a job that was done in another process.
+        machine: Id of the machine, as in a record's provenance.
+        defects: What is wrong with the dataset's annotations, as far as they were read.
+    """
+
+    job: Job
+    asked: frozenset[str] = frozenset()
+    outcome: Outcome = field(default_factory=Outcome)
+    seconds: float = 0.0
+    warming: float = 0.0
+    opening: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+    machine: str = ""
+    defects: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """All jobs of a run, and what they are about.
+
+    Attributes:
+        plugins: Files and folders with further plugins.
+        networks: The edge's models, for an engine that computes in this process.
+        jobs: Those of a defense follow each other.
+        left: Which of a job's cells are still worth filling: those that have failed meanwhile are not.
+    """
+
+    suite: ResolvedSuite
+    plugins: Sequence[Path]
+    plan: Plan
+    networks: FamilyNetworks
+    jobs: Sequence[Job]
+    left: Callable[[Job], frozenset[str]]
+    console: Console
+    profile: Profile
+
+
+class EngineError(ValueError):
+    """An engine cannot be had, or cannot do anything."""
+
+
+class Engine(ABC):
+    """Does jobs somewhere.
+
+    Attributes:
+        name: As the command line and records have it.
+        times: Whether it can time passes, which takes a machine that does nothing else.
+    """
+
+    name: ClassVar[str]
+    times: ClassVar[bool]
+
+    @abstractmethod
+    def do(self, work: Work) -> Generator[Done]:
+        """Do all jobs, and give each back once, in any order, as soon as it is done.
+
+        Raises:
+            PluginError: A metric or probe cannot be prepared.
+            EngineError: Nobody can do the jobs.
+        """
+
+
+def jobs_of(plan: Plan, defense: int, wanted: Collection[str]) -> list[Job]:
+    """The jobs that fill some cells of a defense.
+
+    Shards are cut by the picture's place in the selection, whatever is wanted: a batch of an attack never differs
+    between runs.
+    """
+    of = plan.defenses[defense]
+
+    def job(number: int, part: Part, images: Sequence[int], cells: Collection[str]) -> Job:
+        return Job(defense=defense, number=number, part=part, images=tuple(images), wanted=frozenset(cells))
+
+    shards = [of.images[start : start + SHARD] for start in range(0, len(of.images), SHARD)]
+    jobs = [job(number, "pictures", images, wanted) for number, images in enumerate(shards)]
+    timed = {cell.cell_id for _, cell in of.latency} & set(wanted)
+    # The scored passes went over the first link.
+    others = {cell.cell_id for _, cell in of.latency[1:]} & timed
+    again = of.images[: plan.suite.latency.samples]
+    if others and of.defense.servers:
+        jobs.append(job(len(shards), "links", again, others))
+    if timed and of.defense.servers and plan.suite.latency.turn_taking:
+        jobs.append(job(len(shards) + 1, "turns", again, timed))
+    return jobs
+
+
+class Worker:
+    """Does jobs with a bench, one at a time, and warms up before each other defense.
+
+    Args:
+        bench: Open for all defenses that will come.
+        opening: Seconds that it took to open.
+    """
+
+    def __init__(self, bench: Bench, opening: float) -> None:
+        self._bench, self._opening = bench, opening
+        self._warm: DefensePlan | None = None
+
+    def do(
+        self, job: Job, asked: frozenset[str], advance: Callable[[int], None] = lambda steps: None
+    ) -> Done:
+        """Do a job.
+
+        Args:
+            asked: Ids of the cells to fill.
+            advance: Called with 1 after each picture's pass.
+        """
+        plan, of = self._bench.plan, self._bench.plan.defenses[job.defense]
+        opening, self._opening = self._opening, 0.0
+        began = time.perf_counter()
+        outcome = self._warm_up(of, asked)
+        warm = time.perf_counter()
+        if self._warm is of:
+            outcome = self._measure(job, of, asked, advance)
+        return Done(
+            job=job,
+            asked=asked,
+            outcome=outcome,
+            seconds=time.perf_counter() - warm,
+            warming=warm - began,
+            opening=opening,
+            machine=str(machine(DEVICE)["machine_id"]),
+            defects=dict(plan.dataset.defects) if isinstance(plan.dataset, FileDataset) else {},
+        )
+
+    def _warm_up(self, of: DefensePlan, asked: frozenset[str]) -> Outcome:
+        outcome = Outcome()
+        if self._warm is not of:
+            self._warm = None
+            cells = [cell for cell in of.cells() if cell.cell_id in asked]
+            with outcome.giving_up(cells, "warming up"), self._bench.profile.stage("warming up"):
+                of.defense.prepare(DEVICE)
+                self._bench.restore_servers()
+                warm_up_bench(self._bench, of)
+                self._warm = of
+        return outcome
+
+    def _measure(
+        self, job: Job, of: DefensePlan, asked: frozenset[str], advance: Callable[[int], None]
+    ) -> Outcome:
+        bench = self._bench
+        if job.part == "pictures":
+            return measure(bench, of, job.images, asked, advance)
+        if job.part == "links":
+            links = [(link, cell) for link, cell in of.latency if cell.cell_id in asked]
+            with bench.profile.stage("further links"):
+                return time_links(bench, of, job.images, links)
+        with bench.profile.stage("taking turns"):
+            return time_turns(bench, of, job.images, asked, threads=cores())

@@ -1,0 +1,141 @@
+"""A run that is killed goes on with the shards that it lacks, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pedbench.engines.work import Done, Job
+from pedbench.measure.bench import Outcome
+from pedbench.shards import FOLDER, Shards
+
+DEFENSES = [{"name": name, "latency": False} for name in ("on_device", "ped_sam")]
+
+
+class Killed(BaseException):
+    """In the place of a signal that nobody could catch."""
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the defenses in the order of their passes."""
+    from pedbench.measure import bench
+
+    real: Any = vars(bench)["run_pass"]
+    found: list[str] = []
+
+    def run_pass(defense: Any, *rest: Any, **more: Any) -> Any:
+        found.append(defense.name)
+        return real(defense, *rest, **more)
+
+    monkeypatch.setattr(bench, "run_pass", run_pass)
+    monkeypatch.setattr("pedbench.engines.work.SHARD", 1)
+    return found
+
+
+@contextmanager
+def killed_at(monkeypatch: pytest.MonkeyPatch, name: str, time: int) -> Iterator[None]:
+    """Let a run end where it calls a method of `Shards` the so-and-so-many-th time."""
+    real: Callable[..., Any] = getattr(Shards, name)
+    calls: list[str] = []
+
+    def method(*given: Any) -> Any:
+        calls.append(name)
+        if len(calls) == time:
+            raise Killed
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shards, name, method)
+        try:
+            yield
+        except Killed:
+            return
+    pytest.fail("the run was not killed")
+
+
+def as_expected(run: Any, expected: Any) -> None:
+    known = {record.cell_id: record for record in expected.records}
+    for record in run.records:
+        other = known[record.cell_id]
+        for name in ("cell", "status", "reason", "metrics", "flags"):
+            assert getattr(record, name) == getattr(other, name)
+        pd.testing.assert_frame_equal(run.values(record), expected.values(other), check_exact=True)
+
+
+# Values without their note; and a note just written.
+@pytest.mark.parametrize(("name", "left"), [("_note", ["ped_sam"] * 2), ("total", ["on_device", "ped_sam"])])
+def test_finished_shards_are_not_done_again(
+    run_small: Any,
+    short_run: Any,
+    tmp_path: Path,
+    passes: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    left: list[str],
+) -> None:
+    with killed_at(monkeypatch, name, 4 if name == "_note" else 2):
+        run_small(tmp_path, defenses=DEFENSES)
+    # Each defense warms up with one.
+    assert passes == ["on_device"] * 3 + ["ped_sam"] * 3
+    passes.clear()
+    done = run_small(tmp_path, defenses=DEFENSES)
+    assert passes == (left if name == "_note" else [])
+    as_expected(done, short_run)
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_other_code_does_not_go_on(
+    run_small: Any, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with killed_at(monkeypatch, "absorb", 4):
+        run_small(tmp_path, defenses=DEFENSES)
+    passes.clear()
+    monkeypatch.setattr("pedbench.runner.fingerprint", lambda plan: "other")
+    run_small(tmp_path, defenses=DEFENSES)
+    assert passes == ["ped_sam"] * 3
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_times_of_a_cell_come_of_one_run(
+    run_small: Any, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"defenses": [{"name": "ped_sam"}], "attacks": ["mean_colour"]}
+    with killed_at(monkeypatch, "absorb", 2):
+        run_small(tmp_path, **changes)
+    passes.clear()
+    attacks: list[int] = []
+    monkeypatch.setattr("pedbench.measure.attacks._score", lambda *given: attacks.append(len(given[2])))
+    run_small(tmp_path, **changes)
+    assert passes == ["ped_sam"] * 3
+    assert attacks == [1]
+
+
+def test_shards_in_any_order_tell_the_same(tmp_path: Path) -> None:
+    class Defense:
+        def cells(self) -> list[Any]:
+            return []
+
+    def job(number: int) -> Job:
+        return Job(defense=0, number=number, part="pictures", images=(number,), wanted=frozenset("ab"))
+
+    def done(number: int) -> Done:
+        outcome = Outcome()
+        if number:
+            outcome.problems["a"] = ("failed", f"shard {number}")
+            outcome.flags["a"].add(f"flag {number}")
+        outcome.flags["b"].add("always")
+        return Done(job=job(number), asked=frozenset("ab"), outcome=outcome)
+
+    told = []
+    for order in ((0, 1, 2), (2, 1, 0)):
+        shards = Shards(Defense(), tmp_path, str(order))  # type: ignore[arg-type]
+        for number in order:
+            shards.absorb(done(number))
+        told.append((shards.total().problems, dict(shards.total().flags)))
+    assert told[0] == told[1] == ({"a": ("failed", "shard 1")}, {"a": {"flag 1"}, "b": {"always"}})
