@@ -80,7 +80,11 @@ def machine(device: str) -> dict[str, Any]:
     """
     import torch
 
-    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else _cpu_model()
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.startswith("cuda") and torch.cuda.is_available()
+        else _cpu_model()
+    )
     return {
         "device": device,
         "device_name": name,

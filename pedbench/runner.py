@@ -10,7 +10,6 @@ from pathlib import Path
 from pedbench.cell import Cell
 from pedbench.console import Console
 from pedbench.engines.local import Local
-from pedbench.engines.opening import DEVICE
 from pedbench.engines.work import Done, Engine, Job, Work, jobs_of
 from pedbench.job_times import note_time
 from pedbench.measure.bench import Outcome
@@ -63,7 +62,8 @@ def run(
         plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
         runs = [run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file())]
         keep_apart(plan.attacks, runs, "a run keeps pictures that its report shows")
-        networks = FamilyNetworks(family=plan.family, device=DEVICE)
+        # Workers elsewhere load their own.
+        networks = FamilyNetworks(family=plan.family, device=engine.device if engine.times else "cpu")
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
         console.line(f"left out: {id}: {reason}")
@@ -146,7 +146,7 @@ def _due(
                 jobs=jobs,
                 known=known,
                 run_dir=run_dir,
-                engine=engine.name,
+                engine=engine,
                 console=console,
                 profile=profile,
                 left=len(jobs),
@@ -178,7 +178,7 @@ class _Due:
     left: int
     known: Outcome
     run_dir: Path
-    engine: str
+    engine: Engine
     console: Console
     profile: Profile
 
@@ -205,8 +205,8 @@ class _Due:
                     cell,
                     total,
                     self.run_dir,
-                    device=DEVICE,
-                    engine=self.engine,
+                    device=self.engine.device,
+                    engine=self.engine.name,
                     machines=self.shards.machines,
                 )
                 append_record(self.run_dir, record)

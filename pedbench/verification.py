@@ -13,7 +13,7 @@ import pandas as pd
 from pedbench.base import Metric
 from pedbench.cell import cell_digest, selection_hash
 from pedbench.console import Console
-from pedbench.engines.opening import DEVICE, open_bench, warm_up_bench
+from pedbench.engines.opening import open_bench, warm_up_bench
 from pedbench.measure.bench import Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
@@ -157,7 +157,7 @@ def redo(
     due = [(of, ids) for of, ids in due if ids]
     if not due:
         return
-    networks = FamilyNetworks(family=plan.family, device=DEVICE)
+    networks = FamilyNetworks(family=plan.family)
     records = {record.cell_id: record for record in run.records}
     with open_bench(plan, networks, [of for of, _ in due], console, Profile()) as bench:
         for of, ids in due:
@@ -165,7 +165,7 @@ def redo(
             outcome = Outcome()
             with console.stage(f"{of.defense.label} again", total=len(chosen)) as advance:
                 with outcome.giving_up(list(of.cells()), "warming up"):
-                    of.defense.prepare(DEVICE)
+                    of.defense.prepare(bench.device)
                     bench.restore_servers()
                     warm_up_bench(bench, of)
                 if not outcome.problems:

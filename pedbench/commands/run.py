@@ -29,17 +29,27 @@ def named_files(given: Sequence[str]) -> dict[str, str]:
 
 
 def _engine(
-    name: str, address: str | None, workers: int | None, cores: int, memory: float | None
+    name: str,
+    device: str,
+    address: str | None,
+    workers: int | None,
+    cores: int,
+    memory: float | None,
+    gpus: float | None,
 ) -> Engine | None:
     if name == "ray":
         from pedbench.engines.ray import Ray
 
-        return Ray(address=address, workers=workers, cores=cores, memory=memory)
+        return Ray(address=address, workers=workers, cores=cores, memory=memory, device=device, gpus=gpus)
     if name != "local":
         raise ValueError(f"--engine is local or ray, found {name!r}.")
-    if (address, workers, cores, memory) != (None, None, 1, None):
-        raise ValueError("--address, --workers, --worker-cores and --worker-memory belong to --engine ray.")
-    return None
+    if (address, workers, cores, memory, gpus) != (None, None, 1, None, None):
+        raise ValueError("--address, --workers and --worker-... belong to --engine ray.")
+    if device == "cpu":
+        return None
+    from pedbench.engines.local import Local
+
+    return Local(device)
 
 
 def run_suite(
@@ -70,6 +80,7 @@ def run_suite(
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
+    device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, mps, or auto.")] = "cpu",
     engine: Annotated[
         str, typer.Option(help="local: this machine. ray: workers of a Ray cluster, which time nothing.")
     ] = "local",
@@ -82,6 +93,9 @@ def run_suite(
     worker_cores: Annotated[int, typer.Option(min=1, help="Of ray: for each worker alone.")] = 1,
     worker_memory: Annotated[
         float | None, typer.Option(min=0, help="Of ray: gigabytes that each worker asks for.")
+    ] = None,
+    worker_gpus: Annotated[
+        float | None, typer.Option(min=0, help="Of ray: GPUs that each worker asks for; 0.5 shares one.")
     ] = None,
 ) -> None:
     """Run a suite (mini, unless told otherwise), write its report and print the overview.
@@ -112,7 +126,7 @@ def run_suite(
         quick=quick,
         out=out,
         fresh=fresh,
-        engine=_engine(engine, address, workers, worker_cores, worker_memory),
+        engine=_engine(engine, device, address, workers, worker_cores, worker_memory, worker_gpus),
     )
     print_overview(result.directory)
     console = Console()

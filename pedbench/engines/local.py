@@ -6,15 +6,26 @@ import time
 from collections.abc import Generator
 from itertools import groupby
 
+from pedbench.device import choose_device
 from pedbench.engines.opening import open_bench
 from pedbench.engines.work import Done, Engine, Work, Worker
 
 
 class Local(Engine):
-    """Do one job after the other here, in the order in which they are given."""
+    """Do one job after the other here, in the order in which they are given.
+
+    Args:
+        device: Where models compute: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the first accelerator.
+
+    Raises:
+        ValueError: There is no such device here.
+    """
 
     name = "local"
     times = True
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = choose_device(device)
 
     def do(self, work: Work) -> Generator[Done]:
         due = [work.plan.defenses[number] for number in dict.fromkeys(job.defense for job in work.jobs)]

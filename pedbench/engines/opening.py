@@ -23,7 +23,8 @@ from pedbench.registry import PluginError
 from pedbench.retrieval import make_gallery
 from pedbench.types import Sample
 
-DEVICE = "cpu"
+ATTACKERS = 2
+"""Attack processes where an accelerator is shared, of which each has its own share of its memory."""
 
 
 @contextmanager
@@ -36,20 +37,22 @@ def open_bench(
 ) -> Iterator[Bench]:
     """Servers, attack processes, metrics and probes for some of a plan's defenses, until the block is left.
 
+    All compute on the device of the networks.
+
     Raises:
         PluginError: A metric or probe cannot be prepared.
     """
-    count = max(defense.defense.servers for defense in due)
+    count, device = max(defense.defense.servers for defense in due), networks.device
     for metric in plan.metrics:
         try:
-            metric.prepare(DEVICE)
+            metric.prepare(device)
         # Code of a plugin; without it no cell of the run would be what the suite asks for.
         except Exception as error:
             raise PluginError(f"metric {metric.name} cannot be prepared: {error}") from error
     readers = {}
     for planned in plan.probes:
         try:
-            readers[planned.plugin.label] = Reader(planned.plugin, DEVICE)
+            readers[planned.plugin.label] = Reader(planned.plugin, device)
         except Exception as error:
             raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
     modules = sorted({module for item in due for module in operation_modules(item)})
@@ -58,7 +61,14 @@ def open_bench(
     with ExitStack() as resources:
         with console.stage(f"starting {count} servers"), profile.stage("starting servers"):
             pool = resources.enter_context(
-                AttackPool(specs, workers=cores(), threads=1, readable=weights, deadline=plan.suite.deadline)
+                AttackPool(
+                    specs,
+                    workers=cores() if device == "cpu" else ATTACKERS,
+                    device=device,
+                    threads=1,
+                    readable=weights,
+                    deadline=plan.suite.deadline,
+                )
             )
             loading = pool.prepare()
             servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
@@ -67,6 +77,7 @@ def open_bench(
         bench = Bench(
             plan=plan,
             networks=networks,
+            device=device,
             servers=servers,
             pool=pool,
             prior=load_prior(),
@@ -79,7 +90,7 @@ def open_bench(
                 samples = (plan.gallery[index] for index in range(count))
                 frames = ((sample.id, bench.frame(sample)) for sample in samples)
                 model = plan.suite.gallery.model
-                bench.gallery = make_gallery(frames, load_embedder(model, DEVICE) if model else None)
+                bench.gallery = make_gallery(frames, load_embedder(model, device) if model else None)
         yield bench
 
 

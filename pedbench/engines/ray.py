@@ -37,6 +37,8 @@ class Ray(Engine):
         workers: How many; as many as the cluster's cores allow without.
         cores: That each worker has for itself.
         memory: Gigabytes that each worker asks the cluster for; nothing is asked without.
+        device: Where the workers' models compute, `cpu` or `cuda`.
+        gpus: That each worker asks the cluster for; a fraction shares one.
 
     Raises:
         EngineError: Ray is not installed.
@@ -52,8 +54,14 @@ class Ray(Engine):
         workers: int | None = None,
         cores: int = 1,
         memory: float | None = None,
+        device: str = "cpu",
+        gpus: float | None = None,
     ) -> None:
+        if device not in ("cpu", "cuda"):
+            raise EngineError(f"workers of Ray compute on cpu or cuda, found {device!r}")
         self.address, self.workers, self.cores, self.memory = address, workers, cores, memory
+        self.device = device
+        self.gpus = gpus if gpus is not None else float(device == "cuda")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -70,7 +78,9 @@ class Ray(Engine):
             options: dict[str, Any] = {"num_cpus": self.cores, "max_restarts": 0, "max_task_retries": 0}
             if self.memory is not None:
                 options["memory"] = int(self.memory * 1e9)
-            crew = _Crew(self._ray, work, options, self.cores, count)
+            if self.gpus:
+                options["num_gpus"] = self.gpus
+            crew = _Crew(self._ray, work, options, self, count)
             try:
                 with work.console.stage(
                     f"{count} workers", total=sum(len(job.images) for job in work.jobs)
@@ -110,10 +120,11 @@ class _Crew:
     Args:
         ray: The package.
         options: What each worker asks the cluster for.
+        engine: What it was told.
         count: Of workers.
     """
 
-    def __init__(self, ray: Any, work: Work, options: dict[str, Any], cores: int, count: int) -> None:
+    def __init__(self, ray: Any, work: Work, options: dict[str, Any], engine: Ray, count: int) -> None:
         self._ray, self._work, self._count = ray, work, count
         self._kind = ray.remote(**options)(RayWorker)
         self._settings = Settings(
@@ -121,7 +132,8 @@ class _Crew:
             plugins=tuple(work.plugins),
             cells=tuple(cell.cell_id for cell in work.plan.cells()),
             defenses=tuple(dict.fromkeys(job.defense for job in work.jobs)),
-            cores=cores,
+            cores=engine.cores,
+            device=engine.device,
         )
         self._waiting = deque(work.jobs)
         self._idle: list[Any] = []

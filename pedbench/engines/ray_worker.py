@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from pedbench.console import Console
-from pedbench.engines.opening import DEVICE, open_bench
+from pedbench.engines.opening import open_bench
 from pedbench.engines.work import Done, EngineError, Job, Worker
 from pedbench.measure.bench import Bench
 from pedbench.models.family import FamilyNetworks, family
@@ -33,6 +33,7 @@ class Settings:
         cells: Ids of the run's cells, which tell whether this machine has the same code, weights and dataset.
         defenses: Places in the plan of those that jobs will be about.
         cores: How many are for this worker alone.
+        device: Where models compute.
     """
 
     suite: ResolvedSuite
@@ -40,6 +41,7 @@ class Settings:
     cells: tuple[str, ...]
     defenses: tuple[int, ...]
     cores: int
+    device: str
 
 
 class RayWorker:
@@ -72,7 +74,7 @@ class RayWorker:
                 f"its {len(found)} cells are not those of the run. Plugins, weights and dataset must be the same "
                 "on every machine."
             )
-        networks = FamilyNetworks(family=plan.family, device=DEVICE)
+        networks = FamilyNetworks(family=plan.family, device=settings.device)
         silent = Console(self._resources.enter_context(Path(os.devnull).open("w")))  # noqa: SIM115
         due = [plan.defenses[number] for number in settings.defenses]
         self._bench = self._resources.enter_context(open_bench(plan, networks, due, silent, Profile()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pedbench.console import Console
-from pedbench.engines.opening import DEVICE, warm_up_bench
+from pedbench.engines.opening import warm_up_bench
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns
@@ -102,10 +102,12 @@ class Engine(ABC):
     Attributes:
         name: As the command line and records have it.
         times: Whether it can time passes, which takes a machine that does nothing else.
+        device: Where models compute, as torch names it.
     """
 
     name: ClassVar[str]
     times: ClassVar[bool]
+    device: str
 
     @abstractmethod
     def do(self, work: Work) -> Generator[Done]:
@@ -176,7 +178,7 @@ class Worker:
             seconds=time.perf_counter() - warm,
             warming=warm - began,
             opening=opening,
-            machine=str(machine(DEVICE)["machine_id"]),
+            machine=str(machine(self._bench.device)["machine_id"]),
             defects=dict(plan.dataset.defects) if isinstance(plan.dataset, FileDataset) else {},
         )
 
@@ -186,7 +188,7 @@ class Worker:
             self._warm = None
             cells = [cell for cell in of.cells() if cell.cell_id in asked]
             with outcome.giving_up(cells, "warming up"), self._bench.profile.stage("warming up"):
-                of.defense.prepare(DEVICE)
+                of.defense.prepare(self._bench.device)
                 self._bench.restore_servers()
                 warm_up_bench(self._bench, of)
                 self._warm = of

@@ -143,6 +143,7 @@ class Bench(PassBench):
 
     Attributes:
         readers: The probes, by label.
+        device: Where models compute, as torch names it.
         pool: Processes in which attacks run.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
@@ -153,6 +154,7 @@ class Bench(PassBench):
             measures, by column and region.
     """
 
+    device: str
     pool: AttackPool
     readers: dict[str, Reader]
     profile: Profile = field(default_factory=Profile)

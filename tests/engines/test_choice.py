@@ -11,6 +11,8 @@ from pedbench.cli import main
 REFUSED = {
     "--engine spark": "--engine is local or ray, found 'spark'",
     "--workers 2": "belong to --engine ray",
+    "--device cuda:99": "--device: there is no 'cuda:99' here; found:",
+    "--worker-gpus 0.5": "belong to --engine ray",
     "--engine ray": "pip install 'pedbench[ray]'",
 }
 
