@@ -18,6 +18,7 @@ from PIL import Image
 
 from pedbench.cell import PluginIdentity, canonical_json
 from pedbench.frame import Size, frame_size, to_uint8
+from pedbench.selection import read_selection
 from pedbench.types import Picture, Secret
 
 FOLDER = "exhibits"
@@ -122,11 +123,15 @@ def write_exhibit(run_dir: Path, exhibit: Exhibit) -> None:
 
 
 def read_exhibits(run_dir: Path) -> Iterator[Stored]:
-    """The exhibits of a run, picture by picture; none where none were written."""
-    for folder in sorted((run_dir / FOLDER).glob("*/")):
-        if not (folder / _PICTURE).is_file():
-            continue
-        picture = json.loads((folder / _PICTURE).read_text(encoding="utf-8"))
+    """The exhibits of a run, picture by picture in the order of its selection; none where none were written."""
+    selection = read_selection(run_dir)
+    places = {image: place for place, image in enumerate(selection.images if selection else ())}
+    found = [
+        (json.loads((folder / _PICTURE).read_text(encoding="utf-8")), folder)
+        for folder in sorted((run_dir / FOLDER).glob("*/"))
+        if (folder / _PICTURE).is_file()
+    ]
+    for picture, folder in sorted(found, key=lambda each: places.get(each[0]["image"], len(places))):
         for path in sorted(folder.glob("*.json")):
             if path.name == _PICTURE:
                 continue

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pedbench.exhibits import read_exhibits
+from pedbench.cell import PluginIdentity
+from pedbench.exhibits import Exhibit, read_exhibits, write_exhibit
 from pedbench.report.gallery import gallery
 from pedbench.report.run import load
+from pedbench.selection import Selection, write_selection
 from pedbench.values import read_values
 
 
@@ -80,3 +82,19 @@ def test_words_below_pictures_are_the_values(small_run: Any) -> None:
     mine = values[(values["image"] == first.image) & (values["servers"] == server)]
     told = mine.loc[mine["metric"] == "leakage[RMSE]", "value"].iloc[0]
     assert row.tiles[2].caption == f"leakage[RMSE] {told:.3f}"
+
+
+def test_pictures_come_in_the_order_of_the_selection(tmp_path: Path) -> None:
+    images = ["2", "10", "1"]
+    write_selection(tmp_path, Selection(images=images, left_out={}, defects={}))
+    for image in sorted(images):
+        write_exhibit(
+            tmp_path,
+            Exhibit(
+                defense=PluginIdentity(name="on_device", version=1),
+                image=image,
+                frame=np.zeros((8, 8, 3), np.float32),
+                secrets={},
+            ),
+        )
+    assert [each.image for each in read_exhibits(tmp_path)] == images
