@@ -371,3 +371,11 @@ def test_a_limited_attack_guesses_the_first_pictures_from_the_largest_coalition_
             assert {metric.n for metric in one.metrics} == {1}
     table = pd.read_csv(limited.directory / "tables" / "combined.csv")
     assert table["leakage_c1_m3_attack"].tolist() == ["mean_colour"]
+
+
+def test_what_is_forgotten_between_pictures_is_measured_again(
+    run_small: Any, small_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pedbench.measure.unseeing.MOST", 0)
+    for kept, forgotten in compare(small_run, run_small(tmp_path)):
+        pd.testing.assert_frame_equal(kept, forgotten)

@@ -15,7 +15,7 @@ from pedbench.cell import Cell
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
-from pedbench.measure.unseeing import drawn, unseen
+from pedbench.measure.unseeing import drawn, forget, unseen
 from pedbench.plan import DefensePlan, Planned, draws
 from pedbench.profiling import Stage
 from pedbench.reproducible import single_threaded
@@ -157,6 +157,7 @@ def _score(
     with single_threaded() as threads, bench.profile.stage("scoring") as stage:
         for (place, held), scores in zip(keys, threads.map(scored, keys, repeat(stage)), strict=True):
             _enter(scores, attacked[place], held, cells, outcome)
+    forget(bench)
 
 
 def _keys(attacked: Sequence[Reception], cells: Sequence[tuple[Planned, Cell]]) -> list[ViewKey]:

@@ -15,6 +15,9 @@ from pedbench.scoring import Around, Measured, measure
 from pedbench.seeds import generator
 from pedbench.types import Picture, Prior
 
+MOST = 10_000
+"""Guesses whose measurements are kept; other defenses ask for the same ones again."""
+
 
 def drawn(bench: Bench, item: Reception, held: Held, attacks: Sequence[str], around: Around) -> Measured:
     """What the colours measure that are drawn for attacks: what choosing among many attacks gains by itself.
@@ -36,6 +39,12 @@ def unseen(
     return _once(bench, item, held, "blind", guesses, around)
 
 
+def forget(bench: Bench) -> None:
+    """Drop the oldest of what was measured once, so that it takes no more memory with more pictures."""
+    while len(bench.once) > MOST:
+        del bench.once[next(iter(bench.once))]
+
+
 def _once(
     bench: Bench, item: Reception, held: Held, kind: str, pictures: Mapping[str, Picture], around: Around
 ) -> Measured:
@@ -44,14 +53,13 @@ def _once(
     digest = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
     keys = {name: (item.sample.id, digest, kind, name) for name in pictures}
     metrics: list[Metric] = [metric for metric in bench.plan.metrics if metric.exact is not None]
-    new = {name: pictures[name] for name, key in keys.items() if key not in bench.once}
+    found = {name: bench.once[key] for name, key in keys.items() if key in bench.once}
+    new = {name: pictures[name] for name in pictures if name not in found}
     measured = measure(item.frame, visible, new, metrics, around)
     for name in new:
-        bench.once[keys[name]] = {metric.column: measured[metric.column][name] for metric in metrics}
-    return {
-        metric.column: {name: bench.once[key][metric.column] for name, key in keys.items()}
-        for metric in metrics
-    }
+        found[name] = {metric.column: measured[metric.column][name] for metric in metrics}
+        bench.once[keys[name]] = found[name]
+    return {metric.column: {name: found[name][metric.column] for name in pictures} for metric in metrics}
 
 
 def draw_colour(prior: Prior, rng: np.random.Generator) -> npt.NDArray[np.float32]:
