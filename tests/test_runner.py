@@ -374,8 +374,11 @@ def test_a_limited_attack_guesses_the_first_pictures_from_the_largest_coalition_
 
 
 def test_what_is_forgotten_between_pictures_is_measured_again(
-    run_small: Any, small_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_small: Any, short_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pedbench.measure.unseeing.MOST", 0)
-    for kept, forgotten in compare(small_run, run_small(tmp_path)):
+    names = ["on_device", "full_offload", "ped_sam", "random_payload"]
+    for kept, forgotten in compare(
+        short_run, run_small(tmp_path, defenses=[{"name": name} for name in names])
+    ):
         pd.testing.assert_frame_equal(kept, forgotten)
