@@ -125,7 +125,13 @@ def own_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     )
 
 
+def unbind(cloud: Cloud) -> None:
+    """The ledger is the first to object; behind its back, the audit does."""
+    cloud._ledger.max_share = 2.0
+
+
 def own_grid(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    unbind(cloud)
     encoder = edge.networks.network("original").image_encoder
     cloud[0].call(
         "finish_blocks",
@@ -142,8 +148,7 @@ def another_picture(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 
 def another_deal(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    """The ledger is the first to object; behind its back, the audit does."""
-    cloud.give = lambda pixels: None  # type: ignore[method-assign]
+    unbind(cloud)
     encode_interleaved(cloud, frame, deal(frame, edge))
     encode_interleaved(cloud, frame, deal(frame, edge, "contiguous"))
 
