@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast gate baseline lint types check bench illustrate lock clean
+.PHONY: run test test-fast gate baseline lint types check bench chaos load illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -40,6 +40,12 @@ check: lint types test  ## lint, types and all tests
 
 bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
 	$(BIN)/python -m docs.performance $(ARGS)
+
+chaos: $(INSTALLED)  ## let passes and runs fail in every way, and write what came of it into docs/reliability.md
+	$(BIN)/python -m docs.chaos $(ARGS)
+
+load: $(INSTALLED)  ## many pictures at a time over many servers, for five minutes
+	$(BIN)/python -m docs.load $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
 	$(BIN)/python -m docs.illustrate $(ARGS)

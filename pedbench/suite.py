@@ -157,10 +157,15 @@ class ServersChoice(_Strict):
         deadline: Seconds until a server must have answered a call.
         on_lost: What becomes of windows whose tokens come late or not at all: the cells `fail`, or the `edge` computes
             them itself. Cells with such a picture are flagged as degraded, and have no latency.
+        max_visible_share: The largest share of a frame that one server may get, where defenses would give more: their
+            cells are invalid then, and nothing is sent.
+        max_session_share: The same of the places that one server may see in all requests for a picture.
     """
 
     deadline: float = Field(default=120.0, gt=0)
     on_lost: Literal["fail", "edge"] = "fail"
+    max_visible_share: float | None = Field(default=None, gt=0, le=1)
+    max_session_share: float | None = Field(default=None, gt=0, le=1)
 
 
 class Suite(_Strict):
