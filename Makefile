@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast gate baseline lint types check bench illustrate lock clean
+.PHONY: run test test-fast gate baseline lint types check bench fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -40,6 +40,12 @@ check: lint types test  ## lint, types and all tests
 
 bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
 	$(BIN)/python -m docs.performance $(ARGS)
+
+fuzz: $(INSTALLED)  ## hostile bytes for every reader of foreign bytes: make fuzz ARGS='--cases 100000 --minutes 10'
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: $(INSTALLED)  ## known weaknesses of the pinned versions, and pins that are missing; tells if it cannot ask
+	$(BIN)/python -m docs.audit $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
 	$(BIN)/python -m docs.illustrate $(ARGS)

@@ -18,6 +18,7 @@ from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import DEADLINE, DisclosureError, OnLost
+from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.passes import AuditError, Pass, run_pass
 from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
@@ -117,6 +118,7 @@ class PassBench:
             seed=self.link_seed(of, sample, chosen, request),
             deadline=deadline,
             on_lost=on_lost,
+            spot_checks=SpotChecks(count=suite.servers.spot_checks),
         )
         # Who was given up may still answer, or receive what was sent.
         self._doubtful = bool(done.lost)

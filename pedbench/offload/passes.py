@@ -14,6 +14,7 @@ from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
+from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
@@ -88,6 +89,7 @@ def run_pass(
     seed: int = 0,
     deadline: float = DEADLINE,
     on_lost: OnLost = "fail",
+    spot_checks: SpotChecks | None = None,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -105,9 +107,11 @@ def run_pass(
         seed: Of the link's jitter and losses.
         deadline: Seconds until a reply must be here.
         on_lost: What becomes of windows whose tokens do not come back.
+        spot_checks: Windows that the edge computes, too; none without them.
 
     Raises:
         ServerLost: A server died or missed its deadline.
+        IntegrityError: One returned other tokens than were computed here.
         AuditError: Edge and servers count different messages or bytes.
         DisclosureError: The defense tried to send more than it may; nothing of that was sent.
         ValueError: The frame's values are not those of an 8-bit picture.
@@ -134,6 +138,7 @@ def run_pass(
             transport=transport,
             deadline=deadline,
             on_lost=on_lost,
+            spot_checks=spot_checks,
         )
         try:
             with without_onednn(networks.exact), clock, torch.inference_mode():
