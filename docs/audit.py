@@ -8,24 +8,22 @@ is no failure.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
 
 PINS = Path(__file__).parents[1] / "constraints.txt"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)")
-_UNREACHABLE = (
-    "ConnectionError",
-    "Max retries",
-    "timed out",
-    "Temporary failure",
-    "ServiceError",
-    "HTTPError",
-)
+_TOOLS = {"pip", "setuptools", "wheel"}
+"""What `pip freeze` leaves out, as every environment comes with its own."""
 
 
 def main() -> None:
@@ -46,7 +44,7 @@ def pins(text: str) -> dict[str, str]:
 
 def unpinned(pinned: dict[str, str], package: str = "pedbench") -> Iterator[str]:
     """What is installed for a package without being pinned, or in another version."""
-    for name in sorted(needed(package) - {package}):
+    for name in sorted(needed(package) - {package} - _TOOLS):
         version = metadata.version(name)
         if name not in pinned:
             yield f"{name} {version} is not pinned: run `make lock`."
@@ -56,19 +54,24 @@ def unpinned(pinned: dict[str, str], package: str = "pedbench") -> Iterator[str]
 
 
 def needed(package: str) -> set[str]:
-    """The package and all installed ones that it needs, by normalised name."""
+    """The package with all its extras, and all installed ones that it needs, by normalised name."""
+    extras = {"", *(metadata.metadata(package).get_all("Provides-Extra") or ())}
     found: set[str] = set()
-    due = [_normal(package)]
+    due = [(_normal(package), extra) for extra in extras]
+    seen: set[tuple[str, str]] = set()
     while due:
-        name = due.pop()
-        if name in found:
+        name, extra = due.pop()
+        if (name, extra) in seen:
             continue
+        seen.add((name, extra))
         try:
             requires = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
             continue
         found.add(name)
-        due += [_normal(re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0]) for each in requires]
+        for each in map(Requirement, requires):
+            if each.marker is None or each.marker.evaluate({"extra": extra}):
+                due += [(_normal(each.name), wanted) for wanted in ("", *each.extras)]
     return found
 
 
@@ -77,19 +80,42 @@ def look_up(timeout: float) -> bool:
     program = Path(sys.executable).with_name("pip-audit")
     command = str(program) if program.is_file() else shutil.which("pip-audit")
     if command is None:
-        print("known weaknesses were not looked up: pip-audit is not installed (`pip install pip-audit`).")
+        print(
+            "known weaknesses were not looked up: pip-audit is not installed: pip install 'pedbench[audit]'."
+        )
         return False
-    arguments = ["--requirement", str(PINS), "--no-deps", "--disable-pip", "--progress-spinner", "off"]
+    arguments = ["--requirement", str(PINS), "--no-deps", "--disable-pip", "--format", "json"]
     try:
-        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(
+            [command, *arguments, "--progress-spinner", "off"],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        answer = json.loads(done.stdout)["dependencies"]
     except subprocess.TimeoutExpired:
         print(f"known weaknesses were not looked up: no answer within {timeout:.0f} s.")
         return False
-    if done.returncode and any(sign in done.stderr for sign in _UNREACHABLE):
-        print("known weaknesses were not looked up: the database cannot be reached from here.")
+    except (ValueError, KeyError):
+        print(f"known weaknesses were not looked up: {done.stderr.strip().splitlines()[-1:]}")
         return False
-    print(done.stdout.strip() or done.stderr.strip())
-    return done.returncode != 0
+    return weaknesses(answer)
+
+
+def weaknesses(answer: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell what pip-audit says of packages; whether there is a weakness."""
+    weak = False
+    for each in answer:
+        for known in each.get("vulns", ()):
+            weak = True
+            better = ", ".join(known["fix_versions"]) or "no version yet"
+            print(f"{each['name']} {each['version']}: {known['id']}, mended in {better}.")
+    unknown = [each["name"] for each in answer if "skip_reason" in each]
+    if len(unknown) == len(answer):
+        print("known weaknesses were not looked up: the database knows none of the packages from here.")
+    else:
+        print(f"looked up {len(answer) - len(unknown)} of {len(answer)} pinned versions.")
+    return weak
 
 
 def _normal(name: str) -> str:
