@@ -32,12 +32,15 @@ from pedbench.utility.segmentation import evaluate
 
 SERVERS = 5
 PROMPT = "box"
+HIDDEN = 0.9 * TOLERANCE
+"""What no check finds."""
+
 LIES = (
     ("noise", Orders(lie="noise")),
     ("replay", Orders(lie="replay")),
     ("perturbed by 1", Orders(lie="perturbed", strength=1.0)),
     ("perturbed by 0.2", Orders(lie="perturbed", strength=0.2)),
-    (f"perturbed by {TOLERANCE}", Orders(lie="perturbed", strength=TOLERANCE)),
+    (f"perturbed by {HIDDEN}", Orders(lie="perturbed", strength=HIDDEN)),
 )
 LIARS = (1, 2, 5)
 CHECKS = (1, 2, 4, 8)
@@ -111,7 +114,7 @@ def main() -> None:
     """Read the command line, measure and write."""
     parser = argparse.ArgumentParser(prog="python -m docs.integrity", description=__doc__)
     parser.add_argument("--pictures", type=int, default=24, help="how many of the validation scenes")
-    parser.add_argument("--repeats", type=int, default=4, help="passes of each picture for a detection rate")
+    parser.add_argument("--repeats", type=int, default=2, help="passes of each picture for a detection rate")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="another folder of documents")
     told = parser.parse_args()
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
@@ -137,7 +140,7 @@ def main() -> None:
 
 
 def harm(bench: Bench) -> str:
-    """What lies do where nobody checks, and where one window of each pass is checked."""
+    """What lies do where nobody checks, and where two windows of each pass are checked."""
     reference, _ = bench.scores(Orders())
     level = mean(reference)
     lines = []
@@ -195,7 +198,6 @@ def rates(bench: Bench, repeats: int) -> str:
 
 def costs(bench: Bench) -> str:
     """What checks of honest servers take."""
-    plain: list[float] = []
     lines = []
     # One after the other for every number of checks, so that the host's moods hit all alike.
     seconds: dict[int, list[float]] = {checks: [] for checks in (0, *CHECKS)}
