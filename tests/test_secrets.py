@@ -23,7 +23,8 @@ def test_a_run_without_exhibits_keeps_no_pixels(
     frame = to_uint8(to_frame(scene.image, 320))
     out, err = capfd.readouterr()
     files = [path for path in done.directory.rglob("*") if path.is_file()]
-    assert not [path for path in files if path.suffix in {".webp", ".png", ".jpg", ".npy", ".message"}]
+    pictures = [path for path in files if path.suffix in {".webp", ".png", ".jpg", ".npy", ".message"}]
+    assert {path.parent.name for path in pictures} == {"figures"}
     kept = b"\0".join(
         [path.read_bytes() for path in files] + [out.encode(), err.encode(), done.said.encode()]
     )

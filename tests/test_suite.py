@@ -13,6 +13,7 @@ from pedbench.resolve import Overrides, resolve
 from pedbench.suite import (
     DatasetChoice,
     DefenseChoice,
+    ServersChoice,
     Suite,
     SuiteError,
     load_suite,
@@ -163,6 +164,22 @@ def test_any_parameters_survive_toml(
         }
     )
     assert loaded(tmp_path_factory.getbasetemp(), to_toml(suite)) == suite
+
+
+def test_resolving_keeps_what_it_does_not_complete(tmp_path: Path, registry: Registry) -> None:
+    suite = loaded(tmp_path).model_copy(
+        update={
+            "seed": 5,
+            "seeds": 2,
+            "deadline": 7.0,
+            "exhibits": 0,
+            "servers": ServersChoice(deadline=9.0, on_lost="edge", spot_checks=2),
+        }
+    )
+    resolved = resolve(suite, Overrides(), registry)
+    completed = {"dataset", "defenses", "attacks", "metrics", "probes", "gallery", "compare_with", "quick"}
+    for name in set(Suite.model_fields) - completed:
+        assert getattr(resolved, name) == getattr(suite, name), name
 
 
 def test_resolving_completes_parameters_and_is_stable(tmp_path: Path, registry: Registry) -> None:
