@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from pedbench.pictures import SUFFIXES, read_picture
+from pedbench.pictures import SUFFIXES, read_picture, refuse_way_out
 from pedbench.reading import DatasetError, FileDataset, ReadableIds
 from pedbench.types import Picture, Sample
 
@@ -20,14 +20,14 @@ class Folder(FileDataset):
     """All pictures in a folder and its subfolders, by name; nothing is known of what they show.
 
     Ids are the files' paths within the folder. Pictures are turned as their EXIF orientation says. Hidden
-    files and linked folders are passed over.
+    files and linked folders are passed over, and so is what is linked from outside.
 
     Attributes:
         data: The folder.
     """
 
     name = "folder"
-    version = 1
+    version = 2
     annotated: ClassVar[bool] = False
 
     data: str | None = None
@@ -76,4 +76,6 @@ class Folder(FileDataset):
         return ReadableIds(list(self.paths), self._read)
 
     def _read(self, id: str) -> Picture:
-        return read_picture(self.paths[id], upright=True)
+        path = self.paths[id]
+        refuse_way_out(path, Path(str(self.data)).expanduser())
+        return read_picture(path, upright=True)

@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (ValueError, OSError) as error:
         if debug:
             raise
-        print(f"pedbench: {error}", file=sys.stderr)
+        from pedbench.console import harmless
+
+        print(harmless(f"pedbench: {error}"), file=sys.stderr)
         sys.exit(2)
     sys.exit(0)

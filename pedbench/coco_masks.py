@@ -42,7 +42,8 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
             f"a segmentation is a list of polygons or run lengths, found {type(segmentation).__name__}"
         )
     if segmentation.get("size") != list(size):
-        raise ValueError(f"run lengths are of size {segmentation.get('size')}, the picture of {list(size)}")
+        found = str(segmentation.get("size"))[:40]
+        raise ValueError(f"run lengths are of size {found}, the picture of {list(size)}")
     counts = segmentation.get("counts")
     if isinstance(counts, str):
         runs = _uncompress(counts)

@@ -20,6 +20,11 @@ LINE_SECONDS = 10.0
 """Between two plain lines about one stage."""
 
 
+def harmless(text: str) -> str:
+    """Text without what a terminal would take for a command, as it may stem from a file or a server."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text)
+
+
 class Console:
     """Messages and progress on one stream.
 
@@ -35,7 +40,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """Print a line of text; no markup is read in it."""
-        self._rich.print(text, markup=False)
+        self._rich.print(harmless(text), markup=False)
 
     @contextmanager
     def stage(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:

@@ -85,7 +85,8 @@ def from_uint8(pixels: npt.NDArray[np.uint8]) -> Picture:
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"8-bit pixels are (H, W, 3) uint8, found {pixels.shape} {pixels.dtype}")
-    return pixels.astype(np.float32) / np.float32(255)
+    # In one step, as large pictures fill the memory.
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
 def scale_points(points: npt.NDArray[Any], size: Size, new_size: Size) -> npt.NDArray[np.float64]:

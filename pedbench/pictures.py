@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from pedbench.frame import from_uint8
 from pedbench.types import Picture
@@ -21,8 +21,35 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What a file may contain, whatever its name says; formats that start interpreters are not among them."""
 
 
+_TURNED_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""By EXIF orientation, what undoes it."""
+
+
 class PictureError(ValueError):
     """A file holds no picture that can be used; the message names the file and the reason."""
+
+
+def refuse_way_out(path: Path, folder: Path) -> None:
+    """Refuse a link to a file outside of a folder: whose picture that is, nobody said.
+
+    Raises:
+        PictureError: It is one.
+    """
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    # What has no name on this system, or goes round in circles, is told of where it is read.
+    except (OSError, RuntimeError, ValueError):
+        return
+    if not inside:
+        raise PictureError(f"{path}: is a link out of {folder}: put the picture itself there.")
 
 
 def read_picture(path: Path, *, upright: bool) -> Picture:
@@ -55,9 +82,13 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
                     raise PictureError(
                         f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS:,} that are read."
                     )
+                turns = _TURNED_BACK.get(image.getexif().get(ExifTags.Base.Orientation, 1))
                 image.load()
-                turned = ImageOps.exif_transpose(image) if upright else image
-                pixels = np.asarray(_to_rgb(turned))
+                seen = ImageOps.exif_transpose(image) if upright else image
+                # Pillow turns this format whether it is asked to or not.
+                if image.format == "TIFF" and turns is not None and not upright:
+                    seen = image.transpose(turns)
+                pixels = np.asarray(_to_rgb(seen))
     except PictureError:
         raise
     except Image.DecompressionBombError:

@@ -113,6 +113,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         weights=weights or None,
         seeds=suite.seeds,
         deadline=suite.deadline,
+        exhibits=suite.exhibits,
         dataset=_dataset(suite.dataset, overrides, registry),
         utility=suite.utility,
         defenses=complete,

@@ -22,12 +22,22 @@ Value = bool | int | float | str | list[bool | int | float | str]
 FOLDER = Path(__file__).parent / "suites"
 
 
+MOST_BYTES = 500_000
+"""Of a suite's file."""
+
+_MOST_DOTS = 200
+"""In a line: reading a key takes time with the square of its parts."""
+
+_MOST_SENTENCES = 20
+"""About one file."""
+
+
 class SuiteError(ValueError):
     """A suite is unknown, or its file says something that a suite cannot say."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Choice(_Strict):
@@ -160,12 +170,15 @@ class ServersChoice(_Strict):
         max_visible_share: The largest share of a frame that one server may get, where defenses would give more: their
             cells are invalid then, and nothing is sent.
         max_session_share: The same of the places that one server may see in all requests for a picture.
+        spot_checks: Windows of each pass, drawn anew, that the edge computes, too. A server that returned something
+            else is given up, and what it returned is lost.
     """
 
     deadline: float = Field(default=120.0, gt=0)
     on_lost: Literal["fail", "edge"] = "fail"
     max_visible_share: float | None = Field(default=None, gt=0, le=1)
     max_session_share: float | None = Field(default=None, gt=0, le=1)
+    spot_checks: int = Field(default=0, ge=0)
 
 
 class Suite(_Strict):
@@ -246,30 +259,54 @@ def load_suite(name_or_path: str) -> Suite:
             f"there is no suite named {name_or_path!r}{suggestion(name_or_path, known)}. "
             f"Known suites: {', '.join(known)}; or give the path of a .toml file."
         )
+    return _validated(_read(path), path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise SuiteError(f"{path}: a suite has at most {MOST_BYTES} bytes: is this another file?")
+    if any(line.count(b".") > _MOST_DOTS for line in content.splitlines()):
+        raise SuiteError(f"{path}: a line has more than {_MOST_DOTS} dots: is this another file?")
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(content.decode("utf-8"))
+        _refuse_large(data)
+    # Not all that is wrong with TOML is a `TOMLDecodeError`.
+    except (ValueError, RecursionError) as error:
         raise SuiteError(f"{path} is not TOML: {error}.") from None
-    return _validated(data, path)
+    return data
+
+
+def _refuse_large(value: Any) -> None:
+    """Refuse whole numbers that TOML does not have: they may be longer than Python can write."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number does not fit into 64 bits")
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _refuse_large(item)
 
 
 def _validated(data: dict[str, Any], path: Path) -> Suite:
     try:
         return Suite.model_validate(data)
     except ValidationError as error:
-        sentences = [_sentence(path, details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        sentences = [_sentence(path, details) for details in found[:_MOST_SENTENCES]]
+        if len(found) > _MOST_SENTENCES:
+            sentences.append(f"{path}: and {len(found) - _MOST_SENTENCES} more.")
         raise SuiteError("\n".join(sentences)) from None
 
 
 def _sentence(path: Path, details: Any) -> str:
-    loc = [str(part) for part in details["loc"]]
+    loc = [str(part)[:80] for part in details["loc"]]
     if details["type"] == "extra_forbidden":
         fields = {name for model in _models() for name in model.model_fields}
         return f"{path}: {'.'.join(loc)}: unknown key {loc[-1]!r}{suggestion(loc[-1], fields)}."
     if details["type"] == "missing":
         return f"{path}: {'.'.join(loc)}: this key is missing."
     expected = details["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"{path}: {'.'.join(loc)}: {expected}, found {details['input']!r}."
+    return f"{path}: {'.'.join(loc)}: {expected}, found {repr(details['input'])[:80]}."
 
 
 def _models() -> list[type[BaseModel]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,10 +197,12 @@ def test_an_unusable_picture_is_left_out(change: dict[str, Any], reason: str, tm
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is not JSON"),
+        ("", "does not begin with an object"),
         ('{"images": [', "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "found a list"),
+        ("[]", "does not begin with an object"),
+        ('{"images": [{"id": 1}], "annotations": [{"id": 5, "image', "is not JSON"),
+        ('{"images": [{"id": 1}], "annotations": [' + "9" * 5000 + "]}", "is not JSON"),
         ('{"images": []}', "'annotations'"),
         ('{"images": {}, "annotations": []}', "'images'"),
         ('{"images": [], "annotations": []}', "lists no images"),
@@ -211,6 +215,95 @@ def test_an_unusable_file_is_refused(text: str, reason: str, tmp_path: Path) -> 
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DatasetError, match=reason):
         CocoFolder(tmp_path, tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    "order", [("annotations", "secrets", "images"), ("secrets", "images", "annotations")]
+)
+def test_the_order_of_the_lists_does_not_matter(order: tuple[str, ...], tmp_path: Path) -> None:
+    secret = {"image_id": 1, "kind": "text", "content": "word", "bbox": [1, 2, 3, 4]}
+    images, file = write(tmp_path, secrets=[secret])
+    data = json.loads(file.read_text())
+    expected = CocoFolder(images, file).sample("1")
+    file.write_text(json.dumps({key: data[key] for key in order} | data))
+    found = CocoFolder(images, file).sample("1")
+    assert [instance.id for instance in found.instances] == [5]
+    assert found.secrets == expected.secrets != ()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
+def test_a_line_that_crosses_itself_is_filled_as_pycocotools_does(tmp_path: Path) -> None:
+    bow = [[2, 2, 20, 15, 20, 2, 2, 15], [5, 5, 15, 5, 15, 15, 5, 15, 5, 5, 15, 15]]
+    folder = CocoFolder(*write(tmp_path, annotations=[annotation(segmentation=bow)]))
+    (instance,) = folder.sample("1").instances
+    expected = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(bow, HEIGHT, WIDTH)))
+    np.testing.assert_array_equal(instance.mask, np.asarray(expected).astype(bool))
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    names = ["inside", "outside", "round", "folder/a"]
+    images, file = write(
+        tmp_path, images=[{"id": number, "file_name": f"{name}.png"} for number, name in enumerate(names)]
+    )
+    (tmp_path / "private").mkdir()
+    Image.new("RGB", (WIDTH, HEIGHT), "blue").save(tmp_path / "private" / "a.png")
+    (images / "inside.png").symlink_to("a.png")
+    (images / "outside.png").symlink_to(tmp_path / "private" / "a.png")
+    (images / "round.png").symlink_to("round.png")
+    (images / "folder").symlink_to(tmp_path / "private")
+    left_out = CocoFolder(images, file).ids
+    assert list(left_out) == ["0"]
+    assert "is a link out of" in left_out.left_out["1"]
+    assert "no such file" in left_out.left_out["2"]
+    assert "is a link out of" in left_out.left_out["3"]
+    (tmp_path / "linked").symlink_to(images)
+    assert list(CocoFolder(tmp_path / "linked", file).ids) == ["0"]
+
+
+def test_many_defects_and_many_masks_fill_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pedbench.coco_file.MOST_DEFECTS", 3)
+    monkeypatch.setattr("pedbench.coco.MOST_MASK_PIXELS", 2 * WIDTH * HEIGHT)
+    annotations = [annotation(id=number, image_id=1 + number % 2) for number in range(20)]
+    folder = CocoFolder(*write(tmp_path, annotations=annotations))
+    assert folder.defects["further"] == "7 are left out, too"
+    assert [instance.id for instance in folder.sample("1").instances] == [0, 2]
+    assert folder.defects["further"] == "8 are left out, too"
+    assert len(folder.defects) == 4
+
+
+def test_a_file_that_changes_is_not_read_on(tmp_path: Path) -> None:
+    images, file = write(tmp_path)
+    folder = CocoFolder(images, file)
+    file.write_text(file.read_text() + " ")
+    with pytest.raises(DatasetError, match=r"a\.json: has changed"):
+        folder.sample("1")
+
+
+@pytest.mark.slow
+def test_many_annotations_take_some_bytes_each(tmp_path: Path) -> None:
+    """A tenth of ten million, in a process of its own whose memory is counted."""
+    count = 1_000_000
+    _, file = write(tmp_path)
+    line = json.dumps(annotation())
+    before, after = line.split('"id": 5', 1)
+    with file.open("w") as stream:
+        stream.write('{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [')
+        stream.writelines(f'{before}"id": {number}{after}, ' for number in range(count))
+        stream.write(before + '"id": -1' + after + "]}")
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from pedbench.coco import CocoFolder\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "folder = CocoFolder(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(folder.defects))\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "images"), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kilobytes, defects = map(int, done.stdout.split())
+    assert defects == 0
+    assert file.stat().st_size > 100 * count
+    assert kilobytes * 1024 < 100 * count
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -53,12 +55,117 @@ def test_sixteen_bits_are_rounded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(bits(tmp_path / "deep.png"), np.repeat(expected[..., None], 3, axis=2))
 
 
-def test_orientation_is_followed_only_on_request(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["turned.png", "turned.tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_followed_only_on_request(name: str, orientation: int, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by a quarter, clockwise
-    Image.fromarray(COLOURS).save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(bits(tmp_path / "turned.png"), COLOURS)
-    np.testing.assert_array_equal(bits(tmp_path / "turned.png", upright=True), np.rot90(COLOURS, -1))
+    exif[0x0112] = orientation
+    Image.fromarray(COLOURS).save(tmp_path / name, exif=exif)
+    np.testing.assert_array_equal(bits(tmp_path / name), COLOURS)
+    mirrored = COLOURS[:, ::-1] if orientation in (2, 4, 5, 7) else COLOURS
+    # Quarters of a turn, against the clock.
+    quarters = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}[orientation]
+    np.testing.assert_array_equal(bits(tmp_path / name, upright=True), np.rot90(mirrored, quarters))
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "colour"),
+    [
+        ("1", "a.png", (255, 255, 255)),
+        ("L", "a.png", (200, 200, 200)),
+        ("LA", "a.png", (224, 224, 224)),
+        ("P", "a.gif", (255, 0, 0)),
+        ("RGBA", "a.png", (255, 127, 127)),
+        ("RGBA", "a.webp", (255, 127, 127)),
+        ("RGBX", "a.tif", (255, 0, 0)),
+        ("CMYK", "a.jpg", (255, 0, 0)),
+        ("YCbCr", "a.jpg", (255, 0, 0)),
+        ("I;16", "a.tif", (200, 200, 200)),
+        ("I;16B", "a.tif", (200, 200, 200)),
+        ("I;16", "a.png", (200, 200, 200)),
+        ("I", "a.tif", (200, 200, 200)),
+        ("LAB", "a.tif", (0, 68, 139)),
+        ("F", "a.tif", "float pixels"),
+        ("I", "far.tif", "beyond 16 bits"),
+    ],
+)
+def test_every_mode_is_read_or_refused(mode: str, name: str, colour: Any, tmp_path: Path) -> None:
+    value: Any = {
+        "1": 1,
+        "L": 200,
+        "LA": (193, 128),
+        "RGBA": (255, 0, 0, 128),
+        "RGBX": (255, 0, 0, 0),
+        "CMYK": (0, 255, 255, 0),
+        "YCbCr": (76, 85, 255),
+        "LAB": (54, 81, 70),
+        "F": 0.5,
+    }.get(mode, 200 * 257)
+    if mode == "P":
+        image = Image.new("RGB", (9, 7), "red").convert("P")
+    elif name == "far.tif":
+        image = Image.new("I", (9, 7), 70_000)
+    else:
+        image = Image.new(mode, (9, 7), value)
+    image.save(tmp_path / name)
+    if isinstance(colour, str):
+        with pytest.raises(PictureError, match=colour):
+            read_picture(tmp_path / name, upright=True)
+        return
+    np.testing.assert_allclose(bits(tmp_path / name).reshape(-1, 3), [colour] * 63, atol=3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
+def test_the_thinnest_pictures_are_read(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.new("RGB", size, (9, 8, 7)).save(tmp_path / "thin.png")
+    assert bits(tmp_path / "thin.png").shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize("name", ["bomb.tif", "bomb.gif", "bomb.webp", "bomb.bmp"])
+def test_bombs_are_refused_before_they_unpack(name: str, tmp_path: Path) -> None:
+    side = 16_000
+    small = tmp_path / f"small{Path(name).suffix}"
+    Image.new("L" if name.endswith("gif") else "RGB", (200, 100)).save(small)
+    data = small.read_bytes()
+    # The size as each format writes it down, in the place of that of a small picture.
+    for order in ("<", ">"):
+        for kind in ("I", "H"):
+            was = [struct.pack(order + kind, number) for number in (200, 100)]
+            data = data.replace(b"".join(was), struct.pack(order + kind, side) * 2)
+    if name.endswith(("tif", "webp")):
+        data = _large_tiff(side) if name.endswith("tif") else _large_webp(side)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(PictureError, match="pixels"):
+        read_picture(tmp_path / name, upright=True)
+
+
+def _large_tiff(side: int) -> bytes:
+    tags = [(256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, side), (279, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def _large_webp(side: int) -> bytes:
+    bits = (side - 1) | (side - 1) << 14
+    body = b"VP8L" + struct.pack("<IBI", 20, 0x2F, bits) + bytes(15)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def test_a_large_picture_takes_some_bytes_a_pixel(tmp_path: Path) -> None:
+    """In a process of its own whose memory is counted."""
+    side = 5000
+    Image.new("RGB", (side, side), "red").save(tmp_path / "large.png")
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from pedbench.pictures import read_picture\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "read_picture(Path(sys.argv[1]), upright=True)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "large.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) * 1024 < 30 * side**2
 
 
 def broken_files(folder: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pedbench.resolve import Overrides, resolve
 from pedbench.suite import (
     DatasetChoice,
     DefenseChoice,
+    ServersChoice,
     Suite,
     SuiteError,
     load_suite,
@@ -98,11 +99,35 @@ def loaded(tmp_path: Path, text: str = SUITE) -> Suite:
         ("seed = 3", "seed = = 3", r"small\.toml is not TOML"),
         ("c = 1,", "c = 0,", r"at least one server"),
         ('"clicks"', '"taps"', r"utility\.0\.protocol: expected 'clicks' or 'saf', found 'taps'"),
+        ("version = 1", "version = true", r"version: expected a valid integer, found True"),
+        ('model = "mini"', "model = 3", r"model: expected a valid string, found 3"),
+        ("[dataset]", "[[dataset]]", r"dataset: expected .* found \[\{"),
+        ('name = "still"', 'name = ["still"]', r"dataset\.name: expected a valid string"),
+        ("{ servers = 3 }", "{ servers = { a = 1 } }", r"defenses\.1\.params\.servers"),
+        ("{ servers = 3 }", "{ servers = inf }", r"finite number, found inf"),
+        ("seed = 3", "seed = 0x" + "f" * 5000, r"small\.toml is not TOML: a whole number"),
+        ("seed = 3", "seed = " + "9" * 5000, r"small\.toml is not TOML"),
+        ("seed = 3", "seed = " + "[" * 5000, r"small\.toml is not TOML"),
+        ("seed = 3", "a." * 300 + "b = 1", r"small\.toml: a line has more than 200 dots"),
+        ("seed = 3", "# " + "x" * 600_000, r"small\.toml: a suite has at most 500000 bytes"),
+        ("metrics = []", f"metrics = {[3] * 30}", r"small\.toml: and \d+ more"),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, before: str, after: str, sentence: str) -> None:
     with pytest.raises(SuiteError, match=sentence):
         loaded(tmp_path, SUITE.replace(before, after))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(SuiteError, match=r"small\.toml is not TOML: 'utf-8' codec"):
+        load_suite(str(tmp_path / "small.toml"))
+
+
+def test_a_hostile_name_finds_no_plugin(tmp_path: Path, registry: Registry) -> None:
+    for name in ("../../etc/passwd", "os.system", "still; import os", "<script>", "\x1b[31m", "x" * 5000):
+        with pytest.raises(PluginError, match="there is no dataset named"):
+            registry.create("datasets", name, {})
 
 
 def test_unknown_suites_suggest_the_nearest() -> None:
@@ -139,6 +164,22 @@ def test_any_parameters_survive_toml(
         }
     )
     assert loaded(tmp_path_factory.getbasetemp(), to_toml(suite)) == suite
+
+
+def test_resolving_keeps_what_it_does_not_complete(tmp_path: Path, registry: Registry) -> None:
+    suite = loaded(tmp_path).model_copy(
+        update={
+            "seed": 5,
+            "seeds": 2,
+            "deadline": 7.0,
+            "exhibits": 0,
+            "servers": ServersChoice(deadline=9.0, on_lost="edge", spot_checks=2),
+        }
+    )
+    resolved = resolve(suite, Overrides(), registry)
+    completed = {"dataset", "defenses", "attacks", "metrics", "probes", "gallery", "compare_with", "quick"}
+    for name in set(Suite.model_fields) - completed:
+        assert getattr(resolved, name) == getattr(suite, name), name
 
 
 def test_resolving_completes_parameters_and_is_stable(tmp_path: Path, registry: Registry) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -90,7 +90,7 @@ def train_network(
             steps=steps, warmup=max(1, min(200, steps // 10)), decay=1.0, cosine=True, rate=rate
         ),
         batch=batch,
-        masks=mask_loss,
+        masks=cast(Literal["teacher", "annotations"] | None, mask_loss),
         held_out=held_out,
         every=every or max(1, steps // 20),
         patience=patience,

@@ -19,6 +19,7 @@ from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import DEADLINE, OnLost
+from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import AuditError, DisclosureError, Session
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.servers import Servers
@@ -122,6 +123,7 @@ class PassBench:
             on_lost=on_lost,
             max_share=suite.servers.max_visible_share or math.inf,
             session=self._scene(of, sample),
+            spot_checks=SpotChecks(count=suite.servers.spot_checks),
         )
         # Who was given up may still answer, or receive what was sent.
         self._doubtful = bool(done.lost)

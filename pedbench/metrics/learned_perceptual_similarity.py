@@ -102,23 +102,24 @@ def _draw_weights(trunk: torch.nn.Module) -> None:
 
 
 def _load_trunk(trunk: torch.nn.Module, path: str) -> None:
-    import torch
+    from pedbench.models.checkpoints import read_state
 
     if not Path(path).is_file():
         name = provider(Path(path))
         get = f"to get it: pedbench fetch {name}" if name else "expected torchvision's weights of the trunk"
         raise MissingWeightsError(f"no weights of the LPIPS trunk: looked for {path}\n{get}")
-    if path.endswith(".safetensors"):
-        from safetensors.torch import load_file
-
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_state(path)
     # lpips files torchvision's layers under slices: slice2.3.bias is features.3.bias.
     wanted = {key: "features." + key.split(".", 1)[1] for key in trunk.state_dict()}
     missing = sorted(set(wanted.values()) - set(state))
     if missing:
         raise ValueError(f"{path} lacks {missing[0]} and {len(missing) - 1} more tensors of the LPIPS trunk")
+    for key, value in trunk.state_dict().items():
+        if state[wanted[key]].shape != value.shape:
+            found = f"{wanted[key]} of shape {tuple(state[wanted[key]].shape)}"
+            raise ValueError(
+                f"{path} has {found}, the LPIPS trunk one of {tuple(value.shape)}: fetch it anew"
+            )
     trunk.load_state_dict({key: state[name] for key, name in wanted.items()})
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,6 +18,8 @@ from pedbench.models.architectures import Architecture
 from pedbench.models.errors import CheckpointError
 from pedbench.models.sam import build_sam
 from pedbench.models.transformers_sam import official_names
+
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def load(path: str | Path, architecture: Architecture) -> Any:
@@ -37,14 +38,19 @@ def load(path: str | Path, architecture: Architecture) -> Any:
     Raises:
         CheckpointError: No such file, not a weights file, or weights of another network.
     """
-    state = read_state(path)
+    state = _checked(read_state(path), path)
     sam = build_sam(architecture, allocate=False)
     expected = sam.state_dict()
-    same = state.keys() == expected.keys() and all(state[key].shape == expected[key].shape for key in state)
-    if not same:
+    found, wanted = _describe(state), _describe(expected)
+    other = [key for key in expected if key not in state or state[key].shape != expected[key].shape]
+    if other and found == wanted:
+        shape = tuple(state[other[0]].shape) if other[0] in state else "nowhere"
+        found += f", {other[0]} {shape}"
+        wanted += f", {other[0]} {tuple(expected[other[0]].shape)}"
+    if other or state.keys() != expected.keys():
         raise CheckpointError(
-            f"{path}: found {_describe(state)}\n"
-            f"expected {architecture.name}, {_describe(expected)}: pass a file of it, or the file's model"
+            f"{path}: found {found}\n"
+            f"expected {architecture.name}, {wanted}: pass a file of it, or the file's model"
         )
     sam.load_state_dict(state, assign=True)
     return sam
@@ -81,21 +87,36 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                return official_names({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
-        # Files older than torch 1.6 are not zip archives, and only those can be mapped.
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+                state: Any = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        else:
+            # Files older than torch 1.6 are not zip archives, and only those can be mapped.
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    # Readers of weights let nearly every kind of exception through on broken files.
+    except Exception as error:
         raise CheckpointError(
             f"{path}: found no readable weights ({type(error).__name__})\n"
-            "expected tensors by name in a .pth or .safetensors file: fetch or convert it anew"
+            "expected tensors by name in a .pth or .safetensors file, and no other pickled objects, whose code is "
+            "never run: fetch or convert it anew"
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         entries = ", ".join(map(str, list(state)[:4])) if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(
             f"{path}: found a file that holds more than tensors by name ({entries})\n"
             "expected a bare state dict, as official SAM checkpoints are: save the model's state_dict() alone"
         )
     return official_names(state)
+
+
+def _checked(state: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    for name, tensor in state.items():
+        if tensor.dtype not in _DTYPES or tensor.layout != torch.strided:
+            raise CheckpointError(
+                f"{path}: found {name[:80]} as {tensor.dtype}, {tensor.layout}\n"
+                f"expected tensors of {', '.join(map(str, _DTYPES))}: convert it"
+            )
+    return state
 
 
 def save(sam: Any, path: str | Path) -> None:

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.errors import CheckpointError, MissingWeightsError
 from pedbench.models.initialisation import sinusoidal_positions, xavier
-from pedbench.models.manifest import verify
+from pedbench.models.sized import load_sized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,19 +136,4 @@ def load_restoration(path: Path) -> RestorationTransformer:
         MissingWeightsError: There is no such file.
         CheckpointError: It is none of these, or not the one in the manifest.
     """
-    if not path.is_file():
-        raise MissingWeightsError(
-            f"no restoration network: looked for {path}\nto make those of the mini family: pedbench train {path.stem}"
-        )
-    verify(path.stem, path, path.parent)
-    try:
-        with safe_open(path, framework="pt") as file:
-            sizes = (file.metadata() or {}).get("sizes")
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: found no readable weights\nexpected a .safetensors file") from error
-    if sizes is None:
-        raise CheckpointError(f"{path}: found weights without sizes\nexpected a restoration network's file")
-    network = RestorationTransformer(RestorationSizes(**json.loads(sizes)))
-    network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
+    return load_sized(path, RestorationSizes, RestorationTransformer, "restoration")

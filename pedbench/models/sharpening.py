@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.inversion.degradations import KINDS, Degradation
-from pedbench.models.errors import CheckpointError, MissingWeightsError
-from pedbench.models.manifest import verify
+from pedbench.models.sized import load_sized
 from pedbench.types import Picture
 
 
@@ -117,19 +115,4 @@ def load_sharpening(path: Path) -> SharpeningNetwork:
         MissingWeightsError: There is no such file.
         CheckpointError: It is none of these, or not the one in the manifest.
     """
-    if not path.is_file():
-        raise MissingWeightsError(
-            f"no sharpening network: looked for {path}\nto make that of the mini family: pedbench train {path.stem}"
-        )
-    verify(path.stem, path, path.parent)
-    try:
-        with safe_open(path, framework="pt") as file:
-            sizes = json.loads((file.metadata() or {}).get("sizes", "{}"))
-            network = SharpeningNetwork(SharpeningSizes(**sizes))
-            network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
-    except (SafetensorError, TypeError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path}: found no sharpening network ({type(error).__name__})\n"
-            "expected a .safetensors file that `pedbench train deblur-mini` wrote"
-        ) from error
-    return network.eval().requires_grad_(False)
+    return load_sized(path, SharpeningSizes, SharpeningNetwork, "sharpening")

@@ -9,6 +9,7 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.offload.handle import ServerHandle
+from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import Ledger
 from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
@@ -39,6 +40,7 @@ class Cloud:
         transport: The link to the servers.
         deadline: Seconds until a reply must be here.
         on_lost: What becomes of windows whose tokens do not come back.
+        spot_checks: Windows that the edge computes, too; none without them.
 
     Attributes:
         streamed: Server and sequence of the messages whose bytes were made here, not by the defense: tokens, and
@@ -58,6 +60,7 @@ class Cloud:
         transport: Transport,
         deadline: float = DEADLINE,
         on_lost: OnLost = "fail",
+        spot_checks: SpotChecks | None = None,
     ) -> None:
         if count > len(servers):
             raise ValueError(f"the defense calls {count} servers, but {len(servers)} were started")
@@ -67,6 +70,7 @@ class Cloud:
         self._transport = transport
         self._deadline = deadline
         self._on_lost = on_lost
+        self.spot_checks = spot_checks or SpotChecks()
         self.streamed: set[tuple[int, int]] = set()
         self.lost: dict[int, str] = {}
         self._handles = [ServerHandle(self, index) for index in range(count)]
@@ -226,6 +230,7 @@ class Cloud:
             DisclosureError: A server would get more of the frame than the defense may give; nothing was sent.
             ValueError: The assignment does not fit the frame or the cloud.
             ServerLost: A server does not answer, and lost windows fail the pass.
+            IntegrityError: The same of one that returned other tokens than were computed here.
         """
         if frame.shape[:2] != self._ledger.frame:
             raise ValueError(

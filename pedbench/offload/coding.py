@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,16 +31,20 @@ class Coded:
     data: bytes
 
 
-@cache
+_LONGEST_LABEL = 200
+"""Letters; labels come with messages, too."""
+
+
+@lru_cache(maxsize=64)
 def find_codec(label: str) -> Codec:
     """A codec by its label, `NAME` or `NAME(PARAMETER=VALUE, ...)`; in-tree or of an installed package.
 
     Raises:
         PluginError: It is unknown, or a parameter is wrong.
     """
-    match = re.fullmatch(r"(\w+)(?:\((.*)\))?", label)
+    match = re.fullmatch(r"(\w+)(?:\((.*)\))?", label) if len(label) <= _LONGEST_LABEL else None
     if match is None:
-        raise PluginError(f"expected a codec as NAME or NAME(PARAMETER=VALUE, ...), found {label!r}.")
+        raise PluginError(f"expected a codec as NAME or NAME(PARAMETER=VALUE, ...), found {label[:40]!r}.")
     try:
         params = tomllib.loads((match[2] or "").replace(", ", "\n"))
     except tomllib.TOMLDecodeError as error:

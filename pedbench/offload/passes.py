@@ -15,6 +15,7 @@ from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
+from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import AuditError, Ledger, Session
 from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
@@ -89,6 +90,7 @@ def run_pass(
     on_lost: OnLost = "fail",
     max_share: float = math.inf,
     session: Session | None = None,
+    spot_checks: SpotChecks | None = None,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -108,9 +110,11 @@ def run_pass(
         on_lost: What becomes of windows whose tokens do not come back.
         max_share: The largest share of the frame that one server may get, if that is less than the defense says.
         session: Further passes over what the same camera sees; what servers got in those counts, too.
+        spot_checks: Windows that the edge computes, too; none without them.
 
     Raises:
         ServerLost: A server died or missed its deadline.
+        IntegrityError: One returned other tokens than were computed here.
         AuditError: Edge and servers tell of different messages.
         DisclosureError: The defense tried to send more than it may; nothing of that was sent.
         ValueError: The frame's values are not those of an 8-bit picture.
@@ -143,6 +147,7 @@ def run_pass(
             transport=transport,
             deadline=deadline,
             on_lost=on_lost,
+            spot_checks=spot_checks,
         )
         try:
             with without_onednn(networks.exact), clock, torch.inference_mode():

@@ -254,7 +254,7 @@ def _json(**values: Any) -> bytes:
 def _turn() -> Iterator[None]:
     """Hold the host-wide right to compute; the system takes it back from a process that dies."""
     path = Path(tempfile.gettempdir()) / f"pedbench-turn-{os.getuid()}.lock"
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

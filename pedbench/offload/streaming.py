@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pedbench.offload.integrity import SentWindows
 from pedbench.offload.payloads import reply_form
 from pedbench.offload.pending import Pending, RemoteError, as_they_come
 from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
 from pedbench.offload.servers import ServerLost
 from pedbench.offload.tiles import Bytes, embed_tiles, stages, to_bytes
 from pedbench.offload.wire import WireError
-from pedbench.types import Assignment, Picture, Window
+from pedbench.types import Assignment, Payload, Picture, Window
 
 if TYPE_CHECKING:
     from pedbench.offload.cloud import Cloud
@@ -42,18 +43,21 @@ def stream_windows(
         cloud.check_servers(assignment)
         cloud.give(pixels_per_server(assignment, size, stage.grid, home))
     sent: dict[Pending, tuple[Window, ...]] = {}
+    payloads: dict[Pending, Payload] = {}
+    operation = "encode_windows" if content == "pixels" else "encode_window_tokens"
+    arguments = {"weights": weights, "reply": dtype}
     for server, windows in chunks(assignment, chunk):
         with cloud.clock.preparing():
-            payloads = window_payloads(network, pixels, {server: windows}, content)
+            made = window_payloads(network, pixels, {server: windows}, content)
         pending = cloud.send(
-            payloads,
-            "encode_windows" if content == "pixels" else "encode_window_tokens",
-            {"weights": weights, "reply": dtype},
+            made,
+            operation,
+            arguments,
             codecs={"pixels": picture} if picture else {},
             reply=written,
         )[server]
         cloud.streamed.add((server, pending.sequence))
-        sent[pending] = windows
+        sent[pending], payloads[pending] = windows, made[server]
     with cloud.clock.meanwhile():
         encoded = encode_here(network, pixels, home)
     lost: list[Window] = []
@@ -64,6 +68,22 @@ def stream_windows(
             except (ServerLost, RemoteError, WireError) as error:
                 cloud.lose(pending.server, error)
                 lost += sent[pending]
+    returned = {window: tokens for window, tokens in encoded.items() if window not in home}
+    messages = [
+        SentWindows(
+            server=pending.server,
+            windows=sent[pending],
+            payload=payloads[pending],
+            codec=picture,
+            operation=cloud.servers.operations[operation],
+            arguments=arguments,
+        )
+        for pending in sent
+    ]
+    for server, liar in cloud.spot_checks.liars(messages, returned, cloud.networks, written).items():
+        cloud.lose(server, liar)
+        lost += [window for each in messages if each.server == server for window in each.windows]
+    lost = sorted(set(lost))
     encoded.update(encode_here(network, pixels, lost))
     return stage.assemble(encoded, size)
 

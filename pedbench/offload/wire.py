@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from pedbench.base import Field, Operation
 from pedbench.offload import wire_pb2
 from pedbench.offload.coding import Coded, code, codec_for, decode, find_codec
+from pedbench.offload.wire_bounds import MOST_DIMENSIONS, check_bounds
 from pedbench.types import Payload
 
 METHOD = "/pedbench.Server/Call"
@@ -25,6 +26,9 @@ CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 ]
+
+MOST_LETTERS = 2000
+"""Of a reply's error; the rest is cut off."""
 
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("uint8", "int32", "float16", "float32")}
 
@@ -88,8 +92,9 @@ def decode_call(data: bytes) -> Call:
         WireError: The bytes are no request, or hold more than a request that says the same.
     """
     try:
+        check_bounds(data, wire_pb2.Request.TENSORS_FIELD_NUMBER)
         message = wire_pb2.Request.FromString(data)
-    except DecodeError as error:
+    except (DecodeError, ValueError) as error:
         raise WireError(f"{len(data)} bytes are not a request: {error}") from error
     tensors = _from_tensors(message.tensors)
     call = Call(
@@ -128,9 +133,12 @@ def _decoded(
 ) -> np.ndarray[Any, Any]:
     if not isinstance(found, Coded):
         return found
+    if math.prod(found.shape) * _DTYPES[found.dtype].itemsize > MAX_MESSAGE_BYTES:
+        raise WireError(f"tensor {name!r}: {found.shape} is more than a message may hold without a codec")
     try:
         return decode(found, declared)
-    except ValueError as error:
+    # Codecs let nearly every kind of exception through on bytes that they did not write.
+    except Exception as error:
         raise WireError(f"tensor {name!r}: {error}") from error
 
 
@@ -143,7 +151,7 @@ def encode_answer(answer: Answer, coded: Mapping[str, Coded] | None = None) -> b
     """
     message = wire_pb2.Reply(
         tensors=_to_tensors({**answer.payload, **(coded or {})}),
-        error=answer.error,
+        error=answer.error[:MOST_LETTERS],
         received=answer.received,
         started=answer.started,
         finished=answer.finished,
@@ -160,11 +168,12 @@ def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Ans
         codec: Label of the codec that was asked for, or empty.
 
     Raises:
-        WireError: The bytes are no reply, or written otherwise than was asked for.
+        WireError: The bytes are no reply, written otherwise than was asked for, or hold what is not finite.
     """
     try:
+        check_bounds(data, wire_pb2.Reply.TENSORS_FIELD_NUMBER)
         message = wire_pb2.Reply.FromString(data)
-    except DecodeError as error:
+    except (DecodeError, ValueError) as error:
         raise WireError(f"{len(data)} bytes are not a reply: {error}") from error
     tensors = _from_tensors(message.tensors)
     for name, found in tensors.items():
@@ -173,13 +182,23 @@ def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Ans
             raise WireError(
                 f"tensor {name!r} of the reply is written by {written!r}, asked for was {codec!r}"
             )
-    return Answer(
+    answer = Answer(
         payload={name: _decoded(name, found, declared.get(name)) for name, found in tensors.items()},
         error=message.error,
         received=message.received,
         started=message.started,
         finished=message.finished,
     )
+    _refuse_non_finite(answer)
+    return answer
+
+
+def _refuse_non_finite(answer: Answer) -> None:
+    for name, array in answer.payload.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise WireError(f"tensor {name!r} of the reply holds values that are not finite")
+    if not all(map(math.isfinite, (answer.received, answer.started, answer.finished))):
+        raise WireError("a time of the reply is not finite")
 
 
 def check_call(call: Call, operation: Operation) -> None:
@@ -268,7 +287,7 @@ def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[An
         if tensor.name in payload:
             raise WireError(f"tensor {tensor.name!r} stands twice in the message")
         shape = tuple(tensor.shape)
-        if any(size < 0 for size in shape):
+        if len(shape) > MOST_DIMENSIONS or any(size < 0 for size in shape):
             raise WireError(f"tensor {tensor.name!r} has the shape {shape}: bytes do not make that")
         if tensor.codec:
             payload[tensor.name] = Coded(

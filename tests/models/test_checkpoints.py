@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, SMALL, VIT_B, Architecture
+from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, SMALL, Architecture
 from pedbench.models.checkpoints import fingerprint, load, save
 from pedbench.models.errors import CheckpointError
 from pedbench.models.reorder import variant
@@ -59,6 +60,16 @@ def test_parameters_are_mapped_from_the_file(suffix: str, tmp_path: Path, random
         assert any(start <= tensor.data_ptr() < end for start, end in ranges), name
 
 
+class Trap:
+    """Code that a pickle would run."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
 def wrong_files(folder: Path, random_sam: MakeSam) -> dict[str, tuple[Path, str]]:
     tiny, other, code, words, nested = (
         folder / name for name in ("tiny.pth", "other.safetensors", "code.pth", "words.pth", "nested.pth")
@@ -71,7 +82,26 @@ def wrong_files(folder: Path, random_sam: MakeSam) -> dict[str, tuple[Path, str]
     truncated = folder / "truncated.safetensors"
     save(random_sam(SMALL), truncated)
     truncated.write_bytes(truncated.read_bytes()[:5000])
+    trap = folder / "trap.pth"
+    trap.write_bytes(pickle.dumps(Trap(folder / "ran")))
+    zipped = folder / "zipped.pth"
+    torch.save({"model": Trap(folder / "ran")}, zipped)
+    shapes, types, names, keys = (
+        folder / f"{name}.safetensors" for name in ("shapes", "types", "names", "keys")
+    )
+    state = {key: value.clone() for key, value in random_sam(SMALL).state_dict().items()}
+    bias = "image_encoder.blocks.0.attn.qkv.bias"
+    save_file(state | {bias: torch.zeros(7)}, shapes)
+    save_file({key: value.to(torch.int64) for key, value in state.items()}, types)
+    save_file({key: value for key, value in state.items() if key != bias}, names)
+    keys.write_bytes((10**9).to_bytes(8, "little") + b"{}")
     return {
+        "code": (trap, "no readable weights"),
+        "code in a zip": (zipped, "no readable weights"),
+        "other shapes": (shapes, f"{bias} (7,)"),
+        "whole numbers": (types, "as torch.int64"),
+        "a tensor less": (names, "tensors"),
+        "a header without end": (keys, "no readable weights"),
         "another SAM": (tiny, "4 blocks of width 64, of which [3] are global"),
         "no SAM": (other, "no SAM (such as 'vit.embeddings.cls_token')"),
         "pickled code": (code, "no readable weights"),
@@ -85,11 +115,12 @@ def wrong_files(folder: Path, random_sam: MakeSam) -> dict[str, tuple[Path, str]
 def test_wrong_files_get_two_lines(tmp_path: Path, random_sam: MakeSam) -> None:
     for path, found in wrong_files(tmp_path, random_sam).values():
         with pytest.raises(CheckpointError) as caught:
-            load(path, VIT_B)
+            load(path, SMALL)
         first, second = str(caught.value).splitlines()
         assert str(path) in first
         assert found in first
         assert second.startswith("expected")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_block_order_is_part_of_the_kind(tmp_path: Path, random_sam: MakeSam) -> None:

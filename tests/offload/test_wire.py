@@ -1,18 +1,20 @@
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pedbench.base import Field, Operation
 from pedbench.offload import wire_pb2
 from pedbench.offload.wire import (
+    MOST_LETTERS,
     Answer,
     Call,
     WireError,
@@ -52,8 +54,9 @@ def test_calls_survive_the_wire(
     assert bits(back.payload) == bits(payload)
 
 
-@given(payload=PAYLOADS, error=st.text(max_size=5), time=st.floats(allow_nan=False))
+@given(payload=PAYLOADS, error=st.text(max_size=5), time=st.floats(allow_nan=False, allow_infinity=False))
 def test_answers_survive_the_wire(payload: Any, error: str, time: float) -> None:
+    assume(all(np.isfinite(array).all() for array in payload.values()))
     answer = Answer(payload=payload, error=error, received=time, started=1.5, finished=2.5)
     back = decode_answer(encode_answer(answer), {}, "")
     assert bits(back.payload) == bits(payload)
@@ -107,6 +110,59 @@ def test_impossible_tensors_are_refused(tensors: list[dict[str, Any]], message: 
     data = wire_pb2.Request(tensors=[wire_pb2.Tensor(**tensor) for tensor in tensors]).SerializeToString()
     with pytest.raises(WireError, match=message):
         decode_call(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"*\x00" * 2**20, id="a million tensors"),
+        pytest.param(b'"\x00' * 2**20, id="a million arguments"),
+        pytest.param(b"*\x83\x80\x40\x1a\xff\xff\x3f" + b"\x7f" * (2**20 - 1), id="a million dimensions"),
+        pytest.param(b"*\x16\x12\x05uint8\x1a\x0d" + b"\x01" * 13, id="13 dimensions"),
+        pytest.param(b"\x0a\x80\x80\x40" + b"x" * 2**20, id="a name of a megabyte"),
+        pytest.param(b"\x0b\x0c" * 2**10, id="groups"),
+        pytest.param(b"\xff" * 11, id="a number without end"),
+    ],
+)
+def test_bytes_that_would_fill_the_memory_are_refused(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError) as call:
+            decode_call(data)
+        # The same in the field that holds a reply's tensors.
+        with pytest.raises(WireError) as answer:
+            decode_answer(data.replace(b"*", b"\x0a"), {}, "")
+        assert max(len(str(call.value)), len(str(answer.value))) < 1000
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(data) + 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("codec", "shape", "data"),
+    [
+        ("png", [2**31, 2**31, 3], b"\x00" * 40),
+        ("png", [], b"\x00"),
+        ("png", [4, 4], b"\x00" * 40),
+        ("png", [0, 0, 0, 0], b""),
+        ("quantised(bits=8)", [2**40], b""),
+        ("quantised(bits=2)", [2**25, 4], b"\x00" * (16 + 2**25)),
+        ("bfloat16", [], b"\x00"),
+        ("x" * 10_000, [1], b"\x00"),
+        ("png()" + "#" * 10_000, [1], b"\x00"),
+        ("../../png", [1], b"\x00"),
+    ],
+)
+def test_what_a_codec_cannot_have_written_is_refused(codec: str, shape: list[int], data: bytes) -> None:
+    dtype = "uint8" if codec.startswith("png") else "float32"
+    tensor = wire_pb2.Tensor(name="x", dtype=dtype, shape=shape, data=data, codec=codec)
+    with pytest.raises(WireError, match=r"tensor 'x'|bytes"):
+        decode_call(wire_pb2.Request(tensors=[tensor]).SerializeToString(deterministic=True))
+
+
+def test_a_long_error_is_cut() -> None:
+    answer = Answer(payload={}, error="é" * 10_000, received=1.0, started=1.0, finished=1.0)
+    assert decode_answer(encode_answer(answer), {}, "").error == "é" * MOST_LETTERS
 
 
 def test_unknown_dtypes_are_not_sent() -> None:

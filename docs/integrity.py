@@ -1,0 +1,217 @@
+"""Measure what lying servers do and what spot checks find: `python -m docs.integrity` in the checkout.
+
+Prints the tables and writes them into docs/integrity.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from docs.blocks import replace_block
+from docs.lying import LyingNetworks, Orders
+from pedbench.aggregate import difference, mean
+from pedbench.frame import to_frame
+from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.stages import window_grid
+from pedbench.offload.integrity import TOLERANCE, SpotChecks, detection
+from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.virtual import VirtualServers
+from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.registry import Registry
+from pedbench.report.text import estimate, quantity, table
+from pedbench.types import Sample
+from pedbench.utility.segmentation import evaluate
+
+SERVERS = 5
+PROMPT = "box"
+HIDDEN = 0.9 * TOLERANCE
+"""What no check finds."""
+
+LIES = (
+    ("noise", Orders(lie="noise")),
+    ("replay", Orders(lie="replay")),
+    ("perturbed by 1", Orders(lie="perturbed", strength=1.0)),
+    ("perturbed by 0.2", Orders(lie="perturbed", strength=0.2)),
+    (f"perturbed by {HIDDEN}", Orders(lie="perturbed", strength=HIDDEN)),
+)
+LIARS = (1, 2, 5)
+CHECKS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What measurements share."""
+
+    samples: Sequence[Sample]
+    servers: VirtualServers
+    lying: LyingNetworks
+    networks: FamilyNetworks
+    rng: np.random.Generator
+
+    def passes(self, orders: Orders, checks: int = 0) -> Iterator[tuple[Sample, Pass, float]]:
+        """A pass of every picture, and its seconds."""
+        side = self.networks.network("original").image_encoder.img_size
+        self.lying.order(orders)
+        for sample in self.samples:
+            frame = to_frame(sample.image, side)
+            began = time.perf_counter()
+            done = run_pass(
+                PedSam(servers=SERVERS),
+                frame,
+                self.servers,
+                self.networks,
+                np.random.default_rng(0),
+                on_lost="edge",
+                spot_checks=SpotChecks(count=checks, rng=self.rng),
+            )
+            yield sample, done, time.perf_counter() - began
+
+    def scores(self, orders: Orders, checks: int = 0) -> tuple[pd.DataFrame, list[bool]]:
+        """IoU of all objects, and in which passes a liar was found."""
+        grid = window_grid(self.networks.network("original").image_encoder)
+        rows, found = [], []
+        for sample, done, _ in self.passes(orders, checks):
+            size = to_frame(sample.image, grid.tokens[0] * grid.patch).shape
+            rows += [
+                {"image": sample.id, **row}
+                for row in evaluate(
+                    done.embedding,
+                    sample,
+                    frame=(size[0], size[1]),
+                    window=grid.window * grid.patch,
+                    protocol="clicks",
+                    prompts=(PROMPT,),
+                )
+            ]
+            found.append(bool(done.lost))
+        return pd.DataFrame(rows), found
+
+    @property
+    def windows(self) -> list[tuple[int, dict[int, int]]]:
+        """Of each picture: windows in all, and by server."""
+        encoder = self.networks.network("original").image_encoder
+        grid = window_grid(encoder)
+        found = []
+        for sample, done, _ in self.passes(Orders()):
+            count = {e.server: 0 for e in done.exchanges}
+            for message in done.received:
+                if message.payload is not None:
+                    count[message.server] += len(message.payload["positions"])
+            active = grid.active(to_frame(sample.image, encoder.img_size).shape[:2])
+            found.append((len(active), count))
+        return found
+
+
+def main() -> None:
+    """Read the command line, measure and write."""
+    parser = argparse.ArgumentParser(prog="python -m docs.integrity", description=__doc__)
+    parser.add_argument("--pictures", type=int, default=24, help="how many of the validation scenes")
+    parser.add_argument("--repeats", type=int, default=2, help="passes of each picture for a detection rate")
+    parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="another folder of documents")
+    told = parser.parse_args()
+    dataset = Registry().create("datasets", "scenes", {"split": "val"})
+    samples = [dataset[index] for index in range(told.pictures)]
+    with tempfile.TemporaryDirectory() as folder:
+        lying = LyingNetworks(family=MINI, file=Path(folder) / "orders.json")
+        lying.order(Orders())
+        with VirtualServers(SERVERS, lying) as servers:
+            bench = Bench(
+                samples=samples,
+                servers=servers,
+                lying=lying,
+                networks=FamilyNetworks(family=MINI),
+                rng=np.random.default_rng(0),
+            )
+            texts = {
+                "harm": harm(bench),
+                "found": rates(bench, told.repeats),
+                "costs": costs(bench),
+            }
+    for name, text in texts.items():
+        replace_block(told.to / "integrity.md", name, text)
+
+
+def harm(bench: Bench) -> str:
+    """What lies do where nobody checks, and where two windows of each pass are checked."""
+    reference, _ = bench.scores(Orders())
+    level = mean(reference)
+    lines = []
+    for name, orders in LIES:
+        for count in LIARS:
+            line = [name, f"{count} of {SERVERS}"]
+            for checks in (0, 2):
+                lies = Orders(**{**vars(orders), "liars": tuple(range(count))})
+                scores, found = bench.scores(lies, checks)
+                change = difference(scores, reference)
+                low, high = change.ci95 or (change.value, change.value)
+                line.append(f"{100 * change.value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]")
+            line.append(f"{sum(found)} of {len(found)}")
+            lines.append(line)
+            print(*line, flush=True)
+    headers = ["lie", "liars", "mIoU unchecked", "mIoU with 2 checks", "passes in which one was found"]
+    return (
+        f"`ped_sam` with {SERVERS} servers on {len(bench.samples)} validation scenes, mini models, prompt "
+        f"`{PROMPT}`. Honest servers: mIoU {estimate(level.value, *(level.ci95 or (None, None)))}; the others as "
+        "differences from it in points, picture by picture, with 95 % bootstrap intervals over pictures.\n\n"
+        f"{table(headers, lines, left=2)}"
+    )
+
+
+def rates(bench: Bench, repeats: int) -> str:
+    """How often liars are found, and how often they should be."""
+    windows = bench.windows
+    lines = []
+    for liars, each in ((1, 1), (1, 2), (1, 1000), (2, 1000)):
+        for checks in CHECKS:
+            orders = Orders(liars=tuple(range(liars)), lie="noise", windows=each)
+            found = [bool(done.lost) for _ in range(repeats) for _, done, _ in bench.passes(orders, checks)]
+            wrong = [sum(min(each, held.get(server, 0)) for server in range(liars)) for _, held in windows]
+            expected = np.mean(
+                [detection(whole, part, checks) for (whole, _), part in zip(windows, wrong, strict=True)]
+            )
+            spread = 1.96 * np.sqrt(expected * (1 - expected) / len(found))
+            lines.append(
+                [
+                    f"{liars}, {'all' if each > 100 else each} of its windows",
+                    str(checks),
+                    f"{100 * expected:.1f} %",
+                    f"{100 * np.mean(found):.1f} % ({sum(found)} of {len(found)})",
+                    f"{100 * spread:.1f}",
+                ]
+            )
+            print(*lines[-1], flush=True)
+    headers = ["liars", "checks", "expected", "found", "chance, points"]
+    many = sorted({whole for whole, _ in windows})
+    return (
+        f"{'Pictures have ' + ' or '.join(map(str, many))} windows. Chance is twice the standard error that so many "
+        f"passes have around the expectation.\n\n{table(headers, lines)}"
+    )
+
+
+def costs(bench: Bench) -> str:
+    """What checks of honest servers take."""
+    lines = []
+    # One after the other for every number of checks, so that the host's moods hit all alike.
+    seconds: dict[int, list[float]] = {checks: [] for checks in (0, *CHECKS)}
+    for _ in range(3):
+        for checks in seconds:
+            seconds[checks] += [took for _, _, took in bench.passes(Orders(), checks)]
+    plain = seconds[0]
+    for checks, took in seconds.items():
+        ratios = np.array(took) / np.array(plain)
+        lines.append([str(checks), quantity(float(np.median(took)), "s"), f"{np.median(ratios):.2f}"])
+        print(*lines[-1], flush=True)
+    headers = ["checks", "pass, median", "of one without"]
+    return f"All servers and the edge share this host.\n\n{table(headers, lines)}"
+
+
+if __name__ == "__main__":
+    main()
