@@ -24,8 +24,8 @@ from docs.blocks import replace_block
 from pedbench.records import RECORDS, Record, read_records
 from pedbench.values import read_values
 
-PATIENCE = 20.0
-"""Seconds after a kill in which all processes of the run have to be gone."""
+PATIENCE = 90.0
+"""Seconds after a kill in which all processes of the run have to be gone: two of Ray's own look each minute."""
 
 ENGINES: dict[str, tuple[tuple[str, ...], str]] = {
     "local": ((), "suites.md"),

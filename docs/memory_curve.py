@@ -7,11 +7,11 @@ writes the table into docs/many_machines.md.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +47,28 @@ class Point:
     Attributes:
         measuring: Peak bytes of the process and all that it started until the last shard was done.
         reporting: The same afterwards, when records and report are written.
-        picture: Seconds for each picture of a shard.
+        picture: Seconds of processors for each picture after the first shard, of all processes.
     """
 
     count: int
     measuring: int
     reporting: int
     picture: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a run had taken at a moment.
+
+    Attributes:
+        jobs: How many were done.
+        memory: Bytes of the process and all that it started; what they share counts once.
+        seconds: Of processors, of all of them.
+    """
+
+    jobs: int
+    memory: int
+    seconds: float
 
 
 def main() -> None:
@@ -74,7 +89,7 @@ def main() -> None:
         ]
         for point in points
     ]
-    text = table(["scenes", "peak while measuring", "peak while reporting", "time a scene"], rows)
+    text = table(["scenes", "peak while measuring", "peak while reporting", "processors' time a scene"], rows)
     replace_block(Path(__file__).with_name("many_machines.md"), "memory curve", text)
 
 
@@ -87,37 +102,37 @@ def measured(count: int, most: int) -> Point:
             [sys.executable, "-m", "pedbench", "run", str(suite), "--out", str(out)],
             stdout=subprocess.DEVNULL,
         )
-        seen: list[tuple[int, int]] = []
+        looks = []
         while process.poll() is None:
-            jobs = len(next(iter(out.glob("runs/*/jobs.csv"))).read_text().splitlines()) if _began(out) else 0
-            seen.append((jobs, memory({process.pid, *descendants(process.pid)})))
+            looks.append(look(process.pid, out))
             time.sleep(EVERY)
         if process.returncode:
             raise RuntimeError(f"the run over {count} scenes ended with status {process.returncode}")
-        times = read_times(only_run(out))
-    last = len(times) + 1
+        pictures = [each.pictures for each in read_times(only_run(out))]
+    first = next(each for each in looks if each.jobs)
+    measuring = [each for each in looks if each.jobs < len(pictures)]
     return Point(
         count=count,
-        measuring=max(size for jobs, size in seen if jobs < last),
-        reporting=max((size for jobs, size in seen if jobs >= last), default=0),
-        picture=sum(each.seconds for each in times) / sum(each.pictures for each in times),
+        measuring=max(each.memory for each in measuring),
+        reporting=max((each.memory for each in looks[len(measuring) :]), default=0),
+        picture=(measuring[-1].seconds - first.seconds) / sum(pictures[first.jobs : measuring[-1].jobs]),
     )
 
 
-def _began(out: Path) -> bool:
-    return any(out.glob("runs/*/jobs.csv"))
-
-
-def memory(pids: Sequence[int] | set[int]) -> int:
-    """Bytes that processes take together; what they share counts once."""
-    found = 0
-    for pid in pids:
+def look(pid: int, out: Path) -> Look:
+    """See how far a run is and what it takes."""
+    jobs = [len(path.read_text().splitlines()) - 1 for path in out.glob("runs/*/jobs.csv")]
+    memory, ticks = 0, 0
+    for each in {pid, *descendants(pid)}:
         try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        found += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-    return found * 1024
+        memory += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        # Those of processes that have ended are among their parents'.
+        ticks += sum(map(int, fields[11:15]))
+    return Look(jobs=sum(jobs), memory=memory * 1024, seconds=ticks / os.sysconf("SC_CLK_TCK"))
 
 
 if __name__ == "__main__":

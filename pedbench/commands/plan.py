@@ -95,5 +95,5 @@ def _sharded(plan: Plan, like: Path, workers: tuple[int, ...]) -> str:
     return (
         f"\nwhere the time of {like.resolve().name} went:\n{describe_profile(profile)}\n\n"
         f"{len(jobs)} shards by its jobs' times, handed out to workers like its own, latency left out:\n"
-        + table(["workers", "seconds", "times as fast", "of each worker used"], rows, left=0)
+        + table(["workers", "seconds", "times as fast", "efficiency"], rows, left=0)
     )

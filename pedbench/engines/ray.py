@@ -94,6 +94,8 @@ class Ray(Engine):
     @contextmanager
     def _cluster(self) -> Iterator[None]:
         """Connect to a cluster, or start one with as much room as the workers need."""
+        # Without it workers have a low priority, and starve beside anything else that computes.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         own: dict[str, Any] = {
             "num_cpus": max(cores(), (self.workers or 1) * self.cores),
             "include_dashboard": False,
