@@ -37,6 +37,7 @@ class Cell:
         model: The model family's name.
         weights: sha256 of the weights that the defense and the attack use.
         attack: Privacy cells only, as are `coalition` and `requests`.
+        coalitions: How many of the rule's coalitions the attack guessed from, the largest first, where not from all.
         gallery: Hash of the pictures among which this cell's are searched for; privacy cells only.
         probe: What reads the picture; privacy cells about claims only.
         source: What the probe reads: what was received as it is, or the attack's guess.
@@ -57,6 +58,7 @@ class Cell:
     seed: int
     attack: PluginIdentity | None = None
     coalition: CoalitionRule | None = None
+    coalitions: int | None = None
     requests: int | None = None
     probe: PluginIdentity | None = None
     source: Literal["tiles", "guess"] | None = None

@@ -28,11 +28,18 @@ class Planned:
     spec: PluginSpec
     limit: int | None = None
     """Of attacks: how many of the first pictures they guess; all without it."""
+    coalitions: int | None = None
+    """Of attacks: from how many coalitions of a rule, the largest first; all without it."""
 
     @property
     def identity(self) -> PluginIdentity:
         plugin: Plugin = self.plugin
         return PluginIdentity(name=plugin.name, version=plugin.version, params=plugin.params)
+
+    def coalitions_of(self, rule: CoalitionRule) -> int | None:
+        """How many of a rule's coalitions an attack guesses from; None for all."""
+        fewer = self.coalitions is not None and self.coalitions < rule.m
+        return self.coalitions if fewer else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,14 +150,16 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
     )
     gallery, known = _gallery(suite, dataset, ids, registry)
     attacks = tuple(
-        replace(_planned("attacks", choice, registry), limit=choice.limit) for choice in suite.attacks
+        replace(_planned("attacks", choice, registry), limit=choice.limit, coalitions=choice.coalitions)
+        for choice in suite.attacks
     )
     keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
     floors = [planned for planned in attacks if planned.plugin.floor]
     for planned in floors:
-        if planned.limit is not None:
+        if planned.limit is not None or planned.coalitions is not None:
             raise ValueError(
-                f"{planned.plugin.name} is a floor, to which all attacks relate on every picture: leave its limit out."
+                f"{planned.plugin.name} is a floor, to which all attacks relate on every view: leave its limit and "
+                "coalitions out."
             )
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
         raise ValueError(
@@ -261,6 +270,7 @@ def _defense_plan(
                     selection=selection_hash(measured[: attack.limit]),
                     weights=_weights(base, attack.plugin),
                     coalition=rule,
+                    coalitions=attack.coalitions_of(rule),
                     attack=attack.identity,
                     requests=attack.plugin.requests,
                     seeds=draws(attack.plugin, suite) if draws(attack.plugin, suite) > 1 else None,
@@ -332,6 +342,7 @@ def _claims(
                         cell,
                         weights=_weights(cell, attack.plugin),
                         source="guess",
+                        coalitions=attack.coalitions_of(rule),
                         attack=attack.identity,
                         requests=attack.plugin.requests,
                         selection=selection_hash(seen[: attack.limit]),

@@ -51,13 +51,17 @@ class DefenseChoice(Choice):
 
 
 class AttackChoice(Choice):
-    """An attack, and how many of the first pictures it guesses.
+    """An attack, how many of the first pictures it guesses, and from how many views.
+
+    Floors have neither limit, as all others relate to them.
 
     Attributes:
-        limit: For attacks that take long; all pictures without it. Floors have none, as all others relate to them.
+        limit: For attacks that take long; all pictures without it.
+        coalitions: The same for coalitions: of those that a rule takes the largest; all without it.
     """
 
     limit: int | None = Field(default=None, ge=1)
+    coalitions: int | None = Field(default=None, ge=1)
 
 
 class ProbeChoice(Choice):

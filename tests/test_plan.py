@@ -133,6 +133,10 @@ def test_axes_can_be_left_out() -> None:
             {"attacks": [{"name": "mean_colour", "limit": 2}]},
             "mean_colour is a floor, to which all attacks relate",
         ),
+        (
+            {"attacks": [{"name": "mean_colour", "coalitions": 1}]},
+            "mean_colour is a floor, to which all attacks relate",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused(changes: dict[str, Any], sentence: str) -> None:

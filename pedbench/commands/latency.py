@@ -150,9 +150,12 @@ def compare_latency(
         identity=identity,
     )
     console = Console()
-    with open_session(loaded, wishes, registry, console) as session:
-        timings, facts = session.measure(console), session.facts
     folder = out or Path("reports") / "latency" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    with open_session(loaded, wishes, registry, console) as session:
+        facts = session.facts
+        for timings in session.measure(console):
+            # What is measured stays if the next row, which may take minutes, never ends.
+            write_timings(timings, facts, folder, finished=False)
     summary = write_timings(timings, facts, folder)
     show(summary, timings, facts)
     console.line(f"Tables, figures and samples: {folder}")

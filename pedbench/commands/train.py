@@ -37,8 +37,11 @@ def train_network(
     ] = None,
     rate: Annotated[float, typer.Option(min=0, help="ped-sam: highest learning rate.")] = 4e-4,
     mask_loss: Annotated[
-        bool, typer.Option("--mask-loss", help="ped-sam: learn the teacher's masks too, by its decoder.")
-    ] = False,
+        str | None,
+        typer.Option(
+            help="ped-sam: masks to learn, too: of the teacher or, from --annotations, annotations."
+        ),
+    ] = None,
     held_out: Annotated[int, typer.Option(min=1, help="ped-sam: pictures to examine on.")] = 64,
     every: Annotated[
         int | None, typer.Option(min=1, help="ped-sam: steps between validations; a twentieth of all.")
@@ -70,6 +73,8 @@ def train_network(
         raise ValueError("pedbench train ped-sam needs --teacher CHECKPOINT and --images FOLDER.")
     if precision not in ("bf16", "no"):
         raise ValueError(f"--precision: expected bf16 or no, found {precision!r}.")
+    if mask_loss not in (None, "teacher", "annotations"):
+        raise ValueError(f"--mask-loss: expected teacher or annotations, found {mask_loss!r}.")
     if device not in (None, "cpu"):
         raise ValueError(
             f"--device: ped-sam takes cpu, or every device that accelerate gives it, found {device!r}; "
@@ -85,7 +90,7 @@ def train_network(
             steps=steps, warmup=max(1, min(200, steps // 10)), decay=1.0, cosine=True, rate=rate
         ),
         batch=batch,
-        mask_loss=mask_loss,
+        masks=mask_loss,
         held_out=held_out,
         every=every or max(1, steps // 20),
         patience=patience,

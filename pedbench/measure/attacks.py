@@ -79,7 +79,7 @@ def attack(
     needed = floors | {planned.plugin.label: planned for planned, _ in asked}
     guessed = Guessed()
     with outcome.giving_up([cell for _, cell in asked], "attacking"), bench.profile.stage("attacks") as stage:
-        guessed = _guesses(bench, attacked, needed, _keys(attacked, asked), outcome, stage)
+        guessed = _guesses(bench, attacked, needed, asked, outcome, stage)
     if cells:
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             _score(bench, of, attacked, cells, guessed, outcome)
@@ -161,12 +161,12 @@ def _score(
 
 def _keys(attacked: Sequence[Reception], cells: Sequence[tuple[Planned, Cell]]) -> list[ViewKey]:
     """The views that the cells are about."""
-    asked = {(cell.coalition, cell.requests or 1) for _, cell in cells if cell.coalition is not None}
+    asked = {(cell.coalition, cell.coalitions, cell.requests or 1): cell for _, cell in cells}
     found = {
-        (place, (requests, subset))
+        (place, (cell.requests or 1, subset))
         for place, item in enumerate(attacked)
-        for rule, requests in asked
-        for subset in item.subsets[rule, requests]
+        for cell in asked.values()
+        for subset in item.coalitions_of(cell)
     }
     return sorted(found)
 
@@ -180,9 +180,9 @@ def _enter(
 ) -> None:
     requests, subset = held
     for planned, cell in cells:
-        if cell.cell_id in outcome.problems or cell.coalition is None or cell.requests != requests:
+        if cell.cell_id in outcome.problems or cell.requests != requests:
             continue
-        if subset in item.subsets[cell.coalition, requests]:
+        if subset in item.coalitions_of(cell):
             outcome.rows[cell.cell_id] += [
                 {
                     "image": item.sample.id,
@@ -202,7 +202,7 @@ def _guesses(
     bench: Bench,
     attacked: Sequence[Reception],
     needed: Mapping[str, Planned],
-    keys: Sequence[ViewKey],
+    cells: Sequence[tuple[Planned, Cell]],
     outcome: Outcome,
     stage: Stage,
 ) -> Guessed:
@@ -210,14 +210,16 @@ def _guesses(
 
     No call holds two views of one picture, as an attack could put them together.
     """
+    keys = _keys(attacked, cells)
     data = {key: view_to_bytes(attacked[key[0]].views[key[1]]) for key in keys}
     offered = {key: offers(attacked[key[0]].views[key[1]]) for key in keys}
     asked = []
     for label, planned in needed.items():
         attack: Attack = planned.plugin
         rounds: list[list[ViewKey]] = []
-        # Floors have to guess whatever others guess; an attack gets as many requests as it asks for.
-        heard = [key for key in keys if attack.floor or key[1][0] == attack.requests]
+        # Floors have to guess whatever others guess.
+        own = [(each, cell) for each, cell in cells if each.plugin.label == label]
+        heard = keys if attack.floor else _keys(attacked, own)
         heard = [key for key in heard if _guesses_it(bench, planned, attacked[key[0]])]
         for key in (key for key in heard if attack.needs & offered[key]):
             free = next((r for r in rounds if key[0] not in {place for place, _ in r}), None)

@@ -62,7 +62,7 @@ def _fill(
         if not secrets:
             return []
         readings: dict[str, list[Claim]] = {}
-        for subset in item.subsets[claims.rule, requests]:
+        for subset in item.coalitions_of(cell):
             found = _to_read(item, (requests, subset), guessed.pictures.get(label), place)
             if found is None:
                 outcome.unfit[cell.cell_id] = _NOTHING if not label else f"{label} had nothing to guess from"

@@ -94,7 +94,7 @@ def compare(
     *,
     turn_taking: bool,
     devices: Devices,
-) -> Timings:
+) -> Iterator[Timings]:
     """Time every defense of a plan.
 
     Args:
@@ -103,10 +103,13 @@ def compare(
         console: Told of progress and of failures.
         turn_taking: Whether to measure servers computing alone, too, and compose that for every link.
         devices: What those passes are put on.
+
+    Yields:
+        After each defense, everything so far.
     """
     problems: list[Problem] = []
     kept: list[tuple[DefensePlan, list[Turns]]] = []
-    frames = [pd.DataFrame(columns=list(COLUMNS))]
+    frames: list[pd.DataFrame] = []
     with PowerMeter() as meter:
         for of in bench.plan.defenses:
             rounds = (len(measured) if of.defense.servers else 1) + turn_taking
@@ -117,27 +120,43 @@ def compare(
                     outcomes["turn-taking"] = _turns(bench, of, advance, turns)
                     if not outcomes["turn-taking"].problems:
                         kept.append((of, turns))
+            apart = isinstance(bench.servers, RemoteServers)
             for way, outcome in outcomes.items():
-                for link, cell in of.latency:
-                    rows = outcome.rows.get(cell.cell_id, [])
-                    shown = NETWORK if isinstance(bench.servers, RemoteServers) else link.name
-                    if cell.cell_id in outcome.problems:
-                        reason = " ".join(outcome.problems[cell.cell_id][1].split())
-                        label, servers = named(of.defense.label), of.defense.servers
-                        problem = Problem(defense=label, servers=servers, way=way, link=shown, reason=reason)
-                        problems.append(problem)
-                        console.line(f"{label} with {servers} servers, {way} over {shown}: {reason}")
-                    elif rows:
-                        frames.append(_frame(of, way, shown, rows))
-    projection = _compare_devices(bench, kept, devices)
-    if projection:
-        frames += _projected(projection, kept)
-    elif kept:
+                frames += _frames(of, way, outcome, apart=apart)
+                for problem in _problems(of, way, outcome, apart=apart):
+                    problems.append(problem)
+                    console.line(
+                        f"{problem.defense} with {problem.servers} servers, {way} over {problem.link}: {problem.reason}"
+                    )
+            projection = _compare_devices(bench, kept, devices)
+            projected = _projected(projection, kept) if projection else ()
+            samples = pd.concat([*frames, *projected]) if frames else pd.DataFrame(columns=list(COLUMNS))
+            yield Timings(samples=samples, problems=list(problems), projection=projection)
+    if kept and not projection:
         console.line(
             "nothing is projected: what this host is compared with devices by is on_device's encoder"
         )
-    samples = pd.concat([frame for frame in frames if len(frame)] or frames)
-    return Timings(samples=samples, problems=problems, projection=projection)
+
+
+def _frames(of: DefensePlan, way: str, outcome: Outcome, *, apart: bool) -> Iterator[pd.DataFrame]:
+    """What was measured of a defense, by link."""
+    for link, cell in of.latency:
+        rows = outcome.rows.get(cell.cell_id, [])
+        if rows and cell.cell_id not in outcome.problems:
+            yield _frame(of, way, NETWORK if apart else link.name, rows)
+
+
+def _problems(of: DefensePlan, way: str, outcome: Outcome, *, apart: bool) -> Iterator[Problem]:
+    """What could not be measured of it."""
+    for link, cell in of.latency:
+        if cell.cell_id in outcome.problems:
+            yield Problem(
+                defense=named(of.defense.label),
+                servers=of.defense.servers,
+                way=way,
+                link=NETWORK if apart else link.name,
+                reason=" ".join(outcome.problems[cell.cell_id][1].split()),
+            )
 
 
 def _wall(

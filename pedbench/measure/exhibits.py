@@ -65,8 +65,8 @@ def exhibit_guesses(
 ) -> Exhibit | None:
     """Show what one coalition of the suite's first rule held and what attacks made of it.
 
-    The coalition is the one of whose view an attack of this run made most, by the first leakage that was measured; the
-    one that holds most where there is none.
+    Of the coalitions from whose views most attacks guessed, it is the one from which an attack of this run made most,
+    by the first leakage that was measured; the one that holds most where there is none.
 
     Args:
         place: Of the reception among those attacked.
@@ -80,10 +80,15 @@ def exhibit_guesses(
         return None
     rule = rules[0]
     leaked = _leakages(of, item, outcome)
-    subset = max(
-        item.subsets[rule, 1],
-        key=lambda subset: (leaked.get(joined(subset), -np.inf), item.visible[1, subset].mean()),
-    )
+
+    def prominence(subset: tuple[int, ...]) -> tuple[float, ...]:
+        guessing = sum(
+            any(at == place and held[1] == subset for at, held in found)
+            for found in guessed.pictures.values()
+        )
+        return guessing, leaked.get(joined(subset), -np.inf), float(item.visible[1, subset].mean())
+
+    subset = max(item.subsets[rule, 1], key=prominence)
     exhibit = _exhibit(of, item.sample, item.frame)
     exhibit.seen, exhibit.received = _received(item.views[1, subset])
     exhibit.servers, exhibit.rule = joined(subset), (str(rule.c), rule.m)

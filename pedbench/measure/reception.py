@@ -41,6 +41,12 @@ class Reception:
     visible: dict[Held, Mask]
     subsets: dict[tuple[CoalitionRule, int], tuple[tuple[int, ...], ...]]
 
+    def coalitions_of(self, cell: Cell) -> tuple[tuple[int, ...], ...]:
+        """The coalitions that a cell is about, the largest first."""
+        if cell.coalition is None:
+            return ()
+        return self.subsets[cell.coalition, cell.requests or 1][: cell.coalitions]
+
 
 def receive(
     bench: Bench,
@@ -93,14 +99,13 @@ def receive(
     attacks = [planned.plugin for planned in bench.plan.attacks]
     for cell in private:
         if cell.coalition is not None:
-            requests = cell.requests or 1
-            views = [found.views[requests, subset] for subset in found.subsets[cell.coalition, requests]]
+            views = [found.views[cell.requests or 1, subset] for subset in found.coalitions_of(cell)]
             outcome.flags[cell.cell_id] |= unread(views, attacks)
     for cell in private:
         if cell.attack is None and cell.probe is None and cell.coalition is not None:
-            visible = [(subset, found.visible[1, subset]) for subset in found.subsets[cell.coalition, 1]]
+            visible = [(subset, found.visible[1, subset]) for subset in found.coalitions_of(cell)]
             outcome.rows[cell.cell_id] += _geometry(sample, size, covered, visible)
-            for subset in found.subsets[cell.coalition, 1]:
+            for subset, _ in visible:
                 outcome.rows[cell.cell_id] += _retrieved(bench, sample, found.views[1, subset], subset)
     return found
 

@@ -66,8 +66,8 @@ class Session:
     wishes: Wishes
     measured: tuple[str, ...]
 
-    def measure(self, console: Console) -> Timings:
-        """Time every defense."""
+    def measure(self, console: Console) -> Iterator[Timings]:
+        """Time every defense; after each of them there is everything so far."""
         turns = self.bench.plan.suite.latency.turn_taking and not self.wishes.addresses
         return compare(self.bench, self.measured, console, turn_taking=turns, devices=self.wishes.devices)
 

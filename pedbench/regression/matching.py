@@ -27,6 +27,7 @@ _OTHERS = {
     **_SELECTED,
     "weights": "weights",
     "requests": "requests",
+    "coalitions": "number of coalitions guessed from",
     "seeds": "seeds",
     "gallery": "gallery",
     "codecs": "codecs",

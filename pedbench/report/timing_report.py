@@ -34,12 +34,15 @@ _WIDEST = 1000
 """Columns that no table reaches."""
 
 
-def write_timings(timings: Timings, facts: Mapping[str, Any], folder: Path) -> pd.DataFrame:
+def write_timings(
+    timings: Timings, facts: Mapping[str, Any], folder: Path, *, finished: bool = True
+) -> pd.DataFrame:
     """Write `latency.md`, `summary.csv`, `samples.csv`, `facts.json` and `figures/` into a folder.
 
     Args:
         facts: From `Session.facts`.
         folder: Made if there is none; what is in it is replaced.
+        finished: False while rows are to come: figures are left for the end.
 
     Returns:
         The summary.
@@ -52,10 +55,14 @@ def write_timings(timings: Timings, facts: Mapping[str, Any], folder: Path) -> p
     text = json.dumps({**facts, **projection}, indent=2, ensure_ascii=False)
     (folder / "facts.json").write_text(text + "\n", encoding="utf-8")
     titles = {way: title for way, title, _ in ways(summary, timings, facts)}
-    figures = list(drawings(summary, facts["measured_links"], titles)) if "p50" in summary else []
+    whole = finished and "p50" in summary
+    figures = list(drawings(summary, facts["measured_links"], titles)) if whole else []
     for figure in figures:
         save(figure, folder / "figures")
-    report = "\n\n".join(_paragraphs(summary, timings, facts, figures))
+    paragraphs = list(_paragraphs(summary, timings, facts, figures))
+    if not finished:
+        paragraphs.insert(1, "**Not finished: rows are missing.**")
+    report = "\n\n".join(paragraphs)
     (folder / "latency.md").write_text(report + "\n", encoding="utf-8")
     return summary
 

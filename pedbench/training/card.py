@@ -43,7 +43,10 @@ class Card:
     def text(self) -> str:
         """The card in Markdown, with its metadata in front."""
         recipe = self.recipe
-        loss = "image embeddings" + (", and masks by the frozen decoder" if recipe.mask_loss else "")
+        masks = {"teacher": "those of the teacher", "annotations": "annotated objects"}
+        loss = "image embeddings"
+        if recipe.masks:
+            loss += f", and masks by the frozen decoder against {masks[recipe.masks]}"
         facts = {
             "weights": f"`{self.file}`, sha256 `{self.sha256}`",
             "teacher": f"`{self.teacher}`, sha256 `{self.teacher_sha256}`",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -21,7 +21,7 @@ from pedbench.models.sam import build_sam
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.photographs import Frames, Photographs
-from pedbench.training.prompting import Prompts, decode
+from pedbench.training.prompting import Prompts, decode, mask_loss
 from pedbench.training.retention import Retention
 
 
@@ -32,7 +32,8 @@ class DistillationRecipe:
     Attributes:
         schedule: Steps and learning rate.
         batch: Pictures a step, of all processes together.
-        mask_loss: Whether the frozen decoder's masks count too, beside the image embedding.
+        masks: Beside the image embedding the frozen decoder's masks count, too: `teacher`, against those of the teacher
+            at random places; `annotations`, against the annotated objects that are clicked; or none.
         points: Prompts a picture for that.
         held_out: Pictures to examine on.
         every: Steps from one validation to the next.
@@ -43,7 +44,7 @@ class DistillationRecipe:
 
     schedule: Schedule
     batch: int = 8
-    mask_loss: bool = False
+    masks: Literal["teacher", "annotations"] | None = None
     points: int = 8
     held_out: int = 64
     every: int = 500
@@ -72,9 +73,7 @@ def mask_agreement_loss(network: Any, student: Tensor, teacher: Tensor, points: 
         teacher: (B, C, h, w), its masks are the goal.
         points: (B, P, 2) x, y of clicks in pixels of the canvas.
     """
-    clicks = points.flatten(0, 1)[:, None]
-    labels = torch.tensor([1, -1], device=points.device).expand(len(clicks), 2)
-    prompts = Prompts(points=torch.cat([clicks, torch.zeros_like(clicks)], dim=1), labels=labels)
+    prompts = _clicks(points)
     with torch.no_grad():
         wanted, sure = (out.float() for out in decode(network, teacher, prompts))
         goal = wanted.sigmoid()
@@ -84,6 +83,28 @@ def mask_agreement_loss(network: Any, student: Tensor, teacher: Tensor, points: 
     overlap, sizes = (probability * goal).sum((2, 3)), (probability + goal).sum((2, 3))
     dice = 1 - (2 * overlap + 1) / (sizes + 1)
     return entropy + dice.mean() + functional.mse_loss(predicted, sure)
+
+
+def annotated_mask_loss(network: Any, student: Tensor, points: Tensor, targets: Tensor) -> Tensor:
+    """How far the masks that the decoder makes of an image embedding are from those of annotated objects.
+
+    Args:
+        network: The `segment_anything.modeling.Sam` whose decoder reads it.
+        student: (B, C, h, w).
+        points: (B, P, 2) x, y of a click in each object, in pixels of the canvas.
+        targets: (B, P, 4 h, 4 w) share of each cell that the object covers; nothing where there is no object.
+    """
+    goals = targets.flatten(0, 1)
+    logits, predicted = decode(network, student, _clicks(points))
+    loss, _ = mask_loss(logits, predicted, goals, valid=(goals.amax((1, 2)) > 0).float())
+    return loss
+
+
+def _clicks(points: Tensor) -> Prompts:
+    """(B, P, 2) as a click each, and the empty second point that SAM adds."""
+    clicks = points.flatten(0, 1)[:, None]
+    labels = torch.tensor([1, -1], device=points.device).expand(len(clicks), 2)
+    return Prompts(points=torch.cat([clicks, torch.zeros_like(clicks)], dim=1), labels=labels)
 
 
 class DistillationCourse(Course):
@@ -147,7 +168,8 @@ class DistillationCourse(Course):
             size=self.batch,
             part=slice(first, first + share),
             canvas=self.architecture.image_size,
-            points=self.recipe.points if self.recipe.mask_loss else 0,
+            points=self.recipe.points if self.recipe.masks else 0,
+            objects=self.recipe.masks == "annotations",
         )
 
     def loss(self, step: int, batch: Frames) -> tuple[Tensor, dict[str, float]]:
@@ -176,9 +198,12 @@ class DistillationCourse(Course):
                 goal = self._embed(self.teacher.image_encoder, *statistics, images, inside)
             features = self._embed(self._encoder, *statistics, images, inside)
             losses = {"distance": distillation_loss(features, goal)}
-            if self.recipe.mask_loss:
-                points = part.points.to(images.device)
+            points = part.points.to(images.device)
+            if self.recipe.masks == "teacher":
                 losses["masks"] = mask_agreement_loss(self.network, features, goal, points)
+            elif self.recipe.masks == "annotations":
+                targets = part.targets.to(images.device)
+                losses["masks"] = annotated_mask_loss(self.network, features, points, targets)
         return losses
 
     def fresh(self) -> nn.Module:

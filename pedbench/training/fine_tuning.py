@@ -35,7 +35,7 @@ class FineTuning:
     Args:
         teacher: Checkpoint of an original SAM, or `sam-mini`.
         images: Folder of pictures.
-        annotations: COCO's instances file of pictures in it, to examine by mIoU.
+        annotations: COCO's instances file of pictures in it, to examine by mIoU and, if the recipe says so, to learn.
         out: Folder for the weights, their model card and, in `training/`, the state; by default in pedbench's home,
             where `family` looks for them.
         recipe: How.
@@ -66,6 +66,8 @@ class FineTuning:
         checkpoint_seconds: float = 600,
         say: Callable[[str], None] = print,
     ) -> None:
+        if recipe.masks == "annotations" and annotations is None:
+            raise ValueError("--mask-loss annotations needs --annotations FILE.")
         if not cpu:
             compute_repeatably()
         self._accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
@@ -108,7 +110,7 @@ class FineTuning:
             self._course.architecture,
             at_once=at_once or share,
             precision=recipe.precision,
-            points=recipe.points if recipe.mask_loss else 0,
+            points=recipe.points if recipe.masks else 0,
             processes=self._accelerator.num_processes,
         )
         self._say(

@@ -14,12 +14,19 @@ import torch
 from torch import Tensor
 
 from pedbench.coco import CocoFolder
-from pedbench.frame import to_frame, to_uint8
+from pedbench.frame import mask_to_frame, to_frame, to_uint8
 from pedbench.pictures import PictureError
 from pedbench.reading import DatasetError, ReadableIds
 from pedbench.registry import Registry
-from pedbench.training.pictures import order, vary
-from pedbench.types import Sample
+from pedbench.training.pictures import light, order
+from pedbench.types import Mask, Sample
+from pedbench.utility.prompts import innermost_pixel
+
+CELL = 4
+"""Pixels of the canvas, each way, to one of the decoder's masks."""
+
+INNERMOST = 0.6
+"""Share of the clicks that go to the innermost pixel of their object, as the first click of `clicks` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +36,15 @@ class Frames:
     Attributes:
         images: (B, 3, S, S) uint8, zero beyond the frame.
         sizes: Height and width of each frame in pixels.
-        points: (B, P, 2) x, y of random places within each frame, in pixels of the canvas.
+        points: (B, P, 2) x, y of a click, in pixels of the canvas: in an object if there is one, else anywhere on the
+            frame.
+        targets: (B, P, S / 4, S / 4) share of each cell that the clicked object covers; nothing without objects.
     """
 
     images: Tensor
     sizes: tuple[tuple[int, int], ...]
     points: Tensor
+    targets: Tensor
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -42,7 +52,10 @@ class Frames:
     def part(self, first: int, last: int) -> Frames:
         """The frames from one place to another."""
         return Frames(
-            images=self.images[first:last], sizes=self.sizes[first:last], points=self.points[first:last]
+            images=self.images[first:last],
+            sizes=self.sizes[first:last],
+            points=self.points[first:last],
+            targets=self.targets[first:last],
         )
 
     def pixels(self, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -85,10 +98,11 @@ class Photographs:
         self._seed, self._say = seed, say
         self.left_out: dict[str, str] = {}
         self.held_out: Sequence[str] = self._draw(held_out)
+        self._ids_by_name: dict[Any, str] = {}
         reserved = set(self.held_out)
         if self._annotated is not None:
-            names = self._annotated.file_names
-            reserved = {names[id] for id in self.held_out}
+            self._ids_by_name = {name: id for id, name in self._annotated.file_names.items()}
+            reserved = {self._annotated.file_names[id] for id in self.held_out}
         self.ids = [id for id in self._folder.paths if id not in reserved]
         self.revision: str = self._folder.revision
         if self._annotated is not None:
@@ -118,7 +132,15 @@ class Photographs:
         return found
 
     def batch(
-        self, step: int, *, size: int, part: slice, canvas: int, points: int, readers: int = 4
+        self,
+        step: int,
+        *,
+        size: int,
+        part: slice,
+        canvas: int,
+        points: int,
+        objects: bool = False,
+        readers: int = 4,
     ) -> Frames:
         """The frames of one step, mirrored and lit at random.
 
@@ -127,34 +149,79 @@ class Photographs:
             size: Pictures a step.
             part: Which of them to read.
             canvas: Longest side of a frame in pixels.
-            points: Random places a frame.
+            points: Clicks a frame.
+            objects: Whether they go to annotated objects, whose masks are wanted.
             readers: Threads that read.
         """
         places = list(enumerate(order(len(self.ids), size, self._seed, step).tolist()))[part]
         images = np.zeros((len(places), canvas, canvas, 3), np.uint8)
         drawn = np.zeros((len(places), points, 2), np.float32)
+        covered = np.zeros((len(places), points, canvas // CELL, canvas // CELL), np.float32)
 
         def fill(slot: int) -> tuple[int, int]:
             place, index = places[slot]
             rng = np.random.default_rng((self._seed, 1, step, place))
-            frame = vary(self._frame(index, canvas), rng)
-            height, width = frame.shape[:2]
-            images[slot, :height, :width] = frame
+            sample = self._readable(index, objects=objects)
+            pixels = to_uint8(to_frame(sample.image, canvas))
+            height, width = pixels.shape[:2]
+            mirrored = rng.random() < 0.5
+            images[slot, :height, :width] = light(pixels[:, ::-1] if mirrored else pixels, rng)
             drawn[slot] = rng.random((points, 2)) * (width, height) - 0.5
+            if objects:
+                masks = [
+                    mask_to_frame(each.mask, (height, width)) for each in sample.instances if not each.crowd
+                ]
+                masks = [mask[:, ::-1] if mirrored else mask for mask in masks]
+                click_objects([mask for mask in masks if mask.any()], drawn[slot], covered[slot], rng)
             return height, width
 
         with ThreadPoolExecutor(readers) as pool:
             sizes = tuple(pool.map(fill, range(len(places))))
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-        return Frames(images=pixels, sizes=sizes, points=torch.from_numpy(drawn))
+        return Frames(
+            images=pixels, sizes=sizes, points=torch.from_numpy(drawn), targets=torch.from_numpy(covered)
+        )
 
-    def _frame(self, index: int, canvas: int) -> npt.NDArray[np.uint8]:
+    def _readable(self, index: int, *, objects: bool) -> Sample:
+        """A picture, or the next that can be read; with its annotations if objects are asked for."""
         for offset in range(len(self.ids)):
             id = self.ids[(index + offset) % len(self.ids)]
             try:
-                return to_uint8(to_frame(self._folder.sample(id).image, canvas))
+                annotated = self._annotated if objects and id in self._ids_by_name else None
+                found: Sample = (
+                    annotated.sample(self._ids_by_name[id]) if annotated else self._folder.sample(id)
+                )
+                return found
             except PictureError as error:
                 if id not in self.left_out:
                     self.left_out[id] = str(error)
                     self._say(f"left out, the next picture stands in for it: {error}")
         raise DatasetError("none of the pictures to train on can be read: name another folder with --images.")
+
+
+def click_objects(
+    masks: Sequence[Mask],
+    points: npt.NDArray[np.float32],
+    covered: npt.NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    """Click in objects of a frame, in each as often as in others; without objects nothing changes.
+
+    Args:
+        masks: (h, w), of which each covers a pixel at least.
+        points: (P, 2) to be filled with x, y of the clicks.
+        covered: (P, H, W) to be filled with the share of each cell that the clicked object covers.
+        rng: Draws the objects and the places in them.
+    """
+    if not masks:
+        return
+    rounds = -(-len(points) // len(masks))
+    order = [int(place) for _ in range(rounds) for place in rng.permutation(len(masks))]
+    for slot, place in enumerate(order[: len(points)]):
+        mask = masks[place]
+        inner = np.argwhere(mask)
+        chosen = inner[rng.integers(len(inner))][::-1]
+        points[slot] = innermost_pixel(mask) if rng.random() < INNERMOST else chosen
+        canvas = np.zeros((covered.shape[1] * CELL, covered.shape[2] * CELL), np.float32)
+        canvas[: mask.shape[0], : mask.shape[1]] = mask
+        covered[slot] = canvas.reshape(covered.shape[1], CELL, covered.shape[2], CELL).mean((1, 3))

@@ -38,9 +38,13 @@ def order(count: int, size: int, seed: int, step: int) -> npt.NDArray[np.int64]:
 
 def vary(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Mirror and light a picture (H, W, 3) at random; still whole numbers in 0..255."""
+    mirrored = rng.random() < 0.5
+    return light(pixels[:, ::-1] if mirrored else pixels, rng)
+
+
+def light(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Light a picture (H, W, 3) at random; still whole numbers in 0..255."""
     picture = pixels.astype(np.float32)
-    if rng.random() < 0.5:
-        picture = picture[:, ::-1]
     gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
     # Rounded, as frames are: a network must not learn that there are other values.
     lit: npt.NDArray[np.float32] = np.rint(

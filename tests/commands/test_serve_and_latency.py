@@ -233,6 +233,21 @@ def test_ways_of_measuring_stand_apart_and_failures_are_told(
     assert "## Not measured" in report
 
 
+@pytest.mark.slow
+def test_rows_stay_when_a_later_one_is_interrupted(
+    suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin, out = tmp_path / "fussy.py", tmp_path / "out"
+    plugin.write_text(FUSSY.replace('ArithmeticError("no more of this")', "KeyboardInterrupt"))
+    arguments = ["latency", "--suite", suite, "--plugin", str(plugin), "--out", str(out)]
+    for name in ("on_device", "fussy"):
+        arguments += ["--defense", name]
+    status, _, _ = pedbench(capsys, *arguments)
+    assert status == 130
+    assert set(pd.read_csv(out / "samples.csv")["defense"]) == {"on_device"}
+    assert "Not finished: rows are missing." in (out / "latency.md").read_text()
+
+
 def check_projection(samples: pd.DataFrame, projection: dict[str, Any]) -> None:
     """on_device is the encoder on the device, which is told by its published figure."""
     by = samples[(samples["defense"] == "on_device") & (samples["link"] == "lte")].set_index(["way", "image"])

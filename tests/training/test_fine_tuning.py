@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.measure
 import torch
 
+from pedbench.coco import CocoFolder
+from pedbench.frame import mask_to_frame, to_frame
 from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
 from pedbench.models.checkpoints import load, read_state, save, write
 from pedbench.models.errors import CheckpointError
@@ -22,11 +25,12 @@ from pedbench.models.manifest import ASSETS, digest
 from pedbench.models.reorder import variant
 from pedbench.models.sam import build_sam
 from pedbench.reading import DatasetError
-from pedbench.training.distillation import DistillationRecipe, mask_agreement_loss
+from pedbench.training.distillation import DistillationRecipe, annotated_mask_loss, mask_agreement_loss
 from pedbench.training.fine_tuning import FineTuning
 from pedbench.training.loop import Schedule, Trainer
 from pedbench.training.memory import memory_plan, shown
 from pedbench.training.photographs import Photographs
+from pedbench.training.pictures import order
 
 STEPS = 4
 
@@ -172,7 +176,7 @@ def test_the_card_says_what_the_weights_are(uninterrupted: Path) -> None:
 def test_parts_of_a_step_add_up_and_masks_and_annotations_count(scene_folder: Path, tmp_path: Path) -> None:
     common: dict[str, Any] = {
         "annotations": scene_folder / "annotations" / "instances.json",
-        "recipe": recipe(mask_loss=True, every=STEPS, schedule=Schedule(steps=2, warmup=1)),
+        "recipe": recipe(masks="annotations", every=STEPS, schedule=Schedule(steps=2, warmup=1)),
     }
     outs = [tmp_path / "whole", tmp_path / "parts"]
     scores = [
@@ -182,6 +186,56 @@ def test_parts_of_a_step_add_up_and_masks_and_annotations_count(scene_folder: Pa
     assert scores[0]["retention"] == pytest.approx(scores[0]["mIoU"] / scores[0]["teacher's mIoU"])
     whole, parts = (read_state(out / "ped-mini.safetensors") for out in outs)
     assert all(torch.allclose(whole[name], parts[name], atol=2e-4) for name in whole)
+
+
+def test_clicks_lie_in_the_objects_whose_masks_are_learned(scene_folder: Path) -> None:
+    photographs = Photographs(
+        scene_folder / "images", scene_folder / "annotations" / "instances.json", held_out=1, seed=0
+    )
+    folder = CocoFolder(scene_folder / "images", scene_folder / "annotations" / "instances.json")
+    ids = {name: id for id, name in folder.file_names.items()}
+    size, canvas, mirrored = 2, SAM_MINI.image_size, set()
+    for step in range(4):
+        frames = photographs.batch(step, size=size, part=slice(None), canvas=canvas, points=9, objects=True)
+        for slot, index in enumerate(order(len(photographs.ids), size, 0, step)):
+            sample = folder.sample(ids[photographs.ids[index]])
+            frame = to_frame(sample.image, canvas)
+            height, width = frame.shape[:2]
+            shown = frames.images[slot, :, :height, :width].permute(1, 2, 0).numpy()
+            flips = [np.corrcoef(shown.ravel(), one.ravel())[0, 1] for one in (frame, frame[:, ::-1])]
+            flip = slice(None, None, -1 if flips[1] > flips[0] else 1)
+            mirrored.add(flip.step)
+            padding = ((0, canvas - height), (0, canvas - width))
+            masks = [
+                np.pad(mask_to_frame(each.mask, (height, width))[:, flip], padding)
+                for each in sample.instances
+            ]
+            shares = np.array([skimage.measure.block_reduce(mask, (4, 4), np.mean) for mask in masks])
+            chosen = [
+                int(np.abs(shares - target).max((1, 2)).argmin()) for target in frames.targets[slot].numpy()
+            ]
+            assert len(set(chosen)) == min(9, len(masks))
+            for target, point, place in zip(frames.targets[slot], frames.points[slot], chosen, strict=True):
+                np.testing.assert_array_equal(target, shares[place])
+                assert masks[place][int(point[1]), int(point[0])]
+    assert mirrored == {1, -1}
+
+
+def test_masks_of_annotations_are_learned_where_there_are_objects() -> None:
+    network = load(ASSETS / "sam-mini.safetensors", SAM_MINI)
+    features = torch.randn(1, 128, 20, 20, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    points = torch.full((1, 2, 2), 100.0)
+    targets = torch.zeros(1, 2, 80, 80)
+    nothing = annotated_mask_loss(network, features, points, targets)
+    assert nothing == 0
+    targets[0, 0, 20:30, 20:30] = 1
+    losses = []
+    for _ in range(20):
+        loss = annotated_mask_loss(network, features, points, targets)
+        (slope,) = torch.autograd.grad(loss, features)
+        features = (features - 20 * slope).detach().requires_grad_()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_masks_agree_where_embeddings_do() -> None:
