@@ -38,6 +38,9 @@ PICTURES = 16
 EVERY = 2.0
 """Seconds between looks at the memory; wiretaps are dropped then, too."""
 
+DEADLINE = 300.0
+"""Seconds for a reply: as many pictures are under way as take long, and none is to be given up."""
+
 WARM_UP = 30.0
 """Seconds after which memory is compared."""
 
@@ -152,6 +155,7 @@ def embedded(servers: VirtualServers, networks: FamilyNetworks, frame: Any) -> A
             request=0,
             clock=clock,
             transport=transport,
+            deadline=DEADLINE,
         )
         with clock, torch.inference_mode():
             tokens = cloud.encode_windows(frame, assignment, weights=W)
@@ -187,7 +191,7 @@ def described(load: Load, pictures: int, servers: int, seconds: float) -> str:
     last, back = load.memory[-1], len(load.seconds)
     return (
         f"{pictures} pictures at a time over {servers} virtual servers for {seconds:.0f} s on "
-        f"{os.cpu_count()} cores: {load.started} pictures, of which {load.started - back} were lost and "
+        f"{len(os.sched_getaffinity(0))} cores: {load.started} pictures, of which {load.started - back} were lost and "
         f"{len(load.wrong)} went wrong; {back / seconds:.1f} a second, p50 {p50:.2f} s, p99 {p99:.2f} s. Memory of "
         f"the edge {last[1] / 1e6:.0f} MB and of all servers {last[2] / 1e6:.0f} MB; from the first to the last third, "
         f"without the first {WARM_UP:.0f} s, it grew by {edge:.0f} and {others:.0f} MB (`python -m docs.load`)."
