@@ -194,7 +194,7 @@ def rates(bench: Bench, repeats: int) -> str:
     many = sorted({whole for whole, _ in windows})
     return (
         f"Pictures have {' or '.join(map(str, many))} windows. Chance is twice the standard error that so many passes "
-        f"have around the expectation. In all {total[2]:.0f} passes, {total[1]:.0f} liars or pairs of liars were found, "
+        f"have around the expectation. In all {total[2]:.0f} passes, {total[1]:.0f} liars or pairs of them were found, "
         f"and {total[0]:.0f} expected.\n\n{table(headers, lines)}"
     )
 
