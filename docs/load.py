@@ -7,6 +7,7 @@ is compared with the one computed here alone. Writes the outcome into docs/relia
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import sys
 import threading
@@ -31,6 +32,9 @@ from pedbench.offload.tiles import to_picture
 from pedbench.offload.timing import Clock
 from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import VirtualServers
+
+_ARENA_MAX = -8
+"""Of malloc.h."""
 
 W = "reordered"
 SIZE = (320, 320)
@@ -70,6 +74,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0, help="for so long; 300 without it")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    # Else each of the many threads here keeps memory of its own that it has freed, and hides whether any is lost.
+    ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
     load = put_on(given.pictures, given.servers, given.seconds)
     said = described(load, given.pictures, given.servers, given.seconds)
     print(said)
