@@ -197,7 +197,8 @@ def described(load: Load, pictures: int, servers: int, seconds: float) -> str:
     last, back = load.memory[-1], len(load.seconds)
     return (
         f"{pictures} pictures at a time over {servers} virtual servers for {seconds:.0f} s on "
-        f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores: {load.started} pictures, of which {load.started - back} were lost and "
+        f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores: {load.started} pictures, "
+        f"of which {load.started - back} were lost and "
         f"{len(load.wrong)} went wrong; {back / seconds:.1f} a second, p50 {p50:.2f} s, p99 {p99:.2f} s. Memory of "
         f"the edge {last[1] / 1e6:.0f} MB and of all servers {last[2] / 1e6:.0f} MB; from the first to the last third, "
         f"without the first {WARM_UP:.0f} s, it grew by {edge:.0f} and {others:.0f} MB (`python -m docs.load`)."
