@@ -7,6 +7,7 @@ is compared with the one computed here alone. Writes the outcome into docs/relia
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import sys
 import threading
@@ -31,6 +32,9 @@ from pedbench.offload.tiles import to_picture
 from pedbench.offload.timing import Clock
 from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import VirtualServers
+
+_ARENA_MAX = -8
+"""Of malloc.h."""
 
 W = "reordered"
 SIZE = (320, 320)
@@ -70,6 +74,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0, help="for so long; 300 without it")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    # Else each of the many threads here keeps memory of its own that it has freed, and hides whether any is lost.
+    ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
     load = put_on(given.pictures, given.servers, given.seconds)
     said = described(load, given.pictures, given.servers, given.seconds)
     print(said)
@@ -191,7 +197,8 @@ def described(load: Load, pictures: int, servers: int, seconds: float) -> str:
     last, back = load.memory[-1], len(load.seconds)
     return (
         f"{pictures} pictures at a time over {servers} virtual servers for {seconds:.0f} s on "
-        f"{len(os.sched_getaffinity(0))} cores: {load.started} pictures, of which {load.started - back} were lost and "
+        f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores: {load.started} pictures, "
+        f"of which {load.started - back} were lost and "
         f"{len(load.wrong)} went wrong; {back / seconds:.1f} a second, p50 {p50:.2f} s, p99 {p99:.2f} s. Memory of "
         f"the edge {last[1] / 1e6:.0f} MB and of all servers {last[2] / 1e6:.0f} MB; from the first to the last third, "
         f"without the first {WARM_UP:.0f} s, it grew by {edge:.0f} and {others:.0f} MB (`python -m docs.load`)."
