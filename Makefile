@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast gate baseline lint types check bench fuzz audit illustrate lock clean
+.PHONY: run test test-fast gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -46,6 +46,12 @@ fuzz: $(INSTALLED)  ## hostile bytes for every reader of foreign bytes: make fuz
 
 audit: $(INSTALLED)  ## known weaknesses of the pinned versions, and pins that are missing; tells if it cannot ask
 	$(BIN)/python -m docs.audit $(ARGS)
+
+chaos: $(INSTALLED)  ## let passes and runs fail in every way, and write what came of it into docs/reliability.md
+	$(BIN)/python -m docs.chaos $(ARGS)
+
+load: $(INSTALLED)  ## many pictures at a time over many servers, for five minutes
+	$(BIN)/python -m docs.load $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
 	$(BIN)/python -m docs.illustrate $(ARGS)

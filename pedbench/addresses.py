@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 
 def parse_address(text: str, option: str) -> tuple[str, int]:
@@ -29,6 +30,26 @@ def parse_address(text: str, option: str) -> tuple[str, int]:
     if not (colon and bare and 0 <= number < 65536) or (":" in bare) != bracketed or "/" in bare:
         raise ValueError(f"{option}: expected HOST:PORT, such as 192.168.1.20:50051, found {text!r}.")
     return bare, number
+
+
+def refuse_plain(text: str, option: str, keys: Path | None) -> tuple[str, int]:
+    """Read HOST:PORT, and refuse to speak there without TLS where others could listen.
+
+    Args:
+        text: See `parse_address`.
+        option: Where it was typed.
+        keys: What makes TLS.
+
+    Raises:
+        ValueError: It is something else, or beyond this machine and there are no keys.
+    """
+    host, port = parse_address(text, option)
+    if keys is None and not is_loopback(host):
+        raise ValueError(
+            f"{option}: {host} is beyond this machine, and without TLS whoever shares the network can read the "
+            "pictures: give --keys with a folder of `pedbench keys`, or go through an SSH tunnel to 127.0.0.1."
+        )
+    return host, port
 
 
 def is_loopback(host: str) -> bool:

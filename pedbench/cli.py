@@ -14,6 +14,7 @@ from pedbench.commands import (
     compare,
     doctor,
     fetch,
+    keys,
     latency,
     listing,
     new,
@@ -45,6 +46,7 @@ app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
+app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)
 app.command("ranks")(ranks.compare_ranks)
 app.command("gate")(compare.gate)

@@ -169,11 +169,16 @@ class ServersChoice(_Strict):
             them itself. Cells with such a picture are flagged as degraded, and have no latency.
         spot_checks: Windows of each pass, drawn anew, that the edge computes, too. A server that returned something
             else is given up, and what it returned is lost.
+        max_visible_share: The largest share of a frame that one server may get, where defenses would give more: their
+            cells are invalid then, and nothing is sent.
+        max_session_share: The same of the places that one server may see in all requests for a picture.
     """
 
     deadline: float = Field(default=120.0, gt=0)
     on_lost: Literal["fail", "edge"] = "fail"
     spot_checks: int = Field(default=0, ge=0)
+    max_visible_share: float | None = Field(default=None, gt=0, le=1)
+    max_session_share: float | None = Field(default=None, gt=0, le=1)
 
 
 class Suite(_Strict):

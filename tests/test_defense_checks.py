@@ -43,19 +43,15 @@ class Chatty(Defense):
         return edge.encode_image(frame)
 
 
-@pytest.mark.parametrize(
-    ("tokens", "reason"),
-    [
-        (True, "tokens by encode_window_tokens that the harness did not make"),
-        (False, "declared is at most 50.0%"),
-    ],
-)
-def test_promises_are_checked_as_in_a_run(tokens: bool, reason: str) -> None:
-    broken = {
-        outcome.rule: outcome.problem for outcome in check_defense(Chatty(tokens=tokens)) if outcome.problem
-    }
-    assert list(broken) == ["disclosure: exact"]
-    assert reason in broken["disclosure: exact"]
+def test_promises_are_checked_as_in_a_run() -> None:
+    tokens, whole = (
+        {outcome.rule: outcome.problem for outcome in check_defense(Chatty(tokens=tokens)) if outcome.problem}
+        for tokens in (True, False)
+    )
+    assert list(tokens) == ["disclosure: exact"]
+    assert "tokens by encode_window_tokens that the harness did not make" in tokens["disclosure: exact"]
+    # The edge lets nothing leave.
+    assert "would get 100.0% of the frame, the defense may give 50.0%" in whole["disclosure: exact"]
 
 
 @dataclass(kw_only=True)

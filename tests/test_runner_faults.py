@@ -226,11 +226,11 @@ def test_a_metric_gone_wrong_ends_no_run(run_small: Any, tmp_path: Path, raises:
 
 CHEATS = {
     "whole_by_the_harness": ("invalid", "the defense may give"),
-    "whole_as_a_payload": ("invalid", "received 100.0% of the frame"),
+    "whole_as_a_payload": ("invalid", "the defense may give"),
     "in_low_bits": ("invalid", "other pixels than the frame's"),
     "permuted": ("invalid", "other pixels than the frame's"),
     "in_metadata": ("ok", ""),
-    "without_a_way_to_pixels": ("ok", ""),
+    "without_a_way_to_pixels": ("invalid", "the defense may give"),
 }
 
 
@@ -271,7 +271,7 @@ def scenes(limit: int) -> dict[str, Any]:
 def test_messages_past_the_ledger_make_everything_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pedbench.offload.passes import AuditError
+    from pedbench.offload.ledger import AuditError
 
     def lose(number: int, servers: Any) -> None:
         if number == 2:

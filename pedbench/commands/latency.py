@@ -27,8 +27,8 @@ def compare_latency(
         str | None,
         typer.Option(help="HOST:PORT,HOST:PORT,...: servers on other machines, see `pedbench serve`."),
     ] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option("--tls-ca", help="Certificate, PEM, that the servers' own are signed by.")
+    keys: Annotated[
+        Path | None, typer.Option(help="The edge's folder of `pedbench keys`: TLS with the servers.")
     ] = None,
     edge_device: Annotated[
         str, typer.Option(help="Device that the edge is projected to, or this-host.")
@@ -108,14 +108,15 @@ def compare_latency(
             picture=picture,
         )
         return
-    from pedbench.addresses import parse_address
+    from pedbench.addresses import refuse_plain
+    from pedbench.certificates import read_identity
 
     addresses = [address.strip() for address in servers.split(",")] if servers is not None else []
     for address in addresses:
-        parse_address(address, "--servers")
-    if tls_ca and not addresses:
-        raise ValueError("--tls-ca is for --servers; between processes of this host there is no TLS.")
-    authority = tls_ca.read_bytes() if tls_ca else None
+        refuse_plain(address, "--servers", keys)
+    if keys and not addresses:
+        raise ValueError("--keys is for --servers; between processes of this host there is no TLS.")
+    identity = read_identity(keys, "edge") if keys else None
     from pedbench.console import Console
     from pedbench.registry import Registry
     from pedbench.resolve import Overrides
@@ -146,7 +147,7 @@ def compare_latency(
         devices=Devices(edge=edge_device, server=server_device),
         deadline=deadline,
         addresses=tuple(addresses),
-        authority=authority,
+        identity=identity,
     )
     console = Console()
     folder = out or Path("reports") / "latency" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")

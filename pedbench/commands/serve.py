@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    import grpc
 
 BIND = "127.0.0.1:50051"
 
@@ -35,14 +31,23 @@ def serve(
     plugin: Annotated[
         list[str] | None, typer.Option(help="An importable module with further operations; may be repeated.")
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate of this server, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="This server's folder of `pedbench keys`: TLS with the edge.")
+    ] = None,
+    wiretap_payloads: Annotated[
+        bool,
+        typer.Option(
+            "--wiretap-payloads/--no-wiretap-payloads",
+            help="Whether messages are kept on disk until a pass is over, or their lengths and digests alone.",
+        ),
+    ] = True,
 ) -> None:
     """Serve one edge at a time, until Ctrl-C; see `pedbench latency --servers`."""
-    from pedbench.addresses import is_loopback, parse_address
+    from pedbench.addresses import refuse_plain
+    from pedbench.certificates import read_identity
 
-    host, port = parse_address(bind, "--bind")
-    credentials = _credentials(tls_cert, tls_key)
+    host, port = refuse_plain(bind, "--bind", keys)
+    identity = read_identity(keys, "server") if keys else None
     # They bring torch along, which takes seconds to import: wrong input is told of before.
     import pedbench
     from pedbench.device import choose_device, choose_dtype
@@ -65,17 +70,16 @@ def serve(
             f"no weights were named for {model}: give --original, --fine-tuned or both, or --random-weights; "
             f"`pedbench fetch sam_{model}` gets the original ones."
         )
-    if not is_loopback(host) and credentials is None:
-        print(
-            f"pedbench: warning: {host} can be reached from other machines and there is no TLS: whoever shares the "
-            "network can read the pictures and use this server. Give --tls-cert and --tls-key.",
-            file=sys.stderr,
-        )
     keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="pedbench-server-") as directory:
         try:
             service = Service(
-                ServerPlan(networks=networks, modules=tuple(plugin or ()), directory=Path(directory))
+                ServerPlan(
+                    networks=networks,
+                    modules=tuple(plugin or ()),
+                    directory=Path(directory),
+                    payloads=wiretap_payloads,
+                )
             )
         except ModuleNotFoundError as error:
             raise ValueError(f"--plugin: {error}; give the name of a module that can be imported.") from None
@@ -88,22 +92,13 @@ def serve(
             "dtype": dtype,
             "machine": computer,
         }
-        server, bound = listen(service, host, port, facts, credentials)
-        print(f"serving {model} at {host}:{bound} on {computer['device_name']} ({chosen})", flush=True)
+        server, bound = listen(service, host, port, facts, identity)
+        until = f", TLS until {identity.ends:%Y-%m-%d}" if identity else ""
+        print(f"serving {model} at {host}:{bound} on {computer['device_name']} ({chosen}{until})", flush=True)
         _until_told()
         server.stop(None)
     # A call that still computes must not keep the process.
     os._exit(0)
-
-
-def _credentials(certificate: Path | None, key: Path | None) -> grpc.ServerCredentials | None:
-    if (certificate is None) != (key is None):
-        raise ValueError("--tls-cert and --tls-key belong together; found one without the other.")
-    if certificate is None or key is None:
-        return None
-    import grpc
-
-    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
 def _until_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.cloud import DEADLINE, DisclosureError, OnLost
+from pedbench.offload.cloud import DEADLINE, OnLost
 from pedbench.offload.integrity import SpotChecks
-from pedbench.offload.passes import AuditError, Pass, run_pass
+from pedbench.offload.ledger import AuditError, DisclosureError, Session
+from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.profiling import Profile
@@ -52,6 +54,7 @@ class PassBench:
     servers: Servers
     prior: Prior
     _doubtful: bool = False
+    _session: tuple[tuple[str, str], Session] = field(default_factory=lambda: (("", ""), Session()))
 
     @property
     def grid(self) -> WindowGrid:
@@ -119,10 +122,19 @@ class PassBench:
             deadline=deadline,
             on_lost=on_lost,
             spot_checks=SpotChecks(count=suite.servers.spot_checks),
+            max_share=suite.servers.max_visible_share or math.inf,
+            session=self._scene(of, sample),
         )
         # Who was given up may still answer, or receive what was sent.
         self._doubtful = bool(done.lost)
         return done
+
+    def _scene(self, of: DefensePlan, sample: Sample) -> Session:
+        """The session of all requests of a sample under a defense, which follow each other."""
+        key = (of.defense.label, sample.id)
+        if self._session[0] != key:
+            self._session = (key, Session(max_share=self.plan.suite.servers.max_session_share or 1.0))
+        return self._session[1]
 
     def link_seed(self, of: DefensePlan, sample: Sample, link: Link, request: int = 0) -> int:
         """The seed of a link's jitter and losses in one pass, measured or composed."""

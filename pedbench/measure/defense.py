@@ -16,7 +16,8 @@ from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibit
 from pedbench.measure.latency import decoder_time, timing
 from pedbench.measure.reception import Reception, receive
 from pedbench.offload.edge import Edge
-from pedbench.offload.passes import AuditError, Pass
+from pedbench.offload.ledger import AuditError
+from pedbench.offload.passes import Pass
 from pedbench.offload.timing import Clock
 from pedbench.plan import DefensePlan
 from pedbench.reproducible import without_onednn

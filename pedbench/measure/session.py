@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pedbench.certificates import Identity
 from pedbench.console import Console
 from pedbench.jetson import jetson_facts
 from pedbench.links import LOOPBACK, links
@@ -37,7 +38,7 @@ class Wishes:
         warmup: Pictures; None for the suite's.
         devices: What turn-taking passes are put on.
         addresses: Of servers on other machines; () for processes of this host.
-        authority: PEM certificates for TLS.
+        identity: The edge's certificates; None for connections without TLS.
     """
 
     overrides: Overrides
@@ -50,7 +51,7 @@ class Wishes:
     devices: Devices
     deadline: float
     addresses: tuple[str, ...]
-    authority: bytes | None
+    identity: Identity | None
 
 
 @dataclass(kw_only=True)
@@ -149,7 +150,7 @@ def _servers(
         return VirtualServers(count, networks, modules=modules)
     remote = Remote(
         addresses=wishes.addresses,
-        authority=wishes.authority,
+        identity=wishes.identity,
         model=wishes.family.name,
         weights=weights,
         patience=wishes.deadline,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
@@ -11,6 +10,7 @@ import torch
 from pedbench.base import Networks
 from pedbench.offload.handle import ServerHandle
 from pedbench.offload.integrity import SpotChecks
+from pedbench.offload.ledger import Ledger
 from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
 from pedbench.offload.streaming import stream_windows
@@ -27,10 +27,6 @@ DEADLINE = 120.0
 """Seconds that a call may take, unless told otherwise."""
 
 
-class DisclosureError(ValueError):
-    """An attempt to give a server more of the frame than the defense may."""
-
-
 class Cloud:
     """The servers of one pass over one frame.
 
@@ -38,8 +34,7 @@ class Cloud:
         servers: The processes; the first `count` are used.
         count: How many servers the defense calls.
         networks: The edge's models.
-        frame_size: Height and width of the frame.
-        max_share: Largest share of the frame's pixels that one server may get.
+        ledger: Of what each server gets of the frame; nothing leaves that it does not admit.
         request: Which of the k requests of the scene this is.
         clock: The pass's clock.
         transport: The link to the servers.
@@ -59,8 +54,7 @@ class Cloud:
         *,
         count: int,
         networks: Networks,
-        frame_size: tuple[int, int],
-        max_share: float,
+        ledger: Ledger,
         request: int,
         clock: Clock,
         transport: Transport,
@@ -80,10 +74,8 @@ class Cloud:
         self.streamed: set[tuple[int, int]] = set()
         self.lost: dict[int, str] = {}
         self._handles = [ServerHandle(self, index) for index in range(count)]
-        self._frame_size = frame_size
-        self._max_share = max_share
+        self._ledger = ledger
         self._request = request
-        self._given: Counter[int] = Counter()
         self._rounds: list[list[Pending]] = []
         self._sequence = 0
 
@@ -101,13 +93,13 @@ class Cloud:
 
     def settle(self) -> None:
         """Read the replies that nobody asked for, so that every message is accounted for."""
-        for pending in self._sent():
+        for pending in self.sent():
             if pending.exchange is None and pending.server not in self.lost:
                 pending.result()
 
     def abandon(self) -> None:
         """Wait until nothing is under way any more, whatever came of it."""
-        for pending in self._sent():
+        for pending in self.sent():
             pending.wait()
 
     def lose(self, server: int, error: Exception) -> None:
@@ -122,9 +114,10 @@ class Cloud:
 
     def sent_to(self, server: int) -> list[Tapped]:
         """All messages to a server, as a wiretap would hold them that is lost with it."""
-        return [pending.as_sent() for pending in self._sent() if pending.server == server]
+        return [pending.as_sent() for pending in self.sent() if pending.server == server]
 
-    def _sent(self) -> list[Pending]:
+    def sent(self) -> list[Pending]:
+        """All calls in the order of sending."""
         return [pending for pendings in self._rounds for pending in pendings]
 
     def send(
@@ -147,6 +140,7 @@ class Cloud:
             reply: Label of the codec for the reply's arrays.
 
         Raises:
+            DisclosureError: A server would get more of the frame than it may; nothing was sent.
             WireError: A call is not what the operation declares.
             ValueError: Unknown operation.
         """
@@ -174,6 +168,7 @@ class Cloud:
                 check_call(call, declared)
                 self._sequence += 1
                 calls.append((server, call, encode_call(call)))
+            self._ledger.admit([(server, operation, arguments, call.payload) for server, call, _ in calls])
         # What is sent after a reply was waited for may depend on it.
         if calls and (not self._rounds or any(pending.asked for pending in self._rounds[-1])):
             self._rounds.append([])
@@ -193,20 +188,12 @@ class Cloud:
             raise ValueError(f"servers are 0..{len(self) - 1}, found {sorted(servers)}")
 
     def give(self, pixels: Mapping[int, int]) -> None:
-        """Note that servers are about to get so many more pixels.
+        """Refuse a plan by which servers would get so many more pixels, before any of its messages is sent.
 
         Raises:
-            DisclosureError: One would then have more than the defense may give.
+            DisclosureError: One would then have more than it may.
         """
-        height, width = self._frame_size
-        given = self._given + Counter(pixels)
-        for server, count in given.items():
-            if count > self._max_share * height * width + 0.5:
-                raise DisclosureError(
-                    f"server {server} would get {count / (height * width):.1%} of the frame, "
-                    f"the defense may give {self._max_share:.1%}; nothing was sent"
-                )
-        self._given = given
+        self._ledger.foresee(pixels)
 
     def encode_windows(
         self,
@@ -245,9 +232,9 @@ class Cloud:
             ServerLost: A server does not answer, and lost windows fail the pass.
             IntegrityError: The same of one that returned other tokens than were computed here.
         """
-        if frame.shape[:2] != self._frame_size:
+        if frame.shape[:2] != self._ledger.frame:
             raise ValueError(
-                f"this pass is over a frame of {self._frame_size} pixels, found {frame.shape[:2]}"
+                f"this pass is over a frame of {self._ledger.frame} pixels, found {frame.shape[:2]}"
             )
         return stream_windows(
             self, frame, assignment, home=home, weights=weights, payload=payload, reply=reply, chunk=chunk

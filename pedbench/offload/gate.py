@@ -5,7 +5,9 @@ The commands are those of `Service.obey`, over a stream that lasts as long as th
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,9 +17,18 @@ from typing import Any
 
 import grpc
 
+from pedbench.certificates import EDGE, Identity
+from pedbench.offload.limits import CONCURRENT_CALLS
 from pedbench.offload.server import LISTEN_OPTIONS, RECEIVERS, Service
+from pedbench.offload.wiretap import WiretapFull
 
 CONTROL = "/pedbench.Server/Control"
+
+JOB = "pedbench-job"
+"""Metadata of every call: the token that the server gave the edge when it came in, good until that leaves."""
+
+COMMANDS = ("clock", "collect", "forget")
+"""What an edge on another machine may command."""
 
 KEEPALIVE_OPTIONS = [
     ("grpc.keepalive_time_ms", 10_000),
@@ -36,45 +47,91 @@ class Gate(grpc.GenericRpcHandler):
 
     Attributes:
         inside: What the edge gets.
-        hello: The first message on the stream of commands.
+        facts: What the first message on the stream of commands tells the edge.
+        secure: Whether peers show certificates; only an edge's is let in.
     """
 
     inside: Service
-    hello: bytes
+    facts: Mapping[str, Any]
+    secure: bool
     _taken: threading.Lock = field(default_factory=threading.Lock)
+    _job: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def service(self, call_details: Any) -> Any:
         if call_details.method == CONTROL:
             return grpc.stream_stream_rpc_method_handler(self._control)
+        method = call_details.method
+        return grpc.unary_unary_rpc_method_handler(lambda data, context: self._call(method, data, context))
+
+    def _call(self, method: str, data: bytes, context: Any) -> bytes:
+        self._admit(context)
         if not self._taken.locked():
-            return grpc.unary_unary_rpc_method_handler(_refuse)
-        return self.inside.handler.service(call_details)
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no edge has come in by way of the commands")
+        metadata = list(context.invocation_metadata())
+        tokens = [value for key, value in metadata if key == JOB]
+        if len(tokens) != 1 or not hmac.compare_digest(tokens[0].encode(), self._job.encode()):
+            # The edge that is served learns of it, and of whatever came along.
+            self._note(method, [pair for pair in metadata if pair[0] != JOB], data)
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "the call does not belong to the edge's job")
+        # It says nothing but what this server said before.
+        declared = [pair for pair in metadata if pair[0] != JOB]
+        return self.inside.handler.receive(method, declared, data, context)
 
     def _control(self, commands: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        self._admit(context)
         handler = self.inside.handler
         if not self._taken.acquire(blocking=False):
             # Whatever came along with it is on record, as something that the edge cannot explain.
-            with handler.lock:
-                handler.wiretap.spool(CONTROL, context.invocation_metadata(), time.monotonic(), b"")
+            self._note(CONTROL, context.invocation_metadata(), b"")
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "another edge uses this server")
         if not context.add_callback(self._leave):
             self._leave()
             return
         if handler.computing:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the server still computes for an edge that has left")
-        yield self.hello
+        self._job = secrets.token_hex(16)
+        yield json.dumps({"operations": self.inside.sources, "job": self._job, **self.facts}).encode()
         for command in commands:
+            yield from self._obey(command)
+
+    def _admit(self, context: Any) -> None:
+        if not self.inside.rate.allow():
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls in a second")
+        if self.secure and EDGE.encode() not in context.auth_context().get("x509_common_name", ()):
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "only an edge is let in")
+
+    def _obey(self, command: bytes) -> Iterator[bytes]:
+        try:
+            allowed = json.loads(command)["name"] in COMMANDS
+        except (ValueError, TypeError, KeyError, RecursionError):
+            allowed = False
+        if allowed:
             yield from self.inside.obey(command)
+        else:
+            yield json.dumps({"error": f"expected one of the commands {', '.join(COMMANDS)}"}).encode()
+
+    def _note(self, method: str, metadata: Any, data: bytes) -> None:
+        with self.inside.handler.lock:
+            try:
+                self.inside.handler.wiretap.spool(method, metadata, time.monotonic(), data)
+            except WiretapFull:
+                return
 
     def _leave(self) -> None:
+        # The token of the edge that has gone is good for nothing.
+        self._job = secrets.token_hex(16)
         with self.inside.handler.lock:
             self.inside.handler.wiretap.forget()
         self._taken.release()
 
 
-def _refuse(data: bytes, context: Any) -> bytes:
-    context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no edge has come in by way of the commands")
-    return b""
+def credentials(identity: Identity) -> grpc.ServerCredentials:
+    """TLS by which a server shows its certificate, and wants to see one of the same authority."""
+    return grpc.ssl_server_credentials(
+        [(identity.key, identity.certificate)],
+        root_certificates=identity.authority,
+        require_client_auth=True,
+    )
 
 
 def listen(
@@ -82,7 +139,7 @@ def listen(
     host: str,
     port: int,
     facts: Mapping[str, Any],
-    credentials: grpc.ServerCredentials | None = None,
+    identity: Identity | None = None,
 ) -> tuple[grpc.Server, int]:
     """Start to serve.
 
@@ -91,7 +148,7 @@ def listen(
         host: Address of this machine to listen at.
         port: 0 for any that is free.
         facts: What the edge is told of this server beside the hashes of its sources.
-        credentials: For TLS.
+        identity: The server's certificates; None to speak without TLS.
 
     Returns:
         The server and its port.
@@ -99,17 +156,19 @@ def listen(
     Raises:
         OSError: The address cannot be listened at.
     """
-    hello = json.dumps({"operations": service.sources, **facts}).encode()
     server = grpc.server(
         # One of them for the commands.
         futures.ThreadPoolExecutor(max_workers=RECEIVERS + 1),
-        handlers=[Gate(inside=service, hello=hello)],
+        handlers=[Gate(inside=service, facts=facts, secure=identity is not None)],
         options=[*LISTEN_OPTIONS, *KEEPALIVE_OPTIONS],
+        maximum_concurrent_rpcs=CONCURRENT_CALLS,
     )
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         bound = (
-            server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+            server.add_secure_port(address, credentials(identity))
+            if identity
+            else server.add_insecure_port(address)
         )
     except RuntimeError:
         bound = 0

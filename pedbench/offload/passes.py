@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,17 +16,15 @@ from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
 from pedbench.offload.integrity import SpotChecks
+from pedbench.offload.ledger import AuditError, Ledger, Session
+from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.transport import Transport
-from pedbench.offload.wiretap import read_messages
+from pedbench.offload.wiretap import Tapped, digest, read_messages, with_contents
 from pedbench.reproducible import without_onednn
 from pedbench.types import Exchange, Picture, Received
-
-
-class AuditError(RuntimeError):
-    """Edge and servers disagree about what crossed the wire."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +89,8 @@ def run_pass(
     deadline: float = DEADLINE,
     on_lost: OnLost = "fail",
     spot_checks: SpotChecks | None = None,
+    max_share: float = math.inf,
+    session: Session | None = None,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -108,11 +109,13 @@ def run_pass(
         deadline: Seconds until a reply must be here.
         on_lost: What becomes of windows whose tokens do not come back.
         spot_checks: Windows that the edge computes, too; none without them.
+        max_share: The largest share of the frame that one server may get, if that is less than the defense says.
+        session: Further passes over what the same camera sees; what servers got in those counts, too.
 
     Raises:
         ServerLost: A server died or missed its deadline.
         IntegrityError: One returned other tokens than were computed here.
-        AuditError: Edge and servers count different messages or bytes.
+        AuditError: Edge and servers tell of different messages.
         DisclosureError: The defense tried to send more than it may; nothing of that was sent.
         ValueError: The frame's values are not those of an 8-bit picture.
     """
@@ -126,13 +129,19 @@ def run_pass(
         raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
     clock = Clock(settle=settler(networks.network("original").pixel_mean.device))
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
+    ledger = Ledger(
+        frame=(size[0], size[1]),
+        networks=networks,
+        operations=servers.operations,
+        max_share=min(max_share, defense.max_share(size, grid)),
+        session=session or Session(),
+    )
     with Transport(link, seed) as transport:
         cloud = Cloud(
             servers,
             count=defense.servers,
             networks=networks,
-            frame_size=size,
-            max_share=defense.max_share(size, grid),
+            ledger=ledger,
             request=request,
             clock=clock,
             transport=transport,
@@ -146,10 +155,8 @@ def run_pass(
                 cloud.settle()
         finally:
             cloud.abandon()
-    taps = [
-        cloud.sent_to(server) if server in cloud.lost else tapped
-        for server, tapped in enumerate(servers.collect(without=cloud.lost))
-    ]
+    kept = with_contents(servers.collect(without=cloud.lost), [pending.data for pending in cloud.sent()])
+    taps = [cloud.sent_to(server) if server in cloud.lost else tapped for server, tapped in enumerate(kept)]
     received = [
         message
         for server, tapped in enumerate(taps)
@@ -162,6 +169,8 @@ def run_pass(
         [each for exchanges in cloud.rounds for each in exchanges if each.server not in cloud.lost],
         [message for message in received if message.server not in cloud.lost],
     )
+    check_contents([each for each in cloud.sent() if each.server not in cloud.lost], kept)
+    ledger.compare(received, cloud.lost)
     return Pass(
         embedding=embedding,
         rounds=servers.on_edge_clock(cloud.rounds),
@@ -194,3 +203,21 @@ def check_bytes(exchanges: Sequence[Exchange], received: Sequence[Received]) -> 
             )
     if sent:
         raise AuditError(f"the edge sent messages that no server has: {sorted(sent)}")
+
+
+def check_contents(sent: Sequence[Pending], taps: Sequence[Sequence[Tapped]]) -> None:
+    """Compare what the edge sent and got with what the servers say they got and sent, in every byte.
+
+    Raises:
+        AuditError: A message or a reply is another at the other end.
+    """
+    for pending in sent:
+        found = [tapped for tapped in taps[pending.server] if tapped.digest_in == digest(pending.data)]
+        if not found:
+            raise AuditError(
+                f"server {pending.server} received another message {pending.sequence} than was sent to it"
+            )
+        if pending.reply is not None and digest(pending.reply) not in {each.digest_out for each in found}:
+            raise AuditError(
+                f"server {pending.server} sent another reply to message {pending.sequence} than has come"
+            )

@@ -14,7 +14,7 @@ from pedbench.base import Operation
 from pedbench.offload.servers import ServerLost, Servers
 from pedbench.offload.transport import Transport
 from pedbench.offload.wire import METHOD, Call, check_payload, decode_answer
-from pedbench.offload.wiretap import Tapped
+from pedbench.offload.wiretap import Tapped, digest
 from pedbench.types import Exchange, Payload
 
 
@@ -36,6 +36,8 @@ class Pending:
 
     Attributes:
         server: Index of the server.
+        data: The call as bytes.
+        reply: The reply as bytes, once it was read.
         due: When the reply must be here, on the host's monotonic clock.
         exchange: The call as both ends saw it, once its reply was read.
         asked: Whether somebody waited for the reply.
@@ -55,7 +57,8 @@ class Pending:
         self._transport = transport
         self._call = call
         self._operation = operation
-        self._data = data
+        self.data = data
+        self.reply: bytes | None = None
         self._deadline = deadline
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -106,13 +109,14 @@ class Pending:
                 f"server {self.server} did not answer {self._call.operation}: {self._failure}"
             ) from self._failure
         data: bytes = self._future.result()
+        self.reply = data
         answer = decode_answer(data, self._operation.reply, self._call.reply)
         self.exchange = Exchange(
             server=self.server,
             operation=self._call.operation,
             request=self._call.request,
             sequence=self._call.sequence,
-            bytes_up=len(self._data),
+            bytes_up=len(self.data),
             bytes_down=len(data),
             sent=self._sent,
             received=answer.received,
@@ -130,7 +134,15 @@ class Pending:
         received, size = (
             (self.exchange.received, self.exchange.bytes_down) if self.exchange else (self._sent, 0)
         )
-        return Tapped(method=METHOD, metadata=(), received=received, bytes_out=size, data=self._data)
+        return Tapped(
+            method=METHOD,
+            metadata=(),
+            received=received,
+            bytes_out=size,
+            data=self.data,
+            digest_in=digest(self.data),
+            digest_out=digest(self.reply) if self.reply is not None else "",
+        )
 
     def _hand_over(self) -> None:
         """The message has come through the link."""
@@ -138,7 +150,7 @@ class Pending:
         if self._done.is_set() or left <= 0:
             return
         try:
-            self._future = self._servers.call(self.server).future(self._data, timeout=left)
+            self._future = self._servers.call(self.server).future(self.data, timeout=left)
         # Whoever waits for the reply is told; this may be the link's own thread.
         except Exception as error:
             self._end(error)

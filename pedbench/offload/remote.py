@@ -14,10 +14,13 @@ from typing import Any
 import grpc
 
 import pedbench
+from pedbench.addresses import parse_address
 from pedbench.base import Networks
+from pedbench.certificates import Identity
 from pedbench.offload.clocks import ClockOffset, estimate_offset, on_edge_clock
-from pedbench.offload.gate import CONTROL, KEEPALIVE_OPTIONS
-from pedbench.offload.servers import Member, Servers
+from pedbench.offload.gate import CONTROL, JOB, KEEPALIVE_OPTIONS
+from pedbench.offload.handshake import check_handshake
+from pedbench.offload.servers import Member, ServerLost, Servers
 from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
 from pedbench.types import Exchange
 
@@ -31,14 +34,14 @@ class Remote:
 
     Attributes:
         addresses: Each as HOST:PORT.
-        authority: PEM certificates that servers' own must be signed by; None for connections without TLS.
+        identity: The edge's certificates, and the authority of the servers' own; None for connections without TLS.
         model: Name of the family of networks.
         weights: sha256 of the weights files here, by the network's name.
         patience: Seconds that a command may take.
     """
 
     addresses: Sequence[str]
-    authority: bytes | None
+    identity: Identity | None
     model: str
     weights: Mapping[str, str]
     patience: float = 120.0
@@ -87,7 +90,7 @@ class RemoteServers(Servers):
     def restore(self, *, doubtful: bool) -> None:
         """Read the servers' clocks again. Connect anew first after a doubtful pass, or if one is gone."""
         if not doubtful:
-            with contextlib.suppress(EOFError, OSError):
+            with contextlib.suppress(EOFError, OSError, ServerLost):
                 self.offsets = [self._offset(server) for server in range(len(self))]
                 return
         self.close()
@@ -107,39 +110,48 @@ class RemoteServers(Servers):
         )
 
     def _connect(self, address: str) -> Member:
+        identity = self._remote.identity
+        check_handshake(address, *parse_address(address, "--servers"), identity, _CONNECT_SECONDS)
         # A connection of its own, not what is left of an earlier one.
         options = [*CHANNEL_OPTIONS, *KEEPALIVE_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
-        if self._remote.authority is None:
+        if identity is None:
             channel = grpc.insecure_channel(address, options=options)
         else:
-            credentials = grpc.ssl_channel_credentials(self._remote.authority)
-            channel = grpc.secure_channel(address, credentials, options=options)
+            shown = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+            channel = grpc.secure_channel(address, shown, options=options)
         control = None
         try:
             try:
                 grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
             except grpc.FutureTimeoutError:
-                tls = "without TLS" if self._remote.authority is None else "with TLS"
                 raise ConnectionError(
-                    f"server {address} cannot be reached {tls} within {_CONNECT_SECONDS:.0f} s. Does `pedbench "
-                    "serve` run there, is the port open, and do --tls-cert there and --tls-ca here belong together?"
+                    f"server {address} cannot be reached within {_CONNECT_SECONDS:.0f} s, and answered before."
                 ) from None
             control = ControlStream(channel, self._remote.patience)
             try:
                 hello = json.loads(control.recv_bytes())
             except (EOFError, TimeoutError) as error:
                 raise ConnectionError(f"server {address} lets nobody in: {error}") from None
+            except ValueError:
+                hello = None
             self._check(address, hello)
         except BaseException:
             if control is not None:
                 control.close()
             channel.close()
             raise
-        self.facts.append({"address": address, **{k: v for k, v in hello.items() if k != "operations"}})
-        return Member(control=control, channel=channel, call=channel.unary_unary(METHOD))
+        told = {key: value for key, value in hello.items() if key not in ("operations", "job")}
+        self.facts.append({"address": address, **told})
+        call = JobCall(channel.unary_unary(METHOD), hello["job"])
+        return Member(control=control, channel=channel, call=call)
 
-    def _check(self, address: str, hello: Mapping[str, Any]) -> None:
+    def _check(self, address: str, hello: Any) -> None:
         where = f"server {address}"
+        kinds = {"version": str, "model": str, "weights": dict, "operations": dict, "job": str}
+        if not isinstance(hello, dict) or not all(
+            isinstance(hello.get(k), kind) for k, kind in kinds.items()
+        ):
+            raise ValueError(f"{where} does not introduce itself as `pedbench serve` does.")
         if hello["version"] != pedbench.__version__:
             raise ValueError(
                 f"{where} runs pedbench {hello['version']}, this machine {pedbench.__version__}: install the same."
@@ -165,8 +177,24 @@ class RemoteServers(Servers):
             sent = time.monotonic()
             control.send_bytes(command)
             answer = control.recv_bytes()
-            trips.append((sent, float(json.loads(answer)["now"]), time.monotonic()))
+            received = time.monotonic()
+            try:
+                trips.append((sent, float(json.loads(answer)["now"]), received))
+            except (ValueError, TypeError, KeyError):
+                raise ServerLost(f"server {server} does not say what its clock shows") from None
         return estimate_offset(trips)
+
+
+@dataclass(frozen=True)
+class JobCall:
+    """A gRPC method whose calls show that they belong to the edge's job."""
+
+    method: Any
+    job: str
+
+    def future(self, data: bytes, timeout: float) -> Any:
+        """Call, without waiting for the reply."""
+        return self.method.future(data, timeout=timeout, metadata=((JOB, self.job),))
 
 
 class ControlStream:

@@ -26,6 +26,7 @@ import torch
 
 from pedbench.base import Networks, Operation
 from pedbench.offload.coding import Coded, code, codec_sources
+from pedbench.offload.limits import Rate
 from pedbench.offload.memory import keep_freed_memory
 from pedbench.offload.operations import load_operations, source_hash
 from pedbench.offload.wire import (
@@ -38,7 +39,7 @@ from pedbench.offload.wire import (
     decode_call,
     encode_answer,
 )
-from pedbench.offload.wiretap import Wiretap
+from pedbench.offload.wiretap import Wiretap, WiretapFull
 from pedbench.reproducible import without_onednn
 from pedbench.types import Payload
 
@@ -57,11 +58,13 @@ class ServerPlan:
         networks: Loads the models.
         modules: Modules with further operations.
         directory: Where the wiretap spools; the server's own, it removes it at its end.
+        payloads: Whether the wiretap keeps what messages hold, beside their lengths and digests.
     """
 
     networks: Networks
     modules: tuple[str, ...]
     directory: Path
+    payloads: bool = True
 
 
 @dataclass(kw_only=True)
@@ -82,18 +85,24 @@ class Handler(grpc.GenericRpcHandler):
     def service(self, call_details: Any) -> Any:
         # Any method is answered, so that none can be called past the wiretap.
         return grpc.unary_unary_rpc_method_handler(
-            lambda data, context: self._receive(call_details.method, context.invocation_metadata(), data)
+            lambda data, context: self.receive(
+                call_details.method, context.invocation_metadata(), data, context
+            )
         )
 
-    def _receive(self, method: str, metadata: Any, data: bytes) -> bytes:
+    def receive(self, method: str, metadata: Any, data: bytes, context: Any) -> bytes:
+        """Keep a message, compute what it asks for, and reply."""
         received = time.monotonic()
         # Messages come in while others are computed, one after the other in the order of their arrival.
         with self.lock:
-            number = self.wiretap.spool(method, metadata, received, data)
+            try:
+                number = self.wiretap.spool(method, metadata, received, data)
+            except WiretapFull as error:
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
             answering = self.compute.submit(self._answer, method, data, received)
         reply = answering.result()
         with self.lock:
-            self.wiretap.answered(number, len(reply))
+            self.wiretap.answered(number, reply)
         return reply
 
     def _answer(self, method: str, data: bytes, received: float) -> bytes:
@@ -178,6 +187,7 @@ class Service:
     Attributes:
         handler: Answers calls of any gRPC method.
         sources: Hash of the source of every operation and codec.
+        rate: How many calls of another machine are looked at.
 
     Raises:
         ValueError: A module cannot be used.
@@ -186,8 +196,11 @@ class Service:
     def __init__(self, plan: ServerPlan) -> None:
         operations = load_operations(plan.modules)
         self.sources = sources(operations)
+        self.rate = Rate()
         self.handler = Handler(
-            networks=plan.networks, operations=operations, wiretap=Wiretap(directory=plan.directory)
+            networks=plan.networks,
+            operations=operations,
+            wiretap=Wiretap(directory=plan.directory, payloads=plan.payloads),
         )
 
     def obey(self, command: bytes) -> Iterator[bytes]:

@@ -89,11 +89,22 @@ class Servers(ABC):
         return self._members[server].call
 
     def collect(self, *, without: Collection[int] = ()) -> list[list[Tapped]]:
-        """Fetch what every server received since `forget`, nothing from those that are left out."""
-        return [
-            [_tapped(message, data) for message, data in zip(answer.get("messages", ()), frames, strict=True)]
-            for answer, frames in self._command(without, name="collect")
-        ]
+        """Fetch what every server received since `forget`, nothing from those that are left out.
+
+        Raises:
+            ServerLost: One is gone, or tells of something else than messages.
+        """
+        told = self._command(without, name="collect")
+        try:
+            return [
+                [
+                    _tapped(message, data)
+                    for message, data in zip(answer.get("messages", ()), frames, strict=True)
+                ]
+                for answer, frames in told
+            ]
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ServerLost(f"a server does not tell what it received: {error}") from None
 
     def forget(self, *, without: Collection[int] = ()) -> None:
         """Let every server, but those that are left out, drop its wiretap."""
@@ -178,7 +189,8 @@ class Servers(ABC):
                     raise EOFError
                 answer = json.loads(member.control.recv_bytes())
                 answers.append((answer, [member.control.recv_bytes() for _ in answer.get("messages", ())]))
-            except (EOFError, OSError):
+            # What is no JSON object is no answer either.
+            except (EOFError, OSError, ValueError, TypeError, AttributeError):
                 lost.append(server)
         if lost:
             raise ServerLost(f"servers {sorted(lost)} are gone")

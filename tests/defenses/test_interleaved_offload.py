@@ -12,9 +12,10 @@ from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.windows import WindowGrid
 from pedbench.observe import build_view, footprints
 from pedbench.offload.assignment import assign
-from pedbench.offload.cloud import Cloud, DisclosureError
+from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.interleave import encode_interleaved
+from pedbench.offload.ledger import DisclosureError
 from pedbench.offload.split import encode_split
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -124,7 +125,13 @@ def own_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     )
 
 
+def unbind(cloud: Cloud) -> None:
+    """The ledger is the first to object; behind its back, the audit does."""
+    cloud._ledger.max_share = 2.0
+
+
 def own_grid(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    unbind(cloud)
     encoder = edge.networks.network("original").image_encoder
     cloud[0].call(
         "finish_blocks",
@@ -141,8 +148,7 @@ def another_picture(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 
 def another_deal(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    """The ledger is the first to object; behind its back, the audit does."""
-    cloud.give = lambda pixels: None  # type: ignore[method-assign]
+    unbind(cloud)
     encode_interleaved(cloud, frame, deal(frame, edge))
     encode_interleaved(cloud, frame, deal(frame, edge, "contiguous"))
 

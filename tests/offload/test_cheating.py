@@ -11,17 +11,20 @@ import pytest
 from pedbench.audit import Audit, audit, same_messages, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.stages import window_grid
 from pedbench.models.windows import WindowGrid
 from pedbench.observe import Observation, build_view, footprints, observe
 from pedbench.offload.assignment import assign
-from pedbench.offload.cloud import Cloud, DisclosureError
+from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
-from pedbench.offload.passes import AuditError, Pass, run_pass
+from pedbench.offload.ledger import AuditError, DisclosureError
+from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.scatter import window_payloads
 from pedbench.offload.tiles import cut_tiles, embed_windows, to_bytes, to_picture
 from pedbench.offload.timing import Clock
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import METHOD, Call, encode_call
+from pedbench.offload.wiretap import read_messages
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
 from pedbench.plugins.defenses.on_device import OnDevice
@@ -58,10 +61,23 @@ def run(defense: Any, frame: Picture, servers: VirtualServers, networks: FamilyN
     return run_pass(defense, frame, servers, networks, np.random.default_rng(0))
 
 
+@dataclass(kw_only=True)
+class Unbound(Cheat):
+    """Says that one server may get everything, so that the edge lets all leave."""
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return 2.0
+
+
 def judge(
-    defense: Any, frame: Picture, servers: VirtualServers, networks: FamilyNetworks
+    defense: Any,
+    frame: Picture,
+    servers: VirtualServers,
+    networks: FamilyNetworks,
+    sender: Any = None,
 ) -> tuple[tuple[Observation, ...], Audit]:
-    done = run(defense, frame, servers, networks)
+    """Audit what was sent by a defense, or in its name by another sender."""
+    done = run(sender or defense, frame, servers, networks)
     seen = observe(done.received, servers.operations, networks, frame.shape[:2])
     return seen, audit(seen, frame, defense, networks, done.streamed)
 
@@ -160,12 +176,25 @@ def whole_by_the_harness(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     cloud[0].encode_image(frame, W)
 
 
-def test_the_whole_picture_is_not_sent_by_the_harness(
-    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
-) -> None:
-    with pytest.raises(DisclosureError):
-        run(Cheat(script=whole_by_the_harness), wide, servers, networks)
-    assert servers.collect() == [[], [], []]
+def whole_by_an_operation_of_its_own(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call("opaque", blob=np.ones(3, np.uint8)).result()
+
+
+def by_an_operation_that_shows_a_corner(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call("liar", pixels=to_bytes(frame)).result()
+
+
+def whole_in_rounds(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    """Tokens that a block has mixed, of all windows."""
+    grid = edge.grid(W)
+    for window in grid.active(frame.shape[:2]):
+        cloud[0].call(
+            "run_blocks",
+            arguments={"weights": W, "reply": "float32", "first": "1", "last": "2"},
+            tokens=np.zeros((1, 4, 4, 192), np.float32),
+            positions=np.array([window], np.int32),
+            frame=np.array(frame.shape[:2], np.int32),
+        ).result()
 
 
 def whole_as_a_payload(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -244,8 +273,30 @@ def told_another_size(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 def test_more_than_declared_is_invalid(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks, script: Any, reason: str
 ) -> None:
-    _, found = judge(Cheat(script=script), wide, servers, networks)
+    _, found = judge(Cheat(script=script), wide, servers, networks, sender=Unbound(script=script))
     assert reason in " ".join(found.invalid)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        whole_by_the_harness,
+        whole_as_a_payload,
+        window_by_window,
+        whole_in_rounds,
+        whole_by_an_operation_of_its_own,
+        by_an_operation_that_shows_a_corner,
+    ],
+)
+def test_more_than_declared_does_not_leave_the_edge(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks, script: Any
+) -> None:
+    with pytest.raises(DisclosureError, match=r"server 0 would get .* the defense may give"):
+        run(Cheat(script=script), wide, servers, networks)
+    received = read_messages(0, servers.collect()[0], servers.operations)
+    seen = footprints(observe(received, servers.operations, networks, wide.shape[:2]), 3, wide.shape[:2])
+    grid = window_grid(networks.network(W).image_encoder)
+    assert seen[0].mean() <= Cheat(script=script).max_share(wide.shape[:2], grid)
 
 
 def test_a_wrong_size_says_something_under_any_promise(
@@ -346,10 +397,6 @@ def without_a_way_to_pixels(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     cloud[0].call("opaque", blob=to_bytes(frame).reshape(-1)).result()
 
 
-def by_an_operation_that_shows_a_corner(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    cloud[0].call("liar", pixels=to_bytes(frame)).result()
-
-
 def in_the_low_bits_of_floats(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     hidden = frame[::-1] / np.float32(1000)
     cloud[0].call("coarse", pixels=frame + hidden).result()
@@ -377,7 +424,7 @@ def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 def test_unexplained_bytes_are_the_whole_frame(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks, script: Any, reason: str
 ) -> None:
-    seen, found = judge(Cheat(script=script), wide, servers, networks)
+    seen, found = judge(Unbound(script=script), wide, servers, networks)
     assert reason in " ".join(found.whole_visible)
     covered = footprints(seen, 3, wide.shape[:2])
     assert covered[0].all()

@@ -14,13 +14,19 @@ from pedbench.audit import audit
 from pedbench.base import Embedding
 from pedbench.links import Direction, Link, find_link
 from pedbench.models.family import FamilyNetworks
+from pedbench.models.windows import WindowGrid
 from pedbench.observe import observe
+from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud, OnLost
 from pedbench.offload.edge import Edge
+from pedbench.offload.ledger import DisclosureError
 from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.scatter import window_payloads
 from pedbench.offload.servers import ServerLost
+from pedbench.offload.tiles import to_bytes
 from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import decode_answer, encode_answer
+from pedbench.offload.wire import WireError, decode_answer, encode_answer
+from pedbench.offload.wiretap import read_messages
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 
@@ -34,6 +40,10 @@ class Troubled(PedSam):  # type: ignore[misc]
 
     name = "troubled"
     trouble: Callable[[Cloud], None] = lambda cloud: None
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        # What cannot be shown counts as the whole frame.
+        return 2.0
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         self.trouble(cloud)
@@ -186,6 +196,42 @@ def test_the_edge_does_what_a_lost_server_does_not(
     )
     assert not found.invalid
     assert not found.whole_visible
+
+
+@dataclass(kw_only=True)
+class Stubborn(Troubled):
+    """Hands a lost server's windows to another one."""
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return float(PedSam().max_share(frame, grid))
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        with pytest.raises((ServerLost, WireError)):
+            super().embed(frame, edge, cloud)
+        windows = edge.grid(W).active((frame.shape[0], frame.shape[1]))
+        mine = assign("dispersed", windows, 3, edge.rng)[1]
+        payloads = window_payloads(edge.networks.network(W), to_bytes(frame), {2: mine}, "pixels")
+        cloud.send(payloads, "encode_windows", {"weights": W, "reply": "float32"})[2].result()
+        return edge.encode_image(frame, W)
+
+
+@pytest.mark.parametrize("trouble", [stall, be_wrong], ids=lambda trouble: trouble.__name__)
+def test_no_other_server_gets_what_a_lost_one_should_have(
+    trouble: Trouble,
+    wide: Picture,
+    networks: FamilyNetworks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with VirtualServers(3, networks) as servers:
+        expected = contents(undisturbed(wide, servers, networks))
+        defense = Stubborn(weights=W, trouble=lambda cloud: trouble(servers, cloud, monkeypatch))
+        with pytest.raises(DisclosureError, match="server 2 would get"):
+            run_pass(defense, wide, servers, networks, np.random.default_rng(0), deadline=1.0)
+        tapped = servers.collect(without=[1])[2]
+    (message,) = read_messages(2, tapped, servers.operations)
+    assert message.payload is not None
+    found = sorted((2, tile.tobytes()) for tile in message.payload["pixels"])
+    assert found == [pair for pair in expected if pair[0] == 2]
 
 
 def test_a_server_that_goes_on_confuses_no_later_pass(

@@ -11,9 +11,10 @@ from pedbench.base import Defense, Embedding
 from pedbench.models.family import FamilyNetworks
 from pedbench.models.sam import build_sam, preprocess
 from pedbench.models.windows import WindowGrid
-from pedbench.offload.cloud import Cloud, DisclosureError
+from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
-from pedbench.offload.passes import AuditError, Pass, check_bytes, run_pass
+from pedbench.offload.ledger import AuditError, DisclosureError
+from pedbench.offload.passes import Pass, check_bytes, run_pass
 from pedbench.offload.pending import RemoteError
 from pedbench.offload.servers import ServerLost
 from pedbench.offload.tiles import to_bytes

@@ -1,0 +1,359 @@
+"""Strangers between, beside and in the place of edge and servers: what they learn, and what they can do."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+import pedbench
+from docs.fault_proxy import FAULTS, Fault, FaultProxy
+from pedbench.certificates import Identity, make_keys, read_identity
+from pedbench.models.family import FamilyNetworks
+from pedbench.models.stages import window_grid
+from pedbench.offload import remote
+from pedbench.offload.gate import COMMANDS, CONTROL, JOB, listen
+from pedbench.offload.ledger import AuditError
+from pedbench.offload.limits import Rate
+from pedbench.offload.passes import Pass, run_pass
+from pedbench.offload.remote import Remote, RemoteServers
+from pedbench.offload.server import ServerPlan, Service
+from pedbench.offload.servers import ServerLost
+from pedbench.offload.tiles import cut_tiles, to_bytes
+from pedbench.offload.wire import METHOD
+from pedbench.offload.wiretap import Wiretap, WiretapFull
+from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.types import Picture
+
+W = "reordered"
+HOST = "127.0.0.1"
+NOW = datetime.now(UTC)
+
+
+@dataclass(kw_only=True)
+class Listening:
+    """A server in this process, and every message that it ever received."""
+
+    service: Service
+    port: int
+    received: list[bytes] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+
+Start = Callable[..., AbstractContextManager[Listening]]
+
+
+@pytest.fixture
+def start(networks: FamilyNetworks) -> Start:
+    @contextmanager
+    def started(identity: Identity | None = None, *, payloads: bool = True) -> Iterator[Listening]:
+        with tempfile.TemporaryDirectory() as name:
+            plan = ServerPlan(networks=networks, modules=(), directory=Path(name), payloads=payloads)
+            service = Service(plan)
+            facts = {"version": pedbench.__version__, "model": "mini", "weights": {}}
+            server, port = listen(service, HOST, 0, facts, identity)
+            found = Listening(service=service, port=port)
+            spool = service.handler.wiretap.spool
+
+            def kept(method: str, metadata: Any, received: float, data: bytes) -> int:
+                found.received.append(data)
+                return spool(method, metadata, received, data)
+
+            service.handler.wiretap.spool = kept  # type: ignore[method-assign]
+            try:
+                yield found
+            finally:
+                server.stop(0).wait()
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of an edge, of a server at this address, and of one that is elsewhere."""
+    folder = tmp_path_factory.mktemp("keys")
+    make_keys(folder, [["here", HOST], ["elsewhere", "192.0.2.1"]], days=1)
+    return folder
+
+
+@pytest.fixture
+def edge(keys: Path) -> Identity:
+    return read_identity(keys / "edge", "edge")
+
+
+@pytest.fixture
+def here(keys: Path) -> Identity:
+    return read_identity(keys / "here", "server")
+
+
+def connect(networks: FamilyNetworks, address: str, identity: Identity | None) -> RemoteServers:
+    return RemoteServers(
+        Remote(addresses=[address], identity=identity, model="mini", weights={}, patience=3.0), networks
+    )
+
+
+def run(frame: Picture, servers: RemoteServers, networks: FamilyNetworks, deadline: float = 10.0) -> Pass:
+    defense = PedSam(servers=1, weights=W)
+    return run_pass(defense, frame, servers, networks, np.random.default_rng(0), deadline=deadline)
+
+
+def needles(frame: Picture, networks: FamilyNetworks) -> list[bytes]:
+    """A row of pixels of each window."""
+    grid = window_grid(networks.network(W).image_encoder)
+    return [
+        cut_tiles(to_bytes(frame), [window], grid)[0, 0, :16].tobytes()
+        for window in grid.active((frame.shape[0], frame.shape[1]))
+    ]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_someone_between_reads_along_without_tls_alone(
+    start: Start, edge: Identity, here: Identity, wide: Picture, networks: FamilyNetworks, secure: bool
+) -> None:
+    with start(here if secure else None) as server:
+        between = FaultProxy(host=HOST, port=server.port, keep=True)
+        with connect(networks, between.address, edge if secure else None) as servers:
+            done = run(wide, servers, networks)
+        between.close()
+    assert done.exchanges
+    seen = b"".join(map(bytes, [*between.up, *between.down]))
+    assert len(seen) > done.exchanges[0].bytes_up + done.exchanges[0].bytes_down
+    found = [needle in seen for needle in [*needles(wide, networks), b"encode_windows", b"tokens", b'"job"']]
+    assert not any(found) if secure else all(found)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind != "slow"])
+def test_someone_between_changes_nothing_unnoticed(
+    start: Start, edge: Identity, here: Identity, wide: Picture, networks: FamilyNetworks, kind: str
+) -> None:
+    with start(here) as server:
+        between = FaultProxy(host=HOST, port=server.port)
+        with connect(networks, between.address, edge) as servers:
+            expected = run(wide, servers, networks)
+            sent = set(server.received)
+            for way, after in (("up", 0), ("up", 100_000), ("down", 100_000)):
+                between.arm(Fault(kind=kind, way=way, after=after))  # type: ignore[arg-type]
+                with pytest.raises((ServerLost, AuditError)):
+                    run(wide, servers, networks, deadline=1.0)
+                assert between.struck
+                between.hang_up()
+                servers.restore(doubtful=True)
+            again = run(wide, servers, networks)
+        between.close()
+    # Whatever came through is what the edge sent.
+    assert set(server.received) == sent
+    assert again.embedding.features.equal(expected.embedding.features)
+
+
+def test_what_was_recorded_is_good_for_nothing_later(
+    start: Start, edge: Identity, here: Identity, wide: Picture, networks: FamilyNetworks
+) -> None:
+    with start(here) as server:
+        between = FaultProxy(host=HOST, port=server.port, keep=True)
+        with connect(networks, between.address, edge) as servers:
+            run(wide, servers, networks)
+            before = list(server.received)
+            for recorded in map(bytes, between.up):
+                with socket.create_connection((HOST, server.port), timeout=5) as again:
+                    again.sendall(recorded)
+                    # The server hangs up: records of another connection are none of this one.
+                    answer = b""
+                    while part := _received(again):
+                        answer += part
+                    assert not any(needle in answer for needle in needles(wide, networks))
+            assert server.received == before
+            run(wide, servers, networks)
+        between.close()
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except ConnectionError:
+        return b""
+
+
+def test_whoever_does_not_show_the_right_certificate_is_refused_with_a_sentence(
+    start: Start, keys: Path, tmp_path: Path, networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_CONNECT_SECONDS", 3.0)
+    make_keys(tmp_path, [["here", HOST]], days=1)
+    make_keys(tmp_path / "old", [["here", HOST]], days=0)
+    then = NOW - timedelta(minutes=30)
+    edge, here = read_identity(keys / "edge", "edge"), read_identity(keys / "here", "server")
+    elsewhere = read_identity(keys / "elsewhere", "server")
+    strange, stranger = (read_identity(tmp_path / "here", "server"), read_identity(tmp_path / "edge", "edge"))
+    expired = read_identity(tmp_path / "old" / "here", "server", then)
+    late = read_identity(tmp_path / "old" / "edge", "edge", then)
+    cases: list[tuple[Identity | None, Identity | None, str]] = [
+        (strange, edge, "not signed by the authority of the --keys here"),
+        (elsewhere, edge, "its certificate is for another host than 127.0.0.1"),
+        (expired, late, "its certificate has expired"),
+        (None, edge, "cannot be reached with TLS: it does not speak it"),
+        (here, None, "cannot be reached without TLS: it hangs up on a peer that speaks plainly"),
+        (here, stranger, "is refused: its certificate is not signed by the authority"),
+        # A server that would use another one.
+        (here, elsewhere, "refuses this edge's certificate"),
+    ]
+    for there, own, sentence in cases:
+        with start(there) as server, pytest.raises(ConnectionError, match=sentence):
+            connect(networks, server.address, own)
+        assert not server.received
+
+
+def test_a_server_refuses_edges_that_were_not_asked_first(
+    start: Start, keys: Path, tmp_path: Path, here: Identity
+) -> None:
+    make_keys(tmp_path, [], days=1)
+    make_keys(tmp_path / "old", [], days=0)
+    strange = read_identity(tmp_path / "edge", "edge")
+    other = read_identity(keys / "elsewhere", "server")
+    shown: list[tuple[bytes | None, bytes | None]] = [
+        (None, None),
+        (strange.key, strange.certificate),
+        (other.key, other.certificate),
+    ]
+    with start(here) as server:
+        for key, certificate in shown:
+            credentials = grpc.ssl_channel_credentials(here.authority, key, certificate)
+            with grpc.secure_channel(server.address, credentials) as channel:
+                for method in (CONTROL, METHOD):
+                    call: Any = channel.unary_unary(method)
+                    with pytest.raises(grpc.RpcError) as caught:
+                        call(b"anything", timeout=5)
+                    assert caught.value.code() in (
+                        grpc.StatusCode.UNAVAILABLE,
+                        grpc.StatusCode.PERMISSION_DENIED,
+                    )
+        assert not server.received
+
+
+def test_a_call_without_the_job_s_token_is_refused_and_told_of(
+    start: Start, wide: Picture, networks: FamilyNetworks
+) -> None:
+    with start() as server, connect(networks, server.address, None) as servers:
+        before = servers._members[0].call.job
+        servers.restore(doubtful=True)
+        assert servers._members[0].call.job != before
+        assert before not in str(servers.facts)
+        with grpc.insecure_channel(server.address) as channel:
+            call: Any = channel.unary_unary(METHOD)
+            for metadata in ((), ((JOB, "0" * 32),), ((JOB, before),), ((JOB, ""),)):
+                with pytest.raises(grpc.RpcError) as caught:
+                    call(b"anything", timeout=5, metadata=metadata)
+                assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert [tapped.data for tapped in servers.collect()[0]] == [b"anything"] * 4
+        servers.forget()
+        assert run(wide, servers, networks).exchanges
+
+
+def test_an_edge_elsewhere_commands_nothing_else(start: Start, networks: FamilyNetworks) -> None:
+    with start() as server, connect(networks, server.address, None) as servers:
+        for command in ({"name": "load", "weights": "/etc/passwd"}, {"name": "mode"}, {"name": ["clock"]}):
+            with pytest.raises(RuntimeError, match=f"expected one of the commands {', '.join(COMMANDS)}"):
+                servers._command(**command)
+        control = servers._members[0].control
+        for odd in (b"\xff", b"[" * 100_000, b"3", b""):
+            control.send_bytes(odd)
+            assert b"expected one of the commands" in control.recv_bytes()
+        servers.forget()
+
+
+def test_rates_are_limited() -> None:
+    now = [0.0]
+    rate = Rate(per_second=4, clock=lambda: now[0])
+    assert [rate.allow() for _ in range(5)] == [True] * 4 + [False]
+    now[0] = 0.5
+    assert [rate.allow() for _ in range(3)] == [True, True, False]
+    now[0] = 0.2
+    assert not rate.allow()
+    now[0] = 100.0
+    assert sum(rate.allow() for _ in range(50)) == 4
+
+
+def test_calls_in_too_quick_a_succession_are_refused(start: Start) -> None:
+    with start() as server, grpc.insecure_channel(server.address) as channel:
+        server.service.rate = Rate(per_second=2, clock=lambda: 0.0)
+        call: Any = channel.unary_unary(METHOD)
+        codes = []
+        for _ in range(4):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(b"", timeout=5)
+            codes.append(caught.value.code())
+    assert codes == [grpc.StatusCode.FAILED_PRECONDITION] * 2 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
+
+
+def test_a_full_wiretap_computes_nothing(
+    start: Start, wide: Picture, networks: FamilyNetworks, tmp_path: Path
+) -> None:
+    small = Wiretap(directory=tmp_path, most=5)
+    small.spool(METHOD, (), 0.0, b"12345")
+    with pytest.raises(WiretapFull, match="holds 5 bytes and takes 5"):
+        small.spool(METHOD, (), 0.0, b"6")
+    small.forget()
+    assert small.contents() == []
+    small.spool(METHOD, (), 0.0, b"67890")
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    with start() as server, connect(networks, server.address, None) as servers:
+        server.service.handler.wiretap.most = 1000
+        with pytest.raises(ServerLost, match="RESOURCE_EXHAUSTED, the wiretap holds 0 bytes"):
+            run(wide, servers, networks)
+        server.service.handler.wiretap.most = 10**9
+        # A disk that is full.
+        server.service.handler.wiretap.directory = tmp_path / "nowhere"
+        with pytest.raises(ServerLost, match="RESOURCE_EXHAUSTED, the wiretap cannot be written"):
+            run(wide, servers, networks)
+
+
+def test_servers_need_not_keep_what_messages_hold(
+    start: Start, wide: Picture, networks: FamilyNetworks
+) -> None:
+    with ExitStack() as stack:
+        passes, files = [], []
+        for payloads in (True, False):
+            server = stack.enter_context(start(payloads=payloads))
+            servers = stack.enter_context(connect(networks, server.address, None))
+            tap = server.service.handler.wiretap
+            collect = tap.contents
+
+            def noted(tap: Wiretap = tap, collect: Any = collect) -> list[bytes]:
+                files.append(len(list(tap.directory.iterdir())))
+                found: list[bytes] = collect()
+                return found
+
+            tap.contents = noted  # type: ignore[method-assign]
+            passes.append(run(wide, servers, networks))
+        assert files == [1, 0]
+    kept, known = (done.received[0] for done in passes)
+    assert kept.payload is not None
+    assert known.payload is not None
+    assert np.array_equal(kept.payload["pixels"], known.payload["pixels"])
+    assert known.unexplained == ""
+    assert kept.bytes_in == known.bytes_in
+
+
+def test_a_server_that_tells_of_other_bytes_is_found_out(
+    start: Start, wide: Picture, networks: FamilyNetworks
+) -> None:
+    with start() as server, connect(networks, server.address, None) as servers:
+        answered = server.service.handler.wiretap.answered
+
+        def lie(number: int, reply: bytes) -> None:
+            answered(number, reply[:-1] + bytes([reply[-1] ^ 1]))
+
+        server.service.handler.wiretap.answered = lie  # type: ignore[method-assign]
+        with pytest.raises(AuditError, match="sent another reply to message 0 than has come"):
+            run(wide, servers, networks)
