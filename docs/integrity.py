@@ -40,7 +40,7 @@ LIES = (
     ("replay", Orders(lie="replay")),
     ("perturbed by 1", Orders(lie="perturbed", strength=1.0)),
     ("perturbed by 0.2", Orders(lie="perturbed", strength=0.2)),
-    (f"perturbed by {HIDDEN}", Orders(lie="perturbed", strength=HIDDEN)),
+    (f"perturbed by {HIDDEN:.3g}", Orders(lie="perturbed", strength=HIDDEN)),
 )
 LIARS = (1, 2, 5)
 CHECKS = (1, 2, 4, 8)
@@ -169,6 +169,7 @@ def rates(bench: Bench, repeats: int) -> str:
     """How often liars are found, and how often they should be."""
     windows = bench.windows
     lines = []
+    total = np.zeros(3)
     for liars, each in ((1, 1), (1, 2), (1, 1000), (2, 1000)):
         for checks in CHECKS:
             orders = Orders(liars=tuple(range(liars)), lie="noise", windows=each)
@@ -187,12 +188,14 @@ def rates(bench: Bench, repeats: int) -> str:
                     f"{100 * spread:.1f}",
                 ]
             )
+            total += (expected * len(found), sum(found), len(found))
             print(*lines[-1], flush=True)
     headers = ["liars", "checks", "expected", "found", "chance, points"]
     many = sorted({whole for whole, _ in windows})
     return (
-        f"{'Pictures have ' + ' or '.join(map(str, many))} windows. Chance is twice the standard error that so many "
-        f"passes have around the expectation.\n\n{table(headers, lines)}"
+        f"Pictures have {' or '.join(map(str, many))} windows. Chance is twice the standard error that so many passes "
+        f"have around the expectation. In all {total[2]:.0f} passes, {total[1]:.0f} liars or pairs of them were found, "
+        f"and {total[0]:.0f} expected.\n\n{table(headers, lines)}"
     )
 
 

@@ -18,10 +18,10 @@ from pedbench.offload.coding import code, decode, lossy
 from pedbench.types import Payload, Window
 
 TOLERANCE = 0.02
-"""Deviation of honest tokens: other hardware, and replies in half precision, stay well below it."""
+"""Deviation that is let pass, for servers whose hardware rounds otherwise."""
 
 LOSSY_TOLERANCE = 0.2
-"""The same for tokens that a codec wrote."""
+"""The same for tokens that a lossy codec wrote, which may take the next step for a number between two of them."""
 
 
 class IntegrityError(RuntimeError):
@@ -45,16 +45,27 @@ class SentWindows:
     operation: Operation
     arguments: Mapping[str, str]
 
-    def tokens(self, drawn: Collection[Window], networks: Networks) -> dict[Window, torch.Tensor]:
-        """What the server has to return for those of its windows that are among some."""
+    def tokens(self, drawn: Collection[Window], networks: Networks, reply: str) -> dict[Window, torch.Tensor]:
+        """What the server has to return for those of its windows that are among some.
+
+        Args:
+            drawn: The windows.
+            networks: The edge's models.
+            reply: Label of a lossy codec that writes the reply, or empty. What it leaves of a window depends on the
+                others in the message.
+        """
         rows = [row for row, window in enumerate(self.windows) if window in drawn]
         if not rows:
             return {}
+        computed = list(range(len(self.windows))) if reply else rows
         arrays = dict(self.payload)
         if self.codec:
             arrays["pixels"] = decode(code(arrays["pixels"], self.codec))
-        part = {name: array if name == "frame" else array[rows] for name, array in arrays.items()}
+        part = {name: array if name == "frame" else array[computed] for name, array in arrays.items()}
         tokens = self.operation.run(part, self.arguments, networks)["tokens"]
+        if reply:
+            field = self.operation.reply["tokens"]
+            tokens = decode(code(tokens, reply, field), field)[rows]
         return dict(zip([self.windows[row] for row in rows], torch.tensor(tokens), strict=True))
 
 
@@ -88,12 +99,13 @@ class SpotChecks:
         Returns:
             What was found out, by server.
         """
-        tolerance = LOSSY_TOLERANCE if reply and lossy({"tokens": reply}) else TOLERANCE
+        rough = reply if reply and lossy({"tokens": reply}) else ""
+        tolerance = LOSSY_TOLERANCE if rough else TOLERANCE
         windows = sorted(returned)
         drawn = {windows[index] for index in self.rng.permutation(len(windows))[: self.count]}
         found = {}
         for message in sent:
-            for window, tokens in message.tokens(drawn, networks).items():
+            for window, tokens in message.tokens(drawn, networks, rough).items():
                 deviates = deviation(returned[window], tokens.to(returned[window].device))
                 # Negated, so that a NaN fails as well.
                 if not deviates <= tolerance:

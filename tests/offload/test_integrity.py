@@ -97,7 +97,7 @@ def test_what_cannot_be_tokens_is_refused_without_checks(lie: str, reason: str, 
     [
         {"payload": "tokens16", "reply": "float16"},
         {"payload": "jpeg(quality=50)", "chunk": 2},
-        {"payload": "webp(quality=50)", "reply": "quantised(bits=6)"},
+        {"payload": "webp(quality=50)", "reply": "quantised(bits=2)"},
         {"reply": "bfloat16", "assignment": "random"},
     ],
     ids=str,
