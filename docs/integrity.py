@@ -188,7 +188,7 @@ def rates(bench: Bench, repeats: int) -> str:
                     f"{100 * spread:.1f}",
                 ]
             )
-            total += (expected * len(found), sum(found), len(found))
+            total += np.array([expected * len(found), sum(found), len(found)])
             print(*lines[-1], flush=True)
     headers = ["liars", "checks", "expected", "found", "chance, points"]
     many = sorted({whole for whole, _ in windows})
