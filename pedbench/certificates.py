@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -42,7 +42,7 @@ class Identity:
     folder: Path
     authority: bytes
     certificate: bytes
-    key: bytes
+    key: bytes = field(repr=False)
     ends: datetime
 
 

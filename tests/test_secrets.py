@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,22 @@ def test_a_run_without_exhibits_keeps_no_pixels(
     for row in busy:
         assert row not in kept
         assert ", ".join(map(str, row)).encode() not in kept
+
+
+def test_keys_and_tokens_are_not_shown() -> None:
+    """What an error or a log would print of those who hold them."""
+    from pedbench.certificates import Identity
+    from pedbench.offload.gate import Gate
+    from pedbench.offload.remote import JobCall, Remote
+
+    ends = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+    identity = Identity(
+        folder=Path("keys"), authority=b"public", certificate=b"public", key=b"private", ends=ends
+    )
+    remote = Remote(addresses=["a:1"], identity=identity, model="mini", weights={})
+    gate = Gate(inside=None, facts={}, secure=True, _job="private")  # type: ignore[arg-type]
+    for holder in (identity, remote, gate, JobCall(None, "private")):
+        assert "private" not in repr(holder)
 
 
 def test_a_terminal_gets_no_commands_from_names() -> None:

@@ -55,7 +55,7 @@ class Gate(grpc.GenericRpcHandler):
     facts: Mapping[str, Any]
     secure: bool
     _taken: threading.Lock = field(default_factory=threading.Lock)
-    _job: str = field(default_factory=lambda: secrets.token_hex(16))
+    _job: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     def service(self, call_details: Any) -> Any:
         if call_details.method == CONTROL:

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -190,7 +190,7 @@ class JobCall:
     """A gRPC method whose calls show that they belong to the edge's job."""
 
     method: Any
-    job: str
+    job: str = field(repr=False)
 
     def future(self, data: bytes, timeout: float) -> Any:
         """Call, without waiting for the reply."""
