@@ -24,7 +24,7 @@ test-fast: $(INSTALLED)  ## tests of a few seconds only
 
 gate: $(INSTALLED)  ## the quick part of mini, held to the committed baseline
 	$(BIN)/python -m pedbench run mini --quick --fresh
-	$(BIN)/python -m pedbench gate --baseline reports/baselines/mini-quick-v2.jsonl $(ARGS)
+	$(BIN)/python -m pedbench gate --baseline reports/baselines/mini-quick.jsonl $(ARGS)
 
 baseline: $(INSTALLED)  ## make the committed baseline anew: make baseline ARGS='--why "..."'
 	$(BIN)/python -m docs.baseline $(ARGS)

@@ -44,7 +44,7 @@ def main() -> None:
     )
     parser.add_argument("--why", required=True, help="the reason; it is kept with the differences")
     parser.add_argument(
-        "--to", type=Path, default=ROOT / "reports" / "baselines" / "mini-quick-v2.jsonl", help="its records"
+        "--to", type=Path, default=ROOT / "reports" / "baselines" / "mini-quick.jsonl", help="its records"
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
