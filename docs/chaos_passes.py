@@ -101,6 +101,7 @@ class Passes:
     """
 
     def __init__(self, seed: int) -> None:
+        self._threads = torch.get_num_threads()
         torch.set_num_threads(1)
         self._rng = np.random.default_rng(seed)
         self._networks = FamilyNetworks(family=MINI, random_seed=0)
@@ -113,6 +114,7 @@ class Passes:
 
     def close(self) -> list[Tally]:
         """End the servers; what came of each fault."""
+        torch.set_num_threads(self._threads)
         orphans = self._fleet.close()
         for tally in self._tallies.values():
             tally.orphans = orphans
