@@ -16,6 +16,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast a busy machine draws examples says nothing of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 PLUGINS = Path(__file__).parent / "measure" / "plugins"
 PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "photos"
