@@ -13,7 +13,7 @@ from pedbench.cell import Lie, canonical_json
 from pedbench.records import Record
 from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import letters, names_in
-from pedbench.report.run import Run
+from pedbench.report.run import REFERENCE, Run
 from pedbench.report.text import NOTHING, arrow, code, escape, estimate, table
 from pedbench.summary import EXPECTED, FOUND, SIZES
 from pedbench.values import read_values
@@ -70,7 +70,7 @@ def _rows(
         **told,
         "status": record.status,
         "reason": record.reason,
-        "flags": "; ".join(flag for flag in record.flags if reference is not None or flag != "reference"),
+        "flags": "; ".join(flag for flag in record.flags if flag != REFERENCE),
     }
     if record.status != "ok":
         yield {**common, "metric": "", "region": "", "better": "", "n": 0}
