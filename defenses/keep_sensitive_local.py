@@ -36,6 +36,7 @@ class KeepSensitiveLocal(Defense):
     version = 1
     cite = "PED-SAM, SEC 2025, arXiv:2512.09309; PP-OCR, arXiv:2009.09941; Liao et al. 2007"
     disclosure = "exact"
+    shares_windows = True
     servers: int = 3
     assignment: str = "dispersed"
     faces: bool = True

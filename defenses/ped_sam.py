@@ -30,6 +30,7 @@ class PedSam(Defense):
     version = 1
     cite = "PED-SAM, SEC 2025, arXiv:2512.09309"
     disclosure = "exact"
+    shares_windows = True
     servers: int = 3
     assignment: str = "dispersed"
     payload: str = "pixels"

@@ -6,22 +6,22 @@ Prints the tables and writes them into docs/integrity.md.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from docs.blocks import replace_block
-from docs.lying import LyingNetworks, Orders
 from pedbench.aggregate import difference, mean
 from pedbench.frame import to_frame
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
 from pedbench.offload.integrity import TOLERANCE, SpotChecks, detection
+from pedbench.offload.lies import Lies
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -35,12 +35,12 @@ PROMPT = "box"
 HIDDEN = 0.9 * TOLERANCE
 """What no check finds."""
 
-LIES = (
-    ("noise", Orders(lie="noise")),
-    ("replay", Orders(lie="replay")),
-    ("perturbed by 1", Orders(lie="perturbed", strength=1.0)),
-    ("perturbed by 0.2", Orders(lie="perturbed", strength=0.2)),
-    (f"perturbed by {HIDDEN:.3g}", Orders(lie="perturbed", strength=HIDDEN)),
+LIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("noise", {"lie": "noise"}),
+    ("replay", {"lie": "replay"}),
+    ("perturbed by 1", {"lie": "perturbed", "strength": 1.0}),
+    ("perturbed by 0.2", {"lie": "perturbed", "strength": 0.2}),
+    (f"perturbed by {HIDDEN:.3g}", {"lie": "perturbed", "strength": HIDDEN}),
 )
 LIARS = (1, 2, 5)
 CHECKS = (1, 2, 4, 8)
@@ -52,16 +52,22 @@ class Bench:
 
     samples: Sequence[Sample]
     servers: VirtualServers
-    lying: LyingNetworks
     networks: FamilyNetworks
     rng: np.random.Generator
+    earlier: dict[str, Mapping[int, Any]] = field(default_factory=dict)
 
-    def passes(self, orders: Orders, checks: int = 0) -> Iterator[tuple[Sample, Pass, float]]:
-        """A pass of every picture, and its seconds."""
+    def passes(self, checks: int = 0, **lie: Any) -> Iterator[tuple[Sample, Pass, float]]:
+        """A pass of every picture, and its seconds.
+
+        Args:
+            checks: Windows that the edge computes, too.
+            lie: What `Lies` takes; replayed is the picture before, before the first the last.
+        """
         side = self.networks.network("original").image_encoder.img_size
-        self.lying.order(orders)
-        for sample in self.samples:
+        for place, sample in enumerate(self.samples):
             frame = to_frame(sample.image, side)
+            before = self.earlier.get(self.samples[place - 1].id, {})
+            lies = Lies(**lie, earlier=before, seed=int(self.rng.integers(2**32))) if lie else None
             began = time.perf_counter()
             done = run_pass(
                 PedSam(servers=SERVERS),
@@ -71,14 +77,25 @@ class Bench:
                 np.random.default_rng(0),
                 on_lost="edge",
                 spot_checks=SpotChecks(count=checks, rng=self.rng),
+                lies=lies,
             )
             yield sample, done, time.perf_counter() - began
 
-    def scores(self, orders: Orders, checks: int = 0) -> tuple[pd.DataFrame, list[bool]]:
+    def listen(self) -> None:
+        """Keep what servers return for each picture, to be replayed."""
+        side = self.networks.network("original").image_encoder.img_size
+        for sample in self.samples:
+            lies = Lies()
+            rng = np.random.default_rng(0)
+            frame = to_frame(sample.image, side)
+            run_pass(PedSam(servers=SERVERS), frame, self.servers, self.networks, rng, lies=lies)
+            self.earlier[sample.id] = lies.returned
+
+    def scores(self, checks: int = 0, **lie: Any) -> tuple[pd.DataFrame, list[bool]]:
         """IoU of all objects, and in which passes a liar was found."""
         grid = window_grid(self.networks.network("original").image_encoder)
         rows, found = [], []
-        for sample, done, _ in self.passes(orders, checks):
+        for sample, done, _ in self.passes(checks, **lie):
             size = to_frame(sample.image, grid.tokens[0] * grid.patch).shape
             rows += [
                 {"image": sample.id, **row}
@@ -100,7 +117,7 @@ class Bench:
         encoder = self.networks.network("original").image_encoder
         grid = window_grid(encoder)
         found = []
-        for sample, done, _ in self.passes(Orders()):
+        for sample, done, _ in self.passes():
             count = {e.server: 0 for e in done.exchanges}
             for message in done.received:
                 if message.payload is not None:
@@ -119,37 +136,29 @@ def main() -> None:
     told = parser.parse_args()
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
     samples = [dataset[index] for index in range(told.pictures)]
-    with tempfile.TemporaryDirectory() as folder:
-        lying = LyingNetworks(family=MINI, file=Path(folder) / "orders.json")
-        lying.order(Orders())
-        with VirtualServers(SERVERS, lying) as servers:
-            bench = Bench(
-                samples=samples,
-                servers=servers,
-                lying=lying,
-                networks=FamilyNetworks(family=MINI),
-                rng=np.random.default_rng(0),
-            )
-            texts = {
-                "harm": harm(bench),
-                "found": rates(bench, told.repeats),
-                "costs": costs(bench),
-            }
+    networks = FamilyNetworks(family=MINI)
+    with VirtualServers(SERVERS, networks) as servers:
+        bench = Bench(samples=samples, servers=servers, networks=networks, rng=np.random.default_rng(0))
+        bench.listen()
+        texts = {
+            "harm": harm(bench),
+            "found": rates(bench, told.repeats),
+            "costs": costs(bench),
+        }
     for name, text in texts.items():
         replace_block(told.to / "integrity.md", name, text)
 
 
 def harm(bench: Bench) -> str:
     """What lies do where nobody checks, and where two windows of each pass are checked."""
-    reference, _ = bench.scores(Orders())
+    reference, _ = bench.scores()
     level = mean(reference)
     lines = []
-    for name, orders in LIES:
+    for name, lie in LIES:
         for count in LIARS:
             line = [name, f"{count} of {SERVERS}"]
             for checks in (0, 2):
-                lies = Orders(**{**vars(orders), "liars": tuple(range(count))})
-                scores, found = bench.scores(lies, checks)
+                scores, found = bench.scores(checks, **lie, liars=count)
                 change = difference(scores, reference)
                 low, high = change.ci95 or (change.value, change.value)
                 line.append(f"{100 * change.value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]")
@@ -172,8 +181,8 @@ def rates(bench: Bench, repeats: int) -> str:
     total = np.zeros(3)
     for liars, each in ((1, 1), (1, 2), (1, 1000), (2, 1000)):
         for checks in CHECKS:
-            orders = Orders(liars=tuple(range(liars)), lie="noise", windows=each)
-            found = [bool(done.lost) for _ in range(repeats) for _, done, _ in bench.passes(orders, checks)]
+            lie = {"lie": "noise", "liars": liars, "windows": each}
+            found = [bool(done.lost) for _ in range(repeats) for _, done, _ in bench.passes(checks, **lie)]
             wrong = [sum(min(each, held.get(server, 0)) for server in range(liars)) for _, held in windows]
             expected = np.mean(
                 [detection(whole, part, checks) for (whole, _), part in zip(windows, wrong, strict=True)]
@@ -206,7 +215,7 @@ def costs(bench: Bench) -> str:
     seconds: dict[int, list[float]] = {checks: [] for checks in (0, *CHECKS)}
     for _ in range(3):
         for checks in seconds:
-            seconds[checks] += [took for _, _, took in bench.passes(Orders(), checks)]
+            seconds[checks] += [took for _, _, took in bench.passes(checks)]
     plain = seconds[0]
     for checks, took in seconds.items():
         ratios = np.array(took) / np.array(plain)

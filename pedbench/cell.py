@@ -27,6 +27,33 @@ class CoalitionRule:
     m: int
 
 
+LieName = Literal["noise", "replay", "perturbed", "nan"]
+"""What servers may return in the place of tokens; see `offload.lies.Lies`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lie:
+    """What some of the servers return in the place of tokens.
+
+    Attributes:
+        liars: How many of the servers lie.
+        servers: How many the defense calls.
+        checks: Windows of each pass that the edge computes, too.
+        strength: How far perturbed tokens are from what they should be; None for other lies.
+    """
+
+    lie: LieName
+    liars: int
+    servers: int
+    checks: int
+    strength: float | None = None
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        return self.lie if self.strength is None else f"{self.lie} by {self.strength:.3g}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """One measurement. What is None plays no part in it and none in its identity.
@@ -44,12 +71,13 @@ class Cell:
         source: What the probe reads: what was received as it is, or the attack's guess.
         seeds: How often the attack guessed each picture, where that is more than once.
         floors: Hash of the floors that leakage and advantage relate to; privacy cells with an attack only.
-        protocol: Utility cells only: how prompts are placed and masks scored.
+        protocol: Utility and integrity cells only: how prompts are placed and masks scored.
+        lie: Integrity cells only: mIoU while some servers lie is no utility of the defense.
         codecs: Versions of the codecs that write the defense's messages, by label.
         link: Latency cells only, as is `dtype`: the named link between edge and servers.
     """
 
-    kind: Literal["utility", "privacy", "latency"]
+    kind: Literal["utility", "privacy", "latency", "integrity"]
     dataset: str
     revision: str
     selection: str
@@ -67,6 +95,7 @@ class Cell:
     floors: str | None = None
     gallery: str | None = None
     protocol: str | None = None
+    lie: Lie | None = None
     codecs: Mapping[str, int] | None = None
     link: str | None = None
     dtype: str | None = None

@@ -70,7 +70,9 @@ def forecast(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Data
     pictures = len(dataset.ids()[: suite.dataset.limit])
     requests = [_attack(registry, choice.name, choice.params).requests for choice in suite.attacks]
     passes = sum(_passes(choice, pictures, max([1, *requests]), suite) for choice in suite.defenses)
-    measured = sum(min(choice.limit or pictures, pictures) for choice in suite.defenses)
+    measured = sum(
+        min(choice.limit or pictures, pictures) * (1 + len(choice.lies or ())) for choice in suite.defenses
+    )
     defenses = [_defense(registry, choice) for choice in suite.defenses]
     encode, segment = _try(suite, of)
     return Forecast(
@@ -87,6 +89,9 @@ def _passes(choice: DefenseChoice, pictures: int, requests: int, suite: Resolved
     count = min(choice.limit or pictures, pictures)
     scored = count * (requests if choice.privacy else 1)
     again = len(suite.latency.links) - 1 + suite.latency.turn_taking if choice.latency else 0
+    scored += count * len(choice.lies or ())
+    # What is replayed is asked for anew, once a picture.
+    scored += count * any(lies.lie == "replay" for lies in choice.lies or ())
     return scored + suite.latency.warmup + again * min(suite.latency.samples, count)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
-from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
+from pedbench.cell import Cell, CoalitionRule, Lie, PluginIdentity, selection_hash
 from pedbench.links import Link, find_link
 from pedbench.models.family import Family
 from pedbench.models.pretrained import model_files, weight_digests
@@ -59,6 +59,14 @@ class ClaimsPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiePlan:
+    """One pass a picture in which servers lie, and a cell per protocol."""
+
+    lie: Lie
+    cells: tuple[tuple[UtilityChoice, Cell], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DefensePlan:
     """One defense with the cells that are measured for it.
 
@@ -69,6 +77,7 @@ class DefensePlan:
         privacy: One cell per coalition rule and attack.
         claims: One per coalition rule, probe, and what it reads.
         latency: One cell per link; none where the suite does not time this defense.
+        lies: Under which utility is measured, too, each in passes of its own.
         weights: sha256 of the weights that enter its cells' identity, by the network's name.
     """
 
@@ -79,6 +88,7 @@ class DefensePlan:
     privacy: tuple[tuple[Planned, Cell], ...]
     claims: tuple[ClaimsPlan, ...]
     latency: tuple[tuple[Link, Cell], ...]
+    lies: tuple[LiePlan, ...]
     weights: dict[str, str]
 
     @property
@@ -93,6 +103,7 @@ class DefensePlan:
         yield from (cell for _, cell in self.privacy)
         yield from (claims.cell for claims in self.claims)
         yield from (cell for _, cell in self.latency)
+        yield from (cell for lies in self.lies for _, cell in lies.cells)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,8 +298,23 @@ def _defense_plan(
             for name in dict.fromkeys(suite.latency.links)
             if choice.latency
         ),
+        lies=tuple(
+            LiePlan(
+                lie=lie,
+                cells=tuple(
+                    (utility, replace(base, kind="integrity", protocol=protocol, lie=lie))
+                    for protocol, utility in protocols.items()
+                ),
+            )
+            for lie in _lies(choice, planned.plugin.servers)
+        ),
         weights=weights,
     )
+
+
+def _lies(choice: DefenseChoice, servers: int) -> Iterator[Lie]:
+    for each in choice.lies or ():
+        yield Lie(servers=servers, **each.model_dump())
 
 
 def _weights(base: Cell, plugin: Plugin) -> str:

@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pedbench.base import Defense
 from pedbench.models.pretrained import model_reference
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
@@ -19,6 +20,7 @@ from pedbench.suite import (
     DatasetChoice,
     DefenseChoice,
     GalleryChoice,
+    LieChoice,
     ProbeChoice,
     ResolvedSuite,
     Suite,
@@ -62,8 +64,8 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
 
     Raises:
         PluginError: A plugin is unknown or broken, or a parameter is wrong.
-        SuiteError: A sweep or setting cannot be read, a model family, its weights, a prompt or link is unknown, or a
-            probe names an attack that the suite does not have.
+        SuiteError: A sweep or setting cannot be read, a model family, its weights, a prompt or link is unknown, a
+            probe names an attack that the suite does not have, or a defense has not the servers that are to lie.
     """
     from pedbench.links import find_link
     from pedbench.models.family import FAMILIES, family
@@ -98,7 +100,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
     attacks = _selected(suite.attacks, overrides.attacks, AttackChoice)
-    complete = _complete("defenses", defenses, registry)
+    complete = [_with_lies(each, registry) for each in _complete("defenses", defenses, registry)]
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
         raise SuiteError(
@@ -259,6 +261,33 @@ def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> 
             key = json.dumps([choice.name, params], sort_keys=True)
             complete.setdefault(key, choice.model_copy(update={"params": params, "sweep": {}}))
     return list(complete.values())
+
+
+def _with_lies(choice: DefenseChoice, registry: Registry) -> DefenseChoice:
+    """A defense with each of its lies for itself."""
+    if not choice.lies:
+        return choice.model_copy(update={"lies": None})
+    defense: Defense = registry.create("defenses", choice.name, choice.params)
+    if not (defense.servers and defense.shares_windows):
+        raise SuiteError(
+            f"{defense.label} has lies, and no servers that could be found out: they return no tokens of windows "
+            "(`shares_windows` of a defense says whether)."
+        )
+    found = []
+    for lies in choice.lies:
+        listed = {
+            name: value if isinstance(value, list) else [value]
+            for name, value in lies.model_dump(exclude_none=True).items()
+        }
+        for values in product(*listed.values()):
+            found.append(LieChoice(**dict(zip(listed, values, strict=True))))
+    for each in found:
+        if isinstance(each.liars, int) and each.liars > defense.servers:
+            raise SuiteError(
+                f"{each.liars} servers of {defense.label} are to lie, and it has {defense.servers}."
+            )
+    unique = [each for number, each in enumerate(found) if each not in found[:number]]
+    return choice.model_copy(update={"lies": unique})
 
 
 def _all_params(kind: Kind, name: str, params: dict[str, Any], registry: Registry) -> dict[str, Any]:

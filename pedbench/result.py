@@ -32,8 +32,8 @@ class Result:
         """A table of the report as a tidy frame: one row a number, in full precision.
 
         Args:
-            name: "combined" (one row a defense), "utility", "privacy", "latency", "claims", "comparisons",
-                "worst_case", "attackers", "coalition_curve", "retrieval" or "sweeps".
+            name: "combined" (one row a defense), "utility", "privacy", "latency", "claims", "integrity",
+                "comparisons", "worst_case", "attackers", "coalition_curve", "retrieval" or "sweeps".
 
         Raises:
             KeyError: There is no such table.

@@ -9,10 +9,11 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pedbench.cell import LieName
 from pedbench.links import LOOPBACK
 from pedbench.parameters import suggestion
 
@@ -48,16 +49,45 @@ class Choice(_Strict):
     sweep: dict[str, list[Value]] = {}
 
 
+_Counted = Annotated[int, Field(ge=1)]
+_Checked = Annotated[int, Field(ge=0)]
+_Strength = Annotated[float, Field(gt=0)]
+
+
+class LieChoice(_Strict):
+    """Servers that lie, under which mIoU is measured, too. Lists are sweeps: all combinations.
+
+    Attributes:
+        lie: What they return in the place of tokens; see `offload.lies.Lies`.
+        liars: How many of the defense's servers.
+        checks: Windows of each pass that the edge computes, too.
+        strength: Of `perturbed`: how far tokens are from what they should be, relative to their length.
+    """
+
+    lie: LieName
+    liars: _Counted | Annotated[list[_Counted], Field(min_length=1)]
+    checks: _Checked | Annotated[list[_Checked], Field(min_length=1)] = 0
+    strength: _Strength | Annotated[list[_Strength], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _strong_if_perturbed(self) -> Self:
+        if (self.strength is None) == (self.lie == "perturbed"):
+            raise ValueError("a strength belongs to the lie perturbed, and to no other")
+        return self
+
+
 class DefenseChoice(Choice):
     """A defense, which axes beside utility are measured for it, and on how many of the first pictures.
 
     Attributes:
         limit: For defenses whose attacks take long; all pictures of the suite without it.
+        lies: Under which mIoU is measured, too; none without it.
     """
 
     privacy: bool = True
     latency: bool = True
     limit: int | None = Field(default=None, ge=1)
+    lies: list[LieChoice] | None = None
 
 
 class AttackChoice(Choice):
@@ -133,7 +163,8 @@ class CoalitionChoice(_Strict):
 class QuickChoice(_Strict):
     """What `--quick` leaves of a suite.
 
-    It leaves no probe, no gallery, no turn-taking, and no defense with a `limit` of its own, as all these take long.
+    It leaves no probe, no gallery, no turn-taking, no lies, and no defense with a `limit` of its own, as all these take
+    long.
 
     Attributes:
         limit: Pictures.
@@ -312,6 +343,7 @@ def _sentence(path: Path, details: Any) -> str:
 def _models() -> list[type[BaseModel]]:
     choices: list[type[BaseModel]] = [
         DefenseChoice,
+        LieChoice,
         ProbeChoice,
         DatasetChoice,
         GalleryChoice,
@@ -343,7 +375,9 @@ def quicker(suite: Suite) -> Suite:
         update={
             "dataset": suite.dataset.model_copy(update={"limit": suite.quick.limit}),
             "attacks": [choice for choice in suite.attacks if choice.name in suite.quick.attacks],
-            "defenses": [choice for choice in suite.defenses if choice.limit is None],
+            "defenses": [
+                choice.model_copy(update={"lies": None}) for choice in suite.defenses if choice.limit is None
+            ],
             "latency": suite.latency.model_copy(update={"turn_taking": False}),
             "probes": [],
             "gallery": None,

@@ -37,6 +37,9 @@ ANY_PIXEL = {"> 0 %": np.nextafter(0, 1)}
 RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
 """Names of what a search in a gallery of that many pictures found."""
 
+FOUND, EXPECTED = "liar found", "expected to be found"
+"""Names of what is told of each pass with liars: whether one of them was found, and how likely that was."""
+
 _VERSION = 1
 """Of the metrics defined here; those of plugins have their own."""
 
@@ -64,6 +67,20 @@ def _utility(values: pd.DataFrame) -> Iterator[MetricValue]:
             yield _value(name, "cut", mean(cut), "utility", "higher")
         per_picture = rows.groupby("image")["value"].mean().reset_index()
         yield _value(f"{name}, per picture", "all", mean(per_picture), "utility", "higher")
+
+
+def integrity_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
+    """As `utility_metrics`, and in what share of the passes a liar was found, and was to be expected to be.
+
+    Args:
+        values: Of one integrity cell: those of a utility cell, and `liar found` and `expected to be found` per pass.
+    """
+    passes = values["metric"].isin([FOUND, EXPECTED])
+    told = [
+        _value(name, "", mean(values[values["metric"] == name]), "utility", "higher")
+        for name in (FOUND, EXPECTED)
+    ]
+    return (*utility_metrics(values[~passes]), *told)
 
 
 def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:

@@ -22,6 +22,7 @@ from pedbench.plan import make_plan
 from pedbench.profiling import Profile
 from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry
+from pedbench.report.problems import described_lie
 from pedbench.report.run import load
 from pedbench.resolve import Overrides, resolve
 from pedbench.selection import read_selection
@@ -212,4 +213,5 @@ def described(record: Record) -> str:
     parts = [cell["kind"], cell["defense"]["name"]]
     parts += [cell[role]["name"] for role in ("attack", "probe") if role in cell]
     parts += [f"c = {cell['coalition']['c']}"] if "coalition" in cell else []
+    parts += [described_lie(cell["lie"])] if "lie" in cell else []
     return f"{record.cell_id} ({', '.join(parts)})"

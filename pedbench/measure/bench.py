@@ -21,6 +21,7 @@ from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import DEADLINE, OnLost
 from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import AuditError, DisclosureError, Session
+from pedbench.offload.lies import Lies
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
@@ -84,11 +85,22 @@ class PassBench:
             frame: The sample's, or another picture of its size; the defense gets a copy.
             link: Between edge and servers; the suite's first without it, none while servers take turns.
         """
+        self._trust_servers(of)
+        expected = self.plan.suite.servers
+        return self._run(of, sample, frame, request, link, expected.deadline, expected.on_lost)
+
+    def run_lying(
+        self, of: DefensePlan, sample: Sample, frame: Picture, lies: Lies, spot_checks: SpotChecks
+    ) -> Pass:
+        """The pass of a sample's first request, but that servers lie; the edge does the work of those it finds."""
+        self._trust_servers(of)
+        deadline = self.plan.suite.servers.deadline
+        return self._run(of, sample, frame, 0, None, deadline, "edge", spot_checks, lies)
+
+    def _trust_servers(self, of: DefensePlan) -> None:
         if self._doubtful:
             self.restore_servers()
             self.warm_up(of, Sample(id="warm-up", image=self.prior.pictures[0]))
-        expected = self.plan.suite.servers
-        return self._run(of, sample, frame, request, link, expected.deadline, expected.on_lost)
 
     def warm_up(self, of: DefensePlan, sample: Sample) -> Pass:
         """A pass that is no part of any result: servers may have to load their models first."""
@@ -104,6 +116,8 @@ class PassBench:
         link: Link | None,
         deadline: float,
         on_lost: OnLost,
+        spot_checks: SpotChecks | None = None,
+        lies: Lies | None = None,
     ) -> Pass:
         suite = self.plan.suite
         rng = generator(suite.seed, self.plan.dataset.name, sample.id, of.defense.label, request)
@@ -123,10 +137,11 @@ class PassBench:
             on_lost=on_lost,
             max_share=suite.servers.max_visible_share or math.inf,
             session=self._scene(of, sample),
-            spot_checks=SpotChecks(count=suite.servers.spot_checks),
+            spot_checks=spot_checks or SpotChecks(count=suite.servers.spot_checks),
+            lies=lies,
         )
-        # Who was given up may still answer, or receive what was sent.
-        self._doubtful = bool(done.lost)
+        # Who was given up may still answer, or receive what was sent; but a liar has answered.
+        self._doubtful = bool(set(done.lost) - (lies.servers if lies else frozenset()))
         return done
 
     def _scene(self, of: DefensePlan, sample: Sample) -> Session:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from pedbench.audit import same_messages
 from pedbench.cell import Cell
 from pedbench.measure.attacks import attack
@@ -14,18 +12,14 @@ from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.claims import read_claims
 from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibited
 from pedbench.measure.latency import decoder_time, timing
+from pedbench.measure.lying import let_lie
 from pedbench.measure.reception import Reception, receive
-from pedbench.offload.edge import Edge
+from pedbench.measure.utility import score_masks, undefended
 from pedbench.offload.ledger import AuditError
 from pedbench.offload.passes import Pass
-from pedbench.offload.timing import Clock
 from pedbench.plan import DefensePlan
-from pedbench.reproducible import without_onednn
 from pedbench.soundness import DEGRADED
-from pedbench.suite import UtilityChoice
 from pedbench.types import Picture, Sample
-from pedbench.utility.agreement import Reference, agreement, reference
-from pedbench.utility.segmentation import evaluate
 
 
 def measure(
@@ -86,11 +80,11 @@ def _one_picture(
     for choice, cell in of.utility:
         if cell in cells:
             with outcome.giving_up([cell], f"picture {sample.id}"), bench.profile.stage("utility"):
-                _utility(bench, choice, cell, sample, frame, first, outcome)
+                score_masks(bench, choice, cell, sample, frame, first, outcome)
     scored = [cell for _, cell in of.utility if cell in cells and cell.cell_id not in outcome.problems]
     if scored and is_exhibited(bench, sample):
         with outcome.giving_up(scored, f"picture {sample.id}"), bench.profile.stage("exhibits"):
-            clicked = None if bench.plan.dataset.annotated else _reference(bench, sample, frame)
+            clicked = None if bench.plan.dataset.annotated else undefended(bench, sample, frame)
             outcome.exhibits.append(exhibit_masks(of, sample, frame, first, clicked))
     # Without servers there is no link that could make a difference.
     timed = [cell for link, cell in of.latency if link == first.link or not of.defense.servers]
@@ -100,6 +94,7 @@ def _one_picture(
             rows = [*timing(first, first.times(), sample.id), *decoder_time(first, sample)]
             for cell in timed:
                 outcome.rows[cell.cell_id] += rows
+    let_lie(bench, of, sample, frame, cells, outcome)
     if private:
         with outcome.giving_up(private, f"picture {sample.id}"), bench.profile.stage("audit and views"):
             return receive(bench, of, sample, frames, passes, private, outcome)
@@ -133,51 +128,3 @@ def _passes(bench: Bench, of: DefensePlan, sample: Sample, frames: Sequence[Pict
 def _repeated(done: Pass, request: int) -> Pass:
     """A pass as if its messages had come with another request."""
     return replace(done, received=tuple(replace(message, request=request) for message in done.received))
-
-
-def _utility(
-    bench: Bench,
-    choice: UtilityChoice,
-    cell: Cell,
-    sample: Sample,
-    frame: Picture,
-    done: Pass,
-    outcome: Outcome,
-) -> None:
-    size = (frame.shape[0], frame.shape[1])
-    window = bench.grid.window * bench.grid.patch
-    if not done.embedding.features.isfinite().all():
-        outcome.spoil([cell], "invalid", f"picture {sample.id}: the embedding has values that are not finite")
-        return
-    if bench.plan.dataset.annotated:
-        rows = evaluate(
-            done.embedding,
-            sample,
-            frame=size,
-            window=window,
-            protocol=choice.protocol,
-            prompts=choice.prompts,
-        )
-    else:
-        rows = agreement(done.embedding, _reference(bench, sample, frame), frame=size, window=window)
-    outcome.rows[cell.cell_id] += [
-        {
-            "image": sample.id,
-            "annotation": row["annotation"],
-            "metric": row["metric"],
-            "value": row["value"],
-            "tag": f"{row['size']} cut" if row["cut"] else row["size"],
-        }
-        for row in rows
-    ]
-
-
-def _reference(bench: Bench, sample: Sample, frame: Picture) -> Reference:
-    if sample.id not in bench.references:
-        edge = Edge(networks=bench.networks, rng=np.random.default_rng(0), request=0, clock=Clock())
-        original = (sample.image.shape[0], sample.image.shape[1])
-        # As in a pass: the undefended model has to agree with itself.
-        with without_onednn():
-            embedding = edge.encode_image(frame)
-        bench.references[sample.id] = reference(embedding, original)
-    return bench.references[sample.id]

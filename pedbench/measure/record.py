@@ -21,7 +21,13 @@ from pedbench.prior import describe_prior
 from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
 from pedbench.soundness import UNVERIFIED, of_attack
-from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
+from pedbench.summary import (
+    geometry_metrics,
+    integrity_metrics,
+    latency_metrics,
+    privacy_metrics,
+    utility_metrics,
+)
 from pedbench.types import Status
 from pedbench.values import read_values
 
@@ -125,6 +131,8 @@ def summed_up(
     """
     if cell["kind"] == "utility":
         return utility_metrics(values)
+    if cell["kind"] == "integrity":
+        return integrity_metrics(values)
     if cell["kind"] == "latency":
         return latency_metrics(values)
     if "probe" in cell:

@@ -307,7 +307,11 @@ class FamilyNetworks(Networks):
 
     def network(self, weights: str) -> Any:
         """The network of that name; see `load_network`."""
-        return load_network(self.family, cast(Weights, weights), self.device, self.dtype, self.random_seed)
+        # Inference tensors, as weights would be that a pass loads, could not take part in a later backward pass.
+        with torch.inference_mode(False):
+            return load_network(
+                self.family, cast(Weights, weights), self.device, self.dtype, self.random_seed
+            )
 
 
 def _verified(member: Member) -> Path:

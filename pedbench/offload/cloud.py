@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from pedbench.base import Networks
 from pedbench.offload.handle import ServerHandle
 from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import Ledger
+from pedbench.offload.lies import Lies
 from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
 from pedbench.offload.streaming import stream_windows
@@ -41,6 +43,7 @@ class Cloud:
         deadline: Seconds until a reply must be here.
         on_lost: What becomes of windows whose tokens do not come back.
         spot_checks: Windows that the edge computes, too; none without them.
+        lies: What some servers return in the place of tokens; all are as they are without it.
 
     Attributes:
         streamed: Server and sequence of the messages whose bytes were made here, not by the defense: tokens, and
@@ -61,6 +64,7 @@ class Cloud:
         deadline: float = DEADLINE,
         on_lost: OnLost = "fail",
         spot_checks: SpotChecks | None = None,
+        lies: Lies | None = None,
     ) -> None:
         if count > len(servers):
             raise ValueError(f"the defense calls {count} servers, but {len(servers)} were started")
@@ -71,6 +75,7 @@ class Cloud:
         self._deadline = deadline
         self._on_lost = on_lost
         self.spot_checks = spot_checks or SpotChecks()
+        self.lies = lies
         self.streamed: set[tuple[int, int]] = set()
         self.lost: dict[int, str] = {}
         self._handles = [ServerHandle(self, index) for index in range(count)]
@@ -174,8 +179,9 @@ class Cloud:
             self._rounds.append([])
         sent = {}
         for server, call, data in calls:
+            forge = partial(self.lies.forge, server, call, declared, self.networks) if self.lies else None
             sent[server] = Pending(
-                self.servers, self._transport, server, call, declared, data, self._deadline
+                self.servers, self._transport, server, call, declared, data, self._deadline, forge
             )
             self._rounds[-1].append(sent[server])
             if self.servers.turns:

@@ -17,6 +17,7 @@ from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
 from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import AuditError, Ledger, Session
+from pedbench.offload.lies import Lies
 from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
@@ -91,6 +92,7 @@ def run_pass(
     max_share: float = math.inf,
     session: Session | None = None,
     spot_checks: SpotChecks | None = None,
+    lies: Lies | None = None,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -111,6 +113,7 @@ def run_pass(
         max_share: The largest share of the frame that one server may get, if that is less than the defense says.
         session: Further passes over what the same camera sees; what servers got in those counts, too.
         spot_checks: Windows that the edge computes, too; none without them.
+        lies: What some servers return in the place of tokens; all are as they are without it.
 
     Raises:
         ServerLost: A server died or missed its deadline.
@@ -148,6 +151,7 @@ def run_pass(
             deadline=deadline,
             on_lost=on_lost,
             spot_checks=spot_checks,
+            lies=lies,
         )
         try:
             with without_onednn(networks.exact), clock, torch.inference_mode():

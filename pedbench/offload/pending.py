@@ -33,11 +33,12 @@ class Pending:
         operation: What the call asks for.
         data: The call as bytes.
         deadline: Seconds until the reply must be here.
+        forge: Makes of the reply's bytes what a lying server would have sent; None where servers are as they are.
 
     Attributes:
         server: Index of the server.
         data: The call as bytes.
-        reply: The reply as bytes, once it was read.
+        reply: The reply as bytes, as the server sent it, once it was read.
         due: When the reply must be here, on the host's monotonic clock.
         exchange: The call as both ends saw it, once its reply was read.
         asked: Whether somebody waited for the reply.
@@ -52,6 +53,7 @@ class Pending:
         operation: Operation,
         data: bytes,
         deadline: float,
+        forge: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._servers = servers
         self._transport = transport
@@ -60,6 +62,7 @@ class Pending:
         self.data = data
         self.reply: bytes | None = None
         self._deadline = deadline
+        self._forge = forge
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._tell: list[Callable[[Pending], None]] = []
@@ -110,7 +113,8 @@ class Pending:
             ) from self._failure
         data: bytes = self._future.result()
         self.reply = data
-        answer = decode_answer(data, self._operation.reply, self._call.reply)
+        told = self._forge(data) if self._forge else data
+        answer = decode_answer(told, self._operation.reply, self._call.reply)
         self.exchange = Exchange(
             server=self.server,
             operation=self._call.operation,

@@ -42,6 +42,8 @@ def stream_windows(
         pixels = to_bytes(frame)
         cloud.check_servers(assignment)
         cloud.give(pixels_per_server(assignment, size, stage.grid, home))
+    if cloud.lies is not None:
+        cloud.lies.begin(assignment)
     sent: dict[Pending, tuple[Window, ...]] = {}
     payloads: dict[Pending, Payload] = {}
     operation = "encode_windows" if content == "pixels" else "encode_window_tokens"

@@ -28,7 +28,7 @@ def is_judged(cell: Mapping[str, Any], metric: MetricValue) -> bool:
         cell: `Cell.as_dict()`.
     """
     name, region = metric.name, metric.region
-    if cell["kind"] == "utility":
+    if cell["kind"] in ("utility", "integrity"):
         return region in ("all", "ML") and not name.endswith(", per picture")
     if cell["kind"] == "latency":
         return name.startswith("bytes")
@@ -60,7 +60,7 @@ def judged_values(record: Record, values: pd.DataFrame) -> pd.DataFrame:
 def _rows(cell: Mapping[str, Any], metric: MetricValue, values: pd.DataFrame) -> pd.DataFrame:
     """Columns image, annotation and value, whose mean is the number."""
     of_name = values[values["metric"] == metric.name]
-    if cell["kind"] == "utility":
+    if cell["kind"] in ("utility", "integrity"):
         of_prompt = values[values["metric"] == re.sub(r"^mIoU\[", "IoU[", metric.name)]
         sizes = SIZES.get(metric.region)
         return of_prompt if sizes is None else of_prompt[of_prompt["tag"].str.split().str[0].isin(sizes)]

@@ -11,7 +11,7 @@ from pedbench.report.run import Run
 
 ROLES = ("defense", "attack", "probe")
 
-_SAME = ("kind", "coalition", "source", "protocol", "link", "dtype")
+_SAME = ("kind", "coalition", "source", "protocol", "lie", "link", "dtype")
 """Beside the plugins' names, what makes a cell the same question in other versions."""
 
 _SELECTED = {

@@ -20,6 +20,7 @@ from pedbench.report.curve_figures import coalition_figure, sweep_figures
 from pedbench.report.curves import coalition_curve, coalition_table, sweeps
 from pedbench.report.figures import SYNTHETIC, Drawing, privacy_latency, privacy_utility
 from pedbench.report.headline import headline_sentence
+from pedbench.report.integrity import integrity, integrity_tables
 from pedbench.report.overview import combined_markdown
 from pedbench.report.phase_figures import phase_figures
 from pedbench.report.problems import problems
@@ -43,6 +44,10 @@ _NOTES = {
     "received (tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
     "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
     "ways of measuring; they are not to be compared with each other.",
+    "Integrity": "mIoU while servers lie, each lie in passes of its own; none of it enters another table. The edge "
+    "computes some windows of each pass, too, as many as checks says, and does the work of a server that it finds "
+    "lying. Differences are to honest servers, object by object, with 95 % intervals; expected is how likely it is "
+    "that a liar is found, averaged over passes. Every prompt is in `tables/integrity.csv`.",
     "Comparisons": "Differences picture by picture; every metric is in `tables/comparisons.csv`. p is of a sign-flip "
     "test over pictures, and corrected (Holm) for the number of defenses in the table.",
 }
@@ -120,6 +125,7 @@ def gather(run_dir: Path) -> Content:
     frames["retrieval"] = retrieval(frames["privacy"])
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
     frames["claims"] = claims(run)
+    frames["integrity"] = integrity(run)
     names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
@@ -160,10 +166,11 @@ def _sections(run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, 
         "Privacy": _privacy_tables(run, frames, flags),
         "Claims": claims_tables(frames["claims"], flags),
         "Latency": latency_tables(frames["latency"], flags),
+        "Integrity": integrity_tables(frames["integrity"], flags),
         "Comparisons": comparison_tables(frames["comparisons"]),
     }
     for heading, found in tables.items():
-        if heading not in ("Claims", "Comparisons") or len(frames[heading.lower()]):
+        if heading not in ("Claims", "Integrity", "Comparisons") or len(frames[heading.lower()]):
             yield Section(heading=heading, note=_NOTES[heading], tables=list(found))
 
 

@@ -63,6 +63,10 @@ TERMS: Mapping[str, str] = {
     "picture, not measured as a whole",
     "lower bound": "what no order of the same messages could fall below: a trip there and back, and the busiest of the "
     "link up, the link down, the slowest server and the edge",
+    "liars, checks": "servers that return something else than they should, of all that the defense calls; windows of "
+    "each pass, drawn at random, that the edge computes, too. Noise has the tokens' mean and spread, replay is what "
+    "the server returned for the picture before, perturbed tokens push the embedding away, nan is no number and "
+    "refused without a check",
     "up, down": "bytes of serialised messages of all servers together, per picture",
 }
 

@@ -21,7 +21,7 @@ MOST_BYTES = 9_000_000
 _BASE64 = 4 / 3
 """Letters a byte."""
 
-_INTERVAL = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
+_INTERVAL = re.compile(r"\[([-+]?[\d.]+), ([-+]?[\d.]+)\]")
 """Which no line should break."""
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from pedbench.cell import Lie
 from pedbench.records import Record
 from pedbench.report.run import Run
 from pedbench.report.text import code, escape
@@ -39,6 +41,8 @@ def measured_cell(run: Run, record: Record) -> str:
     cell = record.cell
     if cell["kind"] == "utility":
         return f"utility, protocol {escape(cell.get('protocol', ''))}"
+    if cell["kind"] == "integrity":
+        return f"integrity, {described_lie(cell['lie'])}, protocol {escape(cell.get('protocol', ''))}"
     if cell["kind"] == "latency":
         return f"latency, link {escape(cell.get('link', ''))}"
     rule = f"c = {cell['coalition']['c']}"
@@ -47,3 +51,13 @@ def measured_cell(run: Run, record: Record) -> str:
         of = f"the guess of {code(attack)}" if attack else "what was received"
         return f"privacy, {rule}, probe {code(run.probe(record))} on {of}"
     return f"privacy, {rule}, attack {code(attack)}" if attack else f"privacy, {rule}, what was received"
+
+
+def described_lie(told: Mapping[str, Any]) -> str:
+    """A lie in words.
+
+    Args:
+        told: As a record's cell has it.
+    """
+    lie = Lie(**told)
+    return f"{lie.label} of {lie.liars} of {lie.servers} servers, {lie.checks} windows checked"

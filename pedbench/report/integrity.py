@@ -1,0 +1,162 @@
+"""What lying servers leave of utility, and how often one of them was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pedbench.aggregate import difference
+from pedbench.cell import Lie, canonical_json
+from pedbench.records import Record
+from pedbench.report.legend import REGIONS
+from pedbench.report.pivot import letters, names_in
+from pedbench.report.run import REFERENCE, Run
+from pedbench.report.text import NOTHING, arrow, code, escape, estimate, table
+from pedbench.summary import EXPECTED, FOUND, SIZES
+from pedbench.values import read_values
+
+COLUMNS = [
+    "cell_id", "defense", "parameters", "protocol", "lie", "liars", "servers", "checks", "metric", "region", "better",
+    "value", "low", "high", "n", "difference", "difference_low", "difference_high", "passes", "found", "expected",
+    "status", "reason", "flags",
+]  # fmt: skip
+HONEST = "none"
+"""The lie of the rows that others are compared with."""
+
+_REGIONS = ("all", "ML")
+
+
+def integrity(run: Run) -> pd.DataFrame:
+    """mIoU (or agreement) of each defense while servers lie, beside that with honest servers.
+
+    Returns:
+        Columns `COLUMNS`: difference is the mean minus that of honest servers, paired by annotation; found counts the
+        passes in which one of the liars was, expected is the mean probability of that. The rows of honest servers,
+        with lie "none", have neither. Empty where the suite has no lies.
+    """
+    rows: list[dict[str, Any]] = []
+    honest = {_measured(record): record for record in run.of_kind("utility")}
+    shown: set[str] = set()
+    for record in run.of_kind("integrity"):
+        reference, lie = honest.get(_measured(record)), Lie(**record.cell["lie"])
+        if reference is not None and reference.cell_id not in shown:
+            shown.add(reference.cell_id)
+            none = {"lie": HONEST, "liars": 0, "servers": lie.servers, "checks": 0}
+            rows += _rows(run, reference, none, None)
+        told = {"lie": lie.label, "liars": lie.liars, "servers": lie.servers, "checks": lie.checks}
+        rows += _rows(run, record, told, reference)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    numbers = ("value", "low", "high", "difference", "difference_low", "difference_high", "expected")
+    counts = ("liars", "servers", "checks", "n", "passes", "found")
+    return frame.astype(dict.fromkeys(numbers, "float64") | dict.fromkeys(counts, "Int64"))
+
+
+def _measured(record: Record) -> str:
+    """Of which defense and under which protocol."""
+    return canonical_json([record.cell["defense"], record.cell.get("protocol", "")])
+
+
+def _rows(
+    run: Run, record: Record, told: Mapping[str, Any], reference: Record | None
+) -> Iterator[dict[str, Any]]:
+    common = {
+        "cell_id": record.cell_id,
+        "defense": run.defense(record),
+        "parameters": canonical_json(record.cell["defense"]["params"]),
+        "protocol": record.cell.get("protocol", ""),
+        **told,
+        "status": record.status,
+        "reason": record.reason,
+        "flags": "; ".join(flag for flag in record.flags if flag != REFERENCE),
+    }
+    if record.status != "ok":
+        yield {**common, "metric": "", "region": "", "better": "", "n": 0}
+        return
+    passes = {metric.name: metric for metric in record.metrics if metric.name in (FOUND, EXPECTED)}
+    if passes:
+        common |= {
+            "passes": passes[FOUND].n,
+            "found": round(passes[FOUND].value * passes[FOUND].n),
+            "expected": passes[EXPECTED].value,
+        }
+    scored = reference is not None and reference.status == "ok"
+    mine = read_values(run.directory, record.cell_id)
+    theirs = read_values(run.directory, reference.cell_id) if reference is not None and scored else None
+    for metric in record.metrics:
+        if metric.name in passes or metric.region not in _REGIONS or metric.name.endswith(", per picture"):
+            continue
+        low, high = metric.ci95 or (None, None)
+        number = {
+            "metric": metric.name,
+            "region": metric.region,
+            "better": metric.better,
+            "value": metric.value,
+            "low": low,
+            "high": high,
+            "n": metric.n,
+        }
+        yield {**common, **number, **_change(mine, theirs, metric.name, metric.region)}
+
+
+def _change(
+    mine: pd.DataFrame, theirs: pd.DataFrame | None, metric: str, region: str
+) -> dict[str, float | None]:
+    if theirs is None:
+        return {}
+    name, sizes = re.sub(r"^mIoU\[", "IoU[", metric), SIZES.get(region)
+    chosen = [
+        values[
+            (values["metric"] == name) & (sizes is None or values["tag"].str.split().str[0].isin(sizes or ()))
+        ]
+        for values in (mine, theirs)
+    ]
+    found = difference(*chosen)
+    low, high = found.ci95 or (None, None)
+    return {"difference": found.value, "difference_low": low, "difference_high": high}
+
+
+def integrity_tables(frame: pd.DataFrame, flags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """For each protocol its first metric, on medium and large objects where sizes are known."""
+    for protocol, rows in frame.groupby("protocol", sort=False):
+        metric = next(iter(names_in(rows)), "")
+        region = "ML" if ((rows["metric"] == metric) & (rows["region"] == "ML")).any() else "all"
+        shown = rows[(rows["status"] != "ok") | ((rows["metric"] == metric) & (rows["region"] == region))]
+        better = next(iter(rows.loc[rows["metric"] == metric, "better"]), "")
+        name = escape(metric) if metric else "status"
+        headers = ["defense", "lie", "liars", "checks", f"{name}{arrow(better)}", "difference, points"]
+        headers += ["found in passes", "expected", "n", "flags"]
+        lines = [_line(row, flags) for row in shown.to_dict("records")]
+        if not any(line[-1] for line in lines):
+            headers, lines = headers[:-1], [line[:-1] for line in lines]
+        where = f"{REGIONS.get(region, region)}, protocol {escape(str(protocol))}"
+        yield f"{name}, {where}", table(headers, lines, left=2)
+
+
+def _line(row: Mapping[Any, Any], flags: Mapping[str, str]) -> list[str]:
+    honest = row["lie"] == HONEST
+    number = (
+        estimate(row["value"], row["low"], row["high"]) if row["status"] == "ok" else f"**{row['status']}**"
+    )
+    counted = not pd.isna(row["passes"])
+    return [
+        code(row["defense"]),
+        row["lie"],
+        f"{row['liars']} of {row['servers']}",
+        NOTHING if honest else str(row["checks"]),
+        number,
+        _points(row["difference"], row["difference_low"], row["difference_high"]),
+        f"{row['found']} of {row['passes']}" if counted else NOTHING,
+        f"{100 * row['expected']:.1f} %" if counted else NOTHING,
+        str(row["n"]),
+        letters(row["flags"], flags),
+    ]
+
+
+def _points(value: float, low: float, high: float) -> str:
+    if pd.isna(value):
+        return NOTHING
+    texts = [f"{round(100 * number, 2) + 0.0:+.2f}" for number in (value, low, high) if not pd.isna(number)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]" if len(texts) == 3 else texts[0]
