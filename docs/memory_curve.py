@@ -24,7 +24,7 @@ from pedbench.report.text import table
 
 SCENES = (64, 256, 1024)
 PHOTOGRAPHS = (20, 80)
-EVERY = 0.5
+EVERY = 0.2
 """Seconds between two looks at the memory."""
 
 SUITE = """
@@ -65,7 +65,8 @@ class Look:
 
     Attributes:
         jobs: How many were done.
-        memory: Bytes of the process and all that it started; what they share counts once.
+        memory: Bytes of the process and all that it started; what they share counts once. Pages of files are left out:
+            others may use them, too, and the kernel drops them when memory gets short.
         seconds: Of processors, of all of them.
     """
 
@@ -151,7 +152,8 @@ def look(pid: int, out: Path) -> Look:
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        memory += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        lines = [line for line in rollup.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
+        memory += sum(int(line.split()[1]) for line in lines)
         # Those of processes that have ended are among their parents'.
         ticks += sum(map(int, fields[11:15]))
     return Look(jobs=sum(jobs), memory=memory * 1024, seconds=ticks / os.sysconf("SC_CLK_TCK"))
