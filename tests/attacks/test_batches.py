@@ -1,4 +1,4 @@
-"""Attacks that guess several views at once on an accelerator: by its way, on a CPU."""
+"""Attacks on an accelerator: in batches by its way, on a CPU, and on a device that is not there."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ import torch
 from pedbench.models.inpainting import build_inpaint_mini
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
+from pedbench.plugins.attacks.guided_inversion import GuidedInversion
+from pedbench.plugins.attacks.token_inversion import TokenInversion
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Patch, Picture, Prior, View
+from tests.attacks.test_guided_inversion import scene_view
 from tests.made_models import make_autoencoder, make_inpainting
+from tests.pretended_device import pretended_cuda
 
 PRIOR = Prior(mean_colour=np.array([0.2, 0.4, 0.6], np.float32), pictures=())
 
@@ -36,6 +40,8 @@ def _views() -> list[View]:
 def _make(kind: str, folder: Path) -> Any:
     if kind == "vitmae":
         return Vitmae(model=str(make_autoencoder(folder)))
+    if kind == "normalised vitmae":
+        return Vitmae(model=str(make_autoencoder(folder, norm_pix_loss=True)), statistics="neighbours")
     if kind == "stable diffusion":
         return DiffusionInpaint(model=str(make_inpainting(folder)), samples=2, steps=2)
     torch.manual_seed(0)
@@ -86,3 +92,35 @@ def test_only_accelerators_get_samples_together() -> None:
     assert DiffusionInpaint().batches("cuda")
     assert not DiffusionInpaint().batches("cpu")
     assert Completion().batches("cpu")
+
+
+@pytest.mark.parametrize("kind", ["inpaint-mini", "stable diffusion", "vitmae", "normalised vitmae"])
+def test_completing_networks_compute_where_they_are_told(kind: str, tmp_path: Path) -> None:
+    _compare(_make(kind, tmp_path / "model"), _views())
+
+
+@pytest.mark.parametrize(
+    "attack", [TokenInversion(steps=2), GuidedInversion(evaluations=1)], ids=lambda a: a.name
+)
+def test_inverting_attacks_compute_where_they_are_told(attack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.optim.LBFGS.step", lambda self, closure: closure())
+    monkeypatch.setattr("torch.optim.Adam.step", lambda self: None)
+    _compare(attack, [scene_view(0)[1]])
+
+
+def _compare(attack: Any, views: list[View]) -> None:
+    attack.prepare("cpu")
+    expected = _guess(attack, views)
+    with pretended_cuda():
+        attack.prepare("cuda")
+        found = _guess(attack, views)
+    for guess, alone in zip(found, expected, strict=True):
+        np.testing.assert_allclose(guess, alone, atol=1e-5)
+
+
+def test_the_pretended_device_does_not_mix_with_the_cpu() -> None:
+    with pretended_cuda():
+        there = torch.ones(2, device="cuda")
+        assert (there + 1).cpu().tolist() == [2, 2]
+        with pytest.raises(RuntimeError, match="on the pretended device and on the CPU"):
+            there + torch.ones(2)
