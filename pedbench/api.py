@@ -15,6 +15,7 @@ from pedbench.base import Attack, Dataset, Defense, Plugin
 from pedbench.console import Console
 from pedbench.given import check_given, kind_of, plugin_file
 from pedbench.origins import PluginError
+from pedbench.processes import server_context
 from pedbench.profiling import Profile
 from pedbench.records import PLAN
 from pedbench.registry import Registry
@@ -109,6 +110,8 @@ def run(
             settings=settings,
             sweeps=sweeps,
         )
+        if engine is None or engine.times:
+            server_context()  # It imports while this process does.
         resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(paths))
         directory = run_directory(Path(out), resolved, fresh=fresh)
         # They bring models and statistics along, which take seconds to import: wrong input is told of before.

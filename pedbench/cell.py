@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 
@@ -74,7 +75,7 @@ class Cell:
         """The cell as JSON values, without what plays no part."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-    @property
+    @cached_property
     def cell_id(self) -> str:
         """First 12 hexadecimal digits of the sha256 of the cell as canonical JSON."""
         return cell_digest(self.as_dict())

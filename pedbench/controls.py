@@ -21,6 +21,9 @@ CONTROL = "control: "
 FEW_PICTURES = 100
 """With fewer, an interval that reaches beyond its bound says nothing yet."""
 
+LEAST_PICTURES = 8
+"""With fewer, one of many intervals lies above its bound by chance, as all pictures may."""
+
 LEAST_LEAKAGE = 0.99
 """Of a picture that a server received as it is, for every attack and metric."""
 
@@ -154,7 +157,8 @@ def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, 
     if not gains:
         return "open", "no attack was measured"
     for high, low, pictures, what in gains:
-        if low > MOST_GAIN or (high > MOST_GAIN and pictures >= FEW_PICTURES):
+        certain = LEAST_PICTURES if low > MOST_GAIN else FEW_PICTURES
+        if high > MOST_GAIN and pictures >= certain:
             return _fails(
                 f"{what}: above its own blind run by [{low:.3f}, {high:.3f}], at most {MOST_GAIN} is expected"
             )

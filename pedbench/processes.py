@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from types import ModuleType
+
+_PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.server"]
+"""What every server needs, and takes seconds to import."""
+
+
+def server_context() -> ForkServerContext:
+    """Where servers are forked from: a process that has imported what they need.
+
+    It starts with the first call and imports while this process goes on.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    with without_main():
+        forkserver.ensure_running()
+    return context
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +148,12 @@ def source_hash(plugin: type[Any]) -> str:
         raise PluginError(
             f"{plugin.__name__} has no source file: plugins are defined in a file of their own."
         )
-    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    return hashlib.sha256(_spelt(tree).encode()).hexdigest()
+    return _text_hash(Path(file).read_text(encoding="utf-8"))
+
+
+@cache
+def _text_hash(source: str) -> str:
+    return hashlib.sha256(_spelt(ast.parse(source)).encode()).hexdigest()
 
 
 def _spelt(node: Any) -> str:

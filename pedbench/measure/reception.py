@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,10 +101,12 @@ def receive(
         if cell.coalition is not None:
             views = [found.views[cell.requests or 1, subset] for subset in found.coalitions_of(cell)]
             outcome.flags[cell.cell_id] |= unread(views, attacks)
-    for cell in private:
-        if cell.attack is None and cell.probe is None and cell.coalition is not None:
+    geometric = [cell for cell in private if cell.attack is None and cell.probe is None]
+    objects = _objects(sample, size) if geometric else {}
+    for cell in geometric:
+        if cell.coalition is not None:
             visible = [(subset, found.visible[1, subset]) for subset in found.coalitions_of(cell)]
-            outcome.rows[cell.cell_id] += _geometry(sample, size, covered, visible)
+            outcome.rows[cell.cell_id] += _geometry(sample, size, objects, covered, visible)
             for subset, _ in visible:
                 outcome.rows[cell.cell_id] += _retrieved(bench, sample, found.views[1, subset], subset)
     return found
@@ -163,8 +165,17 @@ def _description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
     }
 
 
+def _objects(sample: Sample, size: tuple[int, int]) -> dict[int, Mask]:
+    """Annotated objects as masks of the frame."""
+    return {item.id: mask_to_frame(item.mask, size) for item in sample.instances if not item.crowd}
+
+
 def _geometry(
-    sample: Sample, size: tuple[int, int], covered: Any, visible: Sequence[tuple[tuple[int, ...], Mask]]
+    sample: Sample,
+    size: tuple[int, int],
+    objects: Mapping[int, Mask],
+    covered: Any,
+    visible: Sequence[tuple[tuple[int, ...], Mask]],
 ) -> list[Row]:
     rows: list[Row] = [
         {
@@ -177,9 +188,8 @@ def _geometry(
     ]
     for server, share in enumerate(content_shares(covered)):
         rows.append({"image": sample.id, "metric": "content share", "servers": str(server), "value": share})
-    instances = {item.id: mask_to_frame(item.mask, size) for item in sample.instances if not item.crowd}
     sizes = {item.id: size_class(item.area) for item in sample.instances}
-    for annotation, share in exposed_shares(instances, [mask for _, mask in visible]).items():
+    for annotation, share in exposed_shares(objects, [mask for _, mask in visible]).items():
         rows.append(
             {
                 "image": sample.id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +18,8 @@ from pedbench.base import Networks
 from pedbench.offload.server import ServerPlan, serve
 from pedbench.offload.servers import Member, ServerLost, Servers
 from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
-from pedbench.processes import without_main
+from pedbench.processes import server_context, without_main
 
-# Loaded once in the process that the servers are forked from.
-_PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.server"]
 _START_SECONDS = 120.0
 
 
@@ -50,8 +47,7 @@ class VirtualServers(Servers):
         super().__init__(networks, modules)
         self._threads = 1
         self._loaded: dict[str, None] = {}
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOAD)
+        self._context = server_context()
         self._directory = tempfile.TemporaryDirectory(prefix="pedbench-servers-", ignore_cleanup_errors=True)
         try:
             self._members = self._start(range(count))

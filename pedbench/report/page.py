@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from importlib import resources
+from pathlib import Path
 
 import jinja2
-import matplotlib as mpl
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from pedbench.report import legend
 from pedbench.report.content import Content
-from pedbench.report.figures import STYLE, Drawing
 from pedbench.report.gallery import PictureRow, gallery
 
 MOST_BYTES = 9_000_000
@@ -29,8 +27,12 @@ _INTERVAL = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def page(content: Content) -> str:
-    """The text of `report.html`: everything foreign in it is escaped, and it asks for nothing from elsewhere."""
+def page(content: Content, drawn: Path) -> str:
+    """The text of `report.html`: everything foreign in it is escaped, and it asks for nothing from elsewhere.
+
+    Args:
+        drawn: Folder that holds the figures.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pedbench.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -39,7 +41,10 @@ def page(content: Content) -> str:
         "webp": lambda path: _url("image/webp", path.read_bytes()),
         "blocks": lambda text: Markup(_INTERVAL.sub(r"[\1,&nbsp;\2]", _MARKDOWN.render(text))),
     }
-    figures = [(drawing, _svg(drawing)) for drawing in content.figures]
+    figures = [
+        (drawing, _url("image/svg+xml", (drawn / f"{drawing.name}.svg").read_bytes()))
+        for drawing in content.figures
+    ]
     room = float(MOST_BYTES - sum(len(source) for _, source in figures))
     shown: list[PictureRow] = []
     exhibits = list(gallery(content.run))
@@ -61,14 +66,6 @@ def page(content: Content) -> str:
         terms=legend.TERMS,
         meanings=legend.FLAGS,
     )
-
-
-def _svg(drawing: Drawing) -> str:
-    """The figure as a data URL."""
-    stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        drawing.figure.savefig(stream, format="svg", metadata={"Date": None})
-    return _url("image/svg+xml", stream.getvalue())
 
 
 def _url(kind: str, data: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markdown import Markdown as RichMarkdown
@@ -16,7 +17,7 @@ from pedbench.controls import controls
 from pedbench.report.combined import combined
 from pedbench.report.headline import headline_sentence
 from pedbench.report.overview import attacked, cells, headline, number, rules_of, short_rule, ties
-from pedbench.report.run import load
+from pedbench.report.run import Run, load
 from pedbench.report.text import NOTHING, one_line
 
 _WIDE = 200
@@ -34,20 +35,17 @@ def print_overview(run_dir: Path) -> None:
     if not console.is_terminal:
         console = Console(width=_WIDE)
     run = load(run_dir)
-    sentence = headline_sentence(run, combined(run), controls(run_dir))
-    console.print(console_table(run_dir))
-    console.print(RichMarkdown(sentence))
+    frame = combined(run)
+    console.print(console_table(run, frame))
+    console.print(RichMarkdown(headline_sentence(run, frame, controls(run_dir))))
 
 
-def console_table(run_dir: Path) -> Table:
+def console_table(run: Run, frame: pd.DataFrame) -> Table:
     """Fewer columns than in the report, with intervals and attacks below the numbers.
 
-    Raises:
-        FileNotFoundError: The directory holds no run.
-        ValueError: A file of the run cannot be understood.
+    Args:
+        frame: What `combined` makes of the run.
     """
-    run = load(run_dir)
-    frame = combined(run)
     title = f"{run.suite.name}: {run.suite.dataset.name}, {run.pictures} pictures, model {run.suite.model}"
     table = Table(
         title=Text(one_line(title)),

@@ -26,7 +26,7 @@ def write_report(run_dir: Path) -> Path:
     figures = _emptied(run_dir / "figures")
     for drawing in content.figures:
         save(drawing, figures)
-    _write(run_dir / "report.html", page(content))
+    _write(run_dir / "report.html", page(content, figures))
     path = run_dir / "report.md"
     _write(path, markdown(content))
     return path

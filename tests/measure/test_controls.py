@@ -165,8 +165,9 @@ def test_mixed_tokens_tell_more_than_unmixed_ones(
     [
         (0.0, 0.0, 4, "holds"),
         (-0.2, 0.2, 30, "holds"),
-        # Shown to gain, however few pictures there are.
         (0.1, 0.05, 10, "fails"),
+        # Two pictures may both lie above the bound by chance.
+        (0.1, 0.001, 2, "open"),
         # Not shown to gain, nor not to: open while there are few pictures, and then no more.
         (0.0, 0.2, 30, "open"),
         (0.0, 0.2, 120, "fails"),

@@ -16,6 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from pedbench.records import append_record, read_records
+from pedbench.report.combined import combined
 from pedbench.report.run import load
 from pedbench.report.tables import privacy
 from pedbench.report.terminal import console_table
@@ -117,8 +118,8 @@ def test_figure_is_drawn_and_is_the_same_again(made: Any, report: str) -> None:
 
 
 def test_terminal_shows_each_defense(made: Any) -> None:
-    stream = io.StringIO()
-    Console(file=stream, width=220).print(console_table(made.directory))
+    stream, run = io.StringIO(), load(made.directory)
+    Console(file=stream, width=220).print(console_table(run, combined(run)))
     shown = stream.getvalue()
     for name in ("undefended", "blur", "broken", "8 failed", "1 invalid", "<script>"):
         assert name in shown
