@@ -53,13 +53,9 @@ class Completion(Attack):
         return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.vitmae import load_autoencoder
+        from pedbench.models.vitmae import load_pixel_autoencoder
 
-        self._autoencoder = load_autoencoder(self.model, device)
-        if self._autoencoder.normalised_targets:
-            raise ValueError(
-                f"{self.model} was trained on normalised pixels: expected one trained on pixels as they are"
-            )
+        self._autoencoder = (self._autoencoder or load_pixel_autoencoder(self.model)).to(device)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         return self.reconstruct_many([view], [rng])[0]

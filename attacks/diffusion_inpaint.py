@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,32 @@ class DiffusionInpaint(Attack):
     def knowledge(self) -> str:
         return model_knowledge(self.model)
 
+    def batches(self, device: str) -> bool:
+        return device != "cpu"
+
     def prepare(self, device: str) -> None:
         from pedbench.models.inpainting import load_inpainting
 
-        self._pipeline = load_inpainting(self.model, device)
+        self._pipeline = (self._pipeline or load_inpainting(self.model)).to(device)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return self.reconstruct_many([view], [rng])[0]
+
+    def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
         from pedbench.inversion.inpainting import paint
 
         if self._pipeline is None:
             raise RuntimeError(f"{self!r} was called before prepare()")
-        canvas, seen = view.canvas()
-        if seen.all():
-            return canvas
-        seeds = [int(seed) for seed in rng.integers(2**62, size=self.samples)]
-        return paint(self._pipeline, view, seeds=seeds, steps=self.steps, caption=self.caption)
+        guesses = [view.canvas()[0] for view in views]
+        hidden = [index for index, view in enumerate(views) if not view.canvas()[1].all()]
+        seeds = [[int(seed) for seed in rngs[index].integers(2**62, size=self.samples)] for index in hidden]
+        painted = paint(
+            self._pipeline,
+            [views[index] for index in hidden],
+            seeds=seeds,
+            steps=self.steps,
+            caption=self.caption,
+        )
+        for index, guess in zip(hidden, painted, strict=True):
+            guesses[index] = guess
+        return guesses

@@ -49,13 +49,9 @@ class GuidedInversion(Attack):
         return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.vitmae import load_autoencoder
+        from pedbench.models.vitmae import load_pixel_autoencoder
 
-        self._autoencoder = load_autoencoder(self.model, device)
-        if self._autoencoder.normalised_targets:
-            raise ValueError(
-                f"{self.model} was trained on normalised pixels: expected one trained on pixels as they are"
-            )
+        self._autoencoder = (self._autoencoder or load_pixel_autoencoder(self.model)).to(device)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         from pedbench.inversion.guided import guided

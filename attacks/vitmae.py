@@ -67,7 +67,7 @@ class Vitmae(Attack):
     def prepare(self, device: str) -> None:
         from pedbench.models.vitmae import load_autoencoder
 
-        self._autoencoder = load_autoencoder(self.model, device)
+        self._autoencoder = (self._autoencoder or load_autoencoder(self.model)).to(device)
         if self._autoencoder.normalised_targets != (self.statistics == "neighbours"):
             trained = "normalised pixels" if self._autoencoder.normalised_targets else "pixels as they are"
             wanted = "neighbours" if self._autoencoder.normalised_targets else "none"

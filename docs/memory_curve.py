@@ -1,17 +1,19 @@
 """Measure whether memory and time a picture stay the same over many pictures: `python -m docs.memory_curve`.
 
-Runs a suite of `ped_sam` under floors, one coalition, over more and more scenes, each in a process of its own, and
-writes the table into docs/many_machines.md.
+Runs a suite of `ped_sam` under floors, one coalition, over more and more scenes, or photographs, each in a process of
+its own, and writes the table into docs/many_machines.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from docs.kills import descendants, only_run
 from pedbench.job_times import read_times
 from pedbench.report.text import table
 
-COUNTS = (64, 256, 1024)
-EVERY = 0.5
+SCENES = (64, 256, 1024)
+PHOTOGRAPHS = (20, 80)
+EVERY = 0.2
 """Seconds between two looks at the memory."""
 
 SUITE = """
@@ -33,7 +36,7 @@ exhibits = 0
 attacks = ["mean_colour", "nearest_pixel", "random_image"]
 metrics = ["root_mean_square_error", "structural_similarity"]
 coalitions = [{{ c = 1, m = 1 }}]
-dataset = {{ name = "scenes", params = {{ count = {most} }}, limit = {count} }}
+dataset = {{ {dataset}, limit = {count} }}
 utility = [{{ protocol = "clicks", prompts = ["1"] }}]
 defenses = [{{ name = "ped_sam", params = {{ servers = 3 }}, latency = false }}]
 latency = {{ samples = 1, warmup = 1, turn_taking = false }}
@@ -62,7 +65,8 @@ class Look:
 
     Attributes:
         jobs: How many were done.
-        memory: Bytes of the process and all that it started; what they share counts once.
+        memory: Bytes of the process and all that it started; what they share counts once. Pages of files are left out:
+            others may use them, too, and the kernel drops them when memory gets short.
         seconds: Of processors, of all of them.
     """
 
@@ -74,12 +78,21 @@ class Look:
 def main() -> None:
     """Read the command line, measure, write and judge."""
     parser = argparse.ArgumentParser(prog="python -m docs.memory_curve", description=__doc__)
-    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="of scenes")
+    parser.add_argument("--counts", type=int, nargs="+", help="of pictures")
+    parser.add_argument("--photographs", type=Path, help="a folder of COCO's layout instead of scenes")
     given = parser.parse_args()
+    counts = given.counts or (PHOTOGRAPHS if given.photographs else SCENES)
+    what = "photographs" if given.photographs else "scenes"
     points = []
-    for count in given.counts:
-        points.append(measured(count, max(given.counts)))
-        print(points[-1], flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if given.photographs:
+            heaviest_first(given.photographs.resolve(), Path(folder))
+            dataset = f'name = "coco", params = {{ data = "{folder}" }}'
+        else:
+            dataset = f'name = "scenes", params = {{ count = {max(counts)} }}'
+        for count in counts:
+            points.append(measured(count, dataset))
+            print(points[-1], flush=True)
     rows = [
         [
             str(point.count),
@@ -89,15 +102,25 @@ def main() -> None:
         ]
         for point in points
     ]
-    text = table(["scenes", "peak while measuring", "peak while reporting", "processors' time a scene"], rows)
-    replace_block(Path(__file__).with_name("many_machines.md"), "memory curve", text)
+    columns = [what, "peak while measuring", "peak while reporting", f"processors' time a {what[:-1]}"]
+    replace_block(Path(__file__).with_name("many_machines.md"), f"memory curve, {what}", table(columns, rows))
 
 
-def measured(count: int, most: int) -> Point:
-    """Run the suite over so many scenes in a process of its own, and watch it."""
+def heaviest_first(photographs: Path, folder: Path) -> None:
+    """List the photographs with the most mask pixels first, so that the shard that takes most is in every run."""
+    annotations = json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
+    instances = Counter(each["image_id"] for each in annotations["annotations"])
+    annotations["images"].sort(key=lambda image: -instances[image["id"]] * image["height"] * image["width"])
+    (folder / "images").symlink_to(photographs / "val2017")
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "instances.json").write_text(json.dumps(annotations))
+
+
+def measured(count: int, dataset: str) -> Point:
+    """Run the suite over so many pictures in a process of its own, and watch it."""
     with tempfile.TemporaryDirectory() as name:
         suite, out = Path(name) / "memory.toml", Path(name) / "out"
-        suite.write_text(SUITE.format(count=count, most=most), encoding="utf-8")
+        suite.write_text(SUITE.format(count=count, dataset=dataset), encoding="utf-8")
         process = subprocess.Popen(
             [sys.executable, "-m", "pedbench", "run", str(suite), "--out", str(out)],
             stdout=subprocess.DEVNULL,
@@ -107,7 +130,7 @@ def measured(count: int, most: int) -> Point:
             looks.append(look(process.pid, out))
             time.sleep(EVERY)
         if process.returncode:
-            raise RuntimeError(f"the run over {count} scenes ended with status {process.returncode}")
+            raise RuntimeError(f"the run over {count} pictures ended with status {process.returncode}")
         pictures = [each.pictures for each in read_times(only_run(out))]
     first = next(each for each in looks if each.jobs)
     measuring = [each for each in looks if each.jobs < len(pictures)]
@@ -129,7 +152,8 @@ def look(pid: int, out: Path) -> Look:
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        memory += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        lines = [line for line in rollup.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
+        memory += sum(int(line.split()[1]) for line in lines)
         # Those of processes that have ended are among their parents'.
         ticks += sum(map(int, fields[11:15]))
     return Look(jobs=sum(jobs), memory=memory * 1024, seconds=ticks / os.sysconf("SC_CLK_TCK"))

@@ -2,7 +2,8 @@
 
 Started by `pedbench.isolation` as `python -m pedbench.attack_worker FD`. Attacks are prepared here once; each
 job then runs in a fork of this process that ends with it, so nothing that an attack saw in one job can be
-remembered in the next. On an accelerator, whose context no fork survives, attacks are prepared in the fork.
+remembered in the next. An accelerator's context survives no fork: for one, attacks are prepared on the CPU here, and
+moved in the fork.
 """
 
 from __future__ import annotations
@@ -73,8 +74,7 @@ class _Worker:
             except EOFError:
                 return
             try:
-                if self.device == "cpu":
-                    self._attack(job["attack"])
+                self._attack(job["attack"])
                 broken = None
             except Exception as error:
                 broken = _failure(error)
@@ -95,7 +95,7 @@ class _Worker:
     def _attack(self, index: int) -> Attack:
         if index not in self.attacks:
             attack: Attack = load(self.specs[index])
-            attack.prepare(self.device)
+            attack.prepare("cpu")
             self.attacks[index] = attack
         return self.attacks[index]
 
@@ -123,6 +123,8 @@ class _Worker:
                 sys.modules["torch"].set_num_threads(self.threads)
             if broken is None:
                 attack = self._attack(job["attack"])
+                if self.device != "cpu":
+                    attack.prepare(self.device)
                 views = [view_from_bytes(data, self.prior) for data in encoded]
                 started = time.perf_counter()
                 guesses = _guess(attack, views, job["seeds"])

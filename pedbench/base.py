@@ -65,6 +65,9 @@ class Plugin:
     def prepare(self, device: str) -> None:
         """Load weights and heavy libraries; the only place that may. Called once a process.
 
+        Of attacks on an accelerator it is called with `cpu` first, and then with the device in every process that
+        was forked from there: what is loaded may move.
+
         Raises:
             PluginUnavailable: Something optional is not installed.
         """
@@ -216,6 +219,10 @@ class Attack(Plugin, ABC):
     @abstractmethod
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         """Guess the frame: (H, W, 3) float32 in [0, 1] of `view.frame_size`, every pixel filled."""
+
+    def batches(self, device: str) -> bool:
+        """Whether `reconstruct_many` takes less time there than one view after the other."""
+        return type(self).reconstruct_many is not Attack.reconstruct_many
 
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
         """Guess several frames; may be overridden to batch, and must equal one-by-one guesses."""

@@ -249,6 +249,8 @@ def _environment(scratch: str) -> dict[str, str]:
         "TMPDIR": scratch,
         "MPLCONFIGDIR": scratch,
         "HF_HUB_OFFLINE": "1",
+        # To ask whether there is an accelerator must not begin its context, which would not survive the fork either.
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     }
 
 

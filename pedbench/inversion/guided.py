@@ -61,13 +61,13 @@ def guided(model: MaskedAutoencoder, view: View, evaluations: int) -> Picture:
     kept = over.kept(seen)
     if not kept.any() or seen.all() or not view.tokens:
         return complete(model, [view])[0]
-    network = network_of(view)
+    network = network_of(view, model.device)
     wanted = _mixed(view, window_runs(network.image_encoder)[0][1], network.pixel_mean.device)
     if not wanted:
         return complete(model, [view])[0]
     pictures = _Completions(model, view, over, kept)
     encode = WindowEncoder(network, pictures.origin, seen)
-    unknown = [torch.zeros(shape, requires_grad=True) for shape in pictures.shapes]
+    unknown = [torch.zeros(shape, device=model.device, requires_grad=True) for shape in pictures.shapes]
     scales = _scales(wanted, encode, pictures)
 
     def cost() -> Tensor:
@@ -94,12 +94,13 @@ def _scales(wanted: Sequence[Target], encode: WindowEncoder, pictures: _Completi
     explained by wrong colours.
     """
     rng = torch.Generator().manual_seed(0)
+    device = pictures.origin.device
     depths = {target.depth for target in wanted}
     changes: dict[int, list[Tensor]] = {depth: [] for depth in depths}
     with torch.no_grad():
-        usual = encode(pictures(*(torch.zeros(shape) for shape in pictures.shapes)), depths)
+        usual = encode(pictures(*(torch.zeros(shape, device=device) for shape in pictures.shapes)), depths)
         for _ in range(DRAWS):
-            drawn = [torch.randn(shape, generator=rng) for shape in pictures.shapes]
+            drawn = [torch.randn(shape, generator=rng).to(device) for shape in pictures.shapes]
             for depth, made in encode(pictures(*drawn), depths).items():
                 changes[depth] += [
                     (made - usual[depth])[t.rows, t.columns] for t in wanted if t.depth == depth
@@ -111,10 +112,12 @@ def _scales(wanted: Sequence[Target], encode: WindowEncoder, pictures: _Completi
 
 def _whitening(changes: Tensor) -> Tensor:
     """(C, C) inverse root of the second moments of (n, C) changes."""
-    variances, directions = torch.linalg.eigh((changes.T @ changes).double() / len(changes))
+    # Apple's accelerators know no double precision.
+    moments = (changes.T @ changes).cpu().double() / len(changes)
+    variances, directions = torch.linalg.eigh(moments)
     roots = (variances.clamp(min=0) + LEAST * variances.mean()).sqrt()
     root: Tensor = (directions / roots) @ directions.T
-    return root.float()
+    return root.float().to(changes.device)
 
 
 def _minimise(cost: Callable[[], Tensor], unknown: Sequence[Tensor], evaluations: int) -> None:
@@ -155,12 +158,12 @@ class _Completions:
         self._model, self._over = model, over
         self._network = fit_positions(model.network, over.count)
         canvas, seen = view.canvas()
-        self._seen = torch.from_numpy(seen)
-        self.origin = torch.from_numpy(canvas).permute(2, 0, 1).contiguous()
-        pixels = (over.shrink(view)[None] - model.mean) / model.deviation
-        self._codes = _codes(self._network, pixels, torch.from_numpy(kept).flatten()[None])
+        self._seen = torch.from_numpy(seen).to(model.device)
+        self.origin = torch.from_numpy(canvas).permute(2, 0, 1).contiguous().to(model.device)
+        pixels = (over.shrink(view)[None].to(model.device) - model.mean) / model.deviation
+        self._codes = _codes(self._network, pixels, torch.from_numpy(kept).flatten()[None].to(model.device))
         self._usual = CODE * self._codes[0].std(dim=0)
-        self._spectrum = PIXEL * usual_spectrum(*view.frame_size)
+        self._spectrum = PIXEL * usual_spectrum(*view.frame_size).to(model.device)
         self.shapes = (self._codes.shape, (3, *self._spectrum.shape, 2))
 
     def __call__(self, codes: Tensor, rest: Tensor) -> Tensor:
@@ -177,7 +180,7 @@ class _Completions:
 def _codes(network: Any, pixels: Tensor, kept: Tensor) -> Tensor:
     """(1, 1 + L, D) what the decoder of a ViTMAE gets, positions included."""
     network.vit.embeddings.config.mask_ratio = 1 - (int(kept.sum()) + 0.5) / kept.shape[1]
-    noise = torch.where(kept, 0, kept.shape[1]) + torch.arange(kept.shape[1])
+    noise = torch.where(kept, 0, kept.shape[1]) + torch.arange(kept.shape[1], device=kept.device)
     decoder = network.decoder
     with torch.no_grad():
         encoded = network.vit(pixels, noise=noise.float())
@@ -210,9 +213,11 @@ class WindowEncoder:
         self._open = [
             window for window in grid.active(frame) if not seen[grid.tile(window, frame).slices].all()
         ]
-        self._places = torch.tensor([grid.windows.index(window) for window in self._open])
+        self._places = torch.tensor(
+            [grid.windows.index(window) for window in self._open], device=origin.device
+        )
         with torch.no_grad():
-            tokens = self._encoder.patch_embed(preprocess(network, origin.permute(1, 2, 0).numpy()))
+            tokens = self._encoder.patch_embed(preprocess(network, origin.permute(1, 2, 0).cpu().numpy()))
             self._known = grid.partition(
                 run_blocks(self._encoder, tokens + self._encoder.pos_embed, 0, self._first)
             )

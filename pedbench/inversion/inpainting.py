@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -11,58 +14,96 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pedbench.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.inversion.resizing import resize
-from pedbench.models.inpainting import painted_size, solving
+from pedbench.models.inpainting import Inpainting, painted_size, solving
 from pedbench.types import Picture, View
 
 
-def paint(pipeline: Any, view: View, *, seeds: Sequence[int], steps: int, caption: str) -> Picture:
-    """Paint what was not seen, several times, and take the sample that continues what was seen best.
+@dataclass(frozen=True, kw_only=True)
+class _Sketch:
+    """What was received of a frame, at the size at which it is painted.
+
+    Attributes:
+        picture: (3, h, w), unseen pixels with the nearest seen one's colour.
+        hidden: (h, w) bool.
+    """
+
+    picture: Tensor
+    hidden: Tensor
+
+
+def paint(
+    model: Inpainting, views: Sequence[View], *, seeds: Sequence[Sequence[int]], steps: int, caption: str
+) -> list[Picture]:
+    """Paint what was not seen of frames, several times, and take the samples that continue what was seen best.
 
     Everything happens at the pipeline's own size. There, sample and seen pixels are put together before they
-    are enlarged, so that colours pass over the hole's border without a step.
+    are enlarged, so that colours pass over the hole's border without a step. Samples of one size are painted together
+    on accelerators; each has its noise from its own seed.
 
     Args:
-        pipeline: A diffusers pipeline that inpaints.
-        view: Holds some pixels, or none.
-        seeds: One for each sample.
+        model: A diffusers pipeline that inpaints.
+        views: Each holds some pixels, or none.
+        seeds: Of each view, one for each sample.
         steps: Of the solver.
-        caption: What the picture shows; "" if nothing is known.
+        caption: What the pictures show; "" if nothing is known.
 
     Returns:
-        (H, W, 3) in [0, 1], the received pixels pasted.
+        (H, W, 3) in [0, 1] each, the received pixels pasted.
 
     Raises:
         ValueError: A caption for a pipeline that takes none, or a pipeline that does not tell its size.
     """
-    canvas, seen = view.canvas()
-    size = painted_size(view.frame_size, _side(pipeline))
-    picture = resize(torch.from_numpy(fill_with_nearest(view)).permute(2, 0, 1), size)
-    hidden = hidden_part(torch.from_numpy(seen), size)
+    pipeline = model.pipeline
     taken = inspect.signature(pipeline.__call__).parameters
     if caption and "prompt" not in taken:
         raise ValueError(f"{type(pipeline).__name__} takes no caption, found {caption!r}: leave it out")
-    arguments: dict[str, Any] = {
-        "image": picture[None].permute(0, 2, 3, 1).numpy(),
-        "mask_image": hidden[None, ..., None].float().numpy(),
-        "height": size[0],
-        "width": size[1],
-        "num_inference_steps": steps,
-        "output_type": "np",
-    } | ({"prompt": caption} if "prompt" in taken else {})
-    best, least = picture, float("inf")
-    for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
+    sketches = [_sketch(view, painted_size(view.frame_size, _side(pipeline))) for view in views]
+
+    def drawn(part: Sequence[tuple[int, int]]) -> list[Tensor]:
+        chosen = [sketches[index] for index, _ in part]
+        prompts = {"prompt": [caption] * len(part)} if "prompt" in taken else {}
         with solving():
-            drawn = pipeline(**arguments, generator=generator).images[0]
-        sample = torch.from_numpy(drawn).permute(2, 0, 1)
-        together = torch.where(hidden, sample.clamp(0, 1), picture)
-        misfit = seam(together, hidden)
-        if misfit < least:
-            best, least = together, misfit
-    guess = resize(best, view.frame_size).permute(1, 2, 0).numpy()
-    return np.where(seen[..., None], canvas, guess)
+            images = pipeline(
+                image=torch.stack([each.picture for each in chosen]).permute(0, 2, 3, 1).numpy(),
+                mask_image=torch.stack([each.hidden for each in chosen])[..., None].float().numpy(),
+                height=chosen[0].hidden.shape[0],
+                width=chosen[0].hidden.shape[1],
+                num_inference_steps=steps,
+                output_type="np",
+                generator=[torch.Generator().manual_seed(seed) for _, seed in part],
+                **prompts,
+            ).images
+        samples = torch.from_numpy(images).permute(0, 3, 1, 2).clamp(0, 1)
+        return [
+            torch.where(each.hidden, sample, each.picture)
+            for each, sample in zip(chosen, samples, strict=True)
+        ]
+
+    groups: dict[torch.Size, list[tuple[int, int]]] = defaultdict(list)
+    for index, each in enumerate(seeds):
+        groups[sketches[index].hidden.shape] += [(index, seed) for seed in each]
+    best = [(inf, sketch.picture) for sketch in sketches]
+    for group in groups.values():
+        for (index, _), together in zip(group, in_batches(drawn, group, model.device, 1), strict=True):
+            misfit = seam(together, sketches[index].hidden)
+            if misfit < best[index][0]:
+                best[index] = (misfit, together)
+    guesses = []
+    for view, (_, together) in zip(views, best, strict=True):
+        canvas, seen = view.canvas()
+        guess = resize(together, view.frame_size).permute(1, 2, 0).numpy()
+        guesses.append(np.where(seen[..., None], canvas, guess))
+    return guesses
+
+
+def _sketch(view: View, size: tuple[int, int]) -> _Sketch:
+    return _Sketch(
+        picture=resize(torch.from_numpy(fill_with_nearest(view)).permute(2, 0, 1), size),
+        hidden=hidden_part(torch.from_numpy(view.canvas()[1]), size),
+    )
 
 
 def hidden_part(seen: Tensor, size: tuple[int, int]) -> Tensor:

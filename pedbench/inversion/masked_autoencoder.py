@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pedbench.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest, read_out
 from pedbench.inversion.resizing import resize
 from pedbench.models.family import described_family
@@ -21,7 +22,7 @@ from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.types import Mask, Picture, View
 
 _BATCH = 8
-"""Frames that are completed at once."""
+"""Frames that are completed at once on a CPU."""
 
 _VARIANCE = 1e-6
 """What normalised-pixel targets add to a patch's variance."""
@@ -205,12 +206,13 @@ def complete(model: MaskedAutoencoder, views: Sequence[View], window_patches: in
         if kept.any() and not seen.all():
             groups[over, int(kept.sum())].append((index, kept))
     for (over, _), group in groups.items():
-        for start in range(0, len(group), _BATCH):
-            part = group[start : start + _BATCH]
-            masks = [kept for _, kept in part]
-            found = _complete(model, [views[index] for index, _ in part], over, masks)
-            for (index, _), guess in zip(part, found, strict=True):
-                guesses[index] = guess
+
+        def together(part: Sequence[tuple[int, Mask]], over: PatchLayout = over) -> list[Picture]:
+            return _complete(model, [views[index] for index, _ in part], over, [kept for _, kept in part])
+
+        found = in_batches(together, group, model.device, _BATCH)
+        for (index, _), guess in zip(group, found, strict=True):
+            guesses[index] = guess
     return guesses
 
 
@@ -229,15 +231,14 @@ def _complete(
         (H, W, 3) in [0, 1] each, the received pixels pasted.
     """
     network = fit_positions(model.network, over.count)
-    device = network.device
-    small = torch.stack([over.shrink(view) for view in views]).to(device)
-    masks = torch.from_numpy(np.stack(kept)).flatten(1).to(device)
-    normalised = (small - model.mean.to(device)) / model.deviation.to(device)
+    small = torch.stack([over.shrink(view) for view in views]).to(model.device)
+    masks = torch.from_numpy(np.stack(kept)).flatten(1).to(model.device)
+    normalised = (small - model.mean) / model.deviation
     predicted = predict(network, normalised, masks)
     if model.normalised_targets:
         held = zip(predicted, patchify(normalised, over.patch), masks, strict=True)
         predicted = torch.stack([denormalise_patches(*each) for each in held])
-    pixels = unpatchify(predicted, over.patch) * model.deviation.to(device) + model.mean.to(device)
+    pixels = unpatchify(predicted, over.patch) * model.deviation + model.mean
     shown = masks.reshape(-1, 1, over.count, over.count)
     shown = shown.repeat_interleave(over.patch, 2).repeat_interleave(over.patch, 3)
     together = torch.where(shown, small, pixels.clamp(0, 1)).cpu()

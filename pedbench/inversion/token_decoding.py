@@ -20,15 +20,19 @@ Grid = tuple[npt.NDArray[np.float32], Mask]
 """(h, w, C) tokens, zero where none is held, and (h, w) which are."""
 
 
-def network_of(view: View) -> Any:
+def network_of(view: View, device: str = "cpu") -> Any:
     """The public network that a view's description names.
+
+    Args:
+        view: Its description names the family and the weights.
+        device: Where it computes.
 
     Raises:
         ValueError: The description names no family of networks.
         CheckpointError: Its weights are not there.
     """
     weights = str(view.description.get("params", {}).get("weights", "original"))
-    return load_network(described_family(view.description), cast("Weights", weights))
+    return load_network(described_family(view.description), cast("Weights", weights), device)
 
 
 def no_tokens(sizes: RestorationSizes) -> Grid:

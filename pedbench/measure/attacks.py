@@ -254,9 +254,12 @@ def _guesses(
 
 
 def _parts(bench: Bench, attack: Attack, together: Sequence[ViewKey]) -> list[Sequence[ViewKey]]:
-    """A round as it is, or view by view where an attack takes them one by one and is known to take long."""
-    batches = type(attack).reconstruct_many is not Attack.reconstruct_many
-    if batches or bench.paces.get(attack.label, 0.0) < SLOW:
+    """A round as it is, or view by view where an attack takes them one by one and is known to take long.
+
+    On an accelerator an attack has to get ready anew for each part, which takes longer than it gains.
+    """
+    quick = bench.paces.get(attack.label, 0.0) < SLOW
+    if bench.device != "cpu" or attack.batches(bench.device) or quick:
         return [together]
     return [[key] for key in together]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -178,17 +179,42 @@ def painted_size(frame_size: tuple[int, int], side: int = SIDE) -> tuple[int, in
     return height, width
 
 
-def load_inpainting(model: str, device: str) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class Inpainting:
+    """A pipeline and how it was published.
+
+    Attributes:
+        pipeline: Of diffusers, with a solver that needs few steps wherever its scheduler allows to be exchanged.
+        published: The type of its weights.
+        device: Where it computes, as torch names it.
+    """
+
+    pipeline: Any
+    published: torch.dtype = torch.float32
+    device: str = "cpu"
+
+    def to(self, device: str) -> Inpainting:
+        """The same on another device; the pipeline itself moves.
+
+        An accelerator computes with weights as they were published, a CPU in float32.
+        """
+        if self.published == torch.float16:
+            for part in self.pipeline.components.values():
+                if isinstance(part, torch.nn.Module):
+                    part.float() if device == "cpu" else part.half()
+        return replace(self, pipeline=self.pipeline.to(device, silence_dtype_warnings=True), device=device)
+
+
+def load_inpainting(model: str) -> Inpainting:
     """Load a pipeline of diffusers that inpaints; nothing is downloaded and no code of the model is run.
 
     diffusers finds no pipeline whose class is not its own, so ours is put together from its parts.
 
     Args:
         model: As `pretrained.model_reference` returns it.
-        device: Where it computes.
 
     Returns:
-        The pipeline, with a solver that needs few steps wherever its scheduler allows to be exchanged.
+        The pipeline in float32 on the CPU.
 
     Raises:
         CheckpointError: There is no such model, or none that inpaints.
@@ -199,24 +225,24 @@ def load_inpainting(model: str, device: str) -> Any:
     index = read_json(folder / "model_index.json")
     name = index.get("_class_name")
     if name == InpaintMini.__name__:
-        pipeline = _own(folder)
+        loaded = _own(folder)
     elif isinstance(name, str):
-        pipeline = _public(folder, name, index)
+        loaded = _public(folder, name, index)
     else:
         raise CheckpointError(f"{folder}: found pipeline class {name!r}\nexpected the name of a {_KIND}")
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    loaded.pipeline.set_progress_bar_config(disable=True)
+    return loaded
 
 
-def _own(folder: Path) -> InpaintMini:
+def _own(folder: Path) -> Inpainting:
     options = {"local_files_only": True, "use_safetensors": True}
     unet, report = UNet2DModel.from_pretrained(folder / "unet", output_loading_info=True, **options)
     refuse_gaps(folder, report["missing_keys"], "the pipeline's network")
     scheduler = DPMSolverMultistepScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-    return InpaintMini(unet=unet.eval().requires_grad_(False), scheduler=scheduler)
+    return Inpainting(pipeline=InpaintMini(unet=unet.eval().requires_grad_(False), scheduler=scheduler))
 
 
-def _public(folder: Path, name: str, index: dict[str, Any]) -> Any:
+def _public(folder: Path, name: str, index: dict[str, Any]) -> Inpainting:
     # Its answer to a picture that it takes exception to is a black one.
     unchecked = (
         {"safety_checker": None, "requires_safety_checker": False} if "safety_checker" in index else {}
@@ -240,4 +266,4 @@ def _public(folder: Path, name: str, index: dict[str, Any]) -> Any:
             part.float()
     if DPMSolverMultistepScheduler in pipeline.scheduler.compatibles:
         pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
-    return pipeline
+    return Inpainting(pipeline=pipeline, published=torch.float16 if half else torch.float32)

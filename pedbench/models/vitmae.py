@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,11 +28,13 @@ class MaskedAutoencoder:
         network: A `transformers.ViTMAEForPreTraining` in evaluation mode, its parameters frozen.
         mean: (3, 1, 1) of the pixels in [0, 1].
         deviation: (3, 1, 1) likewise.
+        device: Where all of these are, as torch names it.
     """
 
     network: Any
     mean: Tensor
     deviation: Tensor
+    device: str = "cpu"
 
     @property
     def side(self) -> int:
@@ -49,13 +51,37 @@ class MaskedAutoencoder:
         """Whether its targets were patches of mean 0 and variance 1, so that a prediction lacks both."""
         return bool(self.network.config.norm_pix_loss)
 
+    def to(self, device: str) -> MaskedAutoencoder:
+        """The same on another device; the network itself moves."""
+        return replace(
+            self,
+            network=self.network.to(device),
+            mean=self.mean.to(device),
+            deviation=self.deviation.to(device),
+            device=device,
+        )
 
-def load_autoencoder(model: str, device: str) -> MaskedAutoencoder:
+
+def load_pixel_autoencoder(model: str) -> MaskedAutoencoder:
+    """`load_autoencoder` for attacks that take its predictions as pixels.
+
+    Raises:
+        ValueError: It was trained on normalised pixels.
+        CheckpointError: There is no such model, or another one.
+    """
+    loaded = load_autoencoder(model)
+    if loaded.normalised_targets:
+        raise ValueError(
+            f"{model} was trained on normalised pixels: expected one trained on pixels as they are"
+        )
+    return loaded
+
+
+def load_autoencoder(model: str) -> MaskedAutoencoder:
     """Load a ViTMAE with its decoder; nothing is downloaded and no code of the model is run.
 
     Args:
         model: As `pretrained.model_reference` returns it.
-        device: Where it computes.
 
     Raises:
         CheckpointError: There is no such model, or another one.
@@ -92,7 +118,7 @@ def load_autoencoder(model: str, device: str) -> MaskedAutoencoder:
     file = folder / "preprocessor_config.json"
     settings = read_json(file) if file.is_file() else {}
     return MaskedAutoencoder(
-        network=network.eval().requires_grad_(False).to(device),
+        network=network.eval().requires_grad_(False),
         mean=torch.tensor(settings.get("image_mean", _MEAN)).reshape(3, 1, 1),
         deviation=torch.tensor(settings.get("image_std", _DEVIATION)).reshape(3, 1, 1),
     )

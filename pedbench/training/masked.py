@@ -101,7 +101,7 @@ class AutoencoderCourse(Course):
         self.network = self.fresh().to(device)
         self.auxiliary = nn.Module()
         if recipe.start:
-            start = load_autoencoder(str((weights / recipe.start).resolve()), device)
+            start = load_autoencoder(str((weights / recipe.start).resolve())).to(device)
             self.network.load_state_dict(start.network.state_dict())
         self._perception: Any = None
         if recipe.perceptual:

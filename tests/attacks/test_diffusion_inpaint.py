@@ -11,6 +11,7 @@ import torch
 from pedbench.inversion.inpainting import hidden_part, paint, seam
 from pedbench.models.errors import CheckpointError
 from pedbench.models.inpainting import (
+    Inpainting,
     InpaintMini,
     build_inpaint_mini,
     inpainting_loss,
@@ -65,7 +66,7 @@ def _guess(attack: DiffusionInpaint, view: View, seed: int = 0) -> Picture:
 
 def test_the_mini_pipeline_is_small_and_survives_saving(mini: Path) -> None:
     torch.manual_seed(0)
-    built, loaded = build_inpaint_mini(), load_inpainting(str(mini), "cpu")
+    built, loaded = build_inpaint_mini(), load_inpainting(str(mini)).pipeline
     assert isinstance(loaded, InpaintMini)
     assert sum(values.numel() for values in built.unet.parameters()) < 3.2e6
     for name, values in built.unet.state_dict().items():
@@ -196,7 +197,7 @@ def test_a_pipeline_of_diffusers_runs_as_it_is(stable_diffusion: Path) -> None:
 
 def test_half_precision_alone_is_computed_in_float32(tmp_path: Path) -> None:
     attack = _attack(make_inpainting(tmp_path / "half", variant="fp16"), samples=1)
-    kinds = {part.dtype for part in attack._pipeline.components.values() if hasattr(part, "dtype")}
+    kinds = {part.dtype for part in attack._pipeline.pipeline.components.values() if hasattr(part, "dtype")}
     assert kinds == {torch.float32}
     guess = _guess(attack, _view(_picture((240, 320))))
     assert np.isfinite(guess).all()
@@ -216,10 +217,10 @@ def test_the_sample_with_the_smallest_seam_is_taken() -> None:
     view = View(
         frame_size=(64, 64), patches=(Patch(picture=frame[:, :32], top=0, left=0, server=0),), prior=PRIOR
     )
-    guess = paint(Flat(), view, seeds=[1, 2, 3], steps=1, caption="")
+    (guess,) = paint(Inpainting(pipeline=Flat()), [view], seeds=[[1, 2, 3]], steps=1, caption="")
     np.testing.assert_allclose(guess[:, 40:], 0.55, atol=1e-6)
     with pytest.raises(ValueError, match="Flat takes no caption, found 'a room'"):
-        paint(Flat(), view, seeds=[1], steps=1, caption="a room")
+        paint(Inpainting(pipeline=Flat()), [view], seeds=[[1]], steps=1, caption="a room")
 
 
 def test_the_seam_counts_pairs_across_the_border() -> None:
@@ -253,11 +254,11 @@ def test_frames_keep_their_shape_when_painted() -> None:
 
 def test_what_is_no_such_pipeline_is_refused(tmp_path: Path, mini: Path) -> None:
     with pytest.raises(CheckpointError, match=r"to make it: pedbench train inpaint-nano"):
-        load_inpainting("inpaint-nano", "cpu")
+        load_inpainting("inpaint-nano")
     for name, message in (("DDPMPipeline", "found a DDPMPipeline"), (["own", "Own"], "found pipeline class")):
         folder = tmp_path / str(name)[:5].strip("['")
         folder.mkdir()
         (folder / "model_index.json").write_text(json.dumps({"_class_name": name}))
         with pytest.raises(CheckpointError, match=message):
-            load_inpainting(str(folder), "cpu")
+            load_inpainting(str(folder))
     assert DiffusionInpaint(model=str(mini)).files == (mini.resolve(),)

@@ -24,7 +24,7 @@ from pedbench.types import Patch, Picture, Tokens, View
 GRID = SAM_MINI.grid
 
 
-def _view(index: int, depth: int = 4) -> tuple[Picture, View]:
+def scene_view(index: int, depth: int = 4) -> tuple[Picture, View]:
     """A scene, and what the first of three servers holds of it and of its tokens behind some blocks."""
     frame: Picture = (render(2, index, "val").image / 255).astype(np.float32)
     size = (frame.shape[0], frame.shape[1])
@@ -79,7 +79,7 @@ def _psnr(guess: Picture, truth: Picture, view: View) -> float:
 
 def test_tokens_are_those_of_the_whole_encoder() -> None:
     """Of another picture than the one that the constant windows are of, in the windows that may change."""
-    (frame, view), other = _view(0), (render(2, 1, "val").image / 255).astype(np.float32)
+    (frame, view), other = scene_view(0), (render(2, 1, "val").image / 255).astype(np.float32)
     canvas, seen = view.canvas()
     changed = np.where(seen[..., None], frame, np.resize(other, frame.shape))
     network = load_network(MINI, "original")
@@ -97,7 +97,7 @@ def test_tokens_that_were_not_mixed_leave_plain_completion(
     attack: GuidedInversion, completion: Completion
 ) -> None:
     rng = np.random.default_rng(0)
-    _, view = _view(0, depth=3)
+    _, view = scene_view(0, depth=3)
     for plain in (view, replace(view, tokens=())):
         np.testing.assert_array_equal(attack.reconstruct(plain, rng), completion.reconstruct(plain, rng))
 
@@ -108,7 +108,7 @@ def test_mixed_tokens_tell_more_than_completion_knows(
 ) -> None:
     rng, gains = np.random.default_rng(0), []
     for index in range(3):
-        frame, view = _view(index)
+        frame, view = scene_view(index)
         canvas, seen = view.canvas()
         guess = attack.reconstruct(view, rng)
         np.testing.assert_array_equal(guess[seen], canvas[seen])
@@ -117,7 +117,7 @@ def test_mixed_tokens_tell_more_than_completion_knows(
 
 
 def test_the_guess_depends_on_the_view_alone(attack: GuidedInversion) -> None:
-    _, view = _view(0)
+    _, view = scene_view(0)
     few = replace(attack, evaluations=3)
     few.prepare("cpu")
     first = few.reconstruct(view, np.random.default_rng(1))

@@ -94,7 +94,7 @@ def test_hidden_pixels_have_no_influence(mini: Path) -> None:
 
 
 def test_every_number_of_patches_can_be_kept(mini: Path) -> None:
-    network = load_autoencoder(str(mini), "cpu").network
+    network = load_autoencoder(str(mini)).network
     small = fit_positions(network, 7)
     pictures, ranks = torch.zeros(1, 3, 112, 112), torch.randperm(49)[None]
     for k in range(1, 49):
@@ -105,7 +105,7 @@ def test_every_number_of_patches_can_be_kept(mini: Path) -> None:
 
 
 def test_counts_that_the_network_cannot_keep_are_refused(mini: Path) -> None:
-    network = load_autoencoder(str(mini), "cpu").network
+    network = load_autoencoder(str(mini)).network
     pictures = torch.zeros(2, 3, 320, 320)
     for counts in ((0, 0), (400, 400), (3, 4)):
         kept = torch.arange(400) < torch.tensor(counts)[:, None]
@@ -176,7 +176,7 @@ def test_sam_windows_are_whole_patches_of_a_base_model(tmp_path: Path, each: int
 
 
 def test_positions_are_interpolated_as_a_grid(tmp_path: Path) -> None:
-    network = load_autoencoder(str(make_autoencoder(tmp_path, side=224)), "cpu").network
+    network = load_autoencoder(str(make_autoencoder(tmp_path, side=224))).network
     fitted = fit_positions(network, 15)
     found = fitted.vit.embeddings.position_embeddings
     reference = network.vit.embeddings.interpolate_pos_encoding(torch.zeros(1, 226, 24), 240, 240)
@@ -252,7 +252,7 @@ def test_the_folder_says_how_pixels_are_normalised(tmp_path: Path) -> None:
     folder = make_autoencoder(tmp_path)
     settings = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.5, 1.0]}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
-    loaded = load_autoencoder(str(folder), "cpu")
+    loaded = load_autoencoder(str(folder))
     assert loaded.mean.flatten().tolist() == settings["image_mean"]
     assert loaded.deviation.flatten().tolist() == settings["image_std"]
 
@@ -261,23 +261,23 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     from transformers import ViTConfig, ViTMAEModel
 
     with pytest.raises(CheckpointError, match=r"mae-nano/config.json\nto make it: pedbench train mae-nano"):
-        load_autoencoder("mae-nano", "cpu")
+        load_autoencoder("mae-nano")
     with pytest.raises(CheckpointError, match=r"looked for .*nowhere/config.json\npass a folder"):
-        load_autoencoder(str(tmp_path / "nowhere"), "cpu")
+        load_autoencoder(str(tmp_path / "nowhere"))
     with pytest.raises(
         CheckpointError, match=r"hub/someone/mae/config.json\nto get it: hf download someone/mae"
     ):
-        load_autoencoder("someone/mae", "cpu")
+        load_autoencoder("someone/mae")
     ViTConfig().save_pretrained(tmp_path / "vit")
     with pytest.raises(CheckpointError, match="found a model of type 'vit'"):
-        load_autoencoder(str(tmp_path / "vit"), "cpu")
-    whole = load_autoencoder(str(make_autoencoder(tmp_path / "code")), "cpu").network
+        load_autoencoder(str(tmp_path / "vit"))
+    whole = load_autoencoder(str(make_autoencoder(tmp_path / "code"))).network
     (tmp_path / "code" / "modeling.py").write_text("raise SystemExit")
     with pytest.raises(CheckpointError, match="found code beside the weights"):
-        load_autoencoder(str(tmp_path / "code"), "cpu")
+        load_autoencoder(str(tmp_path / "code"))
     ViTMAEModel(whole.config).save_pretrained(tmp_path / "trunk")
     with pytest.raises(CheckpointError, match="found no weights for decoder"):
-        load_autoencoder(str(tmp_path / "trunk"), "cpu")
+        load_autoencoder(str(tmp_path / "trunk"))
 
 
 def test_a_state_dict_of_torch_is_read_as_well(mini: Path, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_state_dict_of_torch_is_read_as_well(mini: Path, tmp_path: Path) -> No
     from safetensors.torch import load_file
 
     torch.save(load_file(mini / "model.safetensors"), folder / "pytorch_model.bin")
-    expected = load_autoencoder(str(mini), "cpu").network.state_dict()
-    found = load_autoencoder(str(folder), "cpu").network.state_dict()
+    expected = load_autoencoder(str(mini)).network.state_dict()
+    found = load_autoencoder(str(folder)).network.state_dict()
     assert all(torch.equal(found[name], values) for name, values in expected.items())
     assert list(weight_digests([folder])) == ["pickled/pytorch_model.bin"]
