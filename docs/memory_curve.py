@@ -1,21 +1,23 @@
 """Measure whether memory and time a picture stay the same over many pictures: `python -m docs.memory_curve`.
 
 Runs a suite of `ped_sam` under floors, one coalition, over more and more scenes, or photographs, each in a process of
-its own, and writes the table into docs/many_machines.md.
+its own, and writes the table into docs/many_machines.md; with `--attacked` a suite of all attacks.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
+from statistics import median
 
 from docs.blocks import replace_block
 from docs.kills import descendants, only_run
@@ -24,6 +26,7 @@ from pedbench.report.text import table
 
 SCENES = (64, 256, 1024)
 PHOTOGRAPHS = (20, 80)
+ATTACKED = (8, 32)
 EVERY = 0.2
 """Seconds between two looks at the memory."""
 
@@ -33,14 +36,35 @@ version = 1
 seed = 0
 model = "mini"
 exhibits = 0
-attacks = ["mean_colour", "nearest_pixel", "random_image"]
-metrics = ["root_mean_square_error", "structural_similarity"]
+attacks = {attacks}
+metrics = {metrics}
 coalitions = [{{ c = 1, m = 1 }}]
 dataset = {{ {dataset}, limit = {count} }}
 utility = [{{ protocol = "clicks", prompts = ["1"] }}]
-defenses = [{{ name = "ped_sam", params = {{ servers = 3 }}, latency = false }}]
+defenses = {defenses}
 latency = {{ samples = 1, warmup = 1, turn_taking = false }}
 """
+
+FEW = {
+    "attacks": '["mean_colour", "nearest_pixel", "random_image"]',
+    "metrics": '["root_mean_square_error", "structural_similarity"]',
+    "defenses": '[{ name = "ped_sam", params = { servers = 3 }, latency = false }]',
+}
+
+# One defense that sends pixels and one that sends tokens, so that each attack has something to use.
+ALL = {
+    "attacks": """[
+        "mean_colour", "nearest_pixel", "biharmonic", "random_image", "read_degraded", "deblur",
+        { name = "deblur", params = { method = "learned" } }, "patch_inversion", "token_decoder", "averaging", "jigsaw",
+        "accumulate", "metadata", "completion", "vitmae", { name = "token_inversion", params = { steps = 30 } },
+        { name = "guided_inversion", params = { evaluations = 30 } },
+        { name = "diffusion_inpaint", params = { samples = 1, steps = 6 } },
+    ]""",
+    "metrics": '["root_mean_square_error", "peak_signal_noise_ratio", "structural_similarity", '
+    '"learned_perceptual_similarity"]',
+    "defenses": '[{ name = "ped_sam", params = { servers = 3 }, latency = false }, '
+    '{ name = "token_noise", latency = false }]',
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +74,7 @@ class Point:
     Attributes:
         measuring: Peak bytes of the process and all that it started until the last shard was done.
         reporting: The same afterwards, when records and report are written.
-        picture: Seconds of processors for each picture after the first shard, of all processes.
+        picture: Seconds for each picture: of each defense the median of its shards, all defenses together.
     """
 
     count: int
@@ -67,12 +91,10 @@ class Look:
         jobs: How many were done.
         memory: Bytes of the process and all that it started; what they share counts once. Pages of files are left out:
             others may use them, too, and the kernel drops them when memory gets short.
-        seconds: Of processors, of all of them.
     """
 
     jobs: int
     memory: int
-    seconds: float
 
 
 def main() -> None:
@@ -80,8 +102,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.memory_curve", description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", help="of pictures")
     parser.add_argument("--photographs", type=Path, help="a folder of COCO's layout instead of scenes")
+    parser.add_argument("--attacked", action="store_true", help="by all attacks instead of floors")
     given = parser.parse_args()
-    counts = given.counts or (PHOTOGRAPHS if given.photographs else SCENES)
+    counts = given.counts or (ATTACKED if given.attacked else PHOTOGRAPHS if given.photographs else SCENES)
     what = "photographs" if given.photographs else "scenes"
     points = []
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +114,7 @@ def main() -> None:
         else:
             dataset = f'name = "scenes", params = {{ count = {max(counts)} }}'
         for count in counts:
-            points.append(measured(count, dataset))
+            points.append(measured(count, {"dataset": dataset, **(ALL if given.attacked else FEW)}))
             print(points[-1], flush=True)
     rows = [
         [
@@ -102,8 +125,9 @@ def main() -> None:
         ]
         for point in points
     ]
-    columns = [what, "peak while measuring", "peak while reporting", f"processors' time a {what[:-1]}"]
-    replace_block(Path(__file__).with_name("many_machines.md"), f"memory curve, {what}", table(columns, rows))
+    columns = [what, "peak while measuring", "peak while reporting", f"time a {what[:-1]}"]
+    block = f"memory curve, {what}{', all attacks' if given.attacked else ''}"
+    replace_block(Path(__file__).with_name("many_machines.md"), block, table(columns, rows))
 
 
 def heaviest_first(photographs: Path, folder: Path) -> None:
@@ -116,11 +140,11 @@ def heaviest_first(photographs: Path, folder: Path) -> None:
     (folder / "annotations" / "instances.json").write_text(json.dumps(annotations))
 
 
-def measured(count: int, dataset: str) -> Point:
-    """Run the suite over so many pictures in a process of its own, and watch it."""
+def measured(count: int, parts: Mapping[str, str]) -> Point:
+    """Run a suite over so many pictures in a process of its own, and watch it."""
     with tempfile.TemporaryDirectory() as name:
         suite, out = Path(name) / "memory.toml", Path(name) / "out"
-        suite.write_text(SUITE.format(count=count, dataset=dataset), encoding="utf-8")
+        suite.write_text(SUITE.format(count=count, **parts), encoding="utf-8")
         process = subprocess.Popen(
             [sys.executable, "-m", "pedbench", "run", str(suite), "--out", str(out)],
             stdout=subprocess.DEVNULL,
@@ -131,32 +155,32 @@ def measured(count: int, dataset: str) -> Point:
             time.sleep(EVERY)
         if process.returncode:
             raise RuntimeError(f"the run over {count} pictures ended with status {process.returncode}")
-        pictures = [each.pictures for each in read_times(only_run(out))]
-    first = next(each for each in looks if each.jobs)
-    measuring = [each for each in looks if each.jobs < len(pictures)]
+        times = read_times(only_run(out))
+    measuring = [each for each in looks if each.jobs < len(times)]
+    paces = [
+        median(each.seconds / each.pictures for each in times if each.defense == defense)
+        for defense in {each.defense for each in times}
+    ]
     return Point(
         count=count,
         measuring=max(each.memory for each in measuring),
         reporting=max((each.memory for each in looks[len(measuring) :]), default=0),
-        picture=(measuring[-1].seconds - first.seconds) / sum(pictures[first.jobs : measuring[-1].jobs]),
+        picture=fsum(paces),
     )
 
 
 def look(pid: int, out: Path) -> Look:
     """See how far a run is and what it takes."""
     jobs = [len(path.read_text().splitlines()) - 1 for path in out.glob("runs/*/jobs.csv")]
-    memory, ticks = 0, 0
+    memory = 0
     for each in {pid, *descendants(pid)}:
         try:
             rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         lines = [line for line in rollup.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
         memory += sum(int(line.split()[1]) for line in lines)
-        # Those of processes that have ended are among their parents'.
-        ticks += sum(map(int, fields[11:15]))
-    return Look(jobs=sum(jobs), memory=memory * 1024, seconds=ticks / os.sysconf("SC_CLK_TCK"))
+    return Look(jobs=sum(jobs), memory=memory * 1024)
 
 
 if __name__ == "__main__":
