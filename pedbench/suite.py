@@ -163,8 +163,8 @@ class CoalitionChoice(_Strict):
 class QuickChoice(_Strict):
     """What `--quick` leaves of a suite.
 
-    It leaves no probe, no gallery, no turn-taking, no lies, and no defense with a `limit` of its own, as all these take
-    long.
+    It shows one picture and leaves no probe, no gallery, no turn-taking, no lies, and no defense with a `limit` of its own,
+    as all these take long.
 
     Attributes:
         limit: Pictures.
@@ -380,6 +380,7 @@ def quicker(suite: Suite) -> Suite:
             ],
             "latency": suite.latency.model_copy(update={"turn_taking": False}),
             "probes": [],
+            "exhibits": min(1, suite.exhibits),
             "gallery": None,
             "quick": None,
         }
