@@ -163,8 +163,8 @@ class CoalitionChoice(_Strict):
 class QuickChoice(_Strict):
     """What `--quick` leaves of a suite.
 
-    It shows one picture and leaves no probe, no gallery, no turn-taking, no lies, and no defense with a `limit` of its own,
-    as all these take long.
+    It shows one picture, and leaves no probe, no gallery, no turn-taking, no lies, and no defense with a `limit` of its
+    own, as all these take long.
 
     Attributes:
         limit: Pictures.
