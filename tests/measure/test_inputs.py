@@ -204,7 +204,7 @@ def test_status_link_and_fresh_runs(
         raise RuntimeError("out of order")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pedbench.measure.defense.evaluate", fail)
+        patch.setattr("pedbench.measure.utility.evaluate", fail)
         patch.setattr("pedbench.measure.defense.decoder_time", lambda *_: [])
         status, err = pedbench(capsys, *command, "--fresh")
     assert status == 1
