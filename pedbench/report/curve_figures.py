@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pedbench.report.curves import LEAKED
-from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
+from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of
 from pedbench.report.overview import headline, rules_of, short_rule
 from pedbench.report.run import Run
 
@@ -36,17 +36,17 @@ def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
         return None
     metric = curve["metric"].iloc[0]
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (axes,) = _panels(1, 6.4)
+        figure, (axes,) = _panels(1, 10.0)
         defenses = curve["defense"].unique()
         for (colour, marker), defense in zip(looks_of(len(defenses)), defenses, strict=True):
             rows = curve[curve["defense"] == defense]
-            _line(axes, rows, "size", "leakage", shortened(drawable(defense)), colour, marker)
+            _line(axes, rows, "size", "leakage", drawable(defense), colour, marker)
             axes.plot(rows["size"], rows["leakage_mean"], color=colour, linestyle=":", linewidth=1)
         axes.axhline(LEAKED, color="grey", linewidth=0.8, linestyle="--")
         axes.set_xlabel("servers in the coalition")
         axes.set_ylabel(drawable(f"{metric} of the strongest attack (↓ better)"), parse_math=False)
         _ticks(axes, sorted(set(curve["size"])))
-        axes.legend(fontsize=7.5)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
     m = ", ".join(str(value) for value in sorted(set(curve["m"])))
     caption = (
         f"{metric} of the strongest attack against the size of the coalition, with 95 % bootstrap intervals over "
