@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pedbench.coco import CocoDataset, CocoFolder
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.reading import DatasetError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pedbench.coco import CocoDataset, CocoFolder
-from pedbench.home import home
+from pedbench.host.home import home
 
 
 @dataclass(kw_only=True)

@@ -17,6 +17,7 @@ from docs.chaos_servers import Fleet
 from docs.chaos_tally import Tally
 from docs.fault_proxy import FAULTS, Fault, Way
 from pedbench.base import Embedding
+from pedbench.host.determinism import without_onednn
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
 from pedbench.offload.assignment import assign
@@ -31,7 +32,6 @@ from pedbench.offload.tiles import cut_tiles, stages, to_bytes, to_picture
 from pedbench.offload.timing import Clock
 from pedbench.offload.wire import WireError
 from pedbench.plugins.defenses.ped_sam import PedSam
-from pedbench.reproducible import without_onednn
 from pedbench.types import Picture, Window
 
 SERVERS = 3

@@ -18,11 +18,11 @@ from typing import Any
 import pedbench
 from docs.fault_proxy import FaultProxy
 from pedbench.certificates import Identity, make_keys, read_identity
+from pedbench.host.processes import without_main
 from pedbench.models.family import FamilyNetworks
 from pedbench.offload.gate import listen
 from pedbench.offload.remote import Remote, RemoteServers
 from pedbench.offload.server import ServerPlan, Service
-from pedbench.processes import without_main
 
 HOST = "127.0.0.1"
 _PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.gate", "pedbench.offload.remote"]

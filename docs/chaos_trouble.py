@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from pedbench import landlock, provenance, runner
+from pedbench import landlock, runner
 from pedbench.cli import main
+from pedbench.host import provenance
 from pedbench.measure import bench
 from pedbench.models.stages import window_grid
 from pedbench.offload.assignment import assign

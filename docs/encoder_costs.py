@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from pedbench.host.determinism import without_onednn
 from pedbench.models.architectures import Architecture
 from pedbench.models.products import linear
 from pedbench.models.sam import build_sam, randomise
 from pedbench.models.stages import WindowStage
-from pedbench.reproducible import without_onednn
 
 REFERENCE = "segment_anything float32"
 FAST = "pedbench float32"

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import torch
 
 from docs.blocks import replace_block
-from pedbench.console import Console
-from pedbench.profiling import Profile
+from pedbench.host.console import Console
+from pedbench.host.stopwatch import Profile
 from pedbench.registry import Registry
 from pedbench.regression.accept import accept
 from pedbench.regression.baseline import read_baseline
@@ -75,7 +75,7 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
     try:
         with (
             patch("pedbench.engines.opening.cores", lambda: workers),
-            patch("pedbench.reproducible.cores", lambda: workers),
+            patch("pedbench.host.determinism.cores", lambda: workers),
             patch("pedbench.runner.write_report", lambda _: None),
         ):
             run(suite, directory, Console(), [], Profile())

@@ -12,6 +12,7 @@ import torch
 from pedbench.aggregate import difference
 from pedbench.base import Embedding
 from pedbench.frame import to_frame
+from pedbench.host.determinism import without_onednn
 from pedbench.models.family import MINI, Family, FamilyNetworks
 from pedbench.models.sam import preprocess
 from pedbench.offload.assignment import assign
@@ -21,7 +22,6 @@ from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
-from pedbench.reproducible import without_onednn
 from pedbench.seeds import generator
 from pedbench.types import Picture, Window
 from pedbench.utility.segmentation import evaluate

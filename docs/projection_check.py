@@ -16,6 +16,7 @@ import torch
 
 from docs.blocks import replace_block
 from pedbench.frame import to_frame
+from pedbench.host.provenance import cores
 from pedbench.latency.devices import Device
 from pedbench.latency.host import measure_host
 from pedbench.latency.messages import window_message
@@ -28,7 +29,6 @@ from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
-from pedbench.provenance import cores
 from pedbench.registry import Registry
 from pedbench.report.text import code, quantity, table
 from pedbench.seeds import generator

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docs.blocks import replace_block
-from pedbench.profiling import Share, by_stage, read_profile
+from pedbench.host.stopwatch import Share, by_stage, read_profile
 from pedbench.report.run import load
 from pedbench.report.text import escape, table
 

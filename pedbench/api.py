@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pedbench.base import Attack, Dataset, Defense, Plugin
-from pedbench.console import Console
 from pedbench.given import check_given, kind_of, plugin_file
+from pedbench.host.console import Console
+from pedbench.host.processes import server_context
+from pedbench.host.stopwatch import Profile
 from pedbench.origins import PluginError
-from pedbench.processes import server_context
-from pedbench.profiling import Profile
 from pedbench.records import PLAN
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (ValueError, OSError) as error:
         if debug:
             raise
-        from pedbench.console import harmless
+        from pedbench.host.console import harmless
 
         print(harmless(f"pedbench: {error}"), file=sys.stderr)
         sys.exit(2)

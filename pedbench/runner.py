@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedbench.cell import Cell
-from pedbench.console import Console
 from pedbench.engines.local import Local
 from pedbench.engines.work import Done, Engine, Job, Work, jobs_of
+from pedbench.host.console import Console
+from pedbench.host.stopwatch import Profile
 from pedbench.job_times import note_time
 from pedbench.measure.bench import Outcome
 from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.plan import DefensePlan, Plan, keep_apart, make_plan
-from pedbench.profiling import Profile
 from pedbench.reading import FileDataset
 from pedbench.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.registry import Registry

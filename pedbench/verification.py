@@ -12,14 +12,14 @@ import pandas as pd
 
 from pedbench.base import Metric
 from pedbench.cell import cell_digest, selection_hash
-from pedbench.console import Console
 from pedbench.engines.opening import open_bench, warm_up_bench
+from pedbench.host.console import Console
+from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.plan import make_plan
-from pedbench.profiling import Profile
 from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry
 from pedbench.report.problems import described_lie

@@ -87,8 +87,8 @@ def run_small() -> Run:
         engine: Any = None,
         **changes: Any,
     ) -> Finished:
-        from pedbench.console import Console
-        from pedbench.profiling import Profile
+        from pedbench.host.console import Console
+        from pedbench.host.stopwatch import Profile
         from pedbench.registry import Registry
         from pedbench.resolve import Overrides, resolve
         from pedbench.run_directory import SUITE

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pedbench.cli import main
-from pedbench.console import Console
+from pedbench.host.console import Console
 
 ROOT = Path(__file__).parents[1]
 

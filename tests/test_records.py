@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
-from pedbench.provenance import provenance
+from pedbench.host.provenance import provenance
 from pedbench.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
 from pedbench.run_directory import RunLockedError, locked, run_directory, settle
 from pedbench.seeds import generator, torch_seed

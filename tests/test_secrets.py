@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.console import harmless
 from pedbench.frame import to_frame, to_uint8
+from pedbench.host.console import harmless
 from pedbench.registry import Registry
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from pedbench.cli import main
 from pedbench.engines.work import Job
+from pedbench.host.stopwatch import Share
 from pedbench.job_times import JobTime, read_times
-from pedbench.profiling import Share
 from pedbench.sharding import costs, makespan
 
 TIMES = [

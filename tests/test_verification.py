@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pedbench.cell import cell_digest
-from pedbench.console import Console
+from pedbench.host.console import Console
 from pedbench.records import append_record, read_plan, read_records, write_plan
 from pedbench.registry import Registry
 from pedbench.values import read_values, write_values

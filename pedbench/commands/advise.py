@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pedbench.frame import to_frame
+from pedbench.host.provenance import cores
 from pedbench.latency.advice import advise
 from pedbench.latency.compute import edge_share
 from pedbench.latency.devices import THIS_HOST, Device, find_device
@@ -21,7 +22,6 @@ from pedbench.links import find_link
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.tiles import Bytes, to_bytes
 from pedbench.pictures import read_picture
-from pedbench.provenance import cores
 from pedbench.registry import Registry
 from pedbench.report.text import quantity
 from pedbench.report.timing_tables import described

@@ -23,8 +23,8 @@ def choose_attacks(
     failed.
     """
     from pedbench.choices import keep_choices
-    from pedbench.console import Console
-    from pedbench.profiling import Profile
+    from pedbench.host.console import Console
+    from pedbench.host.stopwatch import Profile
     from pedbench.records import read_records
     from pedbench.registry import Registry
     from pedbench.resolve import Overrides, resolve

@@ -19,7 +19,7 @@ import typer
 
 import pedbench
 from pedbench.commands.finding import Finding
-from pedbench.home import home
+from pedbench.host.home import home
 
 PACKAGE = Path(pedbench.__file__).parent
 PYTHON = (3, 11)
@@ -156,7 +156,7 @@ def _home() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from pedbench.provenance import cores
+    from pedbench.host.provenance import cores
 
     count = cores()
     slow = "" if count >= 2 else "a run takes about twice as long as on two cores"

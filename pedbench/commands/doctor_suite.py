@@ -9,9 +9,9 @@ from pedbench.base import Dataset
 from pedbench.commands.finding import Finding
 from pedbench.fetching.fetch import missing
 from pedbench.forecast import Forecast, forecast
+from pedbench.host.provenance import cores
 from pedbench.models.family import Family, family
 from pedbench.needs import Need, needs
-from pedbench.provenance import cores
 from pedbench.reading import DatasetError
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve

@@ -21,7 +21,7 @@ def fetch_files(
 
     from pedbench.fetching.catalogue import catalogue, entry
     from pedbench.fetching.fetch import fetch, missing, states
-    from pedbench.home import home
+    from pedbench.host.home import home
 
     if not names or dry_run:
         for name in names or catalogue():

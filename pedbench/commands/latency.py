@@ -117,7 +117,7 @@ def compare_latency(
     if keys and not addresses:
         raise ValueError("--keys is for --servers; between processes of this host there is no TLS.")
     identity = read_identity(keys, "edge") if keys else None
-    from pedbench.console import Console
+    from pedbench.host.console import Console
     from pedbench.registry import Registry
     from pedbench.resolve import Overrides
     from pedbench.suite import load_suite
@@ -125,7 +125,7 @@ def compare_latency(
     loaded = load_suite(suite)
     registry = Registry([path.expanduser().resolve() for path in plugin or ()])
     # They bring torch along, which takes seconds to import: wrong input is told of before.
-    from pedbench.device import choose_device, choose_dtype
+    from pedbench.host.device import choose_device, choose_dtype
     from pedbench.measure.projected import Devices
     from pedbench.measure.session import Wishes, open_session
     from pedbench.models.random_weights import choose_family

@@ -104,8 +104,8 @@ def run_suite(
     failed is tried again. The exit status is 1 when cells failed or a control did not come out.
     """
     from pedbench import api
-    from pedbench.console import Console
-    from pedbench.profiling import describe_profile, read_profile
+    from pedbench.host.console import Console
+    from pedbench.host.stopwatch import describe_profile, read_profile
     from pedbench.report.terminal import print_overview
 
     if suite and named and suite != named:

@@ -50,13 +50,13 @@ def serve(
     identity = read_identity(keys, "server") if keys else None
     # They bring torch along, which takes seconds to import: wrong input is told of before.
     import pedbench
-    from pedbench.device import choose_device, choose_dtype
+    from pedbench.host.device import choose_device, choose_dtype
+    from pedbench.host.provenance import cores, machine
     from pedbench.models.family import WEIGHTS, FamilyNetworks
     from pedbench.models.random_weights import choose_family
     from pedbench.offload.gate import listen
     from pedbench.offload.memory import keep_freed_memory
     from pedbench.offload.server import ServerPlan, Service
-    from pedbench.provenance import cores, machine
 
     chosen = choose_device(device)
     networks = FamilyNetworks(

@@ -30,7 +30,7 @@ def verify_run(
 
     The exit status is 1 when anything differs. Times are not measured again.
     """
-    from pedbench.console import Console
+    from pedbench.host.console import Console
     from pedbench.registry import Registry
     from pedbench.verification import check_records, redo
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Generator
 from itertools import groupby
 
-from pedbench.device import choose_device
 from pedbench.engines.opening import open_bench
 from pedbench.engines.work import Done, Engine, Work, Worker
+from pedbench.host.device import choose_device
 
 
 class Local(Engine):

@@ -7,7 +7,9 @@ from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 
 from pedbench.attack_pool import AttackPool
-from pedbench.console import Console
+from pedbench.host.console import Console
+from pedbench.host.provenance import cores
+from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench
 from pedbench.measure.latency import warm_up
 from pedbench.measure.modules import operation_modules
@@ -17,8 +19,6 @@ from pedbench.models.family import FamilyNetworks
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.prior import load_prior
-from pedbench.profiling import Profile
-from pedbench.provenance import cores
 from pedbench.registry import PluginError
 from pedbench.retrieval import make_gallery
 from pedbench.types import Sample

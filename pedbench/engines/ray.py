@@ -10,8 +10,8 @@ from typing import Any
 
 from pedbench.engines.ray_worker import RayWorker, Settings
 from pedbench.engines.work import Done, Engine, EngineError, Job, Work
+from pedbench.host.provenance import cores
 from pedbench.measure.bench import Outcome
-from pedbench.provenance import cores
 
 ATTEMPTS = 3
 """Workers that may be lost with a job before its cells are given up."""

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
-from pedbench.console import Console
 from pedbench.engines.opening import open_bench
 from pedbench.engines.work import Done, EngineError, Job, Worker
+from pedbench.host.console import Console
+from pedbench.host.provenance import cores
+from pedbench.host.stopwatch import Profile, by_stage
 from pedbench.measure.bench import Bench
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.plan import make_plan
-from pedbench.profiling import Profile, by_stage
-from pedbench.provenance import cores
 from pedbench.registry import Registry
 from pedbench.suite import ResolvedSuite
 

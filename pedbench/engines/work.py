@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pedbench.console import Console
 from pedbench.engines.opening import warm_up_bench
+from pedbench.host.console import Console
+from pedbench.host.provenance import cores, machine
+from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns
 from pedbench.models.family import FamilyNetworks
 from pedbench.plan import DefensePlan, Plan
-from pedbench.profiling import Profile
-from pedbench.provenance import cores, machine
 from pedbench.reading import FileDataset
 from pedbench.suite import ResolvedSuite
 

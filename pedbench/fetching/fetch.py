@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pedbench.fetching.catalogue import HUB, CatalogueFile, Unpack, catalogue, entry
 from pedbench.fetching.download import FetchError, Progress, download
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.manifest import digest
 
 OFFLINE = "PEDBENCH_OFFLINE"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pedbench.device import in_batches
+from pedbench.host.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.inversion.resizing import resize
 from pedbench.models.inpainting import Inpainting, painted_size, solving

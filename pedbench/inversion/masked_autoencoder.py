@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pedbench.device import in_batches
+from pedbench.host.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest, read_out
 from pedbench.inversion.resizing import resize
 from pedbench.models.family import described_family

@@ -12,13 +12,13 @@ import numpy as np
 
 from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
+from pedbench.host.determinism import single_threaded
+from pedbench.host.stopwatch import Stage
 from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.measure.unseeing import drawn, forget, unseen
 from pedbench.plan import DefensePlan, Planned, draws
-from pedbench.profiling import Stage
-from pedbench.reproducible import single_threaded
 from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.soundness import offers

@@ -14,6 +14,7 @@ from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.exhibits import Exhibit
 from pedbench.frame import to_frame
+from pedbench.host.stopwatch import Profile
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
@@ -25,7 +26,6 @@ from pedbench.offload.lies import Lies
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.servers import Servers
 from pedbench.plan import DefensePlan, Plan
-from pedbench.profiling import Profile
 from pedbench.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed
 from pedbench.soundness import DEGRADED

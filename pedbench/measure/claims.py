@@ -8,14 +8,14 @@ import numpy as np
 
 from pedbench.base import Claim
 from pedbench.claims import UNDEFENDED, held_against, overlap, planted
+from pedbench.host.determinism import single_threaded
+from pedbench.host.stopwatch import Stage
 from pedbench.legible import Piece, pieces
 from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.measure.reader import Reader
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.plan import ClaimsPlan, DefensePlan
-from pedbench.profiling import Stage
-from pedbench.reproducible import single_threaded
 from pedbench.types import Secret
 
 

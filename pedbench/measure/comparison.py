@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pedbench.console import Console
+from pedbench.host.console import Console
+from pedbench.host.provenance import cores
 from pedbench.links import LOOPBACK
 from pedbench.measure.bench import Outcome, PassBench, Row
 from pedbench.measure.latency import time_links, time_turns, warm_up
@@ -18,7 +19,6 @@ from pedbench.measure.projected import WAY, Devices, Projection, Turns
 from pedbench.offload.passes import Pass
 from pedbench.offload.remote import RemoteServers
 from pedbench.plan import DefensePlan
-from pedbench.provenance import cores
 from pedbench.suite import DefenseChoice, Suite
 from pedbench.types import Sample
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from pedbench.base import Claim, Probe, ProbeUnavailable
 from pedbench.frame import Size, to_uint8
+from pedbench.host.provenance import cores
 from pedbench.legible import Piece, magnify
-from pedbench.provenance import cores
 
 MOST_AT_ONCE = 4
 """Copies of a probe, each with its networks, that read beside each other."""

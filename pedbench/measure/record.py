@@ -13,12 +13,12 @@ from pedbench.base import Attack, Disclosure, Metric
 from pedbench.cell import Cell
 from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.controls import CONTROL, FEW_PICTURES
+from pedbench.host.provenance import provenance
 from pedbench.measure.bench import Outcome
 from pedbench.measure.sources import readers, sources
 from pedbench.models.pretrained import weight_digests
 from pedbench.plan import DefensePlan, Plan, Planned
 from pedbench.prior import describe_prior
-from pedbench.provenance import provenance
 from pedbench.records import MetricValue, Record
 from pedbench.soundness import UNVERIFIED, of_attack
 from pedbench.summary import (

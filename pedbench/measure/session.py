@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from pedbench.certificates import Identity
-from pedbench.console import Console
+from pedbench.host.console import Console
+from pedbench.host.provenance import provenance
 from pedbench.jetson import jetson_facts
 from pedbench.links import LOOPBACK, links
 from pedbench.measure.bench import PassBench
@@ -23,7 +24,6 @@ from pedbench.offload.servers import Servers
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import make_plan
 from pedbench.prior import load_prior
-from pedbench.provenance import provenance
 from pedbench.registry import Registry, source_hash
 from pedbench.resolve import Overrides, resolve
 from pedbench.suite import Suite

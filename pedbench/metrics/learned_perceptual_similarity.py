@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pedbench.base import Metric
 from pedbench.fetching.catalogue import entry
 from pedbench.fetching.fetch import provider
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.errors import MissingWeightsError
 from pedbench.models.manifest import ASSETS, verify
 from pedbench.regions import interior_means

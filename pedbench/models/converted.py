@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.checkpoints import read_state, write
 
 

@@ -14,7 +14,7 @@ import torch
 from pedbench.base import Networks
 from pedbench.fetching.catalogue import entry as entry_of
 from pedbench.fetching.fetch import verified
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.architectures import (
     PED_MINI,
     SAM_MINI,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.fetching.catalogue import HUB, name_of
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import ASSETS, digest, entry, trained_on, verify
 

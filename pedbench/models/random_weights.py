@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.checkpoints import write
 from pedbench.models.family import Family, Member, family
 from pedbench.models.sam import build_sam, random_tensors

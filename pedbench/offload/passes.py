@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
-from pedbench.device import settler
+from pedbench.host.determinism import without_onednn
+from pedbench.host.device import settler
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
@@ -24,7 +25,6 @@ from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.transport import Transport
 from pedbench.offload.wiretap import Tapped, digest, read_messages, with_contents
-from pedbench.reproducible import without_onednn
 from pedbench.types import Exchange, Picture, Received
 
 

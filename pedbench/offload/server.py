@@ -25,6 +25,7 @@ import grpc
 import torch
 
 from pedbench.base import Networks, Operation
+from pedbench.host.determinism import without_onednn
 from pedbench.offload.coding import Coded, code, codec_sources
 from pedbench.offload.limits import Rate
 from pedbench.offload.memory import keep_freed_memory
@@ -40,7 +41,6 @@ from pedbench.offload.wire import (
     encode_answer,
 )
 from pedbench.offload.wiretap import Wiretap, WiretapFull
-from pedbench.reproducible import without_onednn
 from pedbench.types import Payload
 
 # No other server may listen at the same port.

@@ -15,10 +15,10 @@ from typing import cast
 import grpc
 
 from pedbench.base import Networks
+from pedbench.host.processes import server_context, without_main
 from pedbench.offload.server import ServerPlan, serve
 from pedbench.offload.servers import Member, ServerLost, Servers
 from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
-from pedbench.processes import server_context, without_main
 
 _START_SECONDS = 120.0
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from pedbench.processes import without_main
+from pedbench.host.processes import without_main
 from pedbench.scenes.assets import Split
 from pedbench.scenes.furnish import CATEGORIES
 from pedbench.scenes.render import render

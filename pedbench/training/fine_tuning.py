@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from pedbench.fetching.fetch import verified
-from pedbench.home import home
+from pedbench.host.home import home
 from pedbench.models.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
 from pedbench.models.checkpoints import recognise
 from pedbench.models.manifest import ASSETS, digest

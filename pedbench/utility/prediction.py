@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pedbench.base import Embedding
 from pedbench.frame import Size, frame_size, scale_boxes, scale_points
+from pedbench.host.determinism import single_threaded
 from pedbench.models.decoder import predict_masks, upscale
-from pedbench.reproducible import single_threaded
 
 _MOST_AT_ONCE = 8
 """Prompts that one thread decodes together, whatever the number of threads."""

@@ -64,7 +64,7 @@ def test_guesses_do_not_depend_on_who_shares_a_batch(
     alone = [_guess(attack, [view])[0] for view in views]
     attack.prepare("cpu:0")
     for size in (1, 2, 5):
-        monkeypatch.setattr("pedbench.device.STAND_IN", size)
+        monkeypatch.setattr("pedbench.host.device.STAND_IN", size)
         for guess, expected in zip(_guess(attack, views), alone, strict=True):
             np.testing.assert_allclose(guess, expected, atol=1e-5)
     for guess, expected in zip(_guess(attack, views[::-1]), alone[::-1], strict=True):

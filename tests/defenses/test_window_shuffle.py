@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from pedbench.audit import Audit
+from pedbench.host.determinism import without_onednn
 from pedbench.models.stages import window_grid
 from pedbench.models.window_blocks import add_positions
 from pedbench.offload.block_operations import RunBlocks
 from pedbench.offload.tiles import embed_windows, to_bytes
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
-from pedbench.reproducible import without_onednn
 
 
 @pytest.mark.parametrize("size", [(1, 1), (0.7, 1), (1, 0.4)], ids=["square", "wide", "tall"])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from pedbench.host.determinism import without_onednn
 from pedbench.models.architectures import PED_MINI, SAM_MINI, Architecture
 from pedbench.models.checkpoints import save
 from pedbench.models.errors import CheckpointError
@@ -27,7 +28,6 @@ from pedbench.models.family import (
     load_network,
 )
 from pedbench.models.reorder import global_blocks
-from pedbench.reproducible import without_onednn
 
 
 @pytest.fixture(autouse=True)

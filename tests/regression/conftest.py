@@ -55,7 +55,7 @@ def again(run_small: Any, guarded: Any) -> Again:
         with pytest.MonkeyPatch.context() as patch:
             _hide(patch, {path.stem for path in paths})
             patch.setattr("pedbench.engines.opening.cores", lambda: cores)
-            patch.setattr("pedbench.reproducible.cores", lambda: cores)
+            patch.setattr("pedbench.host.determinism.cores", lambda: cores)
             return run_small(run, paths, **GUARDED)
 
     return run_it

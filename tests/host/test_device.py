@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from pedbench.device import in_batches
+from pedbench.host.device import in_batches
 
 
 def test_batches_are_as_large_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_batches_are_as_large_as_memory_allows(monkeypatch: pytest.MonkeyPatch) 
     assert in_batches(compute, range(9), "cpu", 2) == squares
     assert sizes == [2, 2, 2, 2, 1]
     sizes.clear()
-    monkeypatch.setattr("pedbench.device.STAND_IN", 6)
+    monkeypatch.setattr("pedbench.host.device.STAND_IN", 6)
     assert in_batches(compute, range(9), "cpu:0", 2) == squares
     assert sizes == [1, 6, 3, 3, 2]
     assert in_batches(compute, [], "cpu:0", 2) == []

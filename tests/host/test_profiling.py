@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pedbench.profiling import Profile, Share, describe_profile, read_profile
+from pedbench.host.stopwatch import Profile, Share, describe_profile, read_profile
 
 
 class Clock:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pedbench.provenance import cores
+from pedbench.host.provenance import cores
 
 FILE = "profile.csv"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from pedbench.provenance import cores
+from pedbench.host.provenance import cores
 
 
 @contextmanager
