@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from pedbench.pictures import SUFFIXES, read_picture, refuse_way_out
+from pedbench.pictures.files import SUFFIXES, read_picture, refuse_way_out
 from pedbench.reading import DatasetError, FileDataset, ReadableIds
 from pedbench.types import Picture, Sample
 

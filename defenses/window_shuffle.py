@@ -7,12 +7,12 @@ import torch
 
 from pedbench.base import Defense, Embedding
 from pedbench.models.window_blocks import add_positions
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.assignment import assign, check_sharing, largest_share, shuffle_alike
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.scatter import gather_windows, pixels_per_server
 from pedbench.offload.tiles import embed_windows, stages, to_bytes
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Payload, Picture
 
 

@@ -19,9 +19,9 @@ from docs.blocks import replace_block
 from pedbench.aggregate import Estimate, mean
 from pedbench.base import Attack
 from pedbench.claims import ERRORS, WORDS, held_against, planted
-from pedbench.frame import from_uint8, to_uint8
 from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
 from pedbench.plugins.defenses.pixelate import pixelate
 from pedbench.prior import load_prior

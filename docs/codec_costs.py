@@ -14,13 +14,13 @@ import pandas as pd
 
 from docs.blocks import replace_block
 from pedbench.aggregate import difference, mean
-from pedbench.frame import to_frame
 from pedbench.links import Link, find_link
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.timing import Clock, turn_times
 from pedbench.offload.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import code, estimate, quantity, table

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from docs.sheet import Tile, draw_sheet
-from pedbench.frame import from_uint8
+from pedbench.pictures.frame import from_uint8
 from pedbench.registry import Registry
 from pedbench.report.gallery import DefenseRow, PictureRow, gallery
 from pedbench.report.gallery import Tile as Shown

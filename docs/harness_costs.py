@@ -11,7 +11,6 @@ import torch
 
 from pedbench.aggregate import difference
 from pedbench.base import Embedding
-from pedbench.frame import to_frame
 from pedbench.host.determinism import without_onednn
 from pedbench.models.family import MINI, Family, FamilyNetworks
 from pedbench.models.sam import preprocess
@@ -20,6 +19,7 @@ from pedbench.offload.passes import run_pass
 from pedbench.offload.streaming import encode_here
 from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.seeds import generator

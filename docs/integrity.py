@@ -17,13 +17,13 @@ import pandas as pd
 
 from docs.blocks import replace_block
 from pedbench.aggregate import difference, mean
-from pedbench.frame import to_frame
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
 from pedbench.offload.integrity import TOLERANCE, SpotChecks, detection
 from pedbench.offload.lies import Lies
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import estimate, quantity, table

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from docs.blocks import replace_block
-from pedbench.frame import to_frame
 from pedbench.links import Link, find_link
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import table

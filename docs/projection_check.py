@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from docs.blocks import replace_block
-from pedbench.frame import to_frame
 from pedbench.host.provenance import cores
 from pedbench.latency.devices import Device
 from pedbench.latency.host import measure_host
@@ -28,6 +27,7 @@ from pedbench.offload.assignment import assign
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import code, quantity, table

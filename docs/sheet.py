@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pedbench.frame import to_uint8
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 _GAP = 12

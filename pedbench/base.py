@@ -20,9 +20,9 @@ from pedbench.types import Mask, Patch, Payload, Picture, Sample, Tokens, View
 if TYPE_CHECKING:
     import torch
 
-    from pedbench.models.windows import WindowGrid
     from pedbench.offload.cloud import Cloud
     from pedbench.offload.edge import Edge
+    from pedbench.pictures.windows import WindowGrid
 
 Disclosure = Literal["nothing", "exact", "degraded", "decoy"]
 

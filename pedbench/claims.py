@@ -11,7 +11,7 @@ import numpy as np
 
 from pedbench.base import Claim
 from pedbench.captions import names
-from pedbench.frame import Size, scale_boxes
+from pedbench.pictures.frame import Size, scale_boxes
 from pedbench.types import Sample, Secret
 
 LEAST_OVERLAP = 0.3

@@ -12,7 +12,7 @@ from typing import Any
 
 from pedbench.coco_file import InstancesFile, image_id, short
 from pedbench.coco_masks import decode_segmentation
-from pedbench.pictures import PictureError, read_picture, refuse_way_out
+from pedbench.pictures.files import PictureError, read_picture, refuse_way_out
 from pedbench.reading import FileDataset, ReadableIds
 from pedbench.types import Instance, Picture, Sample
 

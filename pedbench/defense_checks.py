@@ -14,10 +14,10 @@ from pedbench.base import Defense, Networks
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import WindowGrid
 from pedbench.observe import observe
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
 SIZES = {"square": (320, 320), "wide": (240, 320), "tall": (320, 200), "very thin": (320, 3)}

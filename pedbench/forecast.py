@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from pedbench.base import Attack, Dataset, Defense, Embedding
-from pedbench.frame import to_frame
 from pedbench.host.determinism import without_onednn
 from pedbench.host.provenance import cores
 from pedbench.models.family import Family, load_network
 from pedbench.models.sam import preprocess
 from pedbench.models.stages import window_grid
+from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
 from pedbench.suite import DefenseChoice, ResolvedSuite
 from pedbench.types import Instance, Sample

@@ -14,14 +14,14 @@ from PIL import Image
 from pedbench.attack_checks import WEIGHTS, make_view
 from pedbench.base import Attack
 from pedbench.checks import BrokenRule, made_up_picture
-from pedbench.frame import to_uint8
 from pedbench.isolation import AttackFailure, AttackProcess
+from pedbench.pictures.frame import to_uint8
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Picture, Tokens, View
 from pedbench.view_io import view_to_bytes
 
 if TYPE_CHECKING:
-    from pedbench.models.windows import WindowGrid
+    from pedbench.pictures.windows import WindowGrid
 
 SIZE = (96, 128)
 """(H, W) of the two truths."""

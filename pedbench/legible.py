@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pedbench.base import Claim
-from pedbench.frame import from_uint8, to_uint8
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.types import Mask, Patch, Picture, View
 
 MARGIN = 16

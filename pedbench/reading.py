@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from pedbench.base import Dataset
-from pedbench.pictures import PictureError
+from pedbench.pictures.files import PictureError
 from pedbench.types import Sample
 
 

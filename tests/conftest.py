@@ -112,7 +112,7 @@ def run_small() -> Run:
 @pytest.fixture(scope="session")
 def photographs() -> list[Any]:
     """Ten photographs as (H, W, 3) float32 in [0, 1], of several kinds and sizes."""
-    from pedbench.pictures import read_picture
+    from pedbench.pictures.files import read_picture
 
     files = sorted(PHOTOGRAPHS.glob("*.jpg"))[::22]
     if len(files) < 10:

@@ -7,10 +7,10 @@ import pytest
 
 from pedbench.base import Defense, Embedding
 from pedbench.defense_checks import check_defense
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.tiles import embed_windows, to_bytes
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
 

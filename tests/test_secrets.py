@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.frame import to_frame, to_uint8
 from pedbench.host.console import harmless
+from pedbench.pictures.frame import to_frame, to_uint8
 from pedbench.registry import Registry
 
 

@@ -11,7 +11,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pedbench.frame import to_frame
 from pedbench.host.provenance import cores
 from pedbench.latency.advice import advise
 from pedbench.latency.compute import edge_share
@@ -21,7 +20,8 @@ from pedbench.latency.offers import FORMS, Offer, Setting, offers
 from pedbench.links import find_link
 from pedbench.models.family import FamilyNetworks, family
 from pedbench.offload.tiles import Bytes, to_bytes
-from pedbench.pictures import read_picture
+from pedbench.pictures.files import read_picture
+from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
 from pedbench.report.text import quantity
 from pedbench.report.timing_tables import described

@@ -13,18 +13,18 @@ from pedbench.attack_pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.exhibits import Exhibit
-from pedbench.frame import to_frame
 from pedbench.host.stopwatch import Profile
 from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import DEADLINE, OnLost
 from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import AuditError, DisclosureError, Session
 from pedbench.offload.lies import Lies
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.servers import Servers
+from pedbench.pictures.frame import to_frame
+from pedbench.pictures.windows import WindowGrid
 from pedbench.plan import DefensePlan, Plan
 from pedbench.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed

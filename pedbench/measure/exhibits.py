@@ -9,12 +9,12 @@ import numpy as np
 
 from pedbench.claims import planted
 from pedbench.exhibits import Exhibit, shown_size
-from pedbench.frame import mask_to_frame, scale_points, to_frame
-from pedbench.marking import hatched, overlaid
 from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Reception, joined
 from pedbench.offload.passes import Pass
+from pedbench.pictures.frame import mask_to_frame, scale_points, to_frame
+from pedbench.pictures.overlays import hatched, overlaid
 from pedbench.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.agreement import Reference

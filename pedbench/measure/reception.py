@@ -11,10 +11,10 @@ import numpy as np
 from pedbench.audit import audit, same_messages, visible_mask
 from pedbench.cell import Cell, CoalitionRule
 from pedbench.exposure import exposed_shares
-from pedbench.frame import box_to_frame, mask_to_frame
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.observe import Observation, build_view, coalitions, content_shares, footprints, observe
 from pedbench.offload.passes import Pass
+from pedbench.pictures.frame import box_to_frame, mask_to_frame
 from pedbench.plan import DefensePlan
 from pedbench.seeds import generator
 from pedbench.soundness import unread

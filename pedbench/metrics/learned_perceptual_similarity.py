@@ -17,7 +17,7 @@ from pedbench.fetching.fetch import provider
 from pedbench.host.home import home
 from pedbench.models.errors import MissingWeightsError
 from pedbench.models.manifest import ASSETS, verify
-from pedbench.regions import interior_means
+from pedbench.pictures.regions import interior_means
 from pedbench.types import Mask, Picture
 
 if TYPE_CHECKING:

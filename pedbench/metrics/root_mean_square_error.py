@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pedbench.base import Metric
-from pedbench.regions import squared_error_means
+from pedbench.pictures.regions import squared_error_means
 from pedbench.types import Mask, Picture
 
 

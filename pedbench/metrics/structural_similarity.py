@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.ndimage import correlate1d
 
 from pedbench.base import Metric
-from pedbench.regions import interior_means
+from pedbench.pictures.regions import interior_means
 from pedbench.types import Mask, Picture
 
 Plane = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pedbench.models.attention import FastAttention
 from pedbench.models.products import linear, linear_gelu
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 
 # Tokens at a time on a CPU, of an MLP and of window blocks: what lies between stays in the cache, and memory low.

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from pedbench.frame import to_uint8
 from pedbench.models.errors import CheckpointError
 from pedbench.models.pretrained import load_pretrained, model_folder, read_json
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 _KIND = "captioner (a transformers model for image-text-to-text)"

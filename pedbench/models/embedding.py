@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from pedbench.frame import to_uint8
 from pedbench.models.errors import CheckpointError
 from pedbench.models.pretrained import load_pretrained, model_folder, read_json
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 _KIND = "embedder (a transformers model of pictures, such as CLIP or DINOv2)"

@@ -12,7 +12,7 @@ from torch import Tensor
 from pedbench.models.reorder import global_blocks
 from pedbench.models.sam import preprocess
 from pedbench.models.window_blocks import add_positions, run_window_blocks
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 
 

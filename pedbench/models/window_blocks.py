@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from pedbench.models.blocks import run_windows
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 
 

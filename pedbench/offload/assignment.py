@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Window
 
 Policy = Callable[[Sequence[Window], int, np.random.Generator], Assignment]

@@ -11,9 +11,9 @@ import torch
 from pedbench.base import Embedding, Networks
 from pedbench.models.sam import preprocess
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.timing import Clock
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
 

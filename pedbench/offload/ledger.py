@@ -10,9 +10,9 @@ import numpy as np
 
 from pedbench.base import Networks, Operation
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import Tile
 from pedbench.observe import observe
 from pedbench.offload.payloads import places
+from pedbench.pictures.windows import Tile
 from pedbench.types import Mask, Payload, Received
 
 _BY_WINDOWS = ("encode_windows", "encode_window_tokens", "start_windows", "run_blocks")

@@ -17,7 +17,6 @@ from pedbench.base import Field, Networks, Operation
 from pedbench.models.family import WEIGHTS
 from pedbench.models.sam import preprocess
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.payloads import (
     FEATURES,
     PLACES,
@@ -30,6 +29,7 @@ from pedbench.offload.payloads import (
     token_places,
 )
 from pedbench.offload.tiles import crop_tiles, embed_tiles, stages, to_picture, tokens_to_tiles
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Patch, Payload, Tokens, Window
 
 _OWN_MODULES = ("pedbench.offload.operations", "pedbench.offload.block_operations")

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Field
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.coding import codec_for
 from pedbench.offload.tiles import to_dtype
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Payload, Window
 
 REPLY_DTYPES = ("float32", "float16")

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.coding import codec_for
 from pedbench.offload.pending import Pending
 from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, to_dtype
 from pedbench.offload.wire import WireError
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Payload, Window
 
 PAYLOADS = ("pixels", "tokens16", "tokens32")

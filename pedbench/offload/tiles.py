@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from pedbench.models.stages import GlobalStage, WindowStage, window_grid, window_tiles
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture, Window
 
 Bytes = npt.NDArray[np.uint8]

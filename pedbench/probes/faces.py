@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pedbench.base import Claim, Probe
-from pedbench.frame import to_uint8
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 _WINDOW = 24

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Claim, Probe, ProbeUnavailable
-from pedbench.frame import to_uint8
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 Box = tuple[float, float, float, float]

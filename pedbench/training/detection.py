@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.claims import OBJECTS, held_against, planted
-from pedbench.frame import from_uint8
 from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
 from pedbench.models.detection import CANVAS
+from pedbench.pictures.frame import from_uint8
 from pedbench.probes.objects import Objects
 from pedbench.training.collages import draw_collage
 from pedbench.training.course import Course

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.base import Metric
-from pedbench.frame import from_uint8
 from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
+from pedbench.pictures.frame import from_uint8
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from pedbench.coco import CocoFolder
-from pedbench.frame import mask_to_frame, to_frame, to_uint8
-from pedbench.pictures import PictureError
+from pedbench.pictures.files import PictureError
+from pedbench.pictures.frame import mask_to_frame, to_frame, to_uint8
 from pedbench.reading import DatasetError, ReadableIds
 from pedbench.registry import Registry
 from pedbench.training.pictures import light, order

@@ -10,9 +10,9 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from pedbench.base import Embedding
-from pedbench.frame import frame_size, to_frame
 from pedbench.models.sam import preprocess
 from pedbench.models.stages import window_grid
+from pedbench.pictures.frame import frame_size, to_frame
 from pedbench.reading import DatasetError
 from pedbench.training.photographs import Photographs
 from pedbench.types import Sample

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pedbench.frame import from_uint8, to_uint8
 from pedbench.inversion.degradations import Degradation, known_degradation
 from pedbench.models.sharpening import (
     SharpeningNetwork,
@@ -19,6 +18,7 @@ from pedbench.models.sharpening import (
     save_sharpening,
     sharpen,
 )
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.registry import Registry
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule

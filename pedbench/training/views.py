@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.assignment import POLICIES, assign
+from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Mask, Window
 
 SERVERS = {3: 0.4, 25: 0.2, 2: 0.1, 5: 0.1, 9: 0.1, 13: 0.1}

@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from pedbench.base import Embedding
 from pedbench.coco_masks import decode_segmentation
-from pedbench.frame import Size
+from pedbench.pictures.frame import Size
 from pedbench.types import Instance
 from pedbench.utility.prediction import Masks, predict_at
 from pedbench.utility.segmentation import Row, intersection_over_union, is_cut, size_class

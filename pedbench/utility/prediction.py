@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from pedbench.base import Embedding
-from pedbench.frame import Size, frame_size, scale_boxes, scale_points
 from pedbench.host.determinism import single_threaded
 from pedbench.models.decoder import predict_masks, upscale
+from pedbench.pictures.frame import Size, frame_size, scale_boxes, scale_points
 
 _MOST_AT_ONCE = 8
 """Prompts that one thread decodes together, whatever the number of threads."""

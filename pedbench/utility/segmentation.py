@@ -11,8 +11,8 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from pedbench.base import Embedding
-from pedbench.frame import Size, scale_points
 from pedbench.host.determinism import single_threaded
+from pedbench.pictures.frame import Size, scale_points
 from pedbench.types import Instance, Sample
 from pedbench.utility.prediction import Masks, predict, prompts_at_once, shares
 from pedbench.utility.prompts import bounding_box, innermost_pixel, next_click, saf_point

@@ -116,7 +116,7 @@ def test_real_photographs() -> None:
 
 
 def test_a_panning_camera_sees_the_same_scene_further_on() -> None:
-    from pedbench.frame import to_frame
+    from pedbench.pictures.frame import to_frame
 
     found = Registry().create("datasets", "panning_scenes", {"count": 8, "step": 16, "length": 4})
     whole = dataset("scenes", count=8)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pedbench.models.architectures import SAM_MINI, VIT_B
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.assignment import assign
+from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 
 

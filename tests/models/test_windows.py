@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 
 from pedbench.models.architectures import SAM_MINI, VIT_B
-from pedbench.models.windows import WindowGrid
+from pedbench.pictures.windows import WindowGrid
 
 grids = st.builds(
     lambda height, width, window, patch: WindowGrid(tokens=(height, width), window=window, patch=patch),

@@ -12,7 +12,6 @@ from pedbench.audit import Audit, audit, same_messages, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
-from pedbench.models.windows import WindowGrid
 from pedbench.observe import Observation, build_view, footprints, observe
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud
@@ -25,6 +24,7 @@ from pedbench.offload.timing import Clock
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import METHOD, Call, encode_call
 from pedbench.offload.wiretap import read_messages
+from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
 from pedbench.plugins.defenses.on_device import OnDevice

@@ -14,7 +14,6 @@ from pedbench.audit import audit
 from pedbench.base import Embedding
 from pedbench.links import Direction, Link, find_link
 from pedbench.models.family import FamilyNetworks
-from pedbench.models.windows import WindowGrid
 from pedbench.observe import observe
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud, OnLost
@@ -27,6 +26,7 @@ from pedbench.offload.tiles import to_bytes
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import WireError, decode_answer, encode_answer
 from pedbench.offload.wiretap import read_messages
+from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 

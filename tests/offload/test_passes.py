@@ -10,7 +10,6 @@ import torch
 from pedbench.base import Defense, Embedding
 from pedbench.models.family import FamilyNetworks
 from pedbench.models.sam import build_sam, preprocess
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.ledger import AuditError, DisclosureError
@@ -20,6 +19,7 @@ from pedbench.offload.servers import ServerLost
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.virtual import VirtualServers
 from pedbench.offload.wire import WireError
+from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam

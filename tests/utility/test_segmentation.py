@@ -12,7 +12,7 @@ from scipy import ndimage
 from segment_anything import SamPredictor
 
 from pedbench.base import Embedding
-from pedbench.frame import from_uint8
+from pedbench.pictures.frame import from_uint8
 from pedbench.types import Instance, Mask, Sample
 from pedbench.utility import prediction, segmentation
 from pedbench.utility.agreement import agreement, reference

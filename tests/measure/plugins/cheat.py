@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Defense, Embedding
-from pedbench.models.windows import WindowGrid
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
+from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pedbench.pictures import PictureError, read_picture
+from pedbench.pictures.files import PictureError, read_picture
 from pedbench.reading import ReadableIds
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
@@ -158,7 +158,7 @@ def test_a_large_picture_takes_some_bytes_a_pixel(tmp_path: Path) -> None:
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from pedbench.pictures import read_picture\n"
+        "from pedbench.pictures.files import read_picture\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "read_picture(Path(sys.argv[1]), upright=True)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from pedbench.frame import from_uint8
+from pedbench.pictures.frame import from_uint8
 from pedbench.types import Picture
 
 MAX_PIXELS = 170_000_000

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from segment_anything.utils.transforms import ResizeLongestSide
 
-from pedbench.frame import (
+from pedbench.pictures.frame import (
     box_to_frame,
     frame_size,
     from_uint8,
