@@ -17,9 +17,9 @@ from typing import Any
 
 import pedbench
 from docs.fault_proxy import FaultProxy
-from pedbench.certificates import Identity, make_keys, read_identity
 from pedbench.host.processes import without_main
 from pedbench.models.family import FamilyNetworks
+from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload.gate import listen
 from pedbench.offload.remote import Remote, RemoteServers
 from pedbench.offload.server import ServerPlan, Service

@@ -14,9 +14,9 @@ import pandas as pd
 
 from docs.blocks import replace_block
 from pedbench.aggregate import difference, mean
-from pedbench.links import Link, find_link
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
+from pedbench.network.links import Link, find_link
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.timing import Clock, turn_times
 from pedbench.offload.virtual import VirtualServers

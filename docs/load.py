@@ -21,16 +21,16 @@ import torch
 
 from docs.blocks import replace_block
 from docs.kills import descendants
-from pedbench.links import find_link
 from pedbench.models.family import MINI, FamilyNetworks
 from pedbench.models.stages import window_grid
+from pedbench.network.emulated_link import Transport
+from pedbench.network.links import find_link
 from pedbench.offload.assignment import assign, largest_share
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.ledger import Ledger
 from pedbench.offload.tiles import to_picture
 from pedbench.offload.timing import Clock
-from pedbench.offload.transport import Transport
 from pedbench.offload.virtual import VirtualServers
 
 _ARENA_MAX = -8

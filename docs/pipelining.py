@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from docs.blocks import replace_block
-from pedbench.links import Link, find_link
 from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.network.links import Link, find_link
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame

@@ -20,9 +20,9 @@ from pedbench.latency.devices import Device
 from pedbench.latency.host import measure_host
 from pedbench.latency.messages import window_message
 from pedbench.latency.projection import Job, compose
-from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.architectures import PED_MINI
 from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.tiles import to_bytes

@@ -67,8 +67,8 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         SuiteError: A sweep or setting cannot be read, a model family, its weights, a prompt or link is unknown, a
             probe names an attack that the suite does not have, or a defense has not the servers that are to lie.
     """
-    from pedbench.links import find_link
     from pedbench.models.family import FAMILIES, family
+    from pedbench.network.links import find_link
     from pedbench.utility.segmentation import PROMPTS
 
     for utility in suite.utility:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pedbench.cell import LieName
-from pedbench.links import LOOPBACK
+from pedbench.network.links import LOOPBACK
 from pedbench.parameters import suggestion
 
 Value = bool | int | float | str | list[bool | int | float | str]

@@ -40,7 +40,7 @@ def test_a_run_without_exhibits_keeps_no_pixels(
 
 def test_keys_and_tokens_are_not_shown() -> None:
     """What an error or a log would print of those who hold them."""
-    from pedbench.certificates import Identity
+    from pedbench.network.certificates import Identity
     from pedbench.offload.gate import Gate
     from pedbench.offload.remote import JobCall, Remote
 

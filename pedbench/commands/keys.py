@@ -23,7 +23,7 @@ def make_keys(
     FOLDER/edge belongs on the edge, FOLDER/NAME on that server, FOLDER/authority nowhere else: who has it can let
     others in. Later calls add servers to the same authority.
     """
-    from pedbench import certificates
+    from pedbench.network import certificates
 
     hosts = [[host.strip() for host in each.split(",")] for each in server or ()]
     for made in certificates.make_keys(folder, hosts, days):

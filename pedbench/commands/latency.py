@@ -108,8 +108,8 @@ def compare_latency(
             picture=picture,
         )
         return
-    from pedbench.addresses import refuse_plain
-    from pedbench.certificates import read_identity
+    from pedbench.network.addresses import refuse_plain
+    from pedbench.network.certificates import read_identity
 
     addresses = [address.strip() for address in servers.split(",")] if servers is not None else []
     for address in addresses:

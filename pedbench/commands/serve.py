@@ -43,8 +43,8 @@ def serve(
     ] = True,
 ) -> None:
     """Serve one edge at a time, until Ctrl-C; see `pedbench latency --servers`."""
-    from pedbench.addresses import refuse_plain
-    from pedbench.certificates import read_identity
+    from pedbench.network.addresses import refuse_plain
+    from pedbench.network.certificates import read_identity
 
     host, port = refuse_plain(bind, "--bind", keys)
     identity = read_identity(keys, "server") if keys else None

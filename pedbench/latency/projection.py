@@ -1,6 +1,6 @@
 """What a pass would take on other devices and over another link: the critical path that turn-taking passes have.
 
-Projected times are no measurements. Links are those of `pedbench.offload.transport`, and a pass is put together by
+Projected times are no measurements. Links are those of `pedbench.network.emulated_link`, and a pass is put together by
 `turn_times`: nothing here knows how a link works.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pedbench.links import Link
+from pedbench.network.emulated_link import link_queues
+from pedbench.network.links import Link
 from pedbench.offload.timing import Clock, Interval, PassTimes, Rounds, turn_times
-from pedbench.offload.transport import link_queues
 from pedbench.types import Exchange
 
 _NOTHING = 1e-12

@@ -14,9 +14,9 @@ from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.exhibits import Exhibit
 from pedbench.host.stopwatch import Profile
-from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.measure.reader import Reader
 from pedbench.models.stages import window_grid
+from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.cloud import DEADLINE, OnLost
 from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import AuditError, DisclosureError, Session

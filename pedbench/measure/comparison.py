@@ -11,11 +11,11 @@ import pandas as pd
 
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
-from pedbench.links import LOOPBACK
 from pedbench.measure.bench import Outcome, PassBench, Row
 from pedbench.measure.latency import time_links, time_turns, warm_up
 from pedbench.measure.power import PowerMeter
 from pedbench.measure.projected import WAY, Devices, Projection, Turns
+from pedbench.network.links import LOOPBACK
 from pedbench.offload.passes import Pass
 from pedbench.offload.remote import RemoteServers
 from pedbench.plan import DefensePlan

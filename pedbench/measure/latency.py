@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import numpy as np
 
 from pedbench.cell import Cell
-from pedbench.links import Link
 from pedbench.measure.bench import DegradedPass, Outcome, PassBench, Row
+from pedbench.network.links import Link
 from pedbench.offload.passes import Pass
 from pedbench.offload.timing import PassTimes
 from pedbench.plan import DefensePlan

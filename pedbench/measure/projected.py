@@ -9,10 +9,10 @@ from statistics import median
 from pedbench.latency import compute
 from pedbench.latency.devices import THIS_HOST, find_device, published_times
 from pedbench.latency.projection import rescale
-from pedbench.links import Link
 from pedbench.measure.bench import Row
 from pedbench.measure.latency import phases
 from pedbench.models.architectures import Architecture, architecture
+from pedbench.network.links import Link
 from pedbench.offload.timing import Clock, Rounds, lower_bound, turn_times
 
 WAY = "projected"

@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from pedbench.certificates import Identity
 from pedbench.host.console import Console
 from pedbench.host.provenance import provenance
 from pedbench.jetson import jetson_facts
-from pedbench.links import LOOPBACK, links
 from pedbench.measure.bench import PassBench
 from pedbench.measure.comparison import LINKS, NETWORK, SERVERS, Timings, compare, comparison
 from pedbench.measure.modules import operation_modules
 from pedbench.measure.projected import Devices
 from pedbench.models.family import WEIGHTS, Family, FamilyNetworks
+from pedbench.network.certificates import Identity
+from pedbench.network.links import LOOPBACK, links
 from pedbench.offload.remote import Remote, RemoteServers
 from pedbench.offload.servers import Servers
 from pedbench.offload.virtual import VirtualServers

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from pedbench.base import Networks
+from pedbench.network.emulated_link import Transport
 from pedbench.offload.handle import ServerHandle
 from pedbench.offload.integrity import SpotChecks
 from pedbench.offload.ledger import Ledger
@@ -17,7 +18,6 @@ from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
 from pedbench.offload.streaming import stream_windows
 from pedbench.offload.timing import Clock
-from pedbench.offload.transport import Transport
 from pedbench.offload.wire import Call, check_call, encode_call
 from pedbench.offload.wiretap import Tapped
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from pedbench.certificates import EDGE, Identity
+from pedbench.network.certificates import EDGE, Identity
 from pedbench.offload.limits import CONCURRENT_CALLS
 from pedbench.offload.server import LISTEN_OPTIONS, RECEIVERS, Service
 from pedbench.offload.wiretap import WiretapFull

@@ -12,8 +12,9 @@ import torch
 from pedbench.base import Defense, Embedding, Networks
 from pedbench.host.determinism import without_onednn
 from pedbench.host.device import settler
-from pedbench.links import LOOPBACK, Link, find_link
 from pedbench.models.stages import window_grid
+from pedbench.network.emulated_link import Transport
+from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
 from pedbench.offload.edge import Edge
 from pedbench.offload.integrity import SpotChecks
@@ -23,7 +24,6 @@ from pedbench.offload.pending import Pending
 from pedbench.offload.servers import Servers
 from pedbench.offload.tiles import to_bytes
 from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
-from pedbench.offload.transport import Transport
 from pedbench.offload.wiretap import Tapped, digest, read_messages, with_contents
 from pedbench.types import Exchange, Picture, Received
 

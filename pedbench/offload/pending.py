@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 
 from pedbench.base import Operation
+from pedbench.network.emulated_link import Transport
 from pedbench.offload.servers import ServerLost, Servers
-from pedbench.offload.transport import Transport
 from pedbench.offload.wire import METHOD, Call, check_payload, decode_answer
 from pedbench.offload.wiretap import Tapped, digest
 from pedbench.types import Exchange, Payload

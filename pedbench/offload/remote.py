@@ -14,12 +14,12 @@ from typing import Any
 import grpc
 
 import pedbench
-from pedbench.addresses import parse_address
 from pedbench.base import Networks
-from pedbench.certificates import Identity
-from pedbench.offload.clocks import ClockOffset, estimate_offset, on_edge_clock
+from pedbench.network.addresses import parse_address
+from pedbench.network.certificates import Identity
+from pedbench.network.clock_offset import ClockOffset, estimate_offset, on_edge_clock
+from pedbench.network.tls_probe import check_handshake
 from pedbench.offload.gate import CONTROL, JOB, KEEPALIVE_OPTIONS
-from pedbench.offload.handshake import check_handshake
 from pedbench.offload.servers import Member, ServerLost, Servers
 from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
 from pedbench.types import Exchange

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from pedbench.links import Link
-from pedbench.offload.transport import link_queues
+from pedbench.network.emulated_link import link_queues
+from pedbench.network.links import Link
 from pedbench.types import Exchange
 
 Interval = tuple[float, float]

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pedbench.links import links
+from pedbench.network.links import links
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
 from pedbench.report.phase_figures import phase_bars
 from pedbench.report.timing_tables import counted, unit_of

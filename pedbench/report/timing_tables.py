@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pedbench.links import Link, links
 from pedbench.measure.comparison import NETWORK
+from pedbench.network.links import Link, links
 from pedbench.report.text import NOTHING, escape, one_line, quantity, table
 from pedbench.report.timings import FEW, MANY, PHASES
 

@@ -12,9 +12,9 @@ from pedbench.latency.devices import find_device
 from pedbench.latency.messages import frame_message, window_message
 from pedbench.latency.offers import Setting, offer, offers
 from pedbench.latency.traffic import NO_TRAFFIC, split_frame
-from pedbench.links import find_link
 from pedbench.models.architectures import PED_MINI, VIT_H
 from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.network.links import find_link
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import run_pass
 from pedbench.offload.tiles import to_bytes

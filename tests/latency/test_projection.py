@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pedbench.latency.projection import Job, compose, rescale, share_cores
-from pedbench.links import Direction, Link, find_link
+from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.timing import Clock, lower_bound, turn_times
 from pedbench.types import Exchange
 

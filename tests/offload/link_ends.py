@@ -12,9 +12,9 @@ import grpc
 import numpy as np
 
 from pedbench.base import Field, Operation
-from pedbench.links import Direction, Link, find_link
+from pedbench.network.emulated_link import Transport
+from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.pending import Pending
-from pedbench.offload.transport import Transport
 from pedbench.offload.wire import (
     CHANNEL_OPTIONS,
     METHOD,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pedbench.offload.clocks import ClockOffset, estimate_offset, on_edge_clock
+from pedbench.network.clock_offset import ClockOffset, estimate_offset, on_edge_clock
 from pedbench.types import Exchange
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from pedbench.audit import audit
 from pedbench.base import Embedding
-from pedbench.links import Direction, Link, find_link
 from pedbench.models.family import FamilyNetworks
+from pedbench.network.links import Direction, Link, find_link
 from pedbench.observe import observe
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud, OnLost

@@ -14,8 +14,8 @@ import pytest
 
 import pedbench
 from pedbench.base import Defense, Embedding
-from pedbench.certificates import make_keys, read_identity
 from pedbench.models.family import MINI, WEIGHTS, FamilyNetworks
+from pedbench.network.certificates import make_keys, read_identity
 from pedbench.offload import remote, server
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge

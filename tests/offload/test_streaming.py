@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pedbench.links import Direction, Link
 from pedbench.models.family import FamilyNetworks
+from pedbench.network.links import Direction, Link
 from pedbench.observe import observe
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.streaming import chunks

@@ -1,6 +1,6 @@
 import pytest
 
-from pedbench.links import Direction, Link, find_link
+from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.types import Exchange
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pedbench.base import Networks
-from pedbench.links import Direction, Link, find_link
+from pedbench.network.emulated_link import LinkQueue, Transport
+from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.passes import run_pass
 from pedbench.offload.servers import ServerLost
-from pedbench.offload.transport import LinkQueue, Transport
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture

@@ -1,6 +1,6 @@
 import pytest
 
-from pedbench.links import LOOPBACK, Direction, find_link, links
+from pedbench.network.links import LOOPBACK, Direction, find_link, links
 
 
 def test_profiles_are_complete_and_loopback_alone_is_not_emulated() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from pedbench.certificates import make_keys, read_identity
 from pedbench.cli import main
+from pedbench.network.certificates import make_keys, read_identity
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from pedbench.certificates import Identity
+from pedbench.network.certificates import Identity
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS = 4

@@ -19,7 +19,7 @@ from itertools import count
 
 import numpy as np
 
-from pedbench.links import PACKET, Direction, Link
+from pedbench.network.links import PACKET, Direction, Link
 
 
 @dataclass(kw_only=True)
