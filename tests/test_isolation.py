@@ -167,7 +167,7 @@ class Bench:
             "read_through_link": cheat("read_through_link", self.data / "truth.npy"),
             "list_folder": cheat("list_folder", self.data),
             "ask_parent": cheat("ask_parent", os.getpid()),
-            "look_up_scenes": cheat("look_up", "pedbench.scenes.geometry"),
+            "look_up_scenes": cheat("look_up", "pedbench.scenes.painting.geometry"),
             "look_up_datasets": cheat("look_up", "pedbench.plugins.datasets.coco"),
             "load_generator": cheat("load_generator"),
             "connect": cheat("connect", 9),

@@ -3,8 +3,8 @@
 Pure functions of (seed, index, split); nothing is downloaded, torch is not imported.
 """
 
-from pedbench.scenes.furnish import CATEGORIES
 from pedbench.scenes.render import Scene, SceneObject, SceneSecret, render
+from pedbench.scenes.staging.furnish import CATEGORIES
 from pedbench.scenes.store import REVISION, SPLIT_SEEDS, write_split
 
 class_names: tuple[str, ...] = CATEGORIES

@@ -10,13 +10,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from pedbench.scenes.arrange import Arrangement
-from pedbench.scenes.assets import Split
-from pedbench.scenes.brush import Spot
-from pedbench.scenes.compose import assign_owners, cast_shadow, develop, divide, shade_ground, whole_enough
-from pedbench.scenes.furnish import furnish
-from pedbench.scenes.lettering import OVERSAMPLING
-from pedbench.scenes.printed import LEAST_FACE
+from pedbench.scenes.painting.assets import Split
+from pedbench.scenes.painting.brush import Spot
+from pedbench.scenes.painting.lettering import OVERSAMPLING
+from pedbench.scenes.painting.printed import LEAST_FACE
+from pedbench.scenes.staging.arrange import Arrangement
+from pedbench.scenes.staging.compose import (
+    assign_owners,
+    cast_shadow,
+    develop,
+    divide,
+    shade_ground,
+    whole_enough,
+)
+from pedbench.scenes.staging.furnish import furnish
 
 SIZES = ((320, 240),) * 7 + ((240, 320), (320, 320), (320, 200))
 """(width, height) of finished pictures; one is drawn."""

@@ -15,9 +15,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pedbench.host.processes import without_main
-from pedbench.scenes.assets import Split
-from pedbench.scenes.furnish import CATEGORIES
+from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.render import render
+from pedbench.scenes.staging.furnish import CATEGORIES
 
 REVISION = "1"
 """Changes whenever any scene does; part of every data set's identity."""

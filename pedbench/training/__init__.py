@@ -15,7 +15,7 @@ from pedbench.host.home import home
 from pedbench.host.provenance import cores
 from pedbench.models.manifest import ASSETS
 from pedbench.prior import make_prior
-from pedbench.scenes.assets import Split
+from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.store import REVISION, SPLIT_SEEDS, write_split
 from pedbench.training.course import Course, prefetched
 from pedbench.training.loop import Trainer

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import ProjectiveTransform
 
-from pedbench.scenes.geometry import Camera, Pose, carry, quad_to_square, square_to_quad
+from pedbench.scenes.painting.geometry import Camera, Pose, carry, quad_to_square, square_to_quad
 
 CAMERA = Camera(size=(640, 480), focal=700.0, height=1.4, pitch=17.0)
 offset = st.floats(-15, 15)

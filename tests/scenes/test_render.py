@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pedbench.scenes import Scene, class_names, render
-from pedbench.scenes.assets import Split, face
+from pedbench.scenes.painting.assets import Split, face
 from pedbench.scenes.render import SIZES
 
 COUNT = 60

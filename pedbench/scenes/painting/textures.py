@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from pedbench.scenes.assets import Colour, Split, relief
+from pedbench.scenes.painting.assets import Colour, Split, relief
 
 SIDE = 256
 """Width and height of a relief, pixels; reliefs tile seamlessly."""

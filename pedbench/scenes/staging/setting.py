@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pedbench.scenes.assets import Colour, Split
-from pedbench.scenes.backdrop import Backdrop, Top, Wall
-from pedbench.scenes.brush import Light
-from pedbench.scenes.geometry import Camera, Point3, Pose
-from pedbench.scenes.lettering import OVERSAMPLING
-from pedbench.scenes.textures import (
+from pedbench.scenes.painting.assets import Colour, Split
+from pedbench.scenes.painting.brush import Light
+from pedbench.scenes.painting.geometry import Camera, Point3, Pose
+from pedbench.scenes.painting.lettering import OVERSAMPLING
+from pedbench.scenes.painting.textures import (
     DESKS,
     FLOORS,
     WALLS,
@@ -23,6 +22,7 @@ from pedbench.scenes.textures import (
     surface_colour,
     wood_colour,
 )
+from pedbench.scenes.staging.backdrop import Backdrop, Top, Wall
 
 _TILES = 4
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pedbench.scenes import devices, furniture, household, plants, vessels
-from pedbench.scenes.arrange import Arrangement, Item
-from pedbench.scenes.assets import Colour, Split
-from pedbench.scenes.backdrop import Top
-from pedbench.scenes.design import Design, Kit
-from pedbench.scenes.geometry import Pose
-from pedbench.scenes.setting import desk_setting, room_setting
+from pedbench.scenes.objects import devices, furniture, household, plants, vessels
+from pedbench.scenes.objects.design import Design, Kit
+from pedbench.scenes.painting.assets import Colour, Split
+from pedbench.scenes.painting.geometry import Pose
+from pedbench.scenes.staging.arrange import Arrangement, Item
+from pedbench.scenes.staging.backdrop import Top
+from pedbench.scenes.staging.setting import desk_setting, room_setting
 
 Designer = Callable[[Kit], Design]
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from pedbench.scenes.assets import Colour, Split
-from pedbench.scenes.geometry import (
+from pedbench.scenes.painting.assets import Colour, Split
+from pedbench.scenes.painting.geometry import (
     Camera,
     Point2,
     Point3,
@@ -24,8 +24,8 @@ from pedbench.scenes.geometry import (
     round_outline,
     square_to_quad,
 )
-from pedbench.scenes.lettering import Mark, Printed
-from pedbench.scenes.textures import scaled
+from pedbench.scenes.painting.lettering import Mark, Printed
+from pedbench.scenes.painting.textures import scaled
 
 Floats = npt.NDArray[np.float64]
 Side = Literal["front", "back", "left", "right", "top"]

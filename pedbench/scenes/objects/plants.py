@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pedbench.scenes.assets import Colour
-from pedbench.scenes.brush import Brush
-from pedbench.scenes.design import Design, Kit
-from pedbench.scenes.geometry import Point3, Pose, along, turn
-from pedbench.scenes.textures import scaled
-from pedbench.scenes.turned import revolve
-from pedbench.scenes.vessels import glaze
+from pedbench.scenes.objects.design import Design, Kit
+from pedbench.scenes.objects.vessels import glaze
+from pedbench.scenes.painting.assets import Colour
+from pedbench.scenes.painting.brush import Brush
+from pedbench.scenes.painting.geometry import Point3, Pose, along, turn
+from pedbench.scenes.painting.solids_of_revolution import revolve
+from pedbench.scenes.painting.textures import scaled
 
 
 def plant(kit: Kit) -> Design:

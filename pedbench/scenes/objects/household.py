@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PIL import Image
 
-from pedbench.scenes.assets import photograph
-from pedbench.scenes.brush import Brush, box_side
-from pedbench.scenes.design import Design, Kit
-from pedbench.scenes.geometry import Pose, round_outline
-from pedbench.scenes.lettering import Printed
-from pedbench.scenes.printed import cover, dial, framed, note
-from pedbench.scenes.textures import mixed, object_colour, patterned, plain, scaled, wood_colour
-from pedbench.scenes.turned import ball
+from pedbench.scenes.objects.design import Design, Kit
+from pedbench.scenes.painting.assets import photograph
+from pedbench.scenes.painting.brush import Brush, box_side
+from pedbench.scenes.painting.geometry import Pose, round_outline
+from pedbench.scenes.painting.lettering import Printed
+from pedbench.scenes.painting.printed import cover, dial, framed, note
+from pedbench.scenes.painting.solids_of_revolution import ball
+from pedbench.scenes.painting.textures import mixed, object_colour, patterned, plain, scaled, wood_colour
 
 
 def book(kit: Kit) -> Design:

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pedbench.scenes.assets import Colour
-from pedbench.scenes.brush import Brush, Floats
-from pedbench.scenes.geometry import Point3, Pose
-from pedbench.scenes.textures import scaled
+from pedbench.scenes.painting.assets import Colour
+from pedbench.scenes.painting.brush import Brush, Floats
+from pedbench.scenes.painting.geometry import Point3, Pose
+from pedbench.scenes.painting.textures import scaled
 
 Profile = Sequence[tuple[float, float]]
 """(height, radius) pairs from the bottom up, metres."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from PIL import Image
 
-from pedbench.scenes.assets import Colour, photograph
-from pedbench.scenes.brush import Brush
-from pedbench.scenes.design import Design, Kit
-from pedbench.scenes.geometry import Pose, along, turn
-from pedbench.scenes.textures import object_colour, patterned, plain, scaled
-from pedbench.scenes.turned import ball, revolve
+from pedbench.scenes.objects.design import Design, Kit
+from pedbench.scenes.painting.assets import Colour, photograph
+from pedbench.scenes.painting.brush import Brush
+from pedbench.scenes.painting.geometry import Pose, along, turn
+from pedbench.scenes.painting.solids_of_revolution import ball, revolve
+from pedbench.scenes.painting.textures import object_colour, patterned, plain, scaled
 
 
 def mug(kit: Kit) -> Design:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
-from pedbench.scenes.arrange import Item
-from pedbench.scenes.lettering import OVERSAMPLING
-from pedbench.scenes.setting import Setting
+from pedbench.scenes.painting.lettering import OVERSAMPLING
+from pedbench.scenes.staging.arrange import Item
+from pedbench.scenes.staging.setting import Setting
 
 LEAST_AREA = 36
 """Visible pixels below which nothing counts as an object, and is not drawn."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.scenes.assets import Colour, Split
-from pedbench.scenes.brush import Brush
-from pedbench.scenes.geometry import Pose
-from pedbench.scenes.textures import object_colour
+from pedbench.scenes.painting.assets import Colour, Split
+from pedbench.scenes.painting.brush import Brush
+from pedbench.scenes.painting.geometry import Pose
+from pedbench.scenes.painting.textures import object_colour
 
 
 @dataclass(frozen=True, kw_only=True)

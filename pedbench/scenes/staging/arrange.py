@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pedbench.scenes.assets import Split
-from pedbench.scenes.backdrop import Top, Wall
-from pedbench.scenes.brush import Brush, Spot
-from pedbench.scenes.design import Design
-from pedbench.scenes.footprint import flat, footprint, overlap, share_in_sight
-from pedbench.scenes.geometry import Point2, Point3, Pose
-from pedbench.scenes.setting import Setting
+from pedbench.scenes.objects.design import Design
+from pedbench.scenes.painting.assets import Split
+from pedbench.scenes.painting.brush import Brush, Spot
+from pedbench.scenes.painting.geometry import Point2, Point3, Pose
+from pedbench.scenes.staging.backdrop import Top, Wall
+from pedbench.scenes.staging.footprint import flat, footprint, overlap, share_in_sight
+from pedbench.scenes.staging.setting import Setting
 
 COARSE = 8
 """Canvas pixels to a cell of the coarse masks with which hiding is foreseen."""

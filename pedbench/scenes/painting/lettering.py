@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pedbench.scenes.assets import Colour
+from pedbench.scenes.painting.assets import Colour
 
 OVERSAMPLING = 2
 """Scenes are drawn this much larger than they come out."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from pedbench.scenes.assets import Colour, photograph
-from pedbench.scenes.brush import Brush, Side, box_side, lit
-from pedbench.scenes.geometry import Point3, Pose, along, dot
-from pedbench.scenes.textures import plain, scaled, surface_colour, textured, tiled, wood_colour
+from pedbench.scenes.painting.assets import Colour, photograph
+from pedbench.scenes.painting.brush import Brush, Side, box_side, lit
+from pedbench.scenes.painting.geometry import Point3, Pose, along, dot
+from pedbench.scenes.painting.textures import plain, scaled, surface_colour, textured, tiled, wood_colour
 
 _TILES = 4
 

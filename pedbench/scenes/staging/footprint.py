@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pedbench.scenes.design import Design
-from pedbench.scenes.geometry import Point2, Point3, Pose
+from pedbench.scenes.objects.design import Design
+from pedbench.scenes.painting.geometry import Point2, Point3, Pose
 
 
 def footprint(design: Design, pose: Pose, margin: float) -> list[Point3]:

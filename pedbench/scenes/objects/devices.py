@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pedbench.scenes.assets import Colour
-from pedbench.scenes.brush import Brush, box_side
-from pedbench.scenes.design import Design, Kit
-from pedbench.scenes.geometry import Pose
-from pedbench.scenes.printed import keys, screen
-from pedbench.scenes.textures import object_colour, plain, scaled
+from pedbench.scenes.objects.design import Design, Kit
+from pedbench.scenes.painting.assets import Colour
+from pedbench.scenes.painting.brush import Brush, box_side
+from pedbench.scenes.painting.geometry import Pose
+from pedbench.scenes.painting.printed import keys, screen
+from pedbench.scenes.painting.textures import object_colour, plain, scaled
 
 _CASES: tuple[Colour, ...] = (
     (22, 23, 26),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pedbench.scenes.assets import Colour, Split, face, photograph
-from pedbench.scenes.geometry import turn
-from pedbench.scenes.lettering import OVERSAMPLING, Mark, Printed, figure, write
-from pedbench.scenes.textures import mixed, object_colour, patterned, plain, scaled
+from pedbench.scenes.painting.assets import Colour, Split, face, photograph
+from pedbench.scenes.painting.geometry import turn
+from pedbench.scenes.painting.lettering import OVERSAMPLING, Mark, Printed, figure, write
+from pedbench.scenes.painting.textures import mixed, object_colour, patterned, plain, scaled
 
 Size = tuple[int, int]
 

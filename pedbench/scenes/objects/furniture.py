@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pedbench.scenes.brush import Brush, box_side
-from pedbench.scenes.design import Design, Kit
-from pedbench.scenes.geometry import Pose, round_outline
-from pedbench.scenes.textures import object_colour, patterned, plain, scaled, textured, wood_colour
+from pedbench.scenes.objects.design import Design, Kit
+from pedbench.scenes.painting.brush import Brush, box_side
+from pedbench.scenes.painting.geometry import Pose, round_outline
+from pedbench.scenes.painting.textures import object_colour, patterned, plain, scaled, textured, wood_colour
 
 
 def chair(kit: Kit) -> Design:

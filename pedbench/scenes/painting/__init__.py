@@ -1,0 +1,1 @@
+"""Brushes, textures and lettering."""
