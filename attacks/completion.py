@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Attack, Proof
-from pedbench.models.pretrained import model_files, model_knowledge, model_reference
+from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
 
@@ -53,7 +53,7 @@ class Completion(Attack):
         return model_knowledge(self.model)
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.vitmae import load_pixel_autoencoder
+        from pedbench.models.attackers.vitmae import load_pixel_autoencoder
 
         self._autoencoder = (self._autoencoder or load_pixel_autoencoder(self.model)).to(device)
 

@@ -12,7 +12,7 @@ from pedbench.base import Attack, Proof
 from pedbench.inversion.deconvolution import richardson_lucy
 from pedbench.inversion.degradations import known_degradation
 from pedbench.inversion.read_out import read_out
-from pedbench.models.pretrained import model_knowledge, weights_file
+from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
 METHODS = ("wiener", "richardson_lucy", "learned")
@@ -59,7 +59,7 @@ class Deblur(Attack):
 
     def prepare(self, device: str) -> None:
         if self.method == "learned":
-            from pedbench.models.sharpening import load_sharpening
+            from pedbench.models.attackers.sharpening import load_sharpening
 
             self._network = load_sharpening(weights_file(self.model))
 
@@ -73,7 +73,7 @@ class Deblur(Attack):
         if known is None:
             return picture
         if self.method == "learned":
-            from pedbench.models.sharpening import sharpen
+            from pedbench.models.attackers.sharpening import sharpen
 
             return sharpen(self._network, picture, known)
         if self.method == "richardson_lucy" and known.kind == "blur":

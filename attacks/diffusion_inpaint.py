@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Attack, Proof
-from pedbench.models.pretrained import model_files, model_knowledge, model_reference
+from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
 
@@ -61,7 +61,7 @@ class DiffusionInpaint(Attack):
         return device != "cpu"
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.inpainting import load_inpainting
+        from pedbench.models.attackers.inpainting import load_inpainting
 
         self._pipeline = (self._pipeline or load_inpainting(self.model)).to(device)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pedbench.base import Attack, Proof
 from pedbench.inversion.completion import complete
-from pedbench.models.pretrained import model_knowledge, weights_file
+from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
 MIXED = "decoder-interleaved-mini"
@@ -51,7 +51,7 @@ class TokenDecoder(Attack):
         return f"{model_knowledge(MIXED)}; {model_knowledge(APART)}"
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.restoration import load_restoration
+        from pedbench.models.attackers.restoration import load_restoration
 
         self._networks = {name: load_restoration(weights_file(name)) for name in (MIXED, APART)}
 

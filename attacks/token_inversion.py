@@ -11,7 +11,7 @@ from pedbench.base import Attack, Proof
 from pedbench.types import Picture, View
 
 if TYPE_CHECKING:
-    from pedbench.models.family import Weights
+    from pedbench.models.sam.family import Weights
 
 
 @dataclass(kw_only=True)
@@ -44,7 +44,7 @@ class TokenInversion(Attack):
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         from pedbench.inversion.token_optimisation import invert
         from pedbench.inversion.token_reader import token_reader
-        from pedbench.models.family import described_family, load_network
+        from pedbench.models.sam.family import described_family, load_network
 
         canvas, seen = view.canvas()
         if seen.all():

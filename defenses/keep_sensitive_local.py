@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pedbench.base import Defense, Embedding
+from pedbench.models.sensitive_regions import Box, FaceDetector, TextDetector
 from pedbench.offload.assignment import assign, check_sharing, largest_share
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.tiles import Bytes, to_bytes
 from pedbench.pictures.windows import WindowGrid
-from pedbench.sensitive import Box, FaceDetector, TextDetector
 from pedbench.types import Picture
 
 _MARGIN = 1 / 160

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding
-from pedbench.models.window_blocks import add_positions
+from pedbench.models.sam.window_blocks import add_positions
 from pedbench.offload.assignment import assign, check_sharing, largest_share, shuffle_alike
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge

@@ -18,8 +18,8 @@ from docs.chaos_tally import Tally
 from docs.fault_proxy import FAULTS, Fault, Way
 from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge

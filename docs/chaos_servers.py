@@ -18,7 +18,7 @@ from typing import Any
 import pedbench
 from docs.fault_proxy import FaultProxy
 from pedbench.host.processes import without_main
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload.gate import listen
 from pedbench.offload.remote import Remote, RemoteServers

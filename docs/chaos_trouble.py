@@ -22,7 +22,7 @@ from pedbench import landlock, runner
 from pedbench.cli import main
 from pedbench.host import provenance
 from pedbench.measure import bench
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import Pass
 

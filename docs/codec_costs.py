@@ -14,8 +14,8 @@ import pandas as pd
 
 from docs.blocks import replace_block
 from pedbench.aggregate import difference, mean
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import Link, find_link
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.timing import Clock, turn_times

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from pedbench.host.determinism import without_onednn
-from pedbench.models.architectures import Architecture
-from pedbench.models.products import linear
-from pedbench.models.sam import build_sam, randomise
-from pedbench.models.stages import WindowStage
+from pedbench.models.sam.architectures import Architecture
+from pedbench.models.sam.assembly import build_sam, randomise
+from pedbench.models.sam.onednn_linear import linear
+from pedbench.models.sam.stages import WindowStage
 
 REFERENCE = "segment_anything float32"
 FAST = "pedbench float32"

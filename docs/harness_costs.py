@@ -12,8 +12,8 @@ import torch
 from pedbench.aggregate import difference
 from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
-from pedbench.models.family import MINI, Family, FamilyNetworks
-from pedbench.models.sam import preprocess
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import MINI, Family, FamilyNetworks
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import run_pass
 from pedbench.offload.streaming import encode_here

@@ -17,8 +17,8 @@ import pandas as pd
 
 from docs.blocks import replace_block
 from pedbench.aggregate import difference, mean
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.integrity import TOLERANCE, SpotChecks, detection
 from pedbench.offload.lies import Lies
 from pedbench.offload.passes import Pass, run_pass

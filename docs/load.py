@@ -21,8 +21,8 @@ import torch
 
 from docs.blocks import replace_block
 from docs.kills import descendants
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import find_link
 from pedbench.offload.assignment import assign, largest_share

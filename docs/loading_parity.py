@@ -19,11 +19,11 @@ from segment_anything import SamPredictor, sam_model_registry
 from torch import Tensor
 
 from docs.blocks import replace_block
-from pedbench.models.architectures import VIT_B, Architecture
-from pedbench.models.checkpoints import fingerprint, load, write
-from pedbench.models.decoder import predict_masks, upscale
-from pedbench.models.sam import build_sam, preprocess, random_tensors
-from pedbench.models.transformers_sam import official_name, read_architecture
+from pedbench.models.sam.architectures import VIT_B, Architecture
+from pedbench.models.sam.assembly import build_sam, preprocess, random_tensors
+from pedbench.models.sam.checkpoints import fingerprint, load, write
+from pedbench.models.sam.decoder import predict_masks, upscale
+from pedbench.models.sam.transformers_sam import official_name, read_architecture
 from pedbench.pictures.files import read_picture
 from pedbench.pictures.frame import scale_boxes, scale_points, to_frame, to_uint8
 from pedbench.report.text import table

@@ -35,8 +35,8 @@ from docs.encoder_costs import (
     window_seconds,
 )
 from docs.harness_costs import bfloat16_points, overhead_seconds
-from pedbench.models.architectures import VIT_B, VIT_H
-from pedbench.models.family import MINI, family
+from pedbench.models.sam.architectures import VIT_B, VIT_H
+from pedbench.models.sam.family import MINI, family
 from pedbench.report.text import NOTHING, table
 
 COUNTS = (1, 3, 9)

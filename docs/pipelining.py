@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from docs.blocks import replace_block
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import Link, find_link
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers

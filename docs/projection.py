@@ -25,7 +25,7 @@ from docs.blocks import replace_block
 from pedbench.latency.devices import Device, device_names, find_device, most_slower, published_times
 from pedbench.latency.offers import Setting, offer
 from pedbench.latency.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
-from pedbench.models.architectures import VIT_H
+from pedbench.models.sam.architectures import VIT_H
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.report.figures import STYLE, Drawing, looks_of, save
 from pedbench.report.text import code, quantity, table

@@ -20,8 +20,8 @@ from pedbench.latency.devices import Device
 from pedbench.latency.host import measure_host
 from pedbench.latency.messages import window_message
 from pedbench.latency.projection import Job, compose
-from pedbench.models.architectures import PED_MINI
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.architectures import PED_MINI
+from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import Pass, run_pass

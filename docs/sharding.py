@@ -19,7 +19,7 @@ from docs.kills import only_run, signature, timeless
 from pedbench.engines.work import jobs_of
 from pedbench.host.stopwatch import read_profile
 from pedbench.job_times import read_times
-from pedbench.models.family import family
+from pedbench.models.sam.family import family
 from pedbench.plan import make_plan
 from pedbench.records import read_records
 from pedbench.registry import Registry

@@ -14,7 +14,7 @@ from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
 from pedbench.types import MessageFacts, Patch, Picture, Prior, Tokens, View
 
 if TYPE_CHECKING:
-    from pedbench.models.family import Weights
+    from pedbench.models.sam.family import Weights
 
 NEEDS = ("nothing", "pixels", "degraded", "tokens", "metadata")
 
@@ -105,9 +105,9 @@ def _made_up_tokens(frame: Picture, request: int) -> Tokens:
     """All tokens of a frame before the second block of the smallest network that pedbench ships."""
     import torch
 
-    from pedbench.models.family import MINI, load_network
-    from pedbench.models.sam import preprocess
-    from pedbench.models.stages import run_blocks
+    from pedbench.models.sam.assembly import preprocess
+    from pedbench.models.sam.family import MINI, load_network
+    from pedbench.models.sam.stages import run_blocks
 
     network = load_network(MINI, WEIGHTS)
     encoder = network.image_encoder

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pedbench.base import Defense, Networks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.observe import Observation
 from pedbench.offload.block_operations import StartWindows
 from pedbench.offload.coding import code, decode

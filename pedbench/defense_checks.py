@@ -12,8 +12,8 @@ import numpy as np
 from pedbench.audit import audit
 from pedbench.base import Defense, Networks
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.observe import observe
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.virtual import VirtualServers

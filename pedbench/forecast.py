@@ -13,9 +13,9 @@ import torch
 from pedbench.base import Attack, Dataset, Defense, Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.host.provenance import cores
-from pedbench.models.family import Family, load_network
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import Family, load_network
+from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
 from pedbench.suite import DefenseChoice, ResolvedSuite

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pedbench.base import Defense, Plugin
 from pedbench.fetching.fetch import missing, provider, states
-from pedbench.models.family import Family
+from pedbench.models.sam.family import Family
 from pedbench.registry import Kind, Registry
 from pedbench.suite import Choice, ResolvedSuite
 

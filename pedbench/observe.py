@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Disclosure, Networks, Operation
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.coding import lossy
 from pedbench.types import Mask, MessageFacts, Patch, Prior, Received, Tokens, View
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.cell import Cell, CoalitionRule, Lie, PluginIdentity, selection_hash
-from pedbench.models.family import Family
-from pedbench.models.pretrained import model_files, weight_digests
+from pedbench.models.hub.folders import model_files, weight_digests
+from pedbench.models.sam.family import Family
 from pedbench.network.links import Link, find_link
 from pedbench.offload.coding import find_codec
 from pedbench.registry import PluginError, PluginSpec, Registry

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pedbench.base import Defense
-from pedbench.models.pretrained import model_reference
+from pedbench.models.hub.folders import model_reference
 from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
 from pedbench.suite import (
@@ -67,7 +67,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         SuiteError: A sweep or setting cannot be read, a model family, its weights, a prompt or link is unknown, a
             probe names an attack that the suite does not have, or a defense has not the servers that are to lie.
     """
-    from pedbench.models.family import FAMILIES, family
+    from pedbench.models.sam.family import FAMILIES, family
     from pedbench.network.links import find_link
     from pedbench.utility.segmentation import PROMPTS
 

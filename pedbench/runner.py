@@ -16,7 +16,7 @@ from pedbench.job_times import note_time
 from pedbench.measure.bench import Outcome
 from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
-from pedbench.models.family import FamilyNetworks, family
+from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.plan import DefensePlan, Plan, keep_apart, make_plan
 from pedbench.reading import FileDataset
 from pedbench.records import PLAN, Record, append_record, read_records, write_plan

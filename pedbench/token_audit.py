@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Networks
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import run_blocks, window_grid
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.stages import run_blocks, window_grid
 from pedbench.offload.block_operations import FinishBlocks, RunBlocks
 from pedbench.offload.operations import EncodeWindowTokens
 from pedbench.offload.payloads import places

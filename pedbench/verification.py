@@ -18,7 +18,7 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
-from pedbench.models.family import FamilyNetworks, family
+from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.plan import make_plan
 from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry

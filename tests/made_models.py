@@ -104,9 +104,9 @@ def make_detector(folder: Path) -> Path:
 
 def make_sam(file: Path, name: str, seed: int = 0) -> Path:
     """A SAM of an architecture at random, in the official format or, of a `.safetensors`, in transformers'."""
-    from pedbench.models.architectures import architecture
-    from pedbench.models.checkpoints import write
-    from pedbench.models.sam import build_sam, random_tensors
+    from pedbench.models.sam.architectures import architecture
+    from pedbench.models.sam.assembly import build_sam, random_tensors
+    from pedbench.models.sam.checkpoints import write
 
     sizes = architecture(name)
     tensors = dict(random_tensors(build_sam(sizes, allocate=False).state_dict(), seed))

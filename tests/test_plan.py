@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pedbench.models.family import MINI, Family
+from pedbench.models.sam.family import MINI, Family
 from pedbench.plan import Plan, make_plan
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve

@@ -10,7 +10,7 @@ import pytest
 
 from pedbench.cli import main
 from pedbench.fetching.catalogue import catalogue
-from pedbench.models.family import MINI, family
+from pedbench.models.sam.family import MINI, family
 from pedbench.needs import needs
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve

@@ -158,7 +158,7 @@ def test_a_run_with_a_gallery_that_a_network_compares(run_small: Any, tmp_path: 
 
 
 def test_what_compares_is_part_of_the_identity(tmp_path: Path, tiny_vit: Any) -> None:
-    from pedbench.models.family import MINI
+    from pedbench.models.sam.family import MINI
     from pedbench.plan import make_plan
 
     def identity(**changes: Any) -> str | None:

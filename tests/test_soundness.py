@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pedbench.base import Attack
-from pedbench.models.family import MINI
+from pedbench.models.sam.family import MINI
 from pedbench.report.legend import FLAGS
 from pedbench.soundness import NO_BETTER, SEED_SPREAD, UNREAD, WORSE_THAN_PASTING, of_attack, unread
 from pedbench.types import Patch, Picture, Prior, Tokens, View

@@ -17,7 +17,7 @@ from pedbench.latency.compute import edge_share
 from pedbench.latency.devices import THIS_HOST, Device, find_device
 from pedbench.latency.host import measure_host
 from pedbench.latency.offers import FORMS, Offer, Setting, offers
-from pedbench.models.family import FamilyNetworks, family
+from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.network.links import find_link
 from pedbench.offload.tiles import Bytes, to_bytes
 from pedbench.pictures.files import read_picture

@@ -98,7 +98,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _weights() -> Iterator[Finding]:
     try:
-        from pedbench.models.family import MINI
+        from pedbench.models.sam.family import MINI
     except ImportError as error:
         yield Finding("weights", f"not examined: {error}", "install the missing packages first")
         return

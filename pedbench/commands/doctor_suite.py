@@ -10,7 +10,7 @@ from pedbench.commands.finding import Finding
 from pedbench.fetching.fetch import missing
 from pedbench.forecast import Forecast, forecast
 from pedbench.host.provenance import cores
-from pedbench.models.family import Family, family
+from pedbench.models.sam.family import Family, family
 from pedbench.needs import Need, needs
 from pedbench.reading import DatasetError
 from pedbench.registry import Registry

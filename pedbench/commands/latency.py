@@ -128,7 +128,7 @@ def compare_latency(
     from pedbench.host.device import choose_device, choose_dtype
     from pedbench.measure.projected import Devices
     from pedbench.measure.session import Wishes, open_session
-    from pedbench.models.random_weights import choose_family
+    from pedbench.models.sam.random_weights import choose_family
     from pedbench.report.timing_report import show, write_timings
 
     overrides = Overrides(

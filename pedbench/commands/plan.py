@@ -36,7 +36,7 @@ def plan_suite(
     """
     from pedbench.commands.doctor_suite import cost
     from pedbench.commands.run import named_files
-    from pedbench.models.family import family
+    from pedbench.models.sam.family import family
     from pedbench.plan import make_plan
     from pedbench.registry import Registry
     from pedbench.resolve import Overrides, resolve

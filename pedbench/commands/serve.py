@@ -52,8 +52,8 @@ def serve(
     import pedbench
     from pedbench.host.device import choose_device, choose_dtype
     from pedbench.host.provenance import cores, machine
-    from pedbench.models.family import WEIGHTS, FamilyNetworks
-    from pedbench.models.random_weights import choose_family
+    from pedbench.models.sam.family import WEIGHTS, FamilyNetworks
+    from pedbench.models.sam.random_weights import choose_family
     from pedbench.offload.gate import listen
     from pedbench.offload.memory import keep_freed_memory
     from pedbench.offload.server import ServerPlan, Service

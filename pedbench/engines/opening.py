@@ -14,8 +14,8 @@ from pedbench.measure.bench import Bench
 from pedbench.measure.latency import warm_up
 from pedbench.measure.modules import operation_modules
 from pedbench.measure.reader import Reader
-from pedbench.models.embedding import load_embedder
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.hub.embedding import load_embedder
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.prior import load_prior

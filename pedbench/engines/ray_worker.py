@@ -18,7 +18,7 @@ from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile, by_stage
 from pedbench.measure.bench import Bench
-from pedbench.models.family import FamilyNetworks, family
+from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.plan import make_plan
 from pedbench.registry import Registry
 from pedbench.suite import ResolvedSuite

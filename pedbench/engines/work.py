@@ -16,7 +16,7 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.plan import DefensePlan, Plan
 from pedbench.reading import FileDataset
 from pedbench.suite import ResolvedSuite

@@ -21,7 +21,7 @@ def without_onednn(exact: bool = True) -> Iterator[None]:
     """Leave convolutions to torch's own kernels, on all threads.
 
     Those of oneDNN sum up in another order for each number of threads. An image encoder loses little without
-    them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.products`) are the same for any
+    them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.sam.onednn_linear`) are the same for any
     number of threads.
 
     Args:

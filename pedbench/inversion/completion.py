@@ -12,7 +12,7 @@ from pedbench.types import Mask, Picture
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pedbench.models.restoration import RestorationTransformer
+    from pedbench.models.attackers.restoration import RestorationTransformer
 
 
 def complete(

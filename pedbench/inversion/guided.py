@@ -17,10 +17,10 @@ from torch import Tensor
 from pedbench.inversion.masked_autoencoder import PatchLayout, complete, layout, unpatchify
 from pedbench.inversion.token_decoding import network_of
 from pedbench.inversion.token_optimisation import Target, usual_spectrum
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import run_blocks, window_grid
-from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
-from pedbench.models.window_blocks import add_positions, run_window_blocks, window_runs
+from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.stages import run_blocks, window_grid
+from pedbench.models.sam.window_blocks import add_positions, run_window_blocks, window_runs
 from pedbench.types import Mask, Picture, View
 
 TOLERATED = 0.2

@@ -17,8 +17,8 @@ from torch import Tensor
 from pedbench.host.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest, read_out
 from pedbench.inversion.resizing import resize
-from pedbench.models.family import described_family
-from pedbench.models.vitmae import MaskedAutoencoder, fit_positions
+from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions
+from pedbench.models.sam.family import described_family
 from pedbench.types import Mask, Picture, View
 
 _BATCH = 8

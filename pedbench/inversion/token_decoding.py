@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pedbench.models.family import described_family, load_network
-from pedbench.models.restoration import RestorationSizes
-from pedbench.models.stages import WindowStage, window_grid, window_tiles
+from pedbench.models.attackers.restoration import RestorationSizes
+from pedbench.models.sam.family import described_family, load_network
+from pedbench.models.sam.stages import WindowStage, window_grid, window_tiles
 from pedbench.types import Mask, View
 
 if TYPE_CHECKING:
-    from pedbench.models.family import Weights
+    from pedbench.models.sam.family import Weights
 
 Grid = tuple[npt.NDArray[np.float32], Mask]
 """(h, w, C) tokens, zero where none is held, and (h, w) which are."""

@@ -20,7 +20,7 @@ from pedbench.inversion.patch_embedding import (
 from pedbench.types import Patch, Picture, Prior, Tokens, View
 
 if TYPE_CHECKING:
-    from pedbench.models.family import Family, Weights
+    from pedbench.models.sam.family import Family, Weights
 
 Estimator = Literal["linear_mmse", "pseudo_inverse"]
 
@@ -96,7 +96,7 @@ def token_reader(view: View) -> TokenReader:
         ValueError: The description names no family of networks.
         CheckpointError: The network's weights are not there.
     """
-    from pedbench.models.family import described_family
+    from pedbench.models.sam.family import described_family
 
     weights = str(view.description.get("params", {}).get("weights", "original"))
     # The prior is kept beside its reader, so that its id stays taken.
@@ -107,8 +107,8 @@ def token_reader(view: View) -> TokenReader:
 
 
 def _make(prior: Prior, of: Family, weights: str) -> TokenReader:
-    from pedbench.models.family import load_network
-    from pedbench.models.stages import window_grid
+    from pedbench.models.sam.family import load_network
+    from pedbench.models.sam.stages import window_grid
 
     network = load_network(of, cast("Weights", weights))
     embedding = embedding_of(network)

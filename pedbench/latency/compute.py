@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pedbench.models.architectures import Architecture
+from pedbench.models.sam.architectures import Architecture
 from pedbench.types import Window
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.latency import compute
-from pedbench.models.architectures import Architecture, architecture
+from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.parameters import suggestion
 from pedbench.types import Window
 

@@ -14,7 +14,7 @@ from pedbench.base import Networks
 from pedbench.host.determinism import without_onednn
 from pedbench.latency import compute
 from pedbench.latency.devices import THIS_HOST, Device
-from pedbench.models.architectures import Architecture
+from pedbench.models.sam.architectures import Architecture
 from pedbench.offload.operations import EncodeWindows
 from pedbench.offload.tiles import stages
 from pedbench.types import Payload

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Operation
-from pedbench.models.architectures import Architecture
+from pedbench.models.sam.architectures import Architecture
 from pedbench.offload.coding import code, codec_for
 from pedbench.offload.operations import load_operations
 from pedbench.offload.payloads import reply_form

@@ -9,7 +9,7 @@ from statistics import median
 from pedbench.latency.devices import Device
 from pedbench.latency.projection import Job, compose
 from pedbench.latency.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
-from pedbench.models.architectures import Architecture
+from pedbench.models.sam.architectures import Architecture
 from pedbench.network.links import Link
 from pedbench.offload.tiles import Bytes
 from pedbench.offload.timing import PassTimes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pedbench.latency.messages import Message, frame_message, window_message
-from pedbench.models.architectures import Architecture
+from pedbench.models.sam.architectures import Architecture
 from pedbench.offload.assignment import assign, largest_share
 from pedbench.offload.tiles import Bytes
 from pedbench.types import Window

@@ -15,7 +15,7 @@ from pedbench.cell import Cell
 from pedbench.exhibits import Exhibit
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.reader import Reader
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.cloud import DEADLINE, OnLost
 from pedbench.offload.integrity import SpotChecks

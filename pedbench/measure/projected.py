@@ -11,7 +11,7 @@ from pedbench.latency.devices import THIS_HOST, find_device, published_times
 from pedbench.latency.projection import rescale
 from pedbench.measure.bench import Row
 from pedbench.measure.latency import phases
-from pedbench.models.architectures import Architecture, architecture
+from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.network.links import Link
 from pedbench.offload.timing import Clock, Rounds, lower_bound, turn_times
 

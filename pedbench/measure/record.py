@@ -16,7 +16,7 @@ from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.host.provenance import provenance
 from pedbench.measure.bench import Outcome
 from pedbench.measure.sources import readers, sources
-from pedbench.models.pretrained import weight_digests
+from pedbench.models.hub.folders import weight_digests
 from pedbench.plan import DefensePlan, Plan, Planned
 from pedbench.prior import describe_prior
 from pedbench.records import MetricValue, Record

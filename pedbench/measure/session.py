@@ -16,7 +16,7 @@ from pedbench.measure.bench import PassBench
 from pedbench.measure.comparison import LINKS, NETWORK, SERVERS, Timings, compare, comparison
 from pedbench.measure.modules import operation_modules
 from pedbench.measure.projected import Devices
-from pedbench.models.family import WEIGHTS, Family, FamilyNetworks
+from pedbench.models.sam.family import WEIGHTS, Family, FamilyNetworks
 from pedbench.network.certificates import Identity
 from pedbench.network.links import LOOPBACK, links
 from pedbench.offload.remote import Remote, RemoteServers

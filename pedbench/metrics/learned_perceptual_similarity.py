@@ -102,7 +102,7 @@ def _draw_weights(trunk: torch.nn.Module) -> None:
 
 
 def _load_trunk(trunk: torch.nn.Module, path: str) -> None:
-    from pedbench.models.checkpoints import read_state
+    from pedbench.models.sam.checkpoints import read_state
 
     if not Path(path).is_file():
         name = provider(Path(path))

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from pedbench.base import Field, Networks, Operation
-from pedbench.models.family import WEIGHTS
-from pedbench.models.stages import run_blocks, window_grid, window_tiles
-from pedbench.models.window_blocks import add_positions, run_window_blocks
+from pedbench.models.sam.family import WEIGHTS
+from pedbench.models.sam.stages import run_blocks, window_grid, window_tiles
+from pedbench.models.sam.window_blocks import add_positions, run_window_blocks
 from pedbench.offload.operations import EncodeWindows
 from pedbench.offload.payloads import (
     FEATURES,

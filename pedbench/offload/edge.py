@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from pedbench.base import Embedding, Networks
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.tiles import stages, to_bytes
 from pedbench.offload.timing import Clock
 from pedbench.pictures.windows import WindowGrid

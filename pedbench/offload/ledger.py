@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pedbench.base import Networks, Operation
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.observe import observe
 from pedbench.offload.payloads import places
 from pedbench.pictures.windows import Tile

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Field, Networks, Operation
-from pedbench.models.family import WEIGHTS
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import WEIGHTS
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.payloads import (
     FEATURES,
     PLACES,

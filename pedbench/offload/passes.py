@@ -12,7 +12,7 @@ import torch
 from pedbench.base import Defense, Embedding, Networks
 from pedbench.host.determinism import without_onednn
 from pedbench.host.device import settler
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.cloud import DEADLINE, Cloud, OnLost

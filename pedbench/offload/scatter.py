@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.stages import window_grid
 from pedbench.offload.coding import codec_for
 from pedbench.offload.pending import Pending
 from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, to_dtype

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from pedbench.base import Embedding
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import run_blocks
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.tiles import to_bytes, to_dtype
 from pedbench.types import Picture

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pedbench.models.stages import GlobalStage, WindowStage, window_grid, window_tiles
+from pedbench.models.sam.stages import GlobalStage, WindowStage, window_grid, window_tiles
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture, Window
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Claim, Probe
-from pedbench.models.pretrained import model_files, model_reference
+from pedbench.models.hub.folders import model_files, model_reference
 from pedbench.types import Picture
 
 
@@ -39,7 +39,7 @@ class Captions(Probe):
         return model_files(self.model)
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.captioning import load_captioner
+        from pedbench.models.hub.captioning import load_captioner
 
         self._captioner = load_captioner(self.model, device)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Claim, Probe
-from pedbench.models.pretrained import model_files, model_reference
+from pedbench.models.hub.folders import model_files, model_reference
 from pedbench.types import Picture
 
 
@@ -44,7 +44,7 @@ class Objects(Probe):
         return model_files(self.model)
 
     def prepare(self, device: str) -> None:
-        from pedbench.models.detection import load_detector
+        from pedbench.models.hub.detection import load_detector
 
         self._detector = load_detector(self.model, device)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pedbench.legible import MARGIN
-from pedbench.models.detection import GREY
+from pedbench.models.hub.detection import GREY
 from pedbench.training.packing import PackedScenes
 
 WHOLE = 0.7

@@ -15,7 +15,7 @@ from torch.nn import functional
 from pedbench.claims import OBJECTS, held_against, planted
 from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
-from pedbench.models.detection import CANVAS
+from pedbench.models.hub.detection import CANVAS
 from pedbench.pictures.frame import from_uint8
 from pedbench.probes.objects import Objects
 from pedbench.training.collages import draw_collage

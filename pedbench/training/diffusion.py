@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.architectures import SAM_MINI
-from pedbench.models.inpainting import build_inpaint_mini, inpainting_loss, painted_size
+from pedbench.models.attackers.inpainting import build_inpaint_mini, inpainting_loss, painted_size
+from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes

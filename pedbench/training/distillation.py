@@ -14,10 +14,10 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.architectures import Architecture
-from pedbench.models.checkpoints import load, save
-from pedbench.models.reorder import reorder
-from pedbench.models.sam import build_sam
+from pedbench.models.sam.architectures import Architecture
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.checkpoints import load, save
+from pedbench.models.sam.reorder import reorder
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.photographs import Frames, Photographs

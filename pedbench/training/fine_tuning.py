@@ -14,9 +14,9 @@ from accelerate import Accelerator
 
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
-from pedbench.models.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
-from pedbench.models.checkpoints import recognise
 from pedbench.models.manifest import ASSETS, digest
+from pedbench.models.sam.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
+from pedbench.models.sam.checkpoints import recognise
 from pedbench.training.card import Card
 from pedbench.training.course import prefetched
 from pedbench.training.distillation import DistillationCourse, DistillationRecipe

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pedbench.models.checkpoints import fingerprint
+from pedbench.models.sam.checkpoints import fingerprint
 
 
 def record(

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from pedbench.metrics.learned_perceptual_similarity import build_network
-from pedbench.models.architectures import SAM_MINI
-from pedbench.models.initialisation import sinusoidal_positions, xavier
-from pedbench.models.vitmae import load_autoencoder
+from pedbench.models.attackers.initialisation import sinusoidal_positions, xavier
+from pedbench.models.attackers.vitmae import load_autoencoder
+from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pedbench.models.architectures import Architecture
+from pedbench.models.sam.architectures import Architecture
 from pedbench.training.loop import Trainer
 
 _KEPT = {"bf16": 60, "no": 109}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pedbench.models.restoration import RestorationSizes
+from pedbench.models.attackers.restoration import RestorationSizes
 from pedbench.training.course import Course
 from pedbench.training.detection import DetectorCourse, DetectorRecipe
 from pedbench.training.diffusion import InpaintingCourse, InpaintingRecipe

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.architectures import architecture
-from pedbench.models.checkpoints import load
-from pedbench.models.restoration import RestorationSizes, RestorationTransformer, save_restoration
-from pedbench.models.stages import run_blocks
+from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, save_restoration
+from pedbench.models.sam.architectures import architecture
+from pedbench.models.sam.checkpoints import load
+from pedbench.models.sam.stages import run_blocks
 from pedbench.training.course import Course
 from pedbench.training.loop import Schedule
 from pedbench.training.packing import PackedScenes

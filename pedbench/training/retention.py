@@ -10,8 +10,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from pedbench.base import Embedding
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import frame_size, to_frame
 from pedbench.reading import DatasetError
 from pedbench.training.photographs import Photographs

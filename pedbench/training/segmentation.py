@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.architectures import architecture
-from pedbench.models.checkpoints import load, save
-from pedbench.models.reorder import block_order
-from pedbench.models.sam import build_sam
+from pedbench.models.sam.architectures import architecture
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.checkpoints import load, save
+from pedbench.models.sam.reorder import block_order
 from pedbench.registry import Registry
 from pedbench.training.batches import Batch, Degrade, make_batch
 from pedbench.training.course import Course

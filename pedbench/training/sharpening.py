@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pedbench.inversion.degradations import Degradation, known_degradation
-from pedbench.models.sharpening import (
+from pedbench.models.attackers.sharpening import (
     SharpeningNetwork,
     SharpeningSizes,
     condition,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pedbench.base import Embedding
 from pedbench.host.determinism import single_threaded
-from pedbench.models.decoder import predict_masks, upscale
+from pedbench.models.sam.decoder import predict_masks, upscale
 from pedbench.pictures.frame import Size, frame_size, scale_boxes, scale_points
 
 _MOST_AT_ONCE = 8

@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from pedbench.inversion.panning import placed_patches
-from pedbench.models.architectures import SAM_MINI
+from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.offload.assignment import assign
 from pedbench.plugins.attacks.accumulate import Accumulate
 from pedbench.types import Patch, Picture, Prior, View, Window

@@ -59,7 +59,7 @@ def test_tokens_of_more_requests_read_better() -> None:
     import torch
 
     from pedbench.inversion.patch_embedding import embedding_of
-    from pedbench.models.family import MINI, load_network
+    from pedbench.models.sam.family import MINI, load_network
     from pedbench.prior import load_prior
 
     prior: Any = load_prior()

@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from pedbench.inversion.completion import complete
 from pedbench.inversion.token_decoding import computed_tokens, received_tokens
-from pedbench.models.architectures import SAM_MINI
-from pedbench.models.family import MINI, load_network
-from pedbench.models.restoration import RestorationSizes, RestorationTransformer, load_restoration
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import run_blocks
+from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
+from pedbench.models.sam.architectures import SAM_MINI
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.assignment import assign
 from pedbench.offload.tiles import to_bytes
 from pedbench.plugins.attacks.completion import Completion

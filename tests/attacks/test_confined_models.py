@@ -9,7 +9,7 @@ import torch
 
 from pedbench.attack_pool import AttackPool
 from pedbench.isolation import AttackFailure
-from pedbench.models.inpainting import build_inpaint_mini
+from pedbench.models.attackers.inpainting import build_inpaint_mini
 from pedbench.prior import load_prior
 from pedbench.registry import Registry
 from pedbench.types import Patch, View

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from pedbench.inversion.inpainting import hidden_part, paint, seam
-from pedbench.models.errors import CheckpointError
-from pedbench.models.inpainting import (
+from pedbench.models.attackers.inpainting import (
     Inpainting,
     InpaintMini,
     build_inpaint_mini,
@@ -19,6 +18,7 @@ from pedbench.models.inpainting import (
     painted_size,
     solving,
 )
+from pedbench.models.errors import CheckpointError
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.types import Patch, Picture, Prior, View
 from tests.made_models import make_inpainting

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from pedbench.inversion.guided import WindowEncoder
-from pedbench.models.architectures import SAM_MINI
-from pedbench.models.family import MINI, load_network
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import run_blocks
+from pedbench.models.sam.architectures import SAM_MINI
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.assignment import assign
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.guided_inversion import GuidedInversion

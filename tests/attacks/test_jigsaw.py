@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pedbench.inversion.assembly import Place, assemble
-from pedbench.models.family import MINI, load_network
-from pedbench.models.sam import preprocess
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import MINI, load_network
 from pedbench.offload.tiles import to_picture
 from pedbench.plugins.attacks.jigsaw import Jigsaw
 from pedbench.plugins.attacks.patch_inversion import PatchInversion

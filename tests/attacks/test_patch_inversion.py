@@ -19,8 +19,8 @@ from pedbench.inversion.patch_embedding import (
     patch_statistics,
     pseudo_inverse,
 )
-from pedbench.models.family import MINI, load_network
-from pedbench.models.sam import PIXEL_MEAN, PIXEL_STD, preprocess
+from pedbench.models.sam.assembly import PIXEL_MEAN, PIXEL_STD, preprocess
+from pedbench.models.sam.family import MINI, load_network
 from pedbench.offload.tiles import to_picture
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.prior import load_prior

@@ -9,7 +9,7 @@ import pytest
 from pedbench.audit import visible_mask
 from pedbench.base import Attack, Defense
 from pedbench.inversion.repetition import average_tokens
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.observe import build_view, observe
 from pedbench.offload.passes import run_pass
 from pedbench.offload.tiles import to_picture

@@ -6,9 +6,9 @@ import torch
 
 from pedbench.inversion.token_optimisation import first_guess, token_grids, total_variation
 from pedbench.inversion.token_reader import token_reader
-from pedbench.models.family import MINI, load_network
-from pedbench.models.sam import preprocess
-from pedbench.models.stages import run_blocks
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.stages import run_blocks
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.plugins.attacks.token_inversion import TokenInversion
 from pedbench.prior import load_prior

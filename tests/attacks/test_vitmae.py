@@ -17,9 +17,9 @@ from pedbench.inversion.masked_autoencoder import (
     predict,
     unpatchify,
 )
+from pedbench.models.attackers.vitmae import fit_positions, load_autoencoder
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import weight_digests
-from pedbench.models.vitmae import fit_positions, load_autoencoder
+from pedbench.models.hub.folders import weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Mask, Patch, Picture, Prior, View
 from tests.made_models import make_autoencoder

@@ -14,7 +14,7 @@ import pytest
 
 from pedbench.cli import main
 from pedbench.latency.devices import find_device
-from pedbench.models.architectures import SAM_MINI
+from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.offload import remote
 
 Serve = Callable[..., AbstractContextManager[Any]]

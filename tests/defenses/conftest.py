@@ -7,9 +7,9 @@ import torch
 
 from pedbench.audit import Audit, audit
 from pedbench.base import Defense
-from pedbench.models.architectures import SMALL
-from pedbench.models.family import MINI, Family, FamilyNetworks, Member
-from pedbench.models.sam import build_sam, preprocess
+from pedbench.models.sam.architectures import SMALL
+from pedbench.models.sam.assembly import build_sam, preprocess
+from pedbench.models.sam.family import MINI, Family, FamilyNetworks, Member
 from pedbench.observe import Observation, observe
 from pedbench.offload.passes import Pass, run_pass
 from pedbench.offload.tiles import to_bytes

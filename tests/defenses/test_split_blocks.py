@@ -9,8 +9,8 @@ import torch
 
 from pedbench.audit import Audit
 from pedbench.base import Networks
-from pedbench.models.architectures import Architecture
-from pedbench.models.sam import build_sam, preprocess, randomise
+from pedbench.models.sam.architectures import Architecture
+from pedbench.models.sam.assembly import build_sam, preprocess, randomise
 from pedbench.offload.block_operations import FinishBlocks
 from pedbench.offload.tiles import to_bytes
 from pedbench.plugins.defenses.split_blocks import SplitBlocks

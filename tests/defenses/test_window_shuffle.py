@@ -8,8 +8,8 @@ import torch
 
 from pedbench.audit import Audit
 from pedbench.host.determinism import without_onednn
-from pedbench.models.stages import window_grid
-from pedbench.models.window_blocks import add_positions
+from pedbench.models.sam.stages import window_grid
+from pedbench.models.sam.window_blocks import add_positions
 from pedbench.offload.block_operations import RunBlocks
 from pedbench.offload.tiles import embed_windows, to_bytes
 from pedbench.plugins.defenses.ped_sam import PedSam

@@ -24,7 +24,7 @@ from pedbench.fetching.catalogue import CatalogueFile, Entry, Unpack, catalogue,
 from pedbench.fetching.download import FetchError, download
 from pedbench.fetching.fetch import FETCHED, fetch, provider, states, verified
 from pedbench.models.errors import MissingWeightsError
-from pedbench.models.pretrained import model_files, model_folder
+from pedbench.models.hub.folders import model_files, model_folder
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -16,8 +16,8 @@ from pedbench.latency.compute import (
     window_blocks,
     window_stage,
 )
-from pedbench.models.architectures import PED_MINI, SAM_MINI, SMALL, VIT_B, VIT_H, VIT_L, Architecture
-from pedbench.models.sam import build_sam
+from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SMALL, VIT_B, VIT_H, VIT_L, Architecture
+from pedbench.models.sam.assembly import build_sam
 
 
 def without_weights(of: Architecture) -> Any:

@@ -1,7 +1,7 @@
 import pytest
 
 from pedbench.latency.devices import calibrate, device_names, find_device, most_slower, published_times
-from pedbench.models.architectures import ARCHITECTURES, VIT_B, VIT_H
+from pedbench.models.sam.architectures import ARCHITECTURES, VIT_B, VIT_H
 
 
 @pytest.mark.parametrize("name", device_names())

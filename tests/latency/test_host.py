@@ -1,8 +1,8 @@
 import torch
 
 from pedbench.latency.host import measure_host
-from pedbench.models.architectures import PED_MINI
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.architectures import PED_MINI
+from pedbench.models.sam.family import MINI, FamilyNetworks
 
 
 def test_a_host_is_a_device_like_others() -> None:

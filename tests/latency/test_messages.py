@@ -12,8 +12,8 @@ from pedbench.latency.devices import find_device
 from pedbench.latency.messages import frame_message, window_message
 from pedbench.latency.offers import Setting, offer, offers
 from pedbench.latency.traffic import NO_TRAFFIC, split_frame
-from pedbench.models.architectures import PED_MINI, VIT_H
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.architectures import PED_MINI, VIT_H
+from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import find_link
 from pedbench.offload.assignment import assign
 from pedbench.offload.passes import run_pass

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pedbench.cell import cell_digest
-from pedbench.models.family import family
+from pedbench.models.sam.family import family
 from pedbench.plan import make_plan
 from pedbench.records import parse_records
 from pedbench.registry import Registry

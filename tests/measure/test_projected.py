@@ -8,7 +8,7 @@ import pytest
 
 from pedbench.latency.devices import find_device
 from pedbench.measure.projected import Devices, Turns
-from pedbench.models.architectures import SAM_MINI, VIT_H
+from pedbench.models.sam.architectures import SAM_MINI, VIT_H
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.timing import Clock
 from pedbench.types import Exchange

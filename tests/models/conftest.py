@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.architectures import Architecture
-from pedbench.models.sam import build_sam, randomise
+from pedbench.models.sam.architectures import Architecture
+from pedbench.models.sam.assembly import build_sam, randomise
 from pedbench.types import Picture
 
 

@@ -7,9 +7,9 @@ import torch
 from segment_anything import sam_model_registry
 from torch.utils.flop_counter import FlopCounterMode
 
-from pedbench.models.architectures import SAM_MINI, SAM_TINY, SLIM_SAM, Architecture, architecture
-from pedbench.models.decoder import predict_masks
-from pedbench.models.sam import build_sam
+from pedbench.models.sam.architectures import SAM_MINI, SAM_TINY, SLIM_SAM, Architecture, architecture
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.decoder import predict_masks
 
 
 @pytest.mark.parametrize("name", ["vit_b", "vit_l", "vit_h"])

@@ -9,8 +9,13 @@ import torch
 from segment_anything.modeling.image_encoder import Attention
 from torch import Tensor
 
-from pedbench.models import attention
-from pedbench.models.attention import FastAttention, augmented_attention, bias_attention, chunked_attention
+from pedbench.models.sam import attention
+from pedbench.models.sam.attention import (
+    FastAttention,
+    augmented_attention,
+    bias_attention,
+    chunked_attention,
+)
 
 SIZES = [(14, 14), (20, 20), (5, 9)]
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from pedbench.host.determinism import without_onednn
-from pedbench.models import blocks
-from pedbench.models.architectures import SAM_MINI, SMALL, VIT_B, Architecture
-from pedbench.models.products import linear, linear_gelu
+from pedbench.models.sam import blocks
+from pedbench.models.sam.architectures import SAM_MINI, SMALL, VIT_B, Architecture
+from pedbench.models.sam.onednn_linear import linear, linear_gelu
 
 MakeSam = Callable[[Architecture], Any]
 MakeReference = Callable[[Architecture, Any], Any]

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pedbench.models.checkpoints import read_state
-from pedbench.models.converted import converted
-from pedbench.models.family import MINI, load_network
+from pedbench.models.sam.checkpoints import read_state
+from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.half_precision import converted
 
 
 def test_a_converted_file_is_made_once_and_holds_the_encoder_in_the_other_type(

@@ -10,9 +10,9 @@ import pytest
 import torch
 from segment_anything import SamPredictor
 
-from pedbench.models.architectures import SAM_MINI, Architecture
-from pedbench.models.decoder import predict_masks, upscale
-from pedbench.models.sam import preprocess
+from pedbench.models.sam.architectures import SAM_MINI, Architecture
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.decoder import predict_masks, upscale
 
 ORIGINAL = (211, 333)
 

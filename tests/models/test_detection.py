@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.detection import load_detector
 from pedbench.models.errors import CheckpointError
+from pedbench.models.hub.detection import load_detector
 from pedbench.probes.objects import Objects
 
 NAMES = {0: "cup", 1: "person", 2: "tv"}

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pedbench.models.embedding import load_embedder
 from pedbench.models.errors import CheckpointError
+from pedbench.models.hub.embedding import load_embedder
 from pedbench.types import Picture
 from tests.conftest import TRANSFORMER
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from pedbench.host.determinism import without_onednn
-from pedbench.models.architectures import PED_MINI, SAM_MINI, Architecture
-from pedbench.models.checkpoints import save
 from pedbench.models.errors import CheckpointError
-from pedbench.models.family import (
+from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, Architecture
+from pedbench.models.sam.checkpoints import save
+from pedbench.models.sam.family import (
     MINI,
     WEIGHTS,
     Family,
@@ -27,7 +27,7 @@ from pedbench.models.family import (
     family,
     load_network,
 )
-from pedbench.models.reorder import global_blocks
+from pedbench.models.sam.reorder import global_blocks
 
 
 @pytest.fixture(autouse=True)

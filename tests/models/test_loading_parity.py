@@ -22,13 +22,13 @@ from docs.loading_parity import (
     prompts,
     save_for_transformers,
 )
-from pedbench.models.architectures import SAM_MINI, SMALL, Architecture
-from pedbench.models.checkpoints import fingerprint, load, save
 from pedbench.models.errors import CheckpointError
-from pedbench.models.family import family, load_network
 from pedbench.models.manifest import ASSETS
-from pedbench.models.sam import build_sam
-from pedbench.models.transformers_sam import read_architecture
+from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.checkpoints import fingerprint, load, save
+from pedbench.models.sam.family import family, load_network
+from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.types import Picture
 
 MakeSam = Callable[[Architecture], Any]

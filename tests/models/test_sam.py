@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.architectures import SAM_MINI, SMALL, Architecture
-from pedbench.models.sam import build_sam, preprocess, randomise
+from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
+from pedbench.models.sam.assembly import build_sam, preprocess, randomise
 
 
 @pytest.mark.parametrize("size", [(320, 320), (320, 200), (1, 320)], ids=str)

@@ -10,14 +10,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pedbench.models.errors import CheckpointError, MissingWeightsError
-from pedbench.models.restoration import (
+from pedbench.models.attackers.restoration import (
     RestorationSizes,
     RestorationTransformer,
     load_restoration,
     save_restoration,
 )
-from pedbench.models.sharpening import SharpeningNetwork, SharpeningSizes, load_sharpening, save_sharpening
+from pedbench.models.attackers.sharpening import (
+    SharpeningNetwork,
+    SharpeningSizes,
+    load_sharpening,
+    save_sharpening,
+)
+from pedbench.models.errors import CheckpointError, MissingWeightsError
 
 KINDS: dict[str, Any] = {
     "restoration": (

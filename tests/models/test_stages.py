@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.architectures import PED_MINI, SAM_MINI, SMALL, VIT_B, Architecture
-from pedbench.models.reorder import variant
-from pedbench.models.stages import GlobalStage, WindowStage, run_blocks, window_tiles
+from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SMALL, VIT_B, Architecture
+from pedbench.models.sam.reorder import variant
+from pedbench.models.sam.stages import GlobalStage, WindowStage, run_blocks, window_tiles
 from pedbench.types import Picture
 
 MakeSam = Callable[[Architecture], Any]

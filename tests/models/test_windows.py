@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 
-from pedbench.models.architectures import SAM_MINI, VIT_B
+from pedbench.models.sam.architectures import SAM_MINI, VIT_B
 from pedbench.pictures.windows import WindowGrid
 
 grids = st.builds(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.offload.virtual import VirtualServers
 from pedbench.types import Picture
 

@@ -10,8 +10,8 @@ import pytest
 
 from pedbench.audit import Audit, audit, same_messages, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
-from pedbench.models.family import MINI, FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.observe import Observation, build_view, footprints, observe
 from pedbench.offload.assignment import assign
 from pedbench.offload.cloud import Cloud

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pedbench.audit import Audit, audit, visible_mask
 from pedbench.base import Defense, Embedding
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.observe import build_view, observe
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.cloud import OnLost
 from pedbench.offload.integrity import (
     LOSSY_TOLERANCE,

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.models.family import FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.observe import content_shares, footprints, observe
 from pedbench.offload.ledger import AuditError, DisclosureError, Ledger, Session
 from pedbench.offload.passes import Pass, run_pass

@@ -12,7 +12,7 @@ import pytest
 
 from pedbench.audit import audit
 from pedbench.base import Embedding
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.observe import observe
 from pedbench.offload.assignment import assign

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pedbench.base import Networks
-from pedbench.models.architectures import SMALL, Architecture
-from pedbench.models.reorder import reorder
-from pedbench.models.sam import build_sam, preprocess, randomise
+from pedbench.models.sam.architectures import SMALL, Architecture
+from pedbench.models.sam.assembly import build_sam, preprocess, randomise
+from pedbench.models.sam.reorder import reorder
 from pedbench.offload.operations import (
     EncodeImage,
     EncodeWindows,

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pedbench.base import Defense, Embedding
-from pedbench.models.family import FamilyNetworks
-from pedbench.models.sam import build_sam, preprocess
+from pedbench.models.sam.assembly import build_sam, preprocess
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.cloud import Cloud
 from pedbench.offload.edge import Edge
 from pedbench.offload.ledger import AuditError, DisclosureError

@@ -14,7 +14,7 @@ import pytest
 
 import pedbench
 from pedbench.base import Defense, Embedding
-from pedbench.models.family import MINI, WEIGHTS, FamilyNetworks
+from pedbench.models.sam.family import MINI, WEIGHTS, FamilyNetworks
 from pedbench.network.certificates import make_keys, read_identity
 from pedbench.offload import remote, server
 from pedbench.offload.cloud import Cloud

@@ -18,8 +18,8 @@ import pytest
 
 import pedbench
 from docs.fault_proxy import FAULTS, Fault, FaultProxy
-from pedbench.models.family import FamilyNetworks
-from pedbench.models.stages import window_grid
+from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload import remote
 from pedbench.offload.gate import COMMANDS, CONTROL, JOB, listen

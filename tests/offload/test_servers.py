@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload import server
 from pedbench.offload.operations import source_hash
 from pedbench.offload.servers import ServerLost
@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 ORPHANS = """
 import multiprocessing.forkserver, sys
-from pedbench.models.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.offload import virtual
 from pedbench.offload.operations import source_hash
 from pedbench.offload.virtual import VirtualServers

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pedbench.models.family import FamilyNetworks
+from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.observe import observe
 from pedbench.offload.passes import Pass, run_pass

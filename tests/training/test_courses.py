@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.architectures import SAM_MINI
+from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
+from pedbench.models.attackers.sharpening import SharpeningSizes
 from pedbench.models.manifest import ASSETS
-from pedbench.models.restoration import RestorationSizes, RestorationTransformer, load_restoration
-from pedbench.models.sharpening import SharpeningSizes
-from pedbench.models.stages import WindowStage, window_tiles
+from pedbench.models.sam.architectures import SAM_MINI
+from pedbench.models.sam.stages import WindowStage, window_tiles
 from pedbench.training.course import Course, prefetched
 from pedbench.training.detection import DetectorSizes
 from pedbench.training.loop import Schedule, Trainer

@@ -17,12 +17,12 @@ import skimage.measure
 import torch
 
 from pedbench.coco import CocoFolder
-from pedbench.models.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
-from pedbench.models.checkpoints import load, read_state, save, write
 from pedbench.models.errors import CheckpointError
 from pedbench.models.manifest import ASSETS, digest
-from pedbench.models.reorder import variant
-from pedbench.models.sam import build_sam
+from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.checkpoints import load, read_state, save, write
+from pedbench.models.sam.reorder import variant
 from pedbench.pictures.frame import mask_to_frame, to_frame
 from pedbench.reading import DatasetError
 from pedbench.training.distillation import DistillationRecipe, annotated_mask_loss, mask_agreement_loss

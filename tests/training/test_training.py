@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.architectures import SAM_TINY
-from pedbench.models.sam import build_sam, randomise
+from pedbench.models.sam.architectures import SAM_TINY
+from pedbench.models.sam.assembly import build_sam, randomise
 from pedbench.scenes.render import render
 from pedbench.training.batches import make_batch
 from pedbench.training.course import prefetched

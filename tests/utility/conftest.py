@@ -12,8 +12,8 @@ import torch
 from segment_anything import SamPredictor
 
 from pedbench.base import Embedding
-from pedbench.models.architectures import SAM_MINI
-from pedbench.models.sam import build_sam, randomise
+from pedbench.models.sam.architectures import SAM_MINI
+from pedbench.models.sam.assembly import build_sam, randomise
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import WEIGHTS, model_folder, read_json, refuse_gaps
+from pedbench.models.hub.folders import WEIGHTS, model_folder, read_json, refuse_gaps
 
 _KIND = "masked autoencoder (transformers' ViTMAEForPreTraining)"
 _POSITIONS = ("vit.embeddings.position_embeddings", "decoder.decoder_pos_embed")

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pedbench.models.reorder import global_blocks
-from pedbench.models.sam import preprocess
-from pedbench.models.window_blocks import add_positions, run_window_blocks
+from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.reorder import global_blocks
+from pedbench.models.sam.window_blocks import add_positions, run_window_blocks
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 
@@ -34,7 +34,7 @@ def first_global_block(encoder: Any) -> int:
     if found != tuple(range(first, depth)):
         raise ValueError(
             f"blocks {found} of {depth} are global, so windows mix before the last window block; "
-            "re-order the encoder first (pedbench.models.reorder)"
+            "re-order the encoder first (pedbench.models.sam.reorder)"
         )
     return first
 

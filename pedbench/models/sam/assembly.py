@@ -13,8 +13,8 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
-from pedbench.models.architectures import Architecture
-from pedbench.models.blocks import accelerate_blocks
+from pedbench.models.sam.architectures import Architecture
+from pedbench.models.sam.blocks import accelerate_blocks
 
 # ImageNet statistics on the 0..255 scale, as in segment_anything/build_sam.py.
 PIXEL_MEAN = [123.675, 116.28, 103.53]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pedbench.host.home import home
-from pedbench.models.checkpoints import write
-from pedbench.models.family import Family, Member, family
-from pedbench.models.sam import build_sam, random_tensors
+from pedbench.models.sam.assembly import build_sam, random_tensors
+from pedbench.models.sam.checkpoints import write
+from pedbench.models.sam.family import Family, Member, family
 
 
 def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, random: bool) -> Family:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import load_pretrained, model_folder, read_json
+from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
 from pedbench.types import Picture
 
 _KIND = "object detector (a transformers model for object detection)"

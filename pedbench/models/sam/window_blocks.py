@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pedbench.models.blocks import run_windows
+from pedbench.models.sam.blocks import run_windows
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 

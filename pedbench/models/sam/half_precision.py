@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from pedbench.host.home import home
-from pedbench.models.checkpoints import read_state, write
+from pedbench.models.sam.checkpoints import read_state, write
 
 
 def converted(file: Path, dtype: torch.dtype) -> Path:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.products import linear
+from pedbench.models.sam.onednn_linear import linear
 
 # Scores of one piece: 4 MiB in float32. Measured on two CPU cores; half and twice as many differ little.
 _SCORES = 2**20

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pedbench.models.attention import FastAttention
-from pedbench.models.products import linear, linear_gelu
+from pedbench.models.sam.attention import FastAttention
+from pedbench.models.sam.onednn_linear import linear, linear_gelu
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from pedbench.models.architectures import Architecture
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import model_folder, read_json
+from pedbench.models.hub.folders import model_folder, read_json
+from pedbench.models.sam.architectures import Architecture
 
 WEIGHTS = "model.safetensors"
 """The file of a folder that holds the tensors."""

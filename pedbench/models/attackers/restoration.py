@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.initialisation import sinusoidal_positions, xavier
-from pedbench.models.sized import load_sized
+from pedbench.models.attackers.initialisation import sinusoidal_positions, xavier
+from pedbench.models.attackers.sized import load_sized
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pedbench.models.architectures import Architecture
 from pedbench.models.errors import CheckpointError
-from pedbench.models.sam import build_sam
-from pedbench.models.transformers_sam import official_names
+from pedbench.models.sam.architectures import Architecture
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.transformers_sam import official_names
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.inversion.degradations import KINDS, Degradation
-from pedbench.models.sized import load_sized
+from pedbench.models.attackers.sized import load_sized
 from pedbench.types import Picture
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from pedbench.models.errors import CheckpointError
-from pedbench.models.pretrained import model_folder, read_json, refuse_gaps
+from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
 
 SIDE = 64
 """Longest side in pixels of the pictures that the mini pipeline paints."""

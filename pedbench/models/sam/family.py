@@ -15,7 +15,10 @@ from pedbench.base import Networks
 from pedbench.fetching.catalogue import entry as entry_of
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
-from pedbench.models.architectures import (
+from pedbench.models.errors import CheckpointError
+from pedbench.models.hub.folders import model_reference
+from pedbench.models.manifest import ASSETS, digest, entry, verify
+from pedbench.models.sam.architectures import (
     PED_MINI,
     SAM_MINI,
     SAM_TINY,
@@ -25,14 +28,11 @@ from pedbench.models.architectures import (
     VIT_L,
     Architecture,
 )
-from pedbench.models.checkpoints import load
-from pedbench.models.converted import converted
-from pedbench.models.errors import CheckpointError
-from pedbench.models.manifest import ASSETS, digest, entry, verify
-from pedbench.models.pretrained import model_reference
-from pedbench.models.reorder import VARIANTS, variant
-from pedbench.models.sam import build_sam, randomise
-from pedbench.models.transformers_sam import read_architecture
+from pedbench.models.sam.assembly import build_sam, randomise
+from pedbench.models.sam.checkpoints import load
+from pedbench.models.sam.half_precision import converted
+from pedbench.models.sam.reorder import VARIANTS, variant
+from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.parameters import suggestion
 
 Weights = Literal[

@@ -1,0 +1,1 @@
+"""Networks of attackers: ViTMAE, inpainting, restoration, sharpening."""

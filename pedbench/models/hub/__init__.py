@@ -1,0 +1,1 @@
+"""Networks in the folders of public hubs."""

@@ -1,0 +1,1 @@
+"""Segment Anything: architectures, checkpoints, blocks and their order."""
