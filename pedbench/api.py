@@ -12,13 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pedbench.base import Attack, Dataset, Defense, Plugin
-from pedbench.given import check_given, kind_of, plugin_file
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
 from pedbench.host.stopwatch import Profile
-from pedbench.origins import PluginError
 from pedbench.records import PLAN
 from pedbench.registry import Registry
+from pedbench.registry.instances import check_given, kind_of, plugin_file
+from pedbench.registry.origins import PluginError
 from pedbench.resolve import Overrides, resolve
 from pedbench.run_directory import locked, run_directory, settle
 from pedbench.suite import Choice, load_suite, quicker

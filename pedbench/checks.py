@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pedbench.base import Plugin, PluginUnavailable, ProbeUnavailable
-from pedbench.origins import from_path
 from pedbench.registry import PluginSpec, Registry, load
+from pedbench.registry.origins import from_path
 from pedbench.types import Picture
 
 
@@ -94,7 +94,7 @@ def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
 
 
 def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> PluginSpec:
-    from pedbench.given import kind_of, plugin_file
+    from pedbench.registry.instances import kind_of, plugin_file
 
     if isinstance(plugin, Path):
         kind, name, _ = next(from_path(plugin))
@@ -107,7 +107,7 @@ def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> PluginSpec:
 
 def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
     """Examine one rule. Whatever a plugin raises is a problem with its traceback, but for what is missing."""
-    from pedbench.models.errors import MissingWeightsError
+    from pedbench.errors import MissingWeightsError
 
     try:
         examine()

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pedbench.base import Defense
 from pedbench.models.hub.folders import model_reference
-from pedbench.parameters import suggestion
 from pedbench.registry import Kind, Registry
+from pedbench.registry.parameters import suggestion
 from pedbench.suite import (
     AttackChoice,
     Choice,

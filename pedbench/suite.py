@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pedbench.cell import LieName
 from pedbench.network.links import LOOPBACK
-from pedbench.parameters import suggestion
+from pedbench.registry.parameters import suggestion
 
 Value = bool | int | float | str | list[bool | int | float | str]
 """What a plugin's parameter can be in a suite."""

@@ -123,7 +123,7 @@ def _weights() -> Iterator[Finding]:
 def _probes() -> Iterator[Finding]:
     try:
         from pedbench.base import Probe, ProbeUnavailable
-        from pedbench.models.errors import CheckpointError
+        from pedbench.errors import CheckpointError
         from pedbench.registry import Registry
     except ImportError as error:
         yield Finding("probes", f"not examined: {error}", "install the missing packages first")

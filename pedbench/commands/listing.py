@@ -24,7 +24,7 @@ def list_plugins(
 ) -> None:
     """List plugins and suites."""
     if kind is not None and kind not in (*KINDS, "suites"):
-        from pedbench.parameters import suggestion
+        from pedbench.registry.parameters import suggestion
 
         known = (*KINDS, "suites")
         raise ValueError(

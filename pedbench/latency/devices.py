@@ -11,7 +11,7 @@ from typing import Any
 
 from pedbench.latency import compute
 from pedbench.models.sam.architectures import Architecture, architecture
-from pedbench.parameters import suggestion
+from pedbench.registry.parameters import suggestion
 from pedbench.types import Window
 
 FILE = Path(__file__).with_name("devices.toml")

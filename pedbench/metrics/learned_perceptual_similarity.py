@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Metric
+from pedbench.errors import MissingWeightsError
 from pedbench.fetching.catalogue import entry
 from pedbench.fetching.fetch import provider
 from pedbench.host.home import home
-from pedbench.models.errors import MissingWeightsError
 from pedbench.models.manifest import ASSETS, verify
 from pedbench.pictures.regions import interior_means
 from pedbench.types import Mask, Picture

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 
 ASSETS = Path(__file__).parents[1] / "assets"
 

@@ -11,8 +11,8 @@ from PIL import Image
 from scipy import ndimage
 
 from pedbench.base import Defense
+from pedbench.errors import CheckpointError
 from pedbench.inversion.deconvolution import block_operator, blur_operator, resolution_operator, wiener
-from pedbench.models.errors import CheckpointError
 from pedbench.offload.tiles import to_bytes, to_picture
 from pedbench.plugins.attacks.deblur import Deblur
 from pedbench.plugins.defenses.downsample import Downsample

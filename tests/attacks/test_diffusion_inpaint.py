@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.errors import CheckpointError
 from pedbench.inversion.inpainting import hidden_part, paint, seam
 from pedbench.models.attackers.inpainting import (
     Inpainting,
@@ -18,7 +19,6 @@ from pedbench.models.attackers.inpainting import (
     painted_size,
     solving,
 )
-from pedbench.models.errors import CheckpointError
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.types import Patch, Picture, Prior, View
 from tests.made_models import make_inpainting

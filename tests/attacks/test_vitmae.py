@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.errors import CheckpointError
 from pedbench.inversion.masked_autoencoder import (
     PatchLayout,
     layout,
@@ -18,7 +19,6 @@ from pedbench.inversion.masked_autoencoder import (
     unpatchify,
 )
 from pedbench.models.attackers.vitmae import fit_positions, load_autoencoder
-from pedbench.models.errors import CheckpointError
 from pedbench.models.hub.folders import weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Mask, Patch, Picture, Prior, View

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pedbench.cli import main
-from pedbench.origins import BASES, KINDS
 from pedbench.registry import Registry
+from pedbench.registry.origins import BASES, KINDS
 
 
 @pytest.fixture(autouse=True)

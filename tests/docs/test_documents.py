@@ -21,8 +21,8 @@ from pedbench.checks import check
 from pedbench.cli import app, main
 from pedbench.commands.run import named_files
 from pedbench.fetching.catalogue import entry
-from pedbench.given import plugin_file
 from pedbench.registry import Registry
+from pedbench.registry.instances import plugin_file
 from pedbench.resolve import Overrides, resolve
 from pedbench.suite import Suite, load_suite
 

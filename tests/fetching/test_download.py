@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from pedbench.cli import main
+from pedbench.errors import MissingWeightsError
 from pedbench.fetching import catalogue as catalogue_module
 from pedbench.fetching import download as download_module
 from pedbench.fetching.catalogue import CatalogueFile, Entry, Unpack, catalogue, name_of
 from pedbench.fetching.download import FetchError, download
 from pedbench.fetching.fetch import FETCHED, fetch, provider, states, verified
-from pedbench.models.errors import MissingWeightsError
 from pedbench.models.hub.folders import model_files, model_folder
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

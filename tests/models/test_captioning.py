@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.captioning import LONGEST, load_captioner
 from pedbench.types import Picture
 from tests.conftest import SPECIAL, TRANSFORMER, WORDS, word_tokenizer

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, SMALL, Architecture
 from pedbench.models.sam.checkpoints import fingerprint, load, save
 from pedbench.models.sam.reorder import variant

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.detection import load_detector
 from pedbench.probes.objects import Objects
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.types import Picture
 from tests.conftest import TRANSFORMER

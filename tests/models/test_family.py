@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from pedbench.errors import CheckpointError
 from pedbench.host.determinism import without_onednn
-from pedbench.models.errors import CheckpointError
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, Architecture
 from pedbench.models.sam.checkpoints import save
 from pedbench.models.sam.family import (

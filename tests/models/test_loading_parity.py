@@ -22,7 +22,7 @@ from docs.loading_parity import (
     prompts,
     save_for_transformers,
 )
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
 from pedbench.models.sam.assembly import build_sam

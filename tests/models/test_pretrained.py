@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pedbench.attack_checks import check_attack
-from pedbench.models.errors import CheckpointError, MissingWeightsError
+from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.hub import folders as pretrained
 from pedbench.models.hub.folders import model_files, model_folder, model_reference, weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.attackers.restoration import (
     RestorationSizes,
     RestorationTransformer,
@@ -22,7 +23,6 @@ from pedbench.models.attackers.sharpening import (
     load_sharpening,
     save_sharpening,
 )
-from pedbench.models.errors import CheckpointError, MissingWeightsError
 
 KINDS: dict[str, Any] = {
     "restoration": (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pedbench.origins import in_tree
+from pedbench.registry.origins import in_tree
 
 ROOT = Path(__file__).parents[2]
 

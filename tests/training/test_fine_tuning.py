@@ -17,7 +17,7 @@ import skimage.measure
 import torch
 
 from pedbench.coco import CocoFolder
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.manifest import ASSETS, digest
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
 from pedbench.models.sam.assembly import build_sam

@@ -25,7 +25,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
 
 SIDE = 64

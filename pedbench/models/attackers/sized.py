@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from pedbench.models.errors import CheckpointError, MissingWeightsError
+from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import verify
 
 N = TypeVar("N", bound=nn.Module)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import WEIGHTS, model_folder, read_json, refuse_gaps
 
 _KIND = "masked autoencoder (transformers' ViTMAEForPreTraining)"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
 from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.fetching.catalogue import HUB, name_of
 from pedbench.host.home import home
-from pedbench.models.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import ASSETS, digest, entry, trained_on, verify
 
 WEIGHTS = (".safetensors", ".bin")

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.transformers_sam import official_names

@@ -12,10 +12,10 @@ from typing import Any, Literal, cast, get_args
 import torch
 
 from pedbench.base import Networks
+from pedbench.errors import CheckpointError
 from pedbench.fetching.catalogue import entry as entry_of
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
-from pedbench.models.errors import CheckpointError
 from pedbench.models.hub.folders import model_reference
 from pedbench.models.manifest import ASSETS, digest, entry, verify
 from pedbench.models.sam.architectures import (
@@ -33,7 +33,7 @@ from pedbench.models.sam.checkpoints import load
 from pedbench.models.sam.half_precision import converted
 from pedbench.models.sam.reorder import VARIANTS, variant
 from pedbench.models.sam.transformers_sam import read_architecture
-from pedbench.parameters import suggestion
+from pedbench.registry.parameters import suggestion
 
 Weights = Literal[
     "original",

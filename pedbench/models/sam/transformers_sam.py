@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pedbench.models.errors import CheckpointError
+from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json
 from pedbench.models.sam.architectures import Architecture
 

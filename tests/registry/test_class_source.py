@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.class_source import standalone
-from pedbench.origins import PluginError
+from pedbench.registry.origins import PluginError
+from pedbench.registry.source_of_class import standalone
 
 Notebook = Callable[[str], dict[str, Any]]
 

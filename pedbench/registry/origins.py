@@ -69,7 +69,7 @@ def _tree(kind: Kind) -> list[Path]:
         from pedbench import plugins
 
         return [Path(entry) / kind for entry in plugins.__path__]
-    return [Path(__file__).parent / kind]
+    return [Path(__file__).parents[1] / kind]
 
 
 def _origin(kind: Kind, file: Path) -> Origin:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pedbench.origins import (
+from pedbench.registry.origins import (
     BASES,
     KINDS,
     Kind,
@@ -88,7 +88,7 @@ class Registry:
         """
         known = self.origins(kind)
         if name not in known:
-            from pedbench.parameters import suggestion
+            from pedbench.registry.parameters import suggestion
 
             raise PluginError(
                 f"there is no {BASES[kind].lower()} named {name!r}{suggestion(name, known)}. "
@@ -124,7 +124,7 @@ def load(spec: PluginSpec) -> Any:
     Raises:
         PluginError: The plugin is broken or a parameter is wrong.
     """
-    from pedbench.parameters import checked
+    from pedbench.registry.parameters import checked
 
     plugin = import_class(spec.kind, spec.name, spec.origin)
     params = checked(plugin, spec.params)

@@ -13,7 +13,7 @@ import pytest
 
 from pedbench.registry import KINDS, PluginError, PluginSpec, Registry, load, source_hash
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 PIP_INSTALL = (
     sys.executable,
@@ -189,7 +189,7 @@ def test_the_source_hash_sees_code_and_nothing_else(plugin: Callable[..., Path],
 def test_an_installed_package_brings_plugins(tmp_path: Path) -> None:
     source = tmp_path / "source"
     target = tmp_path / "installed"
-    shutil.copytree(Path(__file__).parent / "plugin_package", source)
+    shutil.copytree(Path(__file__).parents[1] / "plugin_package", source)
     subprocess.run(
         [*PIP_INSTALL, "--target", str(target), str(source)],
         check=True,

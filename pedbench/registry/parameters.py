@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pedbench.origins import PluginError
+from pedbench.registry.origins import PluginError
 
 if TYPE_CHECKING:
     from pedbench.base import Plugin

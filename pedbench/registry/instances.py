@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Plugin
-from pedbench.class_source import standalone
-from pedbench.origins import BASES, Kind, PluginError, from_path
 from pedbench.registry import Registry
+from pedbench.registry.origins import BASES, Kind, PluginError, from_path
+from pedbench.registry.source_of_class import standalone
 
 
 def kind_of(plugin: type[Any]) -> Kind:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("update_plugin_versions.py")
+SCRIPT = Path(__file__).parents[1].joinpath("update_plugin_versions.py")
 
 
 @pytest.fixture(scope="module")
