@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pedbench.coco import CocoDataset, CocoFolder
+from pedbench.data.coco import CocoDataset, CocoFolder
+from pedbench.data.readable import DatasetError
 from pedbench.host.home import home
-from pedbench.reading import DatasetError
 
 
 @dataclass(kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from pedbench.base import Dataset
+from pedbench.data.readable import FileDataset
 from pedbench.plugins.datasets.scenes import Scenes
-from pedbench.reading import FileDataset
 from pedbench.types import Picture, Sample
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pedbench.coco import CocoDataset, CocoFolder
+from pedbench.data.coco import CocoDataset, CocoFolder
 from pedbench.host.home import home
 
 

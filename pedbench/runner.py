@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedbench.cell import Cell
+from pedbench.data.readable import FileDataset
 from pedbench.engines.local import Local
 from pedbench.engines.work import Done, Engine, Job, Work, jobs_of
 from pedbench.host.console import Console
@@ -18,7 +19,6 @@ from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.plan import DefensePlan, Plan, keep_apart, make_plan
-from pedbench.reading import FileDataset
 from pedbench.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.registry import Registry
 from pedbench.report.writing import write_report

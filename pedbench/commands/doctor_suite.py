@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from pedbench.base import Dataset
 from pedbench.commands.finding import Finding
+from pedbench.data.readable import DatasetError
 from pedbench.fetching.fetch import missing
 from pedbench.forecast import Forecast, forecast
 from pedbench.host.provenance import cores
 from pedbench.models.sam.family import Family, family
 from pedbench.needs import Need, needs
-from pedbench.reading import DatasetError
 from pedbench.registry import Registry
 from pedbench.resolve import Overrides, resolve
 from pedbench.suite import ResolvedSuite, load_suite

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pedbench.data.readable import FileDataset
 from pedbench.engines.opening import warm_up_bench
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores, machine
@@ -18,7 +19,6 @@ from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.plan import DefensePlan, Plan
-from pedbench.reading import FileDataset
 from pedbench.suite import ResolvedSuite
 
 SHARD = 8

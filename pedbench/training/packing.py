@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from pedbench.coco_masks import decode_segmentation
+from pedbench.data.coco_masks import decode_segmentation
 
 MAX_INSTANCES = 32
 """Instances kept per picture; the labels of a picture's pixels are 1 + their place, 0 is background."""

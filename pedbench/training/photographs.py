@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pedbench.coco import CocoFolder
+from pedbench.data.coco import CocoFolder
+from pedbench.data.readable import DatasetError, ReadableIds
 from pedbench.pictures.files import PictureError
 from pedbench.pictures.frame import mask_to_frame, to_frame, to_uint8
-from pedbench.reading import DatasetError, ReadableIds
 from pedbench.registry import Registry
 from pedbench.training.pictures import light, order
 from pedbench.types import Mask, Sample

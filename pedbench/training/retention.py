@@ -10,10 +10,10 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from pedbench.base import Embedding
+from pedbench.data.readable import DatasetError
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import frame_size, to_frame
-from pedbench.reading import DatasetError
 from pedbench.training.photographs import Photographs
 from pedbench.types import Sample
 from pedbench.utility.agreement import Reference, agreement, reference

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from pedbench.base import Embedding
-from pedbench.coco_masks import decode_segmentation
+from pedbench.data.coco_masks import decode_segmentation
 from pedbench.pictures.frame import Size
 from pedbench.types import Instance
 from pedbench.utility.prediction import Masks, predict_at

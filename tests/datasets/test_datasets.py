@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pedbench.reading import DatasetError, FileDataset
+from pedbench.data.readable import DatasetError, FileDataset
 from pedbench.registry import PluginError, Registry
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

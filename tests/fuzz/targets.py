@@ -17,7 +17,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pedbench.base import Operation
-from pedbench.coco import CocoFolder
+from pedbench.data.coco import CocoFolder
+from pedbench.data.readable import DatasetError
 from pedbench.offload.coding import Coded, code
 from pedbench.offload.operations import load_operations
 from pedbench.offload.wire import (
@@ -30,7 +31,6 @@ from pedbench.offload.wire import (
     encode_answer,
     encode_call,
 )
-from pedbench.reading import DatasetError
 from pedbench.suite import FOLDER, SuiteError, load_suite, to_toml
 
 SECONDS = 10.0

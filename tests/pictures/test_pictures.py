@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pedbench.data.readable import ReadableIds
 from pedbench.pictures.files import PictureError, read_picture
-from pedbench.reading import ReadableIds
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
 

@@ -16,7 +16,8 @@ import pytest
 import skimage.measure
 import torch
 
-from pedbench.coco import CocoFolder
+from pedbench.data.coco import CocoFolder
+from pedbench.data.readable import DatasetError
 from pedbench.errors import CheckpointError
 from pedbench.models.manifest import ASSETS, digest
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
@@ -24,7 +25,6 @@ from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load, read_state, save, write
 from pedbench.models.sam.reorder import variant
 from pedbench.pictures.frame import mask_to_frame, to_frame
-from pedbench.reading import DatasetError
 from pedbench.training.distillation import DistillationRecipe, annotated_mask_loss, mask_agreement_loss
 from pedbench.training.fine_tuning import FineTuning
 from pedbench.training.loop import Schedule, Trainer

@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from pedbench.coco import CocoFolder
+from pedbench.data.coco import CocoFolder
 from pedbench.utility.segmentation import intersection_over_union
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "coco"

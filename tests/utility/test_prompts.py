@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from scipy import ndimage
 
-from pedbench.coco import CocoFolder
+from pedbench.data.coco import CocoFolder
 from pedbench.types import Mask
 from pedbench.utility.prompts import bounding_box, innermost_pixel, next_click, saf_point
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pedbench import json_stream
-from pedbench.json_stream import ArrayStream
+from pedbench.data import json_stream
+from pedbench.data.json_stream import ArrayStream
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pedbench.coco_index import AnnotationIndex
-from pedbench.json_stream import ArrayStream, Element
-from pedbench.reading import DatasetError
+from pedbench.data.coco_index import AnnotationIndex
+from pedbench.data.json_stream import ArrayStream, Element
+from pedbench.data.readable import DatasetError
 from pedbench.types import Secret
 
 MOST_DEFECTS = 10_000

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from pedbench.coco import CocoFolder
-from pedbench.coco_masks import decode_segmentation
-from pedbench.reading import DatasetError
+from pedbench.data.coco import CocoFolder
+from pedbench.data.coco_masks import decode_segmentation
+from pedbench.data.readable import DatasetError
 from pedbench.types import Secret
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "coco"
+DATA = Path(__file__).parents[3] / "shared" / "data" / "coco"
 HEIGHT, WIDTH = 20, 30
 SQUARE = [[5, 5, 15, 5, 15, 15, 5, 15]]
 
@@ -261,8 +261,8 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_many_defects_and_many_masks_fill_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pedbench.coco_file.MOST_DEFECTS", 3)
-    monkeypatch.setattr("pedbench.coco.MOST_MASK_PIXELS", 2 * WIDTH * HEIGHT)
+    monkeypatch.setattr("pedbench.data.coco_file.MOST_DEFECTS", 3)
+    monkeypatch.setattr("pedbench.data.coco.MOST_MASK_PIXELS", 2 * WIDTH * HEIGHT)
     annotations = [annotation(id=number, image_id=1 + number % 2) for number in range(20)]
     folder = CocoFolder(*write(tmp_path, annotations=annotations))
     assert folder.defects["further"] == "7 are left out, too"
@@ -293,7 +293,7 @@ def test_many_annotations_take_some_bytes_each(tmp_path: Path) -> None:
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from pedbench.coco import CocoFolder\n"
+        "from pedbench.data.coco import CocoFolder\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "folder = CocoFolder(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(folder.defects))\n"

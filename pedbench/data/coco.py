@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pedbench.coco_file import InstancesFile, image_id, short
-from pedbench.coco_masks import decode_segmentation
+from pedbench.data.coco_file import InstancesFile, image_id, short
+from pedbench.data.coco_masks import decode_segmentation
+from pedbench.data.readable import FileDataset, ReadableIds
 from pedbench.pictures.files import PictureError, read_picture, refuse_way_out
-from pedbench.reading import FileDataset, ReadableIds
 from pedbench.types import Instance, Picture, Sample
 
 MOST_MASK_PIXELS = 2**31
