@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.tiles import to_bytes, to_picture
+from pedbench.offload.operations.tiles import to_bytes, to_picture
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.payloads import reply_form
+from pedbench.offload.operations.payload_fields import reply_form
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture
 
 _NETWORKS = {"original": "original", "fine-tuned": "blurred"}

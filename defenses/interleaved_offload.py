@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.assignment import assign, check_sharing, largest_share
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.interleave import encode_interleaved
-from pedbench.offload.payloads import REPLY_DTYPES
+from pedbench.offload.operations.payload_fields import REPLY_DTYPES
+from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.interleave import encode_interleaved
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture
 
 

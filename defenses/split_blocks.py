@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.payloads import REPLY_DTYPES
-from pedbench.offload.split import encode_split
+from pedbench.offload.operations.payload_fields import REPLY_DTYPES
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.split import encode_split
 from pedbench.types import Picture
 
 

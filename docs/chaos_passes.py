@@ -20,17 +20,17 @@ from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.assignment import assign
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.ledger import AuditError
-from pedbench.offload.passes import run_pass
-from pedbench.offload.pending import RemoteError
-from pedbench.offload.servers import ServerLost
-from pedbench.offload.streaming import encode_here
-from pedbench.offload.tiles import cut_tiles, stages, to_bytes, to_picture
-from pedbench.offload.timing import Clock
-from pedbench.offload.wire import WireError
+from pedbench.offload.operations.tiles import cut_tiles, stages, to_bytes, to_picture
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.call import RemoteError
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.disclosure_ledger import AuditError
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.passes.stream_windows import encode_here
+from pedbench.offload.passes.timing import Clock
+from pedbench.offload.servers.fleet import ServerLost
+from pedbench.offload.wire.messages import WireError
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture, Window
 

@@ -20,12 +20,18 @@ from docs.fault_proxy import FaultProxy
 from pedbench.host.processes import without_main
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.certificates import Identity, make_keys, read_identity
-from pedbench.offload.gate import listen
-from pedbench.offload.remote import Remote, RemoteServers
-from pedbench.offload.server import ServerPlan, Service
+from pedbench.offload.servers.remote import Remote, RemoteServers
+from pedbench.offload.servers.remote_server import listen
+from pedbench.offload.servers.server import ServerPlan, Service
 
 HOST = "127.0.0.1"
-_PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.gate", "pedbench.offload.remote"]
+_PRELOAD = [
+    "torch",
+    "grpc",
+    "segment_anything",
+    "pedbench.offload.servers.remote_server",
+    "pedbench.offload.servers.remote",
+]
 _START_SECONDS = 60.0
 _BACK_SECONDS = 30.0
 

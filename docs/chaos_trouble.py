@@ -23,8 +23,8 @@ from pedbench.cli import main
 from pedbench.host import provenance
 from pedbench.measure import bench
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.assignment import assign
-from pedbench.offload.passes import Pass
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.run_pass import Pass
 
 
 def kill(out: Path) -> None:

@@ -17,9 +17,9 @@ from pedbench.aggregate import difference, mean
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import Link, find_link
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.timing import Clock, turn_times
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.timing import Clock, turn_times
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry

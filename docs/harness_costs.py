@@ -14,11 +14,11 @@ from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, Family, FamilyNetworks
-from pedbench.offload.assignment import assign
-from pedbench.offload.passes import run_pass
-from pedbench.offload.streaming import encode_here
-from pedbench.offload.tiles import stages, to_bytes
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.operations.tiles import stages, to_bytes
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.passes.stream_windows import encode_here
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry

@@ -19,10 +19,10 @@ from docs.blocks import replace_block
 from pedbench.aggregate import difference, mean
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.integrity import TOLERANCE, SpotChecks, detection
-from pedbench.offload.lies import Lies
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.integrity.dishonest_replies import Lies
+from pedbench.offload.integrity.spot_checks import TOLERANCE, SpotChecks, detection
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry

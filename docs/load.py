@@ -25,13 +25,13 @@ from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import find_link
-from pedbench.offload.assignment import assign, largest_share
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.ledger import Ledger
-from pedbench.offload.tiles import to_picture
-from pedbench.offload.timing import Clock
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.operations.tiles import to_picture
+from pedbench.offload.passes.assignment import assign, largest_share
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.disclosure_ledger import Ledger
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.timing import Clock
+from pedbench.offload.servers.virtual import VirtualServers
 
 _ARENA_MAX = -8
 """Of malloc.h."""

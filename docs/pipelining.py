@@ -16,8 +16,8 @@ import torch
 from docs.blocks import replace_block
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import Link, find_link
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry

@@ -23,10 +23,10 @@ from pedbench.latency.projection import Job, compose
 from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import LOOPBACK, Link, find_link
-from pedbench.offload.assignment import assign
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry

@@ -11,11 +11,11 @@ import numpy as np
 from pedbench.base import Defense, Networks
 from pedbench.models.sam.stages import window_grid
 from pedbench.observe import Observation
-from pedbench.offload.block_operations import StartWindows
-from pedbench.offload.coding import code, decode
-from pedbench.offload.operations import EncodeWindows
-from pedbench.offload.payloads import places
-from pedbench.offload.tiles import Bytes, cut_tiles, to_bytes, to_picture
+from pedbench.offload.operations.blocks import StartWindows
+from pedbench.offload.operations.builtin import EncodeWindows
+from pedbench.offload.operations.payload_fields import places
+from pedbench.offload.operations.tiles import Bytes, cut_tiles, to_bytes, to_picture
+from pedbench.offload.wire.codec_labels import code, decode
 from pedbench.token_audit import TOKEN_OPERATIONS, TokenAudit
 from pedbench.types import Mask, Patch, Picture, Received, View
 

@@ -20,8 +20,8 @@ from pedbench.types import Mask, Patch, Payload, Picture, Sample, Tokens, View
 if TYPE_CHECKING:
     import torch
 
-    from pedbench.offload.cloud import Cloud
-    from pedbench.offload.edge import Edge
+    from pedbench.offload.passes.cloud import Cloud
+    from pedbench.offload.passes.edge import Edge
     from pedbench.pictures.windows import WindowGrid
 
 Disclosure = Literal["nothing", "exact", "degraded", "decoy"]

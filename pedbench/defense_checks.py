@@ -15,8 +15,8 @@ from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.observe import observe
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pedbench.base import Disclosure, Networks, Operation
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.coding import lossy
+from pedbench.offload.wire.codec_labels import lossy
 from pedbench.types import Mask, MessageFacts, Patch, Prior, Received, Tokens, View
 
 # Own operations may carry sizes and places beside content: so many bytes other than zero.

@@ -13,7 +13,7 @@ from pedbench.cell import Cell, CoalitionRule, Lie, PluginIdentity, selection_ha
 from pedbench.models.hub.folders import model_files, weight_digests
 from pedbench.models.sam.family import Family
 from pedbench.network.links import Link, find_link
-from pedbench.offload.coding import find_codec
+from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import PluginError, PluginSpec, Registry
 from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
 

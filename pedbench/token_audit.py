@@ -13,10 +13,10 @@ import torch
 from pedbench.base import Networks
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import run_blocks, window_grid
-from pedbench.offload.block_operations import FinishBlocks, RunBlocks
-from pedbench.offload.operations import EncodeWindowTokens
-from pedbench.offload.payloads import places
-from pedbench.offload.tiles import Bytes, embed_windows, to_dtype
+from pedbench.offload.operations.blocks import FinishBlocks, RunBlocks
+from pedbench.offload.operations.builtin import EncodeWindowTokens
+from pedbench.offload.operations.payload_fields import places
+from pedbench.offload.operations.tiles import Bytes, embed_windows, to_dtype
 from pedbench.types import Payload, Received
 
 # By how much tokens may be off, relative to the larger of their size and the root mean square of all.

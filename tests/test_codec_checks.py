@@ -15,7 +15,7 @@ from pedbench.codec_checks import check_codec
 from pedbench.codecs.bfloat16 import Bfloat16
 from pedbench.codecs.jpeg import Jpeg
 from pedbench.codecs.png import Png
-from pedbench.offload.coding import find_codec
+from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import Registry
 
 Array = npt.NDArray[Any]

@@ -19,7 +19,7 @@ from pedbench.codecs.jpeg import Jpeg
 from pedbench.codecs.png import Png
 from pedbench.codecs.quantised import Quantised
 from pedbench.codecs.webp import Webp
-from pedbench.offload.coding import Coded, code, codec_sources, decode, find_codec
+from pedbench.offload.wire.codec_labels import Coded, code, codec_sources, decode, find_codec
 from pedbench.registry import PluginError, Registry
 
 PICTURES = hnp.arrays("uint8", st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(3)))

@@ -7,9 +7,9 @@ import pytest
 
 from pedbench.base import Defense, Embedding
 from pedbench.defense_checks import check_defense
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.tiles import embed_windows, to_bytes
+from pedbench.offload.operations.tiles import embed_windows, to_bytes
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 

@@ -89,7 +89,7 @@ def test_what_is_visible_is_what_was_sent(small_run: Any) -> None:
 
 def test_secrets_are_exposed_as_far_as_their_windows(small_run: Any) -> None:
     from pedbench.models.sam.architectures import SAM_MINI
-    from pedbench.offload.assignment import assign
+    from pedbench.offload.passes.assignment import assign
     from pedbench.plugins.datasets.scenes import Scenes
 
     expected: dict[tuple[str, int], float] = {}

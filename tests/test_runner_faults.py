@@ -79,7 +79,7 @@ def test_a_killed_server_fails_its_cells_and_a_second_run_completes_them(
 @pytest.fixture
 def stalling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Has server 1 stall when windows are streamed for the so-and-so-many-th time."""
-    from pedbench.offload import cloud as module
+    from pedbench.offload.passes import cloud as module
 
     real: Any = vars(module)["stream_windows"]
     streamed: list[int] = []
@@ -271,7 +271,7 @@ def scenes(limit: int) -> dict[str, Any]:
 def test_messages_past_the_ledger_make_everything_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pedbench.offload.ledger import AuditError
+    from pedbench.offload.passes.disclosure_ledger import AuditError
 
     def lose(number: int, servers: Any) -> None:
         if number == 2:

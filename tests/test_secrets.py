@@ -41,8 +41,8 @@ def test_a_run_without_exhibits_keeps_no_pixels(
 def test_keys_and_tokens_are_not_shown() -> None:
     """What an error or a log would print of those who hold them."""
     from pedbench.network.certificates import Identity
-    from pedbench.offload.gate import Gate
-    from pedbench.offload.remote import JobCall, Remote
+    from pedbench.offload.servers.remote import JobCall, Remote
+    from pedbench.offload.servers.remote_server import Gate
 
     ends = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
     identity = Identity(

@@ -19,7 +19,7 @@ from pedbench.latency.host import measure_host
 from pedbench.latency.offers import FORMS, Offer, Setting, offers
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.network.links import find_link
-from pedbench.offload.tiles import Bytes, to_bytes
+from pedbench.offload.operations.tiles import Bytes, to_bytes
 from pedbench.pictures.files import read_picture
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry

@@ -54,9 +54,9 @@ def serve(
     from pedbench.host.provenance import cores, machine
     from pedbench.models.sam.family import WEIGHTS, FamilyNetworks
     from pedbench.models.sam.random_weights import choose_family
-    from pedbench.offload.gate import listen
-    from pedbench.offload.memory import keep_freed_memory
-    from pedbench.offload.server import ServerPlan, Service
+    from pedbench.offload.servers.malloc import keep_freed_memory
+    from pedbench.offload.servers.remote_server import listen
+    from pedbench.offload.servers.server import ServerPlan, Service
 
     chosen = choose_device(device)
     networks = FamilyNetworks(

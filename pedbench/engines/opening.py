@@ -16,7 +16,7 @@ from pedbench.measure.modules import operation_modules
 from pedbench.measure.reader import Reader
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.family import FamilyNetworks
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
 from pedbench.prior import load_prior
 from pedbench.registry import PluginError

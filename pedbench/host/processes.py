@@ -10,7 +10,7 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from types import ModuleType
 
-_PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.server"]
+_PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.servers.server"]
 """What every server needs, and takes seconds to import."""
 
 

@@ -15,8 +15,8 @@ from pedbench.host.determinism import without_onednn
 from pedbench.latency import compute
 from pedbench.latency.devices import THIS_HOST, Device
 from pedbench.models.sam.architectures import Architecture
-from pedbench.offload.operations import EncodeWindows
-from pedbench.offload.tiles import stages
+from pedbench.offload.operations.builtin import EncodeWindows
+from pedbench.offload.operations.tiles import stages
 from pedbench.types import Payload
 
 

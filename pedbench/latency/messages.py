@@ -12,11 +12,18 @@ import numpy.typing as npt
 
 from pedbench.base import Operation
 from pedbench.models.sam.architectures import Architecture
-from pedbench.offload.coding import code, codec_for
-from pedbench.offload.operations import load_operations
-from pedbench.offload.payloads import reply_form
-from pedbench.offload.tiles import Bytes, cut_tiles, to_dtype
-from pedbench.offload.wire import Answer, Call, decode_answer, decode_call, encode_answer, encode_call
+from pedbench.offload.operations.builtin import load_operations
+from pedbench.offload.operations.payload_fields import reply_form
+from pedbench.offload.operations.tiles import Bytes, cut_tiles, to_dtype
+from pedbench.offload.wire.codec_labels import code, codec_for
+from pedbench.offload.wire.messages import (
+    Answer,
+    Call,
+    decode_answer,
+    decode_call,
+    encode_answer,
+    encode_call,
+)
 from pedbench.types import Payload, Window
 
 T = TypeVar("T")

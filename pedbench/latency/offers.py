@@ -11,8 +11,8 @@ from pedbench.latency.projection import Job, compose
 from pedbench.latency.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.models.sam.architectures import Architecture
 from pedbench.network.links import Link
-from pedbench.offload.tiles import Bytes
-from pedbench.offload.timing import PassTimes
+from pedbench.offload.operations.tiles import Bytes
+from pedbench.offload.passes.timing import PassTimes
 
 COUNTS = (1, 2, 3, 5, 9, 13, 25)
 """Numbers of servers that are compared."""

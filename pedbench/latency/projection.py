@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pedbench.network.emulated_link import link_queues
 from pedbench.network.links import Link
-from pedbench.offload.timing import Clock, Interval, PassTimes, Rounds, turn_times
+from pedbench.offload.passes.timing import Clock, Interval, PassTimes, Rounds, turn_times
 from pedbench.types import Exchange
 
 _NOTHING = 1e-12

@@ -8,8 +8,8 @@ import numpy as np
 
 from pedbench.latency.messages import Message, frame_message, window_message
 from pedbench.models.sam.architectures import Architecture
-from pedbench.offload.assignment import assign, largest_share
-from pedbench.offload.tiles import Bytes
+from pedbench.offload.operations.tiles import Bytes
+from pedbench.offload.passes.assignment import assign, largest_share
 from pedbench.types import Window
 
 _ASSIGNMENT = "dispersed"

@@ -17,12 +17,12 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.reader import Reader
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import LOOPBACK, Link, find_link
-from pedbench.offload.cloud import DEADLINE, OnLost
-from pedbench.offload.integrity import SpotChecks
-from pedbench.offload.ledger import AuditError, DisclosureError, Session
-from pedbench.offload.lies import Lies
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.servers import Servers
+from pedbench.offload.integrity.dishonest_replies import Lies
+from pedbench.offload.integrity.spot_checks import SpotChecks
+from pedbench.offload.passes.cloud import DEADLINE, OnLost
+from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Session
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plan import DefensePlan, Plan

@@ -16,8 +16,8 @@ from pedbench.measure.latency import time_links, time_turns, warm_up
 from pedbench.measure.power import PowerMeter
 from pedbench.measure.projected import WAY, Devices, Projection, Turns
 from pedbench.network.links import LOOPBACK
-from pedbench.offload.passes import Pass
-from pedbench.offload.remote import RemoteServers
+from pedbench.offload.passes.run_pass import Pass
+from pedbench.offload.servers.remote import RemoteServers
 from pedbench.plan import DefensePlan
 from pedbench.suite import DefenseChoice, Suite
 from pedbench.types import Sample

@@ -15,8 +15,8 @@ from pedbench.measure.latency import decoder_time, timing
 from pedbench.measure.lying import let_lie
 from pedbench.measure.reception import Reception, receive
 from pedbench.measure.utility import score_masks, undefended
-from pedbench.offload.ledger import AuditError
-from pedbench.offload.passes import Pass
+from pedbench.offload.passes.disclosure_ledger import AuditError
+from pedbench.offload.passes.run_pass import Pass
 from pedbench.plan import DefensePlan
 from pedbench.soundness import DEGRADED
 from pedbench.types import Picture, Sample

@@ -12,7 +12,7 @@ from pedbench.exhibits import Exhibit, shown_size
 from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Reception, joined
-from pedbench.offload.passes import Pass
+from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import mask_to_frame, scale_points, to_frame
 from pedbench.pictures.overlays import hatched, overlaid
 from pedbench.plan import DefensePlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pedbench.base import Operation
-from pedbench.offload.operations import EncodeImage
+from pedbench.offload.operations.builtin import EncodeImage
 from pedbench.plan import DefensePlan
 from pedbench.registry import PluginError
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from pedbench.measure.bench import Row
-from pedbench.offload.passes import Pass
+from pedbench.offload.passes.run_pass import Pass
 
 _INTERVAL_MS = 50
 _RAIL = re.compile(r"(?<!\S)([A-Z][A-Z0-9_]*) (\d+)(?:mW)?/\d+(?:mW)?(?!\S)")

@@ -13,7 +13,7 @@ from pedbench.measure.bench import Row
 from pedbench.measure.latency import phases
 from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.network.links import Link
-from pedbench.offload.timing import Clock, Rounds, lower_bound, turn_times
+from pedbench.offload.passes.timing import Clock, Rounds, lower_bound, turn_times
 
 WAY = "projected"
 

@@ -19,9 +19,9 @@ from pedbench.measure.projected import Devices
 from pedbench.models.sam.family import WEIGHTS, Family, FamilyNetworks
 from pedbench.network.certificates import Identity
 from pedbench.network.links import LOOPBACK, links
-from pedbench.offload.remote import Remote, RemoteServers
-from pedbench.offload.servers import Servers
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.servers.fleet import Servers
+from pedbench.offload.servers.remote import Remote, RemoteServers
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plan import make_plan
 from pedbench.prior import load_prior
 from pedbench.registry import Registry, source_hash

@@ -7,9 +7,9 @@ import numpy as np
 from pedbench.cell import Cell
 from pedbench.host.determinism import without_onednn
 from pedbench.measure.bench import Bench, Outcome
-from pedbench.offload.edge import Edge
-from pedbench.offload.passes import Pass
-from pedbench.offload.timing import Clock
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.run_pass import Pass
+from pedbench.offload.passes.timing import Clock
 from pedbench.suite import UtilityChoice
 from pedbench.types import Picture, Sample
 from pedbench.utility.agreement import Reference, agreement, reference

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from pedbench.offload.assignment import POLICIES, assign
+from pedbench.offload.passes.assignment import POLICIES, assign
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Mask, Window
 

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from pedbench.inversion.panning import placed_patches
 from pedbench.models.sam.architectures import SAM_MINI
-from pedbench.offload.assignment import assign
+from pedbench.offload.passes.assignment import assign
 from pedbench.plugins.attacks.accumulate import Accumulate
 from pedbench.types import Patch, Picture, Prior, View, Window
 

@@ -18,8 +18,8 @@ from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, load_network
 from pedbench.models.sam.stages import run_blocks
-from pedbench.offload.assignment import assign
-from pedbench.offload.tiles import to_bytes
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.assignment import assign
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.nearest_pixel import NearestPixel
 from pedbench.plugins.attacks.token_decoder import TokenDecoder

@@ -13,7 +13,7 @@ from scipy import ndimage
 from pedbench.base import Defense
 from pedbench.errors import CheckpointError
 from pedbench.inversion.deconvolution import block_operator, blur_operator, resolution_operator, wiener
-from pedbench.offload.tiles import to_bytes, to_picture
+from pedbench.offload.operations.tiles import to_bytes, to_picture
 from pedbench.plugins.attacks.deblur import Deblur
 from pedbench.plugins.defenses.downsample import Downsample
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur

@@ -14,7 +14,7 @@ from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, load_network
 from pedbench.models.sam.stages import run_blocks
-from pedbench.offload.assignment import assign
+from pedbench.offload.passes.assignment import assign
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.guided_inversion import GuidedInversion
 from pedbench.prior import load_prior

@@ -11,7 +11,7 @@ import torch
 from pedbench.inversion.assembly import Place, assemble
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, load_network
-from pedbench.offload.tiles import to_picture
+from pedbench.offload.operations.tiles import to_picture
 from pedbench.plugins.attacks.jigsaw import Jigsaw
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.prior import load_prior

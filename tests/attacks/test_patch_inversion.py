@@ -21,7 +21,7 @@ from pedbench.inversion.patch_embedding import (
 )
 from pedbench.models.sam.assembly import PIXEL_MEAN, PIXEL_STD, preprocess
 from pedbench.models.sam.family import MINI, load_network
-from pedbench.offload.tiles import to_picture
+from pedbench.offload.operations.tiles import to_picture
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.prior import load_prior
 from pedbench.scenes.render import render

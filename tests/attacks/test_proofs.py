@@ -11,9 +11,9 @@ from pedbench.base import Attack, Defense
 from pedbench.inversion.repetition import average_tokens
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.observe import build_view, observe
-from pedbench.offload.passes import run_pass
-from pedbench.offload.tiles import to_picture
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.operations.tiles import to_picture
+from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.attacks.accumulate import Accumulate
 from pedbench.plugins.attacks.averaging import Averaging
 from pedbench.plugins.attacks.jigsaw import Jigsaw

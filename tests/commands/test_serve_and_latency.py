@@ -15,7 +15,7 @@ import pytest
 from pedbench.cli import main
 from pedbench.latency.devices import find_device
 from pedbench.models.sam.architectures import SAM_MINI
-from pedbench.offload import remote
+from pedbench.offload.servers import remote
 
 Serve = Callable[..., AbstractContextManager[Any]]
 

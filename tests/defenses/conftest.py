@@ -11,9 +11,9 @@ from pedbench.models.sam.architectures import SMALL
 from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.family import MINI, Family, FamilyNetworks, Member
 from pedbench.observe import Observation, observe
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.types import Picture
 
 NETWORKS = {

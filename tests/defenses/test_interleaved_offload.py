@@ -10,12 +10,12 @@ import pytest
 from pedbench.audit import Audit, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.observe import build_view, footprints
-from pedbench.offload.assignment import assign
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.interleave import encode_interleaved
-from pedbench.offload.ledger import DisclosureError
-from pedbench.offload.split import encode_split
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.disclosure_ledger import DisclosureError
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.interleave import encode_interleaved
+from pedbench.offload.passes.split import encode_split
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload
 from pedbench.plugins.defenses.ped_sam import PedSam

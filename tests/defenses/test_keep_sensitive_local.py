@@ -13,7 +13,7 @@ from pedbench.defense_checks import check_defense
 from pedbench.measure.bench import Outcome
 from pedbench.models.sensitive_regions import FaceDetector, TextDetector
 from pedbench.observe import build_view, footprints
-from pedbench.offload.tiles import to_bytes, to_picture
+from pedbench.offload.operations.tiles import to_bytes, to_picture
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pedbench.models.sam.architectures import SAM_MINI, VIT_B
-from pedbench.offload.assignment import assign
+from pedbench.offload.passes.assignment import assign
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 

@@ -11,8 +11,8 @@ from pedbench.audit import Audit
 from pedbench.base import Networks
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam, preprocess, randomise
-from pedbench.offload.block_operations import FinishBlocks
-from pedbench.offload.tiles import to_bytes
+from pedbench.offload.operations.blocks import FinishBlocks
+from pedbench.offload.operations.tiles import to_bytes
 from pedbench.plugins.defenses.split_blocks import SplitBlocks
 from pedbench.types import Patch, Tokens
 

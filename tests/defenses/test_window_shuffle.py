@@ -10,8 +10,8 @@ from pedbench.audit import Audit
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.stages import window_grid
 from pedbench.models.sam.window_blocks import add_positions
-from pedbench.offload.block_operations import RunBlocks
-from pedbench.offload.tiles import embed_windows, to_bytes
+from pedbench.offload.operations.blocks import RunBlocks
+from pedbench.offload.operations.tiles import embed_windows, to_bytes
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
 

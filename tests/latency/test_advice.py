@@ -5,7 +5,7 @@ import pytest
 from pedbench.latency.advice import advise, recommended_split
 from pedbench.latency.offers import Offer
 from pedbench.latency.traffic import NO_TRAFFIC, Traffic
-from pedbench.offload.timing import PassTimes
+from pedbench.offload.passes.timing import PassTimes
 
 
 def offer(defense: str, servers: int, seconds: float, share: float) -> Offer:

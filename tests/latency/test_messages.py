@@ -15,10 +15,10 @@ from pedbench.latency.traffic import NO_TRAFFIC, split_frame
 from pedbench.models.sam.architectures import PED_MINI, VIT_H
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import find_link
-from pedbench.offload.assignment import assign
-from pedbench.offload.passes import run_pass
-from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.ped_sam import PedSam
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pedbench.latency.projection import Job, compose, rescale, share_cores
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.timing import Clock, lower_bound, turn_times
+from pedbench.offload.passes.timing import Clock, lower_bound, turn_times
 from pedbench.types import Exchange
 
 PACKET, HEADERS = 1448, 66

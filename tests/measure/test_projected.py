@@ -10,7 +10,7 @@ from pedbench.latency.devices import find_device
 from pedbench.measure.projected import Devices, Turns
 from pedbench.models.sam.architectures import SAM_MINI, VIT_H
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.timing import Clock
+from pedbench.offload.passes.timing import Clock
 from pedbench.types import Exchange
 
 SLOW = Link(name="slow", up=Direction(rate=0, delay=50), down=Direction(rate=0, delay=70))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pedbench.models.sam.family import MINI, FamilyNetworks
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.types import Picture
 
 # The servers load `own_operations` by name, from this process's path.

@@ -14,8 +14,8 @@ import numpy as np
 from pedbench.base import Field, Operation
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.pending import Pending
-from pedbench.offload.wire import (
+from pedbench.offload.passes.call import Pending
+from pedbench.offload.wire.messages import (
     CHANNEL_OPTIONS,
     METHOD,
     Answer,

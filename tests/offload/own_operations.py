@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from pedbench.base import Field, Networks, Operation
-from pedbench.offload.tiles import to_picture
+from pedbench.offload.operations.tiles import to_picture
 from pedbench.types import Patch, Payload
 
 BLOB = {"blob": Field(dtypes=("uint8",), shape=("size",))}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pedbench.offload.assignment import POLICIES, assign, neighbours
+from pedbench.offload.passes.assignment import POLICIES, assign, neighbours
 from pedbench.types import Assignment, Window
 
 

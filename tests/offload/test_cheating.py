@@ -13,17 +13,17 @@ from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.observe import Observation, build_view, footprints, observe
-from pedbench.offload.assignment import assign
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.ledger import AuditError, DisclosureError
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.scatter import window_payloads
-from pedbench.offload.tiles import cut_tiles, embed_windows, to_bytes, to_picture
-from pedbench.offload.timing import Clock
-from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import METHOD, Call, encode_call
-from pedbench.offload.wiretap import read_messages
+from pedbench.offload.operations.tiles import cut_tiles, embed_windows, to_bytes, to_picture
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.scatter import window_payloads
+from pedbench.offload.passes.timing import Clock
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.offload.servers.wiretap import read_messages
+from pedbench.offload.wire.messages import METHOD, Call, encode_call
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur

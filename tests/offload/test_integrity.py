@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from pedbench.models.sam.family import FamilyNetworks
-from pedbench.offload.cloud import OnLost
-from pedbench.offload.integrity import (
+from pedbench.offload.integrity.dishonest_replies import Lies
+from pedbench.offload.integrity.spot_checks import (
     LOSSY_TOLERANCE,
     TOLERANCE,
     IntegrityError,
@@ -21,10 +21,10 @@ from pedbench.offload.integrity import (
     detection,
     deviation,
 )
-from pedbench.offload.lies import Lies
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import Answer, WireError, decode_answer, encode_answer
+from pedbench.offload.passes.cloud import OnLost
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.offload.wire.messages import Answer, WireError, decode_answer, encode_answer
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 
@@ -100,7 +100,7 @@ def test_what_is_no_number_is_refused_without_checks(reply: str, run: Any) -> No
 
 def test_what_are_too_few_tokens_is_refused_without_checks(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lies, "_told", lambda self, server, call, tokens, *_: tokens)
-    monkeypatch.setattr("pedbench.offload.lies.encode_answer", _without_the_first)
+    monkeypatch.setattr("pedbench.offload.integrity.dishonest_replies.encode_answer", _without_the_first)
     done = run(Lies(liars=1), 0)
     assert "returned tokens of shape" in done.lost[0]
 

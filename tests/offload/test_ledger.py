@@ -9,9 +9,9 @@ import pytest
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.observe import content_shares, footprints, observe
-from pedbench.offload.ledger import AuditError, DisclosureError, Ledger, Session
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Ledger, Session
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload
 from pedbench.plugins.defenses.ped_sam import PedSam

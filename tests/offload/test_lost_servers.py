@@ -15,17 +15,17 @@ from pedbench.base import Embedding
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.observe import observe
-from pedbench.offload.assignment import assign
-from pedbench.offload.cloud import Cloud, OnLost
-from pedbench.offload.edge import Edge
-from pedbench.offload.ledger import DisclosureError
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.scatter import window_payloads
-from pedbench.offload.servers import ServerLost
-from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import WireError, decode_answer, encode_answer
-from pedbench.offload.wiretap import read_messages
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.assignment import assign
+from pedbench.offload.passes.cloud import Cloud, OnLost
+from pedbench.offload.passes.disclosure_ledger import DisclosureError
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.scatter import window_payloads
+from pedbench.offload.servers.fleet import ServerLost
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.offload.servers.wiretap import read_messages
+from pedbench.offload.wire.messages import WireError, decode_answer, encode_answer
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
@@ -68,7 +68,7 @@ def die(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> Non
         servers.kill(1)
         return streaming.encode_here(*arguments)
 
-    from pedbench.offload import streaming
+    from pedbench.offload.passes import stream_windows as streaming
 
     patch.setattr(streaming, "encode_here", encode_here)
 
@@ -89,7 +89,7 @@ class Wrong:
         self._real.add_done_callback(lambda _: listener(self))
 
     def result(self) -> bytes:
-        from pedbench.offload.operations import EncodeWindows
+        from pedbench.offload.operations.builtin import EncodeWindows
 
         answer = decode_answer(self._real.result(), EncodeWindows.reply, "")
         answer.payload["tokens"] = answer.payload["tokens"][1:]  # type: ignore[index]
@@ -267,7 +267,7 @@ def test_lost_packets_take_time_and_nothing_else(
 def test_a_server_that_obeys_no_command_is_ended(
     networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pedbench.offload.servers._COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr("pedbench.offload.servers.fleet._COMMAND_SECONDS", 0.2)
     with VirtualServers(2, networks) as servers:
         os.kill(servers.pids()[0], signal.SIGSTOP)
         with pytest.raises(ServerLost, match=r"\[0\]"):

@@ -10,14 +10,14 @@ from pedbench.base import Networks
 from pedbench.models.sam.architectures import SMALL, Architecture
 from pedbench.models.sam.assembly import build_sam, preprocess, randomise
 from pedbench.models.sam.reorder import reorder
-from pedbench.offload.operations import (
+from pedbench.offload.operations.builtin import (
     EncodeImage,
     EncodeWindows,
     EncodeWindowTokens,
     load_operations,
 )
-from pedbench.offload.payloads import holding, places, token_places
-from pedbench.offload.tiles import crop_tiles, cut_tiles, embed_windows, stages, to_bytes
+from pedbench.offload.operations.payload_fields import holding, places, token_places
+from pedbench.offload.operations.tiles import crop_tiles, cut_tiles, embed_windows, stages, to_bytes
 from pedbench.types import Patch, Picture, Tokens
 
 Make = Callable[[tuple[int, int]], Picture]

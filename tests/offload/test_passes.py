@@ -10,15 +10,15 @@ import torch
 from pedbench.base import Defense, Embedding
 from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.family import FamilyNetworks
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.ledger import AuditError, DisclosureError
-from pedbench.offload.passes import Pass, check_bytes, run_pass
-from pedbench.offload.pending import RemoteError
-from pedbench.offload.servers import ServerLost
-from pedbench.offload.tiles import to_bytes
-from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import WireError
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.call import RemoteError
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.run_pass import Pass, check_bytes, run_pass
+from pedbench.offload.servers.fleet import ServerLost
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.offload.wire.messages import WireError
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.on_device import OnDevice

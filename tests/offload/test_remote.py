@@ -16,15 +16,15 @@ import pedbench
 from pedbench.base import Defense, Embedding
 from pedbench.models.sam.family import MINI, WEIGHTS, FamilyNetworks
 from pedbench.network.certificates import make_keys, read_identity
-from pedbench.offload import remote, server
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.pending import RemoteError
-from pedbench.offload.remote import Remote, RemoteServers
-from pedbench.offload.servers import ServerLost, Servers
-from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import METHOD
+from pedbench.offload.passes.call import RemoteError
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers import remote, server
+from pedbench.offload.servers.fleet import ServerLost, Servers
+from pedbench.offload.servers.remote import Remote, RemoteServers
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.offload.wire.messages import METHOD
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam

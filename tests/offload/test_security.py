@@ -21,17 +21,17 @@ from docs.fault_proxy import FAULTS, Fault, FaultProxy
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
-from pedbench.offload import remote
-from pedbench.offload.gate import COMMANDS, CONTROL, JOB, listen
-from pedbench.offload.ledger import AuditError
-from pedbench.offload.limits import Rate
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.remote import Remote, RemoteServers
-from pedbench.offload.server import ServerPlan, Service
-from pedbench.offload.servers import ServerLost
-from pedbench.offload.tiles import cut_tiles, to_bytes
-from pedbench.offload.wire import METHOD
-from pedbench.offload.wiretap import Wiretap, WiretapFull
+from pedbench.offload.operations.tiles import cut_tiles, to_bytes
+from pedbench.offload.passes.disclosure_ledger import AuditError
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers import remote
+from pedbench.offload.servers.fleet import ServerLost
+from pedbench.offload.servers.rate_limits import Rate
+from pedbench.offload.servers.remote import Remote, RemoteServers
+from pedbench.offload.servers.remote_server import COMMANDS, CONTROL, JOB, listen
+from pedbench.offload.servers.server import ServerPlan, Service
+from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
+from pedbench.offload.wire.messages import METHOD
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 

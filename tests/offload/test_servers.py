@@ -8,11 +8,11 @@ import grpc
 import pytest
 
 from pedbench.models.sam.family import FamilyNetworks
-from pedbench.offload import server
-from pedbench.offload.operations import source_hash
-from pedbench.offload.servers import ServerLost
-from pedbench.offload.virtual import VirtualServers
-from pedbench.offload.wire import Call, decode_answer, encode_call
+from pedbench.offload.operations.builtin import source_hash
+from pedbench.offload.servers import server
+from pedbench.offload.servers.fleet import ServerLost
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.offload.wire.messages import Call, decode_answer, encode_call
 
 # A busy host is slow to end processes; waiting costs nothing where it is not.
 PATIENCE = 60.0
@@ -20,9 +20,9 @@ PATIENCE = 60.0
 ORPHANS = """
 import multiprocessing.forkserver, sys
 from pedbench.models.sam.family import MINI, FamilyNetworks
-from pedbench.offload import virtual
-from pedbench.offload.operations import source_hash
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.servers import virtual
+from pedbench.offload.operations.builtin import source_hash
+from pedbench.offload.servers.virtual import VirtualServers
 if __name__ == "__main__":
     servers = VirtualServers(2, FamilyNetworks(family=MINI, random_seed=0))
     forkserver = multiprocessing.forkserver._forkserver._forkserver_pid

@@ -9,9 +9,9 @@ import pytest
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.observe import observe
-from pedbench.offload.passes import Pass, run_pass
-from pedbench.offload.streaming import chunks
-from pedbench.offload.virtual import VirtualServers
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.stream_windows import chunks
+from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 

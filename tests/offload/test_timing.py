@@ -1,7 +1,7 @@
 import pytest
 
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
+from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.types import Exchange
 
 LOOPBACK = find_link("loopback")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pedbench.base import Field, Operation
-from pedbench.offload import wire_pb2
-from pedbench.offload.wire import (
+from pedbench.offload.wire import wire_pb2
+from pedbench.offload.wire.messages import (
     MOST_LETTERS,
     Answer,
     Call,
@@ -222,11 +222,13 @@ def test_generated_code_is_that_of_the_schema(tmp_path: Path) -> None:
     (tmp_path / "pedbench/offload").mkdir(parents=True)
     shutil.copy(source.with_name("wire.proto"), tmp_path / "pedbench/offload")
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", "--python_out=.", "--pyi_out=."]
-    subprocess.run([*command, "pedbench/offload/wire.proto"], cwd=tmp_path, check=True)
-    made = (tmp_path / "pedbench/offload/wire_pb2.py").read_text()
+    subprocess.run([*command, "pedbench/offload/wire/wire.proto"], cwd=tmp_path, check=True)
+    made = (tmp_path / "pedbench/offload/wire/wire_pb2.py").read_text()
     # Releases of the compiler differ in their header alone.
     assert (
         made.split("@@protoc_insertion_point(imports)")[1]
         == source.read_text().split("@@protoc_insertion_point(imports)")[1]
     )
-    assert (tmp_path / "pedbench/offload/wire_pb2.pyi").read_text() == source.with_suffix(".pyi").read_text()
+    assert (tmp_path / "pedbench/offload/wire/wire_pb2.pyi").read_text() == source.with_suffix(
+        ".pyi"
+    ).read_text()

@@ -33,8 +33,8 @@ ONE_MORE_WINDOW = (
     PED_SAM,
     "        return edge.finish(tokens, self.weights)",
     """\
-        from pedbench.offload.scatter import window_payloads
-        from pedbench.offload.tiles import to_bytes
+        from pedbench.offload.passes.scatter import window_payloads
+        from pedbench.offload.operations.tiles import to_bytes
 
         more = {server: assignment[(server + 1) % self.servers][:1] for server in assignment}
         network = edge.networks.network(self.weights)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Defense, Embedding
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.edge import Edge
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.edge import Edge
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture

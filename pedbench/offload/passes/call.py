@@ -12,9 +12,9 @@ import grpc
 
 from pedbench.base import Operation
 from pedbench.network.emulated_link import Transport
-from pedbench.offload.servers import ServerLost, Servers
-from pedbench.offload.wire import METHOD, Call, check_payload, decode_answer
-from pedbench.offload.wiretap import Tapped, digest
+from pedbench.offload.servers.fleet import ServerLost, Servers
+from pedbench.offload.servers.wiretap import Tapped, digest
+from pedbench.offload.wire.messages import METHOD, Call, check_payload, decode_answer
 from pedbench.types import Exchange, Payload
 
 

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Embedding
-from pedbench.offload.coding import codec_for
-from pedbench.offload.payloads import reply_form
-from pedbench.offload.pending import Pending
-from pedbench.offload.tiles import to_bytes
+from pedbench.offload.operations.payload_fields import reply_form
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.call import Pending
+from pedbench.offload.wire.codec_labels import codec_for
 from pedbench.types import Picture
 
 if TYPE_CHECKING:
-    from pedbench.offload.cloud import Cloud
+    from pedbench.offload.passes.cloud import Cloud
 
 
 class ServerHandle:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Field
-from pedbench.offload.coding import codec_for
-from pedbench.offload.tiles import to_dtype
+from pedbench.offload.operations.tiles import to_dtype
+from pedbench.offload.wire.codec_labels import codec_for
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Payload, Window
 

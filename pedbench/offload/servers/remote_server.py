@@ -18,9 +18,9 @@ from typing import Any
 import grpc
 
 from pedbench.network.certificates import EDGE, Identity
-from pedbench.offload.limits import CONCURRENT_CALLS
-from pedbench.offload.server import LISTEN_OPTIONS, RECEIVERS, Service
-from pedbench.offload.wiretap import WiretapFull
+from pedbench.offload.servers.rate_limits import CONCURRENT_CALLS
+from pedbench.offload.servers.server import LISTEN_OPTIONS, RECEIVERS, Service
+from pedbench.offload.servers.wiretap import WiretapFull
 
 CONTROL = "/pedbench.Server/Control"
 

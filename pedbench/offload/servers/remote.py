@@ -19,9 +19,9 @@ from pedbench.network.addresses import parse_address
 from pedbench.network.certificates import Identity
 from pedbench.network.clock_offset import ClockOffset, estimate_offset, on_edge_clock
 from pedbench.network.tls_probe import check_handshake
-from pedbench.offload.gate import CONTROL, JOB, KEEPALIVE_OPTIONS
-from pedbench.offload.servers import Member, ServerLost, Servers
-from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
+from pedbench.offload.servers.fleet import Member, ServerLost, Servers
+from pedbench.offload.servers.remote_server import CONTROL, JOB, KEEPALIVE_OPTIONS
+from pedbench.offload.wire.messages import CHANNEL_OPTIONS, METHOD
 from pedbench.types import Exchange
 
 _CONNECT_SECONDS = 10.0

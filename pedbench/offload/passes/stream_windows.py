@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pedbench.offload.integrity import SentWindows
-from pedbench.offload.payloads import reply_form
-from pedbench.offload.pending import Pending, RemoteError, as_they_come
-from pedbench.offload.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
-from pedbench.offload.servers import ServerLost
-from pedbench.offload.tiles import Bytes, embed_tiles, stages, to_bytes
-from pedbench.offload.wire import WireError
+from pedbench.offload.integrity.spot_checks import SentWindows
+from pedbench.offload.operations.payload_fields import reply_form
+from pedbench.offload.operations.tiles import Bytes, embed_tiles, stages, to_bytes
+from pedbench.offload.passes.call import Pending, RemoteError, as_they_come
+from pedbench.offload.passes.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
+from pedbench.offload.servers.fleet import ServerLost
+from pedbench.offload.wire.messages import WireError
 from pedbench.types import Assignment, Payload, Picture, Window
 
 if TYPE_CHECKING:
-    from pedbench.offload.cloud import Cloud
+    from pedbench.offload.passes.cloud import Cloud
 
 
 def stream_windows(

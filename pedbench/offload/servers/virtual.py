@@ -16,9 +16,9 @@ import grpc
 
 from pedbench.base import Networks
 from pedbench.host.processes import server_context, without_main
-from pedbench.offload.server import ServerPlan, serve
-from pedbench.offload.servers import Member, ServerLost, Servers
-from pedbench.offload.wire import CHANNEL_OPTIONS, METHOD
+from pedbench.offload.servers.fleet import Member, ServerLost, Servers
+from pedbench.offload.servers.server import ServerPlan, serve
+from pedbench.offload.wire.messages import CHANNEL_OPTIONS, METHOD
 
 _START_SECONDS = 120.0
 

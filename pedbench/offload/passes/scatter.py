@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.coding import codec_for
-from pedbench.offload.pending import Pending
-from pedbench.offload.tiles import Bytes, cut_tiles, embed_windows, to_dtype
-from pedbench.offload.wire import WireError
+from pedbench.offload.operations.tiles import Bytes, cut_tiles, embed_windows, to_dtype
+from pedbench.offload.passes.call import Pending
+from pedbench.offload.wire.codec_labels import codec_for
+from pedbench.offload.wire.messages import WireError
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Payload, Window
 

@@ -11,7 +11,7 @@ import numpy as np
 from pedbench.base import Networks, Operation
 from pedbench.models.sam.stages import window_grid
 from pedbench.observe import observe
-from pedbench.offload.payloads import places
+from pedbench.offload.operations.payload_fields import places
 from pedbench.pictures.windows import Tile
 from pedbench.types import Mask, Payload, Received
 

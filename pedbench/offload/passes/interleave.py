@@ -10,9 +10,9 @@ import torch
 from pedbench.base import Embedding
 from pedbench.models.sam.stages import run_blocks, window_grid
 from pedbench.models.sam.window_blocks import run_window_blocks, window_runs
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.scatter import gather_windows, pixels_per_server, window_payloads
-from pedbench.offload.tiles import to_bytes, to_dtype
+from pedbench.offload.operations.tiles import to_bytes, to_dtype
+from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.scatter import gather_windows, pixels_per_server, window_payloads
 from pedbench.types import Assignment, Payload, Picture
 
 

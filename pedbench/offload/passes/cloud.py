@@ -10,16 +10,16 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.network.emulated_link import Transport
-from pedbench.offload.handle import ServerHandle
-from pedbench.offload.integrity import SpotChecks
-from pedbench.offload.ledger import Ledger
-from pedbench.offload.lies import Lies
-from pedbench.offload.pending import Pending
-from pedbench.offload.servers import Servers
-from pedbench.offload.streaming import stream_windows
-from pedbench.offload.timing import Clock
-from pedbench.offload.wire import Call, check_call, encode_call
-from pedbench.offload.wiretap import Tapped
+from pedbench.offload.integrity.dishonest_replies import Lies
+from pedbench.offload.integrity.spot_checks import SpotChecks
+from pedbench.offload.passes.call import Pending
+from pedbench.offload.passes.disclosure_ledger import Ledger
+from pedbench.offload.passes.server_handle import ServerHandle
+from pedbench.offload.passes.stream_windows import stream_windows
+from pedbench.offload.passes.timing import Clock
+from pedbench.offload.servers.fleet import Servers
+from pedbench.offload.servers.wiretap import Tapped
+from pedbench.offload.wire.messages import Call, check_call, encode_call
 from pedbench.types import Assignment, Exchange, Payload, Picture, Window
 
 OnLost = Literal["fail", "edge"]

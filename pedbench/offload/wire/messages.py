@@ -15,9 +15,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from pedbench.base import Field, Operation
-from pedbench.offload import wire_pb2
-from pedbench.offload.coding import Coded, code, codec_for, decode, find_codec
-from pedbench.offload.wire_bounds import MOST_DIMENSIONS, check_bounds
+from pedbench.offload.wire import wire_pb2
+from pedbench.offload.wire.codec_labels import Coded, code, codec_for, decode, find_codec
+from pedbench.offload.wire.size_limits import MOST_DIMENSIONS, check_bounds
 from pedbench.types import Payload
 
 METHOD = "/pedbench.Server/Call"

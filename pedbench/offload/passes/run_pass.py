@@ -15,16 +15,16 @@ from pedbench.host.device import settler
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import LOOPBACK, Link, find_link
-from pedbench.offload.cloud import DEADLINE, Cloud, OnLost
-from pedbench.offload.edge import Edge
-from pedbench.offload.integrity import SpotChecks
-from pedbench.offload.ledger import AuditError, Ledger, Session
-from pedbench.offload.lies import Lies
-from pedbench.offload.pending import Pending
-from pedbench.offload.servers import Servers
-from pedbench.offload.tiles import to_bytes
-from pedbench.offload.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
-from pedbench.offload.wiretap import Tapped, digest, read_messages, with_contents
+from pedbench.offload.integrity.dishonest_replies import Lies
+from pedbench.offload.integrity.spot_checks import SpotChecks
+from pedbench.offload.operations.tiles import to_bytes
+from pedbench.offload.passes.call import Pending
+from pedbench.offload.passes.cloud import DEADLINE, Cloud, OnLost
+from pedbench.offload.passes.disclosure_ledger import AuditError, Ledger, Session
+from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
+from pedbench.offload.servers.fleet import Servers
+from pedbench.offload.servers.wiretap import Tapped, digest, read_messages, with_contents
 from pedbench.types import Exchange, Picture, Received
 
 

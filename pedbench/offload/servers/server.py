@@ -26,11 +26,12 @@ import torch
 
 from pedbench.base import Networks, Operation
 from pedbench.host.determinism import without_onednn
-from pedbench.offload.coding import Coded, code, codec_sources
-from pedbench.offload.limits import Rate
-from pedbench.offload.memory import keep_freed_memory
-from pedbench.offload.operations import load_operations, source_hash
-from pedbench.offload.wire import (
+from pedbench.offload.operations.builtin import load_operations, source_hash
+from pedbench.offload.servers.malloc import keep_freed_memory
+from pedbench.offload.servers.rate_limits import Rate
+from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
+from pedbench.offload.wire.codec_labels import Coded, code, codec_sources
+from pedbench.offload.wire.messages import (
     CHANNEL_OPTIONS,
     METHOD,
     Answer,
@@ -40,7 +41,6 @@ from pedbench.offload.wire import (
     decode_call,
     encode_answer,
 )
-from pedbench.offload.wiretap import Wiretap, WiretapFull
 from pedbench.types import Payload
 
 # No other server may listen at the same port.

@@ -17,7 +17,7 @@ from pedbench.base import Field, Networks, Operation
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import WEIGHTS
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.payloads import (
+from pedbench.offload.operations.payload_fields import (
     FEATURES,
     PLACES,
     REPLY_DTYPES,
@@ -28,11 +28,11 @@ from pedbench.offload.payloads import (
     same_bits,
     token_places,
 )
-from pedbench.offload.tiles import crop_tiles, embed_tiles, stages, to_picture, tokens_to_tiles
+from pedbench.offload.operations.tiles import crop_tiles, embed_tiles, stages, to_picture, tokens_to_tiles
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Patch, Payload, Tokens, Window
 
-_OWN_MODULES = ("pedbench.offload.operations", "pedbench.offload.block_operations")
+_OWN_MODULES = ("pedbench.offload.operations.builtin", "pedbench.offload.operations.blocks")
 
 
 class EncodeImage(Operation):

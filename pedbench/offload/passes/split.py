@@ -8,8 +8,8 @@ import torch
 from pedbench.base import Embedding
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import run_blocks
-from pedbench.offload.cloud import Cloud
-from pedbench.offload.tiles import to_bytes, to_dtype
+from pedbench.offload.operations.tiles import to_bytes, to_dtype
+from pedbench.offload.passes.cloud import Cloud
 from pedbench.types import Picture
 
 

@@ -11,8 +11,8 @@ import torch
 from pedbench.base import Embedding, Networks
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.tiles import stages, to_bytes
-from pedbench.offload.timing import Clock
+from pedbench.offload.operations.tiles import stages, to_bytes
+from pedbench.offload.passes.timing import Clock
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 

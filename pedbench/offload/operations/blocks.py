@@ -12,8 +12,8 @@ from pedbench.base import Field, Networks, Operation
 from pedbench.models.sam.family import WEIGHTS
 from pedbench.models.sam.stages import run_blocks, window_grid, window_tiles
 from pedbench.models.sam.window_blocks import add_positions, run_window_blocks
-from pedbench.offload.operations import EncodeWindows
-from pedbench.offload.payloads import (
+from pedbench.offload.operations.builtin import EncodeWindows
+from pedbench.offload.operations.payload_fields import (
     FEATURES,
     FRAME,
     PLACES,
@@ -25,7 +25,7 @@ from pedbench.offload.payloads import (
     same_bits,
     token_places,
 )
-from pedbench.offload.tiles import crop_tiles, to_picture, tokens_to_tiles
+from pedbench.offload.operations.tiles import crop_tiles, to_picture, tokens_to_tiles
 from pedbench.types import Patch, Payload, Tokens
 
 BLOCKS = tuple(str(index) for index in range(33))

@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self
 import grpc
 
 from pedbench.base import Networks
-from pedbench.offload.operations import load_operations
-from pedbench.offload.server import sources
-from pedbench.offload.wiretap import Tapped
+from pedbench.offload.operations.builtin import load_operations
+from pedbench.offload.servers.server import sources
+from pedbench.offload.servers.wiretap import Tapped
 from pedbench.types import Exchange
 
 _LOAD_SECONDS = 120.0

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pedbench.base import Networks, Operation
-from pedbench.offload.coding import code, decode, lossy
+from pedbench.offload.wire.codec_labels import code, decode, lossy
 from pedbench.types import Payload, Window
 
 TOLERANCE = 0.02

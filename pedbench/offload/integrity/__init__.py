@@ -1,0 +1,1 @@
+"""Servers that answer wrongly, and the checks that detect them."""

@@ -1,0 +1,1 @@
+"""What servers can compute, and how their payloads are seen as pixels."""

@@ -1,0 +1,1 @@
+"""One pass of a defense over a picture, seen from the edge."""

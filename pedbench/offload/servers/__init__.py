@@ -1,0 +1,1 @@
+"""Server processes, on this host and on others, and their wiretap."""
