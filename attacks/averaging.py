@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pedbench.base import Attack, Proof
+from pedbench.inversion.averaging import average_patches, average_tokens
 from pedbench.inversion.read_out import read_out
-from pedbench.inversion.repetition import average_patches, average_tokens
 from pedbench.inversion.token_reader import token_reader
 from pedbench.types import Picture, View
 

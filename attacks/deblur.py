@@ -10,7 +10,7 @@ import numpy as np
 
 from pedbench.base import Attack, Proof
 from pedbench.inversion.deconvolution import richardson_lucy
-from pedbench.inversion.degradations import known_degradation
+from pedbench.inversion.public_degradation import known_degradation
 from pedbench.inversion.read_out import read_out
 from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pedbench.base import Attack, Proof
-from pedbench.inversion.assembly import Place, assemble
+from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.shuffled_tokens import put_in_order
 from pedbench.inversion.token_reader import token_reader

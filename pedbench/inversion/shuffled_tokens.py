@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from pedbench.inversion.assembly import Place, assemble
+from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.inversion.patch_embedding import Matrix
 from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Picture, Tokens, View

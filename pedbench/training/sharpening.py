@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pedbench.inversion.degradations import Degradation, known_degradation
+from pedbench.inversion.public_degradation import Degradation, known_degradation
 from pedbench.models.attackers.sharpening import (
     SharpeningNetwork,
     SharpeningSizes,

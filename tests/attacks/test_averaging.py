@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.inversion.repetition import average_tokens
+from pedbench.inversion.averaging import average_tokens
 from pedbench.plugins.attacks.averaging import Averaging
 from pedbench.types import Patch, Picture, Prior, Tokens, View
 

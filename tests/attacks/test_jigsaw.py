@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.inversion.assembly import Place, assemble
+from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, load_network
 from pedbench.offload.operations.tiles import to_picture

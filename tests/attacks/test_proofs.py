@@ -8,7 +8,7 @@ import pytest
 
 from pedbench.audit import visible_mask
 from pedbench.base import Attack, Defense
-from pedbench.inversion.repetition import average_tokens
+from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.observe import build_view, observe
 from pedbench.offload.operations.tiles import to_picture

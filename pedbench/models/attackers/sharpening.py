@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.inversion.degradations import KINDS, Degradation
+from pedbench.inversion.public_degradation import KINDS, Degradation
 from pedbench.models.attackers.sized import load_sized
 from pedbench.types import Picture
 
