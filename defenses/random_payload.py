@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pedbench.adversary.prior import load_prior
 from pedbench.base import Defense, Embedding
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.edge import Edge
-from pedbench.prior import load_prior
 from pedbench.types import Picture, Prior
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from docs.blocks import replace_block
+from pedbench.adversary.prior import load_prior
 from pedbench.aggregate import Estimate, mean
 from pedbench.base import Attack
 from pedbench.claims import ERRORS, WORDS, held_against, planted
@@ -24,7 +25,6 @@ from pedbench.measure.reader import Reader
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
 from pedbench.plugins.defenses.pixelate import pixelate
-from pedbench.prior import load_prior
 from pedbench.registry import Registry
 from pedbench.report.text import NOTHING, estimate, table
 from pedbench.scenes.render import render

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from pedbench import landlock, runner
+from pedbench import runner
+from pedbench.adversary.isolation import landlock
 from pedbench.cli import main
 from pedbench.host import provenance
 from pedbench.measure import bench

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pedbench.adversary.view import Observation
 from pedbench.base import Defense, Networks
 from pedbench.models.sam.stages import window_grid
-from pedbench.observe import Observation
 from pedbench.offload.operations.blocks import StartWindows
 from pedbench.offload.operations.builtin import EncodeWindows
 from pedbench.offload.operations.payload_fields import places

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pedbench.adversary.view import observe
 from pedbench.audit import audit
 from pedbench.base import Defense, Networks
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
-from pedbench.observe import observe
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.windows import WindowGrid

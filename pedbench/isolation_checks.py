@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from PIL import Image
 
+from pedbench.adversary.isolation.process import AttackFailure, AttackProcess
+from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.attack_checks import WEIGHTS, make_view
 from pedbench.base import Attack
 from pedbench.checks import BrokenRule, made_up_picture
-from pedbench.isolation import AttackFailure, AttackProcess
 from pedbench.pictures.frame import to_uint8
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Picture, Tokens, View
-from pedbench.view_io import view_to_bytes
 
 if TYPE_CHECKING:
     from pedbench.pictures.windows import WindowGrid

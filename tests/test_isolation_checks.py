@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.attack_checks import NEEDS
 from pedbench.base import Attack
 from pedbench.checks import BrokenRule
 from pedbench.isolation_checks import TRUTH, TwoWorlds, check_noninterference, shared_view, two_truths
 from pedbench.registry import PluginSpec, Registry
-from pedbench.view_io import view_to_bytes
 
 CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
 """Parameters with which slow attacks are quick, though no good."""

@@ -55,7 +55,7 @@ def test_everything_is_measured(small_run: Any) -> None:
 def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
     import json
 
-    from pedbench.prior import DESCRIPTION, FOLDER
+    from pedbench.adversary.prior import DESCRIPTION, FOLDER
 
     prior = json.loads((FOLDER / DESCRIPTION).read_text())
     known = f"{len(prior['pictures'])} training pictures, mean colour of {prior['sample']}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 
-from pedbench.attack_pool import AttackPool
+from pedbench.adversary.isolation.pool import AttackPool
+from pedbench.adversary.prior import load_prior
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile
@@ -18,7 +19,6 @@ from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plan import DefensePlan, Plan
-from pedbench.prior import load_prior
 from pedbench.registry import PluginError
 from pedbench.retrieval import make_gallery
 from pedbench.types import Sample

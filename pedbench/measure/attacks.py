@@ -10,11 +10,12 @@ from math import inf
 
 import numpy as np
 
+from pedbench.adversary.isolation.process import AttackFailure
+from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack, Metric
 from pedbench.cell import Cell
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
-from pedbench.isolation import AttackFailure
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.measure.unseeing import drawn, forget, unseen
@@ -23,7 +24,6 @@ from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.soundness import offers
 from pedbench.types import Picture, View
-from pedbench.view_io import view_to_bytes
 
 SLOW = 0.5
 """Seconds a guess from which views are shared out one by one: a call costs some hundredths of a second."""

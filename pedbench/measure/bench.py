@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pedbench.attack_pool import AttackPool
+from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
 from pedbench.cell import Cell
 from pedbench.exhibits import Exhibit

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pedbench.adversary.prior import describe_prior
 from pedbench.base import Attack, Disclosure, Metric
 from pedbench.cell import Cell
 from pedbench.claim_metrics import claim_metrics, mistrusted
@@ -18,7 +19,6 @@ from pedbench.measure.bench import Outcome
 from pedbench.measure.sources import readers, sources
 from pedbench.models.hub.folders import weight_digests
 from pedbench.plan import DefensePlan, Plan, Planned
-from pedbench.prior import describe_prior
 from pedbench.records import MetricValue, Record
 from pedbench.soundness import UNVERIFIED, of_attack
 from pedbench.summary import (

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pedbench.adversary.prior import load_prior
 from pedbench.host.console import Console
 from pedbench.host.provenance import provenance
 from pedbench.jetson import jetson_facts
@@ -23,7 +24,6 @@ from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plan import make_plan
-from pedbench.prior import load_prior
 from pedbench.registry import Registry, source_hash
 from pedbench.resolve import Overrides, resolve
 from pedbench.suite import Suite

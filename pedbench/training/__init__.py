@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from pedbench.adversary.prior import make_prior
 from pedbench.host.home import home
 from pedbench.host.provenance import cores
 from pedbench.models.manifest import ASSETS
-from pedbench.prior import make_prior
 from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.store import REVISION, SPLIT_SEEDS, write_split
 from pedbench.training.course import Course, prefetched

@@ -58,9 +58,9 @@ def test_tokens_are_averaged_by_position_and_depth() -> None:
 def test_tokens_of_more_requests_read_better() -> None:
     import torch
 
+    from pedbench.adversary.prior import load_prior
     from pedbench.inversion.patch_embedding import embedding_of
     from pedbench.models.sam.family import MINI, load_network
-    from pedbench.prior import load_prior
 
     prior: Any = load_prior()
     truth = prior.pictures[0][:64, :64]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pedbench.adversary.prior import load_prior
 from pedbench.inversion.completion import complete
 from pedbench.inversion.token_decoding import computed_tokens, received_tokens
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
@@ -23,7 +24,6 @@ from pedbench.offload.passes.assignment import assign
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.nearest_pixel import NearestPixel
 from pedbench.plugins.attacks.token_decoder import TokenDecoder
-from pedbench.prior import load_prior
 from pedbench.scenes.render import render
 from pedbench.training.views import held_pixels, held_tokens
 from pedbench.types import Patch, Picture, Tokens, View

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.attack_pool import AttackPool
-from pedbench.isolation import AttackFailure
+from pedbench.adversary.isolation.pool import AttackPool
+from pedbench.adversary.isolation.process import AttackFailure
+from pedbench.adversary.prior import load_prior
+from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.models.attackers.inpainting import build_inpaint_mini
-from pedbench.prior import load_prior
 from pedbench.registry import Registry
 from pedbench.types import Patch, View
-from pedbench.view_io import view_to_bytes
 
 
 def _view() -> View:

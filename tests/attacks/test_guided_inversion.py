@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.adversary.prior import load_prior
 from pedbench.inversion.guided import WindowEncoder
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.assembly import preprocess
@@ -17,7 +18,6 @@ from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.passes.assignment import assign
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.guided_inversion import GuidedInversion
-from pedbench.prior import load_prior
 from pedbench.scenes.render import render
 from pedbench.types import Patch, Picture, Tokens, View
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.adversary.prior import load_prior
 from pedbench.inversion.patch_embedding import (
     LinearEstimator,
     PatchEmbedding,
@@ -23,7 +24,6 @@ from pedbench.models.sam.assembly import PIXEL_MEAN, PIXEL_STD, preprocess
 from pedbench.models.sam.family import MINI, load_network
 from pedbench.offload.operations.tiles import to_picture
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
-from pedbench.prior import load_prior
 from pedbench.scenes.render import render
 from pedbench.types import Picture, Tokens, View
 

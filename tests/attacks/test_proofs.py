@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pedbench.adversary.prior import load_prior
+from pedbench.adversary.view import build_view, observe
 from pedbench.audit import visible_mask
 from pedbench.base import Attack, Defense
 from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI, FamilyNetworks
-from pedbench.observe import build_view, observe
 from pedbench.offload.operations.tiles import to_picture
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
@@ -23,7 +24,6 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.split_blocks import SplitBlocks
 from pedbench.plugins.defenses.token_noise import TokenNoise
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
-from pedbench.prior import load_prior
 from pedbench.scenes.render import render
 from pedbench.types import Picture, View
 

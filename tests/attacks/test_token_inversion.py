@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.adversary.prior import load_prior
 from pedbench.inversion.token_optimisation import first_guess, token_grids, total_variation
 from pedbench.inversion.token_reader import token_reader
 from pedbench.models.sam.assembly import preprocess
@@ -11,7 +12,6 @@ from pedbench.models.sam.family import MINI, load_network
 from pedbench.models.sam.stages import run_blocks
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.plugins.attacks.token_inversion import TokenInversion
-from pedbench.prior import load_prior
 from pedbench.scenes.render import render
 from pedbench.types import Mask, Patch, Picture, Tokens, View
 

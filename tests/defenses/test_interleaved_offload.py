@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from pedbench.adversary.view import build_view, footprints
 from pedbench.audit import Audit, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
-from pedbench.observe import build_view, footprints
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import DisclosureError

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pedbench.adversary.view import build_view, footprints
 from pedbench.audit import Audit, visible_mask
 from pedbench.base import PluginUnavailable
 from pedbench.cell import Cell, PluginIdentity
 from pedbench.defense_checks import check_defense
 from pedbench.measure.bench import Outcome
 from pedbench.models.sensitive_regions import FaceDetector, TextDetector
-from pedbench.observe import build_view, footprints
 from pedbench.offload.operations.tiles import to_bytes, to_picture
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pedbench.adversary.view import build_view
 from pedbench.audit import Audit, visible_mask
-from pedbench.observe import build_view
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.token_noise import TokenNoise
 from pedbench.types import Prior

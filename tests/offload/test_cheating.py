@@ -8,11 +8,11 @@ import grpc
 import numpy as np
 import pytest
 
+from pedbench.adversary.view import Observation, build_view, footprints, observe
 from pedbench.audit import Audit, audit, same_messages, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
-from pedbench.observe import Observation, build_view, footprints, observe
 from pedbench.offload.operations.tiles import cut_tiles, embed_windows, to_bytes, to_picture
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.cloud import Cloud

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.observe import coalitions
+from pedbench.adversary.view import coalitions
 from pedbench.report.curves import LEAKED, coalition_curve
 from pedbench.report.run import load
 from pedbench.report.tables import privacy

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pedbench.adversary.prior import load_prior
 from pedbench.measure.unseeing import draw_colour
-from pedbench.prior import load_prior
 from pedbench.report.run import load
 from pedbench.report.worst_case import worst_cases
 

@@ -2,7 +2,7 @@
 
 What crosses over is bytes: a serialised view and a seed in, raw pixels out; nothing is pickled. The process
 starts from nothing (no fork of this one), in an empty folder, with an environment that says nothing of data,
-and `pedbench.guard` refuses it every file but code and weights, the network, and other programs.
+and `pedbench.adversary.isolation.guard` refuses it every file but code and weights, the network, and other programs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 
 import pedbench
-from pedbench.prior import FOLDER
+from pedbench.adversary.prior import FOLDER
 from pedbench.registry import PluginSpec
 from pedbench.types import Picture
 
@@ -203,7 +203,7 @@ class AttackProcess:
         self._connection = ours
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pedbench.attack_worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "pedbench.adversary.isolation.worker", str(theirs.fileno())],
                 cwd=self._scratch.name,
                 env=_environment(self._scratch.name),
                 stdin=subprocess.DEVNULL,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pedbench
-from pedbench import landlock, plugins
+from pedbench import plugins
+from pedbench.adversary.isolation import landlock
 
 FORBIDDEN_MODULES = ("pedbench.scenes", "pedbench.plugins.datasets")
 """The generator of scenes and the readers of datasets: through them an attack could fetch the truth."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pedbench.types import Picture, Prior
 
-FOLDER = Path(__file__).parent / "assets" / "prior"
+FOLDER = Path(__file__).parents[1] / "assets" / "prior"
 DESCRIPTION = "prior.json"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pedbench.prior import load_prior, make_prior
+from pedbench.adversary.prior import load_prior, make_prior
 
 
 def test_keeps_the_first_pictures_and_the_mean_of_all(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pedbench.observe import Observation, build_view, coalitions, content_shares, footprints
+from pedbench.adversary.view import Observation, build_view, coalitions, content_shares, footprints
 from pedbench.types import Patch, Prior, Received, Tokens
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

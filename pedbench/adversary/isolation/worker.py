@@ -1,6 +1,6 @@
 """The process that attacks run in: it gets views and seeds as bytes and answers with guesses.
 
-Started by `pedbench.isolation` as `python -m pedbench.attack_worker FD`. Attacks are prepared here once; each
+Started by `pedbench.adversary.isolation.process` as `python -m pedbench.adversary.isolation.worker FD`. Attacks are prepared here once; each
 job then runs in a fork of this process that ends with it, so nothing that an attack saw in one job can be
 remembered in the next. An accelerator's context survives no fork: for one, attacks are prepared on the CPU here, and
 moved in the fork.
@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from pedbench import guard
+from pedbench.adversary.isolation import guard
+from pedbench.adversary.prior import load_prior
+from pedbench.adversary.view_bytes import view_from_bytes
 from pedbench.base import Attack
-from pedbench.prior import load_prior
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Picture, Prior, View
-from pedbench.view_io import view_from_bytes
 
 ANSWERED = 17
 """Exit status of a fork that sent its answer; an attack that exits by itself has another."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pedbench.isolation import DEADLINE, AttackFailure, AttackProcess, Guesses
-from pedbench.prior import FOLDER
+from pedbench.adversary.isolation.process import DEADLINE, AttackFailure, AttackProcess, Guesses
+from pedbench.adversary.prior import FOLDER
 from pedbench.registry import PluginSpec
 
 

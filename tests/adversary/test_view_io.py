@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pedbench.adversary.view_bytes import view_from_bytes, view_to_bytes
 from pedbench.types import MessageFacts, Patch, Prior, Tokens, View
-from pedbench.view_io import view_from_bytes, view_to_bytes
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
 

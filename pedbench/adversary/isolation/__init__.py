@@ -1,0 +1,1 @@
+"""The confined processes in which attacks run."""
