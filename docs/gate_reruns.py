@@ -22,10 +22,10 @@ from pedbench.regression.accept import accept
 from pedbench.regression.baseline import read_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.measured import measured_run
-from pedbench.resolve import Overrides, resolve
 from pedbench.run_directory import SUITE
 from pedbench.runner import run
-from pedbench.suite import load_suite, to_toml
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import load_suite, to_toml
 
 WORKERS = (1, 2, 3, 4)
 THREADS = (1, 2)

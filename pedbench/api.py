@@ -19,9 +19,9 @@ from pedbench.records import PLAN
 from pedbench.registry import Registry
 from pedbench.registry.instances import check_given, kind_of, plugin_file
 from pedbench.registry.origins import PluginError
-from pedbench.resolve import Overrides, resolve
 from pedbench.run_directory import locked, run_directory, settle
-from pedbench.suite import Choice, load_suite, quicker
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import Choice, load_suite, quicker
 
 if TYPE_CHECKING:
     from pedbench.engines.work import Engine

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pedbench.cell import canonical_json
 from pedbench.records import Record
 from pedbench.report.run import Run, load
+from pedbench.suites.cell import canonical_json
 
 KEPT = Path(__file__).parent / "assets" / "choices.json"
 

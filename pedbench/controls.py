@@ -10,9 +10,9 @@ from typing import Literal
 import pandas as pd
 
 from pedbench.aggregate import difference, mean, worst_coalition
-from pedbench.cell import canonical_json
 from pedbench.records import Record
 from pedbench.report.run import Run, load
+from pedbench.suites.cell import canonical_json
 from pedbench.values import read_values
 
 CONTROL = "control: "

@@ -13,7 +13,7 @@ from pedbench.records import Record, append_record, write_plan
 from pedbench.report.run import Run, load
 from pedbench.run_directory import SUITE
 from pedbench.selection import FILE as SELECTION
-from pedbench.suite import Suite, to_toml
+from pedbench.suites.schema import Suite, to_toml
 
 _SAME = ("model", "seed", "seeds", "dataset", "utility", "metrics", "coalitions", "gallery", "servers")
 """What suites must agree in; what they measure with and against may differ."""

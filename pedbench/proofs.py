@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from pedbench.aggregate import mean
-from pedbench.cell import canonical_json
 from pedbench.records import Record
 from pedbench.report.run import Run, load
+from pedbench.suites.cell import canonical_json
 from pedbench.values import read_values
 
 UNPROVEN = "unproven"

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from pedbench.records import PLAN
-from pedbench.suite import ResolvedSuite, to_toml
+from pedbench.suites.schema import ResolvedSuite, to_toml
 
 SUITE = "suite.toml"
 LOCK = ".lock"

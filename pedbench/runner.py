@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pedbench.cell import Cell
 from pedbench.data.readable import FileDataset
 from pedbench.engines.local import Local
 from pedbench.engines.work import Done, Engine, Job, Work, jobs_of
@@ -18,13 +17,14 @@ from pedbench.measure.bench import Outcome
 from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
 from pedbench.models.sam.family import FamilyNetworks, family
-from pedbench.plan import DefensePlan, Plan, keep_apart, make_plan
 from pedbench.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.registry import Registry
 from pedbench.report.writing import write_report
 from pedbench.selection import Selection, read_selection, write_selection
 from pedbench.shards import Shards, clear_others, fingerprint
-from pedbench.suite import ResolvedSuite
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan, Plan, keep_apart, make_plan
+from pedbench.suites.schema import ResolvedSuite
 
 UNTIMED = "not timed: workers share their machines with each other. Run the suite again with --engine local"
 """Why an engine that cannot time leaves latency cells alone; one that can measures them when the run is continued."""

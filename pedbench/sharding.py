@@ -11,7 +11,7 @@ from math import fsum
 from pedbench.engines.work import Job
 from pedbench.host.stopwatch import Share
 from pedbench.job_times import JobTime
-from pedbench.plan import Plan
+from pedbench.suites.plan import Plan
 
 ALONE = ("imports", "dataset and weights", "writing", "records", "report", "elsewhere")
 """Stages of a run that no worker takes over."""

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.engines import work
 from pedbench.engines.work import Done, Job
 from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Outcome
-from pedbench.plan import DefensePlan, Plan
 from pedbench.registry import source_hash
+from pedbench.suites.cell import canonical_json
+from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Status
 from pedbench.values import DEFAULTS, remove_values, write_values
 

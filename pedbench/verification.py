@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from pedbench.base import Metric
-from pedbench.cell import cell_digest, selection_hash
 from pedbench.engines.opening import open_bench, warm_up_bench
 from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
@@ -19,13 +18,14 @@ from pedbench.measure.bench import Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
 from pedbench.models.sam.family import FamilyNetworks, family
-from pedbench.plan import make_plan
 from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry
 from pedbench.report.problems import described_lie
 from pedbench.report.run import load
-from pedbench.resolve import Overrides, resolve
 from pedbench.selection import read_selection
+from pedbench.suites.cell import cell_digest, selection_hash
+from pedbench.suites.plan import make_plan
+from pedbench.suites.resolve import Overrides, resolve
 from pedbench.values import DEFAULTS, read_values
 
 ROUNDING = 1e-9

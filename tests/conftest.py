@@ -90,10 +90,10 @@ def run_small() -> Run:
         from pedbench.host.console import Console
         from pedbench.host.stopwatch import Profile
         from pedbench.registry import Registry
-        from pedbench.resolve import Overrides, resolve
         from pedbench.run_directory import SUITE
         from pedbench.runner import run
-        from pedbench.suite import Suite, to_toml
+        from pedbench.suites.resolve import Overrides, resolve
+        from pedbench.suites.schema import Suite, to_toml
 
         paths = [PLUGINS / f"{name}.py" if isinstance(name, str) else name for name in plugins]
         suite = resolve(Suite.model_validate(SMALL | changes), Overrides(), Registry(paths))

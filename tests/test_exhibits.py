@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pedbench.cell import PluginIdentity
 from pedbench.exhibits import Exhibit, read_exhibits, write_exhibit
 from pedbench.report.gallery import gallery
 from pedbench.report.run import load
 from pedbench.selection import Selection, write_selection
+from pedbench.suites.cell import PluginIdentity
 from pedbench.values import read_values
 
 

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 from pedbench.base import Proof
-from pedbench.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
 from pedbench.proofs import KEPT, UNPROVEN, Verdict, keep, verdicts
 from pedbench.records import Record, append_record, write_plan
 from pedbench.registry import Registry
 from pedbench.report.run import load
 from pedbench.report.tables import privacy
 from pedbench.run_directory import SUITE
-from pedbench.suite import load_suite, to_toml
+from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
+from pedbench.suites.schema import load_suite, to_toml
 from pedbench.values import write_values
 
 OPEN = PluginIdentity(name="open", version=1, params={"level": 2, "other": "x"})

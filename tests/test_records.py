@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.host.provenance import provenance
 from pedbench.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
 from pedbench.run_directory import RunLockedError, locked, run_directory, settle
 from pedbench.seeds import generator, torch_seed
-from pedbench.suite import ResolvedSuite, load_suite
+from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
+from pedbench.suites.schema import ResolvedSuite, load_suite
 from pedbench.values import read_values, remove_values, write_values
 
 ROOT = Path(__file__).parents[1]

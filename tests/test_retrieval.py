@@ -12,9 +12,9 @@ from pedbench.registry import Registry
 from pedbench.report.retrieval import retrieval
 from pedbench.report.run import load
 from pedbench.report.tables import privacy
-from pedbench.resolve import Overrides, resolve
 from pedbench.retrieval import chance, make_gallery, ranked
-from pedbench.suite import Suite
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import Suite
 from pedbench.types import Patch, Picture, Prior, View
 from tests.conftest import SMALL
 
@@ -159,7 +159,7 @@ def test_a_run_with_a_gallery_that_a_network_compares(run_small: Any, tmp_path: 
 
 def test_what_compares_is_part_of_the_identity(tmp_path: Path, tiny_vit: Any) -> None:
     from pedbench.models.sam.family import MINI
-    from pedbench.plan import make_plan
+    from pedbench.suites.plan import make_plan
 
     def identity(**changes: Any) -> str | None:
         suite = Suite.model_validate(SMALL | {"gallery": GALLERY_OF_8 | changes})

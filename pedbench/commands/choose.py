@@ -27,10 +27,10 @@ def choose_attacks(
     from pedbench.host.stopwatch import Profile
     from pedbench.records import read_records
     from pedbench.registry import Registry
-    from pedbench.resolve import Overrides, resolve
     from pedbench.run_directory import locked, run_directory
     from pedbench.runner import run
-    from pedbench.suite import load_suite
+    from pedbench.suites.resolve import Overrides, resolve
+    from pedbench.suites.schema import load_suite
 
     given = load_suite(suite)
     if given.dataset.name != "scenes":

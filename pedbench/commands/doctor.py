@@ -46,7 +46,7 @@ def examine(
     else:
         from pedbench.commands.doctor_suite import examine_suite
         from pedbench.commands.run import named_files
-        from pedbench.resolve import Overrides
+        from pedbench.suites.resolve import Overrides
 
         overrides = Overrides(
             model=model, data=data, limit=limit, weights=named_files(weights or ()), settings=settings or ()

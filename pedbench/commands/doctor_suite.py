@@ -9,13 +9,13 @@ from pedbench.base import Dataset
 from pedbench.commands.finding import Finding
 from pedbench.data.readable import DatasetError
 from pedbench.fetching.fetch import missing
-from pedbench.forecast import Forecast, forecast
 from pedbench.host.provenance import cores
 from pedbench.models.sam.family import Family, family
-from pedbench.needs import Need, needs
 from pedbench.registry import Registry
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import ResolvedSuite, load_suite
+from pedbench.suites.cost import Forecast, forecast
+from pedbench.suites.requirements import Need, needs
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import ResolvedSuite, load_suite
 
 HOUR = 3600
 DAY = 24 * HOUR

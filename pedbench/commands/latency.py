@@ -119,8 +119,8 @@ def compare_latency(
     identity = read_identity(keys, "edge") if keys else None
     from pedbench.host.console import Console
     from pedbench.registry import Registry
-    from pedbench.resolve import Overrides
-    from pedbench.suite import load_suite
+    from pedbench.suites.resolve import Overrides
+    from pedbench.suites.schema import load_suite
 
     loaded = load_suite(suite)
     registry = Registry([path.expanduser().resolve() for path in plugin or ()])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pedbench.plan import Plan
+    from pedbench.suites.plan import Plan
 
 WORKERS = (1, 2, 4, 8)
 
@@ -37,10 +37,10 @@ def plan_suite(
     from pedbench.commands.doctor_suite import cost
     from pedbench.commands.run import named_files
     from pedbench.models.sam.family import family
-    from pedbench.plan import make_plan
     from pedbench.registry import Registry
-    from pedbench.resolve import Overrides, resolve
-    from pedbench.suite import load_suite, quicker
+    from pedbench.suites.plan import make_plan
+    from pedbench.suites.resolve import Overrides, resolve
+    from pedbench.suites.schema import load_suite, quicker
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one plan takes one.")

@@ -19,9 +19,9 @@ from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile, by_stage
 from pedbench.measure.bench import Bench
 from pedbench.models.sam.family import FamilyNetworks, family
-from pedbench.plan import make_plan
 from pedbench.registry import Registry
-from pedbench.suite import ResolvedSuite
+from pedbench.suites.plan import make_plan
+from pedbench.suites.schema import ResolvedSuite
 
 
 @dataclass(frozen=True, kw_only=True)

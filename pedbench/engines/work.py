@@ -18,8 +18,8 @@ from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.latency import time_links, time_turns
 from pedbench.models.sam.family import FamilyNetworks
-from pedbench.plan import DefensePlan, Plan
-from pedbench.suite import ResolvedSuite
+from pedbench.suites.plan import DefensePlan, Plan
+from pedbench.suites.schema import ResolvedSuite
 
 SHARD = 8
 """Pictures whose passes are run, and whose views are then attacked, at a time: what bounds the memory."""

@@ -13,16 +13,16 @@ import numpy as np
 from pedbench.adversary.isolation.process import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack, Metric
-from pedbench.cell import Cell
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.measure.unseeing import drawn, forget, unseen
-from pedbench.plan import DefensePlan, Planned, draws
 from pedbench.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.soundness import offers
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan, Planned, draws
 from pedbench.types import Picture, View
 
 SLOW = 0.5

@@ -11,7 +11,6 @@ from typing import Any
 
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
-from pedbench.cell import Cell
 from pedbench.exhibits import Exhibit
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.reader import Reader
@@ -25,10 +24,11 @@ from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
-from pedbench.plan import DefensePlan, Plan
 from pedbench.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed
 from pedbench.soundness import DEGRADED
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Picture, Prior, Sample, Status
 from pedbench.utility.agreement import Reference
 

@@ -15,7 +15,7 @@ from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.measure.reader import Reader
 from pedbench.measure.reception import Held, Reception, joined
-from pedbench.plan import ClaimsPlan, DefensePlan
+from pedbench.suites.plan import ClaimsPlan, DefensePlan
 from pedbench.types import Secret
 
 

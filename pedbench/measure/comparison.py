@@ -18,8 +18,8 @@ from pedbench.measure.projected import WAY, Devices, Projection, Turns
 from pedbench.network.links import LOOPBACK
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.servers.remote import RemoteServers
-from pedbench.plan import DefensePlan
-from pedbench.suite import DefenseChoice, Suite
+from pedbench.suites.plan import DefensePlan
+from pedbench.suites.schema import DefenseChoice, Suite
 from pedbench.types import Sample
 
 SERVERS = (1, 3, 9, 25)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from pedbench.audit import same_messages
-from pedbench.cell import Cell
 from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.claims import read_claims
@@ -17,8 +16,9 @@ from pedbench.measure.reception import Reception, receive
 from pedbench.measure.utility import score_masks, undefended
 from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass
-from pedbench.plan import DefensePlan
 from pedbench.soundness import DEGRADED
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan
 from pedbench.types import Picture, Sample
 
 

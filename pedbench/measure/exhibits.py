@@ -15,7 +15,7 @@ from pedbench.measure.reception import Reception, joined
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import mask_to_frame, scale_points, to_frame
 from pedbench.pictures.overlays import hatched, overlaid
-from pedbench.plan import DefensePlan
+from pedbench.suites.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.agreement import Reference
 from pedbench.utility.prediction import predict_at

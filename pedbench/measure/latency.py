@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
-from pedbench.cell import Cell
 from pedbench.measure.bench import DegradedPass, Outcome, PassBench, Row
 from pedbench.network.links import Link
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.passes.timing import PassTimes
-from pedbench.plan import DefensePlan
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan
 from pedbench.types import Sample
 from pedbench.utility.prediction import predict
 

@@ -6,8 +6,8 @@ import sys
 
 from pedbench.base import Operation
 from pedbench.offload.operations.builtin import EncodeImage
-from pedbench.plan import DefensePlan
 from pedbench.registry import PluginError
+from pedbench.suites.plan import DefensePlan
 
 
 def operation_modules(of: DefensePlan) -> set[str]:

@@ -10,14 +10,14 @@ import numpy as np
 
 from pedbench.adversary.view import Observation, build_view, coalitions, content_shares, footprints, observe
 from pedbench.audit import audit, same_messages, visible_mask
-from pedbench.cell import Cell, CoalitionRule
 from pedbench.exposure import exposed_shares
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import box_to_frame, mask_to_frame
-from pedbench.plan import DefensePlan
 from pedbench.seeds import generator
 from pedbench.soundness import unread
+from pedbench.suites.cell import Cell, CoalitionRule
+from pedbench.suites.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
 

@@ -11,16 +11,16 @@ import pandas as pd
 
 from pedbench.adversary.prior import describe_prior
 from pedbench.base import Attack, Disclosure, Metric
-from pedbench.cell import Cell
 from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.host.provenance import provenance
 from pedbench.measure.bench import Outcome
 from pedbench.measure.sources import readers, sources
 from pedbench.models.hub.folders import weight_digests
-from pedbench.plan import DefensePlan, Plan, Planned
 from pedbench.records import MetricValue, Record
 from pedbench.soundness import UNVERIFIED, of_attack
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.summary import (
     geometry_metrics,
     integrity_metrics,

@@ -23,10 +23,10 @@ from pedbench.network.links import LOOPBACK, links
 from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.virtual import VirtualServers
-from pedbench.plan import make_plan
 from pedbench.registry import Registry, source_hash
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import Suite
+from pedbench.suites.plan import make_plan
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import Suite
 
 
 @dataclass(frozen=True, kw_only=True)

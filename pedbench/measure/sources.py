@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pedbench.base import Plugin
-from pedbench.cell import Cell
-from pedbench.plan import DefensePlan, Plan, Planned
 from pedbench.records import Record
 from pedbench.registry import source_hash
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan, Plan, Planned
 
 
 def readers(of: DefensePlan, cell: Cell) -> list[Planned]:

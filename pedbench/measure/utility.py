@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pedbench.cell import Cell
 from pedbench.host.determinism import without_onednn
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.passes.timing import Clock
-from pedbench.suite import UtilityChoice
+from pedbench.suites.cell import Cell
+from pedbench.suites.schema import UtilityChoice
 from pedbench.types import Picture, Sample
 from pedbench.utility.agreement import Reference, agreement, reference
 from pedbench.utility.segmentation import evaluate

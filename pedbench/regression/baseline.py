@@ -22,7 +22,7 @@ from pedbench.regression.judged import COLUMNS
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import Tolerances
 from pedbench.report.run import Run
-from pedbench.suite import Suite
+from pedbench.suites.schema import Suite
 
 SCHEMA = 1
 """Version of the files' layout."""

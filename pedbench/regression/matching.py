@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pedbench.cell import canonical_json
 from pedbench.records import Record
 from pedbench.report.run import Run
+from pedbench.suites.cell import canonical_json
 
 ROLES = ("defense", "attack", "probe")
 

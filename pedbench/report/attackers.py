@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.proofs import Verdict, verdicts
 from pedbench.report.run import Run
 from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.suites.cell import canonical_json
 
 COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven"]
 

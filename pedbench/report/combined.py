@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.report.run import Run
 from pedbench.report.strongest import strongest
 from pedbench.report.tables import latency, privacy, utility
+from pedbench.suites.cell import canonical_json
 
 _BAD = ("failed", "invalid")
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.controls import Control, controls
 from pedbench.report import legend
 from pedbench.report.attackers import attackers, attackers_table
@@ -32,6 +31,7 @@ from pedbench.report.tables import claims, latency, privacy, utility
 from pedbench.report.text import code, table
 from pedbench.report.unused import unused
 from pedbench.report.worst_case import worst_cases
+from pedbench.suites.cell import canonical_json
 
 _MOMENT = "utc"
 """The entry of the provenance of which first and last are told."""

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from pedbench.aggregate import mean
-from pedbench.cell import canonical_json
 from pedbench.report.overview import rules_of
 from pedbench.report.run import Run, labels
 from pedbench.report.strongest import strongest
 from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.suites.cell import canonical_json
 from pedbench.values import read_values
 
 LEAKED = 0.5

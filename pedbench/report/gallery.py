@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.claims import FOUND
 from pedbench.exhibits import Stored, read_exhibits
 from pedbench.report.run import Run
 from pedbench.report.text import quantity
+from pedbench.suites.cell import canonical_json
 from pedbench.values import read_values
 
 

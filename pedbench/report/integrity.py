@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pedbench.aggregate import difference
-from pedbench.cell import Lie, canonical_json
 from pedbench.records import Record
 from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import letters, names_in
 from pedbench.report.run import REFERENCE, Run
 from pedbench.report.text import NOTHING, arrow, code, escape, estimate, table
+from pedbench.suites.cell import Lie, canonical_json
 from pedbench.summary import EXPECTED, FOUND, SIZES
 from pedbench.values import read_values
 

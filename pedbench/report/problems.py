@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pedbench.cell import Lie
 from pedbench.records import Record
 from pedbench.report.run import Run
 from pedbench.report.text import code, escape
+from pedbench.suites.cell import Lie
 
 _ORDER = ("failed", "invalid", "skipped")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.records import Record, read_plan, read_records
 from pedbench.run_directory import SUITE
-from pedbench.suite import Suite, load_suite
+from pedbench.suites.cell import canonical_json
+from pedbench.suites.schema import Suite, load_suite
 
 REFERENCE = "reference"
 """The flag of the undefended model's utility record, to which retention relates."""

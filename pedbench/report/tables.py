@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.cell import canonical_json
 from pedbench.claims import UNDEFENDED
 from pedbench.controls import CONTROL
 from pedbench.proofs import UNPROVEN, Verdict, verdicts
@@ -18,6 +17,7 @@ from pedbench.records import Record
 from pedbench.report.retention import COLUMNS as RETENTION
 from pedbench.report.retention import retentions
 from pedbench.report.run import REFERENCE, Run, load
+from pedbench.suites.cell import canonical_json
 
 __all__ = ["Run", "claims", "latency", "load", "privacy", "utility"]
 

@@ -9,7 +9,6 @@ import pytest
 from pedbench.adversary.view import build_view, footprints
 from pedbench.audit import Audit, visible_mask
 from pedbench.base import PluginUnavailable
-from pedbench.cell import Cell, PluginIdentity
 from pedbench.defense_checks import check_defense
 from pedbench.measure.bench import Outcome
 from pedbench.models.sensitive_regions import FaceDetector, TextDetector
@@ -18,6 +17,7 @@ from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.scenes.render import render
+from pedbench.suites.cell import Cell, PluginIdentity
 from pedbench.types import Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

@@ -23,8 +23,8 @@ from pedbench.commands.run import named_files
 from pedbench.fetching.catalogue import entry
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import Suite, load_suite
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import Suite, load_suite
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

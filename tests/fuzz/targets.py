@@ -31,7 +31,7 @@ from pedbench.offload.wire.messages import (
     encode_answer,
     encode_call,
 )
-from pedbench.suite import FOLDER, SuiteError, load_suite, to_toml
+from pedbench.suites.schema import FOLDER, SuiteError, load_suite, to_toml
 
 SECONDS = 10.0
 """A case that takes longer hangs."""

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.cell import Cell, CoalitionRule, PluginIdentity
 from pedbench.controls import CONTROL, Control, controls
 from pedbench.records import Record, append_record, write_plan
 from pedbench.run_directory import SUITE
-from pedbench.suite import load_suite, to_toml
+from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
+from pedbench.suites.schema import load_suite, to_toml
 from pedbench.values import write_values
 
 RULE = CoalitionRule(c=1, m=3)

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.cell import cell_digest
 from pedbench.models.sam.family import family
-from pedbench.plan import make_plan
 from pedbench.records import parse_records
 from pedbench.registry import Registry
 from pedbench.report.content import gather
 from pedbench.report.text import NOTHING
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import ResolvedSuite, Suite, SuiteError, load_suite, quicker, to_toml
+from pedbench.suites.cell import cell_digest
+from pedbench.suites.plan import make_plan
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import ResolvedSuite, Suite, SuiteError, load_suite, quicker, to_toml
 from tests.conftest import SMALL, Finished, Run
 
 LIES = [

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.cell import Cell, CoalitionRule, PluginIdentity
 from pedbench.measure.record import summed_up
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.records import MetricValue, Record, append_record, write_plan
+from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
 from pedbench.values import write_values
 
 SUITE = """

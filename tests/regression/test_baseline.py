@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.cell import PluginIdentity
 from pedbench.cli import main
 from pedbench.regression.accept import accept
 from pedbench.regression.baseline import about_path, changes_path, read_baseline
 from pedbench.regression.measured import measured_run
+from pedbench.suites.cell import PluginIdentity
 from tests.regression.runs import ATTACKED, UTILITY, Made, attacked, utility, write_run
 
 OBJECTS = np.random.default_rng(3).uniform(0.3, 0.95, (8, 6))

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.cell import Cell, CoalitionRule, PluginIdentity
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.metrics.structural_similarity import StructuralSimilarity
 from pedbench.records import Record, append_record, write_plan
+from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
 from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
 from pedbench.values import write_values
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.cell import PluginIdentity
 from pedbench.exhibits import Exhibit, write_exhibit
 from pedbench.report.writing import write_report
+from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
 

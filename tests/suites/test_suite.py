@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pedbench.registry import PluginError, Registry
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import (
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import (
     DatasetChoice,
     DefenseChoice,
     ServersChoice,

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
-from pedbench.cell import Cell, CoalitionRule, Lie, PluginIdentity, selection_hash
 from pedbench.models.hub.folders import model_files, weight_digests
 from pedbench.models.sam.family import Family
 from pedbench.network.links import Link, find_link
 from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import PluginError, PluginSpec, Registry
-from pedbench.suite import Choice, CoalitionChoice, DefenseChoice, ProbeChoice, ResolvedSuite, UtilityChoice
+from pedbench.suites.cell import Cell, CoalitionRule, Lie, PluginIdentity, selection_hash
+from pedbench.suites.schema import (
+    Choice,
+    CoalitionChoice,
+    DefenseChoice,
+    ProbeChoice,
+    ResolvedSuite,
+    UtilityChoice,
+)
 
 DTYPE = "float32"
 

@@ -10,7 +10,7 @@ from pedbench.base import Defense, Plugin
 from pedbench.fetching.fetch import missing, provider, states
 from pedbench.models.sam.family import Family
 from pedbench.registry import Kind, Registry
-from pedbench.suite import Choice, ResolvedSuite
+from pedbench.suites.schema import Choice, ResolvedSuite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pedbench.base import Defense
 from pedbench.models.hub.folders import model_reference
 from pedbench.registry import Kind, Registry
 from pedbench.registry.parameters import suggestion
-from pedbench.suite import (
+from pedbench.suites.schema import (
     AttackChoice,
     Choice,
     DatasetChoice,

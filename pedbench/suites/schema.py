@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pedbench.cell import LieName
 from pedbench.network.links import LOOPBACK
 from pedbench.registry.parameters import suggestion
+from pedbench.suites.cell import LieName
 
 Value = bool | int | float | str | list[bool | int | float | str]
 """What a plugin's parameter can be in a suite."""
 
-FOLDER = Path(__file__).parent / "suites"
+FOLDER = Path(__file__).parent
 
 
 MOST_BYTES = 500_000

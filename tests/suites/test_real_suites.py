@@ -11,10 +11,10 @@ import pytest
 from pedbench.cli import main
 from pedbench.fetching.catalogue import catalogue
 from pedbench.models.sam.family import MINI, family
-from pedbench.needs import needs
 from pedbench.registry import Registry
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import load_suite
+from pedbench.suites.requirements import needs
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import load_suite
 
 
 @pytest.fixture

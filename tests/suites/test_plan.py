@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pedbench.models.sam.family import MINI, Family
-from pedbench.plan import Plan, make_plan
 from pedbench.registry import Registry
-from pedbench.resolve import Overrides, resolve
-from pedbench.suite import Suite, SuiteError
+from pedbench.suites.plan import Plan, make_plan
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import Suite, SuiteError
 
-PLUGINS = Path(__file__).parent / "measure" / "plugins"
+PLUGINS = Path(__file__).parents[1] / "measure" / "plugins"
 
 SUITE: dict[str, Any] = {
     "name": "made",

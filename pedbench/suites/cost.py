@@ -18,7 +18,7 @@ from pedbench.models.sam.family import Family, load_network
 from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
-from pedbench.suite import DefenseChoice, ResolvedSuite
+from pedbench.suites.schema import DefenseChoice, ResolvedSuite
 from pedbench.types import Instance, Sample
 from pedbench.utility.segmentation import evaluate
 
