@@ -19,12 +19,12 @@ from docs.blocks import replace_block
 from pedbench.adversary.prior import load_prior
 from pedbench.aggregate import Estimate, mean
 from pedbench.base import Attack
-from pedbench.claims import ERRORS, WORDS, held_against, planted
-from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
 from pedbench.plugins.defenses.pixelate import pixelate
+from pedbench.privacy.claims import ERRORS, WORDS, held_against, planted
+from pedbench.privacy.pieces import Piece
 from pedbench.registry import Registry
 from pedbench.report.text import NOTHING, estimate, table
 from pedbench.scenes.render import render

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pedbench.aggregate import Estimate, mean, retention, worst_coalition_rows
-from pedbench.claims import BETTER, FOUND, NAMED, UNDEFENDED
+from pedbench.privacy.claims import BETTER, FOUND, NAMED, UNDEFENDED
 from pedbench.records import MetricValue
 
 PLANTED, RELATIVE = "planted", "relative"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pedbench.adversary.view import observe
-from pedbench.audit import audit
 from pedbench.base import Defense, Networks
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
 from pedbench.models.sam.family import MINI, FamilyNetworks
@@ -18,6 +17,7 @@ from pedbench.models.sam.stages import window_grid
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.windows import WindowGrid
+from pedbench.privacy.disclosure_audit import audit
 from pedbench.types import Picture
 
 SIZES = {"square": (320, 320), "wide": (240, 320), "tall": (320, 200), "very thin": (320, 3)}

@@ -11,7 +11,7 @@ from pedbench.adversary.prior import load_prior
 from pedbench.attack_checks import seed_globals
 from pedbench.base import Claim, Probe
 from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
-from pedbench.legible import magnify
+from pedbench.privacy.pieces import magnify
 from pedbench.types import Picture
 
 READS = ("text", "face", "object", "caption")

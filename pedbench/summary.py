@@ -19,8 +19,8 @@ from pedbench.aggregate import (
     worst_values,
 )
 from pedbench.base import Metric
+from pedbench.privacy.scoring import KNOW_NOTHING
 from pedbench.records import MetricValue
-from pedbench.scoring import KNOW_NOTHING
 
 Better = Literal["higher", "lower"]
 

@@ -18,8 +18,8 @@ from pedbench.measure.reader import Reader
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.privacy.retrieval import make_gallery
 from pedbench.registry import PluginError
-from pedbench.retrieval import make_gallery
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Sample
 

@@ -18,7 +18,7 @@ from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Held, Reception, joined
 from pedbench.measure.unseeing import drawn, forget, unseen
-from pedbench.scoring import Score, one_colour, score, score_blind
+from pedbench.privacy.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
 from pedbench.soundness import offers
 from pedbench.suites.cell import Cell

@@ -24,7 +24,7 @@ from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
-from pedbench.retrieval import Gallery
+from pedbench.privacy.retrieval import Gallery
 from pedbench.seeds import generator, torch_seed
 from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell

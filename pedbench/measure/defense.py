@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from pedbench.audit import same_messages
 from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.claims import read_claims
@@ -16,6 +15,7 @@ from pedbench.measure.reception import Reception, receive
 from pedbench.measure.utility import score_masks, undefended
 from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass
+from pedbench.privacy.disclosure_audit import same_messages
 from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from pedbench.base import Claim, Probe, ProbeUnavailable
 from pedbench.host.provenance import cores
-from pedbench.legible import Piece, magnify
 from pedbench.pictures.frame import Size, to_uint8
+from pedbench.privacy.pieces import Piece, magnify
 
 MOST_AT_ONCE = 4
 """Copies of a probe, each with its networks, that read beside each other."""

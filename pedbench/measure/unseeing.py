@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pedbench.base import Metric
 from pedbench.measure.bench import Bench
 from pedbench.measure.reception import Held, Reception
-from pedbench.scoring import Around, Measured, measure
+from pedbench.privacy.scoring import Around, Measured, measure
 from pedbench.seeds import generator
 from pedbench.types import Picture, Prior
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pedbench.aggregate import worst_coalition, worst_coalition_rows
 from pedbench.claim_metrics import PLANTED
-from pedbench.claims import UNDEFENDED
+from pedbench.privacy.claims import UNDEFENDED
 from pedbench.records import MetricValue, Record
 from pedbench.summary import ANY_PIXEL, EXPOSURE_LEVELS, RETRIEVAL, SIZES
 

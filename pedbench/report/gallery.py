@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.claims import FOUND
 from pedbench.exhibits import Stored, read_exhibits
+from pedbench.privacy.claims import FOUND
 from pedbench.report.run import Run
 from pedbench.report.text import quantity
 from pedbench.suites.cell import canonical_json

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from pedbench.privacy.retrieval import chance
 from pedbench.report.text import NOTHING, code, escape, estimate, table
-from pedbench.retrieval import chance
 from pedbench.summary import RETRIEVAL
 
 _ENDS = ("value", "low", "high")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.claims import UNDEFENDED
+from pedbench.privacy.claims import UNDEFENDED
 from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import Column, names_in, pivot
 from pedbench.report.text import escape

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.claims import UNDEFENDED
 from pedbench.controls import CONTROL
+from pedbench.privacy.claims import UNDEFENDED
 from pedbench.proofs import UNPROVEN, Verdict, verdicts
 from pedbench.records import Record
 from pedbench.report.retention import COLUMNS as RETENTION

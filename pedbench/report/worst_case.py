@@ -16,9 +16,9 @@ import pandas as pd
 
 from pedbench.aggregate import Estimate, mean, quantile, worst_coalition
 from pedbench.choices import KEPT, attacked, load_choices
+from pedbench.privacy.scoring import KNOW_NOTHING
 from pedbench.report.run import Run
 from pedbench.report.text import code, escape, estimate, table
-from pedbench.scoring import KNOW_NOTHING
 from pedbench.suites.cell import canonical_json
 from pedbench.values import read_values
 

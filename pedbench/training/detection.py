@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.claims import OBJECTS, held_against, planted
-from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
 from pedbench.models.hub.detection import CANVAS
 from pedbench.pictures.frame import from_uint8
+from pedbench.privacy.claims import OBJECTS, held_against, planted
+from pedbench.privacy.pieces import Piece
 from pedbench.probes.objects import Objects
 from pedbench.training.collages import draw_collage
 from pedbench.training.course import Course

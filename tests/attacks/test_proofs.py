@@ -8,7 +8,6 @@ import pytest
 
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view import build_view, observe
-from pedbench.audit import visible_mask
 from pedbench.base import Attack, Defense
 from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI, FamilyNetworks
@@ -24,6 +23,7 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.split_blocks import SplitBlocks
 from pedbench.plugins.defenses.token_noise import TokenNoise
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
+from pedbench.privacy.disclosure_audit import visible_mask
 from pedbench.scenes.render import render
 from pedbench.types import Picture, View
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pedbench.adversary.view import Observation, observe
-from pedbench.audit import Audit, audit
 from pedbench.base import Defense
 from pedbench.models.sam.architectures import SMALL
 from pedbench.models.sam.assembly import build_sam, preprocess
@@ -14,6 +13,7 @@ from pedbench.models.sam.family import MINI, Family, FamilyNetworks, Member
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.privacy.disclosure_audit import Audit, audit
 from pedbench.types import Picture
 
 NETWORKS = {

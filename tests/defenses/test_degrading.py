@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import block_reduce
 
-from pedbench.audit import Audit
 from pedbench.plugins.defenses.downsample import Downsample
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
 from pedbench.plugins.defenses.jpeg import Jpeg
 from pedbench.plugins.defenses.pixelate import Pixelate, pixelate
+from pedbench.privacy.disclosure_audit import Audit
 from pedbench.types import Picture
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import build_view, footprints
-from pedbench.audit import Audit, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.cloud import Cloud
@@ -19,6 +18,7 @@ from pedbench.offload.passes.split import encode_split
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload
 from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.privacy.disclosure_audit import Audit, visible_mask
 from pedbench.types import Picture, Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

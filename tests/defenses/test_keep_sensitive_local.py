@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import build_view, footprints
-from pedbench.audit import Audit, visible_mask
 from pedbench.base import PluginUnavailable
 from pedbench.defense_checks import check_defense
 from pedbench.measure.bench import Outcome
@@ -16,6 +15,7 @@ from pedbench.offload.operations.tiles import to_bytes, to_picture
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.privacy.disclosure_audit import Audit, visible_mask
 from pedbench.scenes.render import render
 from pedbench.suites.cell import Cell, PluginIdentity
 from pedbench.types import Prior

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.audit import Audit
 from pedbench.base import Networks
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam, preprocess, randomise
 from pedbench.offload.operations.blocks import FinishBlocks
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.plugins.defenses.split_blocks import SplitBlocks
+from pedbench.privacy.disclosure_audit import Audit
 from pedbench.types import Patch, Tokens
 
 

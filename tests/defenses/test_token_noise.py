@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import build_view
-from pedbench.audit import Audit, visible_mask
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.token_noise import TokenNoise
+from pedbench.privacy.disclosure_audit import Audit, visible_mask
 from pedbench.types import Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

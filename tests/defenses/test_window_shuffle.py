@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.audit import Audit
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.stages import window_grid
 from pedbench.models.sam.window_blocks import add_positions
@@ -14,6 +13,7 @@ from pedbench.offload.operations.blocks import RunBlocks
 from pedbench.offload.operations.tiles import embed_windows, to_bytes
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
+from pedbench.privacy.disclosure_audit import Audit
 
 
 @pytest.mark.parametrize("size", [(1, 1), (0.7, 1), (1, 0.4)], ids=["square", "wide", "tall"])

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from pedbench.base import Claim
-from pedbench.claims import held_against, planted
-from pedbench.legible import Piece
 from pedbench.measure.claims import _read
 from pedbench.measure.reader import Reader
 from pedbench.plugins.datasets.scenes import Scenes
+from pedbench.privacy.claims import held_against, planted
+from pedbench.privacy.pieces import Piece
 
 SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 3}
 DEFENSES = [

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import Observation, build_view, footprints, observe
-from pedbench.audit import Audit, audit, same_messages, visible_mask
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
@@ -31,8 +30,9 @@ from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.pixelate import Pixelate
 from pedbench.plugins.defenses.random_payload import RandomPayload
+from pedbench.privacy.disclosure_audit import Audit, audit, same_messages, visible_mask
+from pedbench.privacy.token_audit import TokenAudit
 from pedbench.scenes.render import render
-from pedbench.token_audit import TokenAudit
 from pedbench.types import Payload, Picture, Prior, Received
 
 W = "reordered"

@@ -10,7 +10,6 @@ from PIL import Image
 
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view import build_view, observe
-from pedbench.audit import Audit, audit, visible_mask
 from pedbench.base import Defense, Embedding
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.operations.tiles import cut_tiles, to_bytes
@@ -19,6 +18,7 @@ from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.privacy.disclosure_audit import Audit, audit, visible_mask
 from pedbench.types import Payload, Picture, View
 
 W = "reordered"

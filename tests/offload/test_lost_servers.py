@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import observe
-from pedbench.audit import audit
 from pedbench.base import Embedding
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
@@ -28,6 +27,7 @@ from pedbench.offload.servers.wiretap import read_messages
 from pedbench.offload.wire.messages import WireError, decode_answer, encode_answer
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.privacy.disclosure_audit import audit
 from pedbench.types import Picture
 
 W = "reordered"

@@ -11,10 +11,10 @@ import pytest
 
 from pedbench.checks import broken_rules
 from pedbench.claim_metrics import claim_metrics, mistrusted
-from pedbench.claims import held_against, planted
 from pedbench.errors import MissingWeightsError
-from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
+from pedbench.privacy.claims import held_against, planted
+from pedbench.privacy.pieces import Piece
 from pedbench.probes.captions import Captions
 from pedbench.types import Instance, Sample
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pedbench.claims import held_against, planted
-from pedbench.legible import Piece
 from pedbench.measure.reader import Reader
+from pedbench.privacy.claims import held_against, planted
+from pedbench.privacy.pieces import Piece
 from pedbench.probes.faces import Faces
 
 

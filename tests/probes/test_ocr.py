@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pedbench.base import ProbeUnavailable
-from pedbench.claims import held_against, planted
-from pedbench.legible import Piece, pieces
 from pedbench.measure.reader import Reader
+from pedbench.privacy.claims import held_against, planted
+from pedbench.privacy.pieces import Piece, pieces
 from pedbench.probes.ocr import Ocr, _words
 from pedbench.types import Patch, Picture, Prior, Secret, View
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pedbench.captions import names
+from pedbench.privacy.category_names import names
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from pedbench.base import Claim
-from pedbench.captions import names
 from pedbench.pictures.frame import Size, scale_boxes
+from pedbench.privacy.category_names import names
 from pedbench.types import Sample, Secret
 
 LEAST_OVERLAP = 0.3

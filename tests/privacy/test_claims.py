@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pedbench.base import Claim
-from pedbench.claims import character_error_rate, held_against, overlap, planted
+from pedbench.privacy.claims import character_error_rate, held_against, overlap, planted
 from pedbench.types import Instance, Sample, Secret
 
 CONTENTS: tuple[tuple[Literal["face", "text"], str], ...] = (("face", "somebody"), ("text", "Word"))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pedbench.base import Claim
-from pedbench.legible import magnify, pieces
+from pedbench.privacy.pieces import magnify, pieces
 from pedbench.types import Patch, Picture, Prior, View
 
 SIDE = 4

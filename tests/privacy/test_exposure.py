@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pedbench.exposure import exposed_shares, exposure_values
+from pedbench.privacy.exposure import exposed_shares, exposure_values
 
 
 def test_chance_that_a_square_lies_inside_one_window_has_its_closed_form() -> None:

@@ -16,7 +16,7 @@ from pedbench.offload.operations.builtin import EncodeWindows
 from pedbench.offload.operations.payload_fields import places
 from pedbench.offload.operations.tiles import Bytes, cut_tiles, to_bytes, to_picture
 from pedbench.offload.wire.codec_labels import code, decode
-from pedbench.token_audit import TOKEN_OPERATIONS, TokenAudit
+from pedbench.privacy.token_audit import TOKEN_OPERATIONS, TokenAudit
 from pedbench.types import Mask, Patch, Picture, Received, View
 
 # A degraded patch that is this much the frame's is not degraded.

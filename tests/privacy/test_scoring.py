@@ -10,7 +10,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.metrics.structural_similarity import StructuralSimilarity
-from pedbench.scoring import Score, better_directions, measure, one_colour, score, score_blind
+from pedbench.privacy.scoring import Score, better_directions, measure, one_colour, score, score_blind
 from pedbench.types import Mask, Picture
 
 FLOORS = {"grey", "other"}
