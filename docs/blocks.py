@@ -12,8 +12,8 @@ import pandas as pd
 from pedbench.controls import controls
 from pedbench.report.combined import combined
 from pedbench.report.overview import attacked, headline, number, rules_of, short_rule, ties
-from pedbench.report.run import Run, load
 from pedbench.report.text import NOTHING, code, escape, table
+from pedbench.results.run import Run, load
 
 
 def replace_block(document: Path, name: str, text: str) -> None:

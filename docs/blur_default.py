@@ -17,7 +17,6 @@ import pandas as pd
 
 from docs.blocks import replace_block
 from pedbench.adversary.prior import load_prior
-from pedbench.aggregate import Estimate, mean
 from pedbench.base import Attack
 from pedbench.measure.reader import Reader
 from pedbench.pictures.frame import from_uint8, to_uint8
@@ -27,6 +26,7 @@ from pedbench.privacy.claims import ERRORS, WORDS, held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.registry import Registry
 from pedbench.report.text import NOTHING, estimate, table
+from pedbench.results.statistics import Estimate, mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Patch, Picture, Sample, Secret, View

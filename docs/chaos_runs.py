@@ -13,7 +13,7 @@ import numpy as np
 
 from docs.chaos_tally import Tally
 from docs.kills import PATIENCE, alive, descendants, differences, only_run
-from pedbench.records import RECORDS, Record, read_records
+from pedbench.results.records import RECORDS, Record, read_records
 
 SUITE = """
 name = "chaos"

@@ -17,13 +17,13 @@ from PIL import Image
 from scipy import ndimage
 
 from docs.blocks import replace_block
-from pedbench.aggregate import mean
 from pedbench.base import Metric
 from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
 from pedbench.metrics.structural_similarity import StructuralSimilarity
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
 from pedbench.report.text import estimate, table
+from pedbench.results.statistics import mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Picture

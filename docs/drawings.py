@@ -14,7 +14,7 @@ from pedbench.pictures.frame import from_uint8
 from pedbench.registry import Registry
 from pedbench.report.gallery import DefenseRow, PictureRow, gallery
 from pedbench.report.gallery import Tile as Shown
-from pedbench.report.run import Run, load
+from pedbench.results.run import Run, load
 from pedbench.types import Picture
 
 ON_SHEET = (2, 5, 6, 10, 11, 21, 28, 38)

@@ -22,7 +22,7 @@ from pedbench.regression.accept import accept
 from pedbench.regression.baseline import read_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.measured import measured_run
-from pedbench.run_directory import SUITE
+from pedbench.results.run_directory import SUITE
 from pedbench.runner import run
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import load_suite, to_toml

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from pedbench.aggregate import difference
 from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.assembly import preprocess
@@ -22,6 +21,7 @@ from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
+from pedbench.results.statistics import difference
 from pedbench.seeds import generator
 from pedbench.types import Picture, Window
 from pedbench.utility.segmentation import evaluate

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from docs.blocks import replace_block
-from pedbench.aggregate import difference, mean
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.integrity.dishonest_replies import Lies
@@ -27,6 +26,7 @@ from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import estimate, quantity, table
+from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
 

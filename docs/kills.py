@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from docs.blocks import replace_block
-from pedbench.records import RECORDS, Record, read_records
-from pedbench.values import read_values
+from pedbench.results.records import RECORDS, Record, read_records
+from pedbench.results.values import read_values
 
 PATIENCE = 90.0
 """Seconds after a kill in which all processes of the run have to be gone: two of Ray's own look each minute."""

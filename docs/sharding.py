@@ -20,9 +20,9 @@ from pedbench.engines.work import jobs_of
 from pedbench.host.stopwatch import read_profile
 from pedbench.job_times import read_times
 from pedbench.models.sam.family import family
-from pedbench.records import read_records
 from pedbench.registry import Registry
 from pedbench.report.text import table
+from pedbench.results.records import read_records
 from pedbench.sharding import costs, makespan
 from pedbench.suites.plan import make_plan
 from pedbench.suites.resolve import Overrides, resolve

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pedbench.records import Record
-from pedbench.report.run import Run, load
+from pedbench.results.records import Record
+from pedbench.results.run import Run, load
 from pedbench.suites.cell import canonical_json
 
 KEPT = Path(__file__).parent / "assets" / "choices.json"

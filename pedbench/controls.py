@@ -9,11 +9,11 @@ from typing import Literal
 
 import pandas as pd
 
-from pedbench.aggregate import difference, mean, worst_coalition
-from pedbench.records import Record
-from pedbench.report.run import Run, load
+from pedbench.results.records import Record
+from pedbench.results.run import Run, load
+from pedbench.results.statistics import difference, mean, worst_coalition
+from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.values import read_values
 
 CONTROL = "control: "
 """Begins the flag of a record that belongs to a control; the control's name follows."""

@@ -15,11 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import mean
-from pedbench.records import Record
-from pedbench.report.run import Run, load
+from pedbench.results.records import Record
+from pedbench.results.run import Run, load
+from pedbench.results.statistics import mean
+from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.values import read_values
 
 UNPROVEN = "unproven"
 """The flag of an attack whose figure was reached neither by its run nor by a kept one."""

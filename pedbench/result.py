@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from pedbench.controls import controls
-from pedbench.records import Record
 from pedbench.registry.parameters import suggestion
 from pedbench.report.content import Content, gather
 from pedbench.report.figures import Drawing
-from pedbench.report.run import load
+from pedbench.results.records import Record
+from pedbench.results.run import load
 
 
 @dataclass(frozen=True)

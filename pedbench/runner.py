@@ -17,10 +17,10 @@ from pedbench.measure.bench import Outcome
 from pedbench.measure.record import make_record
 from pedbench.measure.sources import changed
 from pedbench.models.sam.family import FamilyNetworks, family
-from pedbench.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.registry import Registry
 from pedbench.report.writing import write_report
-from pedbench.selection import Selection, read_selection, write_selection
+from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
+from pedbench.results.selection import Selection, read_selection, write_selection
 from pedbench.shards import Shards, clear_others, fingerprint
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, keep_apart, make_plan

@@ -18,13 +18,13 @@ import pandas as pd
 
 from pedbench.engines import work
 from pedbench.engines.work import Done, Job
-from pedbench.exhibits import write_exhibit
 from pedbench.measure.bench import Outcome
 from pedbench.registry import source_hash
+from pedbench.results.exhibits import write_exhibit
+from pedbench.results.values import DEFAULTS, remove_values, write_values
 from pedbench.suites.cell import canonical_json
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Status
-from pedbench.values import DEFAULTS, remove_values, write_values
 
 FOLDER = "shards"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from pedbench.aggregate import mean
 from pedbench.base import Attack
+from pedbench.results.statistics import mean
 from pedbench.types import View
 
 NO_BETTER = "no better than a floor"

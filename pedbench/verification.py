@@ -18,15 +18,15 @@ from pedbench.measure.bench import Outcome
 from pedbench.measure.defense import measure
 from pedbench.measure.record import summed_up
 from pedbench.models.sam.family import FamilyNetworks, family
-from pedbench.records import MetricValue, Record, read_plan, read_records
 from pedbench.registry import Registry
 from pedbench.report.problems import described_lie
-from pedbench.report.run import load
-from pedbench.selection import read_selection
+from pedbench.results.records import MetricValue, Record, read_plan, read_records
+from pedbench.results.run import load
+from pedbench.results.selection import read_selection
+from pedbench.results.values import DEFAULTS, read_values
 from pedbench.suites.cell import cell_digest, selection_hash
 from pedbench.suites.plan import make_plan
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.values import DEFAULTS, read_values
 
 ROUNDING = 1e-9
 """Relative, by which an aggregate of the same values may differ: the order of sums."""

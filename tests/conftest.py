@@ -50,7 +50,7 @@ class Finished:
     @property
     def records(self) -> list[Any]:
         """The newest record of each planned cell, in the order of the plan."""
-        from pedbench.records import read_plan, read_records
+        from pedbench.results.records import read_plan, read_records
 
         records = read_records(self.directory)
         return [records[cell_id] for cell_id in read_plan(self.directory)]
@@ -67,7 +67,7 @@ class Finished:
         ]
 
     def values(self, record: Any) -> pd.DataFrame:
-        from pedbench.values import read_values
+        from pedbench.results.values import read_values
 
         return read_values(self.directory, record.cell_id)
 
@@ -90,7 +90,7 @@ def run_small() -> Run:
         from pedbench.host.console import Console
         from pedbench.host.stopwatch import Profile
         from pedbench.registry import Registry
-        from pedbench.run_directory import SUITE
+        from pedbench.results.run_directory import SUITE
         from pedbench.runner import run
         from pedbench.suites.resolve import Overrides, resolve
         from pedbench.suites.schema import Suite, to_toml

@@ -12,14 +12,14 @@ import pytest
 
 from pedbench.base import Proof
 from pedbench.proofs import KEPT, UNPROVEN, Verdict, keep, verdicts
-from pedbench.records import Record, append_record, write_plan
 from pedbench.registry import Registry
-from pedbench.report.run import load
 from pedbench.report.tables import privacy
-from pedbench.run_directory import SUITE
+from pedbench.results.records import Record, append_record, write_plan
+from pedbench.results.run import load
+from pedbench.results.run_directory import SUITE
+from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
 from pedbench.suites.schema import load_suite, to_toml
-from pedbench.values import write_values
 
 OPEN = PluginIdentity(name="open", version=1, params={"level": 2, "other": "x"})
 SHUT = PluginIdentity(name="shut", version=1)

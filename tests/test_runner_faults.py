@@ -341,8 +341,8 @@ KILLER = """if True:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [8, 14])
 def test_a_killed_run_leaves_nothing_behind_and_is_completed(tmp_path: Path, number: int) -> None:
-    from pedbench.records import read_plan, read_records
-    from pedbench.values import read_values
+    from pedbench.results.records import read_plan, read_records
+    from pedbench.results.values import read_values
 
     suite = tmp_path / "cut.toml"
     suite.write_text(SUITE)

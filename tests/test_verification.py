@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pedbench.host.console import Console
-from pedbench.records import append_record, read_plan, read_records, write_plan
 from pedbench.registry import Registry
+from pedbench.results.records import append_record, read_plan, read_records, write_plan
+from pedbench.results.values import read_values, write_values
 from pedbench.suites.cell import cell_digest
-from pedbench.values import read_values, write_values
 from pedbench.verification import Finding, check_records, redo
 
 

@@ -25,9 +25,9 @@ def choose_attacks(
     from pedbench.choices import keep_choices
     from pedbench.host.console import Console
     from pedbench.host.stopwatch import Profile
-    from pedbench.records import read_records
     from pedbench.registry import Registry
-    from pedbench.run_directory import locked, run_directory
+    from pedbench.results.records import read_records
+    from pedbench.results.run_directory import locked, run_directory
     from pedbench.runner import run
     from pedbench.suites.resolve import Overrides, resolve
     from pedbench.suites.schema import load_suite

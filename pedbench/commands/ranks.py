@@ -15,7 +15,7 @@ def compare_ranks(
     """Correlate the order of defenses between two runs, whatever their models and pictures."""
     from pedbench.report.combined import combined
     from pedbench.report.ranks import agreement_table, agreements, values_table
-    from pedbench.report.run import load
+    from pedbench.results.run import load
 
     runs = [load(path) for path in (first, second)]
     for word, run in zip(("first", "second"), runs, strict=True):

@@ -18,8 +18,8 @@ def write_reports(
 
     Several runs of the same pictures with the same model become a new run directory with one report.
     """
-    from pedbench.merging import merge
     from pedbench.report.writing import write_report
+    from pedbench.results.merge import merge
 
     given = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
     directory = given[0] if len(given) == 1 else merge(given, out / "runs")

@@ -11,7 +11,6 @@ from typing import Any
 
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
-from pedbench.exhibits import Exhibit
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.reader import Reader
 from pedbench.models.sam.stages import window_grid
@@ -25,6 +24,7 @@ from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
 from pedbench.privacy.retrieval import Gallery
+from pedbench.results.exhibits import Exhibit
 from pedbench.seeds import generator, torch_seed
 from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pedbench.exhibits import Exhibit, shown_size
 from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.reception import Reception, joined
@@ -15,6 +14,7 @@ from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import mask_to_frame, scale_points, to_frame
 from pedbench.pictures.overlays import hatched, overlaid
 from pedbench.privacy.claims import planted
+from pedbench.results.exhibits import Exhibit, shown_size
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.agreement import Reference

@@ -11,11 +11,11 @@ from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.measure.utility import score_masks
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks, detection
+from pedbench.results.summary import EXPECTED, FOUND
 from pedbench.seeds import generator, torch_seed
 from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell, Lie
 from pedbench.suites.plan import DefensePlan
-from pedbench.summary import EXPECTED, FOUND
 from pedbench.types import Picture, Sample
 
 

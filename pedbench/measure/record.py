@@ -11,25 +11,25 @@ import pandas as pd
 
 from pedbench.adversary.prior import describe_prior
 from pedbench.base import Attack, Disclosure, Metric
-from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.host.provenance import provenance
 from pedbench.measure.bench import Outcome
 from pedbench.measure.sources import readers, sources
 from pedbench.models.hub.folders import weight_digests
-from pedbench.records import MetricValue, Record
-from pedbench.soundness import UNVERIFIED, of_attack
-from pedbench.suites.cell import Cell
-from pedbench.suites.plan import DefensePlan, Plan, Planned
-from pedbench.summary import (
+from pedbench.results.claim_summary import claim_metrics, mistrusted
+from pedbench.results.records import MetricValue, Record
+from pedbench.results.summary import (
     geometry_metrics,
     integrity_metrics,
     latency_metrics,
     privacy_metrics,
     utility_metrics,
 )
+from pedbench.results.values import read_values
+from pedbench.soundness import UNVERIFIED, of_attack
+from pedbench.suites.cell import Cell
+from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
-from pedbench.values import read_values
 
 FEW_SAMPLES = 20
 """Timed pictures below which a latency record is flagged."""

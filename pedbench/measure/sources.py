@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pedbench.base import Plugin
-from pedbench.records import Record
 from pedbench.registry import source_hash
+from pedbench.results.records import Record
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, Planned
 

@@ -17,11 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pedbench.records import parse_records, record_line
 from pedbench.regression.judged import COLUMNS
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import Tolerances
-from pedbench.report.run import Run
+from pedbench.results.records import parse_records, record_line
+from pedbench.results.run import Run
 from pedbench.suites.schema import Suite
 
 SCHEMA = 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pedbench.records import Record
 from pedbench.regression.lines import Line
 from pedbench.regression.matching import changes, check_comparable, counterparts
 from pedbench.regression.measured import Measured
 from pedbench.regression.numbers import compare_numbers
 from pedbench.regression.times import compare_times
 from pedbench.report.problems import measured_cell
-from pedbench.report.run import Run
+from pedbench.results.records import Record
+from pedbench.results.run import Run
 
 
 def compare(base: Measured, new: Measured) -> list[Line]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import worst_coalition, worst_coalition_rows
-from pedbench.claim_metrics import PLANTED
 from pedbench.privacy.claims import UNDEFENDED
-from pedbench.records import MetricValue, Record
-from pedbench.summary import ANY_PIXEL, EXPOSURE_LEVELS, RETRIEVAL, SIZES
+from pedbench.results.claim_summary import PLANTED
+from pedbench.results.records import MetricValue, Record
+from pedbench.results.statistics import worst_coalition, worst_coalition_rows
+from pedbench.results.summary import ANY_PIXEL, EXPOSURE_LEVELS, RETRIEVAL, SIZES
 
 COLUMNS = ["metric", "region", "image", "annotation", "value"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pedbench.records import Record
-from pedbench.report.run import Run
+from pedbench.results.records import Record
+from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 
 ROLES = ("defense", "attack", "probe")

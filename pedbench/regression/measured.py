@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.records import Record
 from pedbench.regression.judged import judged_values
 from pedbench.regression.tolerance import Tolerances
-from pedbench.report.run import Run, load
-from pedbench.values import read_values
+from pedbench.results.records import Record
+from pedbench.results.run import Run, load
+from pedbench.results.values import read_values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import difference
-from pedbench.records import MetricValue, Record
 from pedbench.regression.judged import is_judged
 from pedbench.regression.lines import Line, Verdict
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import ROUNDING
+from pedbench.results.records import MetricValue, Record
+from pedbench.results.statistics import difference
 
 KEYS = ["image", "annotation"]
 

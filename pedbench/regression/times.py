@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pedbench.records import MetricValue, Record
 from pedbench.regression.lines import Line, Verdict
-from pedbench.report.run import Run
+from pedbench.results.records import MetricValue, Record
+from pedbench.results.run import Run
 
 REFERENCE = "full_offload"
 """Its time is what others are divided by."""

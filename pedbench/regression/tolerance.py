@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from pedbench.records import MetricValue, Record
 from pedbench.regression.judged import is_judged
+from pedbench.results.records import MetricValue, Record
 
 ROUNDING = 1e-5
 """What threads, engines and batch sizes may change of any number, relative to it or to 1."""

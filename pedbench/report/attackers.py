@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pedbench.proofs import Verdict, verdicts
-from pedbench.report.run import Run
 from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 
 COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven"]

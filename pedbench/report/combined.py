@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pedbench.report.run import Run
 from pedbench.report.strongest import strongest
 from pedbench.report.tables import latency, privacy, utility
+from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 
 _BAD = ("failed", "invalid")

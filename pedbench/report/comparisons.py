@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import difference, holm, worst_coalition
 from pedbench.report.legend import REGIONS
-from pedbench.report.run import Run
 from pedbench.report.strongest import strongest
 from pedbench.report.text import arrow, code, escape, estimate, table
-from pedbench.values import read_values
+from pedbench.results.run import Run
+from pedbench.results.statistics import difference, holm, worst_coalition
+from pedbench.results.values import read_values
 
 COLUMNS = [
     "kind", "metric", "region", "c", "m", "better", "reference", "reference_attack", "defense", "attack",

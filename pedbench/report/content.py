@@ -25,12 +25,12 @@ from pedbench.report.phase_figures import phase_figures
 from pedbench.report.problems import problems
 from pedbench.report.published import published_table
 from pedbench.report.retrieval import retrieval, retrieval_tables
-from pedbench.report.run import REFERENCE, Run, load
 from pedbench.report.sections import Titled, claims_tables, latency_tables, privacy_tables, utility_tables
 from pedbench.report.tables import claims, latency, privacy, utility
 from pedbench.report.text import code, table
 from pedbench.report.unused import unused
 from pedbench.report.worst_case import worst_cases
+from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
 
 _MOMENT = "utc"

@@ -17,7 +17,7 @@ from matplotlib.ticker import NullLocator
 from pedbench.report.curves import LEAKED
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of
 from pedbench.report.overview import headline, rules_of, short_rule
-from pedbench.report.run import Run
+from pedbench.results.run import Run
 
 _WIDE = 8
 """Ratio of largest to smallest setting from which the axis is logarithmic."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import mean
 from pedbench.report.overview import rules_of
-from pedbench.report.run import Run, labels
 from pedbench.report.strongest import strongest
 from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.results.run import Run, labels
+from pedbench.results.statistics import mean
+from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.values import read_values
 
 LEAKED = 0.5
 """Leakage from which a picture counts as given away: half way from a guess to an exact copy."""

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 
 from pedbench.report.label_placement import Segment, place_labels
 from pedbench.report.overview import headline, rules_of, short_rule
-from pedbench.report.run import Run
 from pedbench.report.text import one_line
+from pedbench.results.run import Run
 
 SYNTHETIC = frozenset({"scenes"})
 """Datasets whose pictures are rendered."""

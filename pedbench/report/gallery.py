@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.exhibits import Stored, read_exhibits
 from pedbench.privacy.claims import FOUND
-from pedbench.report.run import Run
 from pedbench.report.text import quantity
+from pedbench.results.exhibits import Stored, read_exhibits
+from pedbench.results.run import Run
+from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.values import read_values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import difference
-from pedbench.records import Record
 from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import letters, names_in
-from pedbench.report.run import REFERENCE, Run
 from pedbench.report.text import NOTHING, arrow, code, escape, estimate, table
+from pedbench.results.records import Record
+from pedbench.results.run import REFERENCE, Run
+from pedbench.results.statistics import difference
+from pedbench.results.summary import EXPECTED, FOUND, SIZES
+from pedbench.results.values import read_values
 from pedbench.suites.cell import Lie, canonical_json
-from pedbench.summary import EXPECTED, FOUND, SIZES
-from pedbench.values import read_values
 
 COLUMNS = [
     "cell_id", "defense", "parameters", "protocol", "lie", "liars", "servers", "checks", "metric", "region", "better",

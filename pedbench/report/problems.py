@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pedbench.records import Record
-from pedbench.report.run import Run
 from pedbench.report.text import code, escape
+from pedbench.results.records import Record
+from pedbench.results.run import Run
 from pedbench.suites.cell import Lie
 
 _ORDER = ("failed", "invalid", "skipped")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.run import Run
 from pedbench.report.text import NOTHING, estimate, table
+from pedbench.results.run import Run
 from pedbench.soundness import UNVERIFIED
 
 _PAPER = "arXiv 2512.09309"

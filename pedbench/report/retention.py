@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench import aggregate
-from pedbench.report.run import Run
-from pedbench.values import read_values
+from pedbench.results import statistics as aggregate
+from pedbench.results.run import Run
+from pedbench.results.values import read_values
 
 REGIONS: Mapping[str, tuple[str, ...] | None] = {"all": None, "ML": ("M", "L")}
 """Regions for which retention is computed, each with the size classes that it is confined to."""

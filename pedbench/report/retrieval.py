@@ -10,7 +10,7 @@ import pandas as pd
 
 from pedbench.privacy.retrieval import chance
 from pedbench.report.text import NOTHING, code, escape, estimate, table
-from pedbench.summary import RETRIEVAL
+from pedbench.results.summary import RETRIEVAL
 
 _ENDS = ("value", "low", "high")
 _NUMBERS = [

@@ -13,7 +13,7 @@ from pedbench.report.legend import REGIONS
 from pedbench.report.pivot import Column, names_in, pivot
 from pedbench.report.text import escape
 from pedbench.report.worst_case import worst_case_table
-from pedbench.summary import RETRIEVAL
+from pedbench.results.summary import RETRIEVAL
 
 Flags = Mapping[str, str]
 Titled = tuple[str, str]

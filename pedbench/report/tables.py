@@ -13,10 +13,10 @@ import pandas as pd
 from pedbench.controls import CONTROL
 from pedbench.privacy.claims import UNDEFENDED
 from pedbench.proofs import UNPROVEN, Verdict, verdicts
-from pedbench.records import Record
 from pedbench.report.retention import COLUMNS as RETENTION
 from pedbench.report.retention import retentions
-from pedbench.report.run import REFERENCE, Run, load
+from pedbench.results.records import Record
+from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
 
 __all__ = ["Run", "claims", "latency", "load", "privacy", "utility"]

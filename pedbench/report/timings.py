@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.aggregate import Estimate, mean, quantile
 from pedbench.measure.comparison import Timings
 from pedbench.measure.power import INPUT_RAILS
+from pedbench.results.statistics import Estimate, mean, quantile
 
 PHASES = ("prepare", "uplink", "slowest server", "downlink", "edge", "decoder")
 """In the order in which they happen; together they lead from the picture to a mask."""

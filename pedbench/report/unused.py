@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pedbench.report.run import Run
 from pedbench.report.text import code, escape
-from pedbench.selection import read_selection
-from pedbench.values import read_values
+from pedbench.results.run import Run
+from pedbench.results.selection import read_selection
+from pedbench.results.values import read_values
 
 _MOST = 20
 """Names in one line; all of them are in the selection's file."""

@@ -21,8 +21,8 @@ from pedbench.adversary.isolation.process import AttackFailure, AttackProcess, G
 from pedbench.adversary.prior import load_prior, make_prior
 from pedbench.adversary.view_bytes import view_from_bytes, view_to_bytes
 from pedbench.plugins.datasets.scenes import Scenes
-from pedbench.records import PLAN
 from pedbench.registry import PluginError, PluginSpec, Registry
+from pedbench.results.records import PLAN
 from pedbench.types import Patch, Picture, View
 
 CHEAT = '''

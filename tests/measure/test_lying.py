@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from pedbench.models.sam.family import family
-from pedbench.records import parse_records
 from pedbench.registry import Registry
 from pedbench.report.content import gather
 from pedbench.report.text import NOTHING
+from pedbench.results.records import parse_records
 from pedbench.suites.cell import cell_digest
 from pedbench.suites.plan import make_plan
 from pedbench.suites.resolve import Overrides, resolve

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from pedbench.checks import broken_rules
-from pedbench.claim_metrics import claim_metrics, mistrusted
 from pedbench.errors import MissingWeightsError
 from pedbench.measure.reader import Reader
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.probes.captions import Captions
+from pedbench.results.claim_summary import claim_metrics, mistrusted
 from pedbench.types import Instance, Sample
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from pedbench.measure.record import summed_up
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
-from pedbench.records import MetricValue, Record, append_record, write_plan
+from pedbench.results.records import MetricValue, Record, append_record, write_plan
+from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
-from pedbench.values import write_values
 
 SUITE = """
 name = "made"

@@ -13,10 +13,10 @@ import pytest
 
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.metrics.structural_similarity import StructuralSimilarity
-from pedbench.records import Record, append_record, write_plan
+from pedbench.results.records import Record, append_record, write_plan
+from pedbench.results.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
+from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
-from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
-from pedbench.values import write_values
 
 NASTY = "a|b`c``d\n<script>alert(1)</script> _x_ *y* [z](http://w) $q$ \\ &amp; é漢"
 """A parameter's value that would break a table, a page and a figure."""

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pedbench.aggregate import holm
 from pedbench.report.comparisons import comparisons
-from pedbench.report.run import load
 from pedbench.report.tables import privacy, utility
 from pedbench.report.writing import write_report
+from pedbench.results.run import load
+from pedbench.results.statistics import holm
 
 SPLIT = "split(servers=3, note=plain)"
 

@@ -11,8 +11,8 @@ import pytest
 
 from pedbench.adversary.view import coalitions
 from pedbench.report.curves import LEAKED, coalition_curve
-from pedbench.report.run import load
 from pedbench.report.tables import privacy
+from pedbench.results.run import load
 
 SIZES = [1, 2, 3, 5]
 

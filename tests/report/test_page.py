@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.exhibits import Exhibit, write_exhibit
 from pedbench.report.writing import write_report
+from pedbench.results.exhibits import Exhibit, write_exhibit
 from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25

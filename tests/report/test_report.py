@@ -15,13 +15,13 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from rich.console import Console
 
-from pedbench.records import append_record, read_records
 from pedbench.report.combined import combined
-from pedbench.report.run import load
 from pedbench.report.tables import privacy
 from pedbench.report.terminal import console_table
 from pedbench.report.text import one_line
 from pedbench.report.writing import write_report
+from pedbench.results.records import append_record, read_records
+from pedbench.results.run import load
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.records import append_record, read_plan, read_records
 from pedbench.report.combined import combined
-from pedbench.report.run import labels, load
 from pedbench.report.tables import latency, privacy, utility
+from pedbench.results.records import append_record, read_plan, read_records
+from pedbench.results.run import labels, load
 
 SIZES = {"all": "SML", "S": "S", "M": "M", "L": "L", "ML": "ML"}
 

@@ -10,8 +10,8 @@ import pytest
 
 from pedbench.adversary.prior import load_prior
 from pedbench.measure.unseeing import draw_colour
-from pedbench.report.run import load
 from pedbench.report.worst_case import worst_cases
+from pedbench.results.run import load
 
 
 def largest(tables: list[pd.DataFrame], metric: str) -> np.ndarray[Any, Any]:

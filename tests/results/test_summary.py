@@ -10,7 +10,7 @@ import pytest
 
 from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
-from pedbench.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
+from pedbench.results.summary import geometry_metrics, latency_metrics, privacy_metrics, utility_metrics
 
 
 def by_name(metrics: Any) -> dict[tuple[str, str], Any]:

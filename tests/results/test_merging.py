@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pedbench.merging import merge
 from pedbench.registry import Registry
-from pedbench.report.run import load
 from pedbench.report.tables import privacy, utility
 from pedbench.report.writing import write_report
+from pedbench.results.merge import merge
+from pedbench.results.run import load
 from pedbench.verification import check_records
 
 

@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pedbench.aggregate import RESAMPLES, difference, holm, mean, quantile, retention, worst_coalition
+from pedbench.results.statistics import (
+    RESAMPLES,
+    difference,
+    holm,
+    mean,
+    quantile,
+    retention,
+    worst_coalition,
+)
 
 
 def uneven(seed: int, pictures: int = 30) -> pd.DataFrame:

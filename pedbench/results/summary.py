@@ -9,7 +9,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pedbench.aggregate import (
+from pedbench.base import Metric
+from pedbench.privacy.scoring import KNOW_NOTHING
+from pedbench.results.records import MetricValue
+from pedbench.results.statistics import (
     Estimate,
     mean,
     mean_over,
@@ -18,9 +21,6 @@ from pedbench.aggregate import (
     worst_coalition,
     worst_values,
 )
-from pedbench.base import Metric
-from pedbench.privacy.scoring import KNOW_NOTHING
-from pedbench.records import MetricValue
 
 Better = Literal["higher", "lower"]
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from pedbench.records import PLAN
+from pedbench.results.records import PLAN
 from pedbench.suites.schema import ResolvedSuite, to_toml
 
 SUITE = "suite.toml"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pedbench.aggregate import Estimate, mean, retention, worst_coalition_rows
 from pedbench.privacy.claims import BETTER, FOUND, NAMED, UNDEFENDED
-from pedbench.records import MetricValue
+from pedbench.results.records import MetricValue
+from pedbench.results.statistics import Estimate, mean, retention, worst_coalition_rows
 
 PLANTED, RELATIVE = "planted", "relative"
 """Regions: over all secrets that are there; and relative to what the probe finds in the frame itself."""

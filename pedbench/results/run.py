@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.records import Record, read_plan, read_records
-from pedbench.run_directory import SUITE
+from pedbench.results.records import Record, read_plan, read_records
+from pedbench.results.run_directory import SUITE
 from pedbench.suites.cell import canonical_json
 from pedbench.suites.schema import Suite, load_suite
 

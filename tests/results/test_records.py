@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 
 from pedbench.host.provenance import provenance
-from pedbench.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
-from pedbench.run_directory import RunLockedError, locked, run_directory, settle
+from pedbench.results.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
+from pedbench.results.run_directory import RunLockedError, locked, run_directory, settle
+from pedbench.results.values import read_values, remove_values, write_values
 from pedbench.seeds import generator, torch_seed
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.suites.schema import ResolvedSuite, load_suite
-from pedbench.values import read_values, remove_values, write_values
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 CELL = Cell(
     kind="privacy",
@@ -203,7 +203,7 @@ def test_latest_is_the_newest_run_that_began(tmp_path: Path, suite: ResolvedSuit
 def test_two_runs_never_write_one_directory(tmp_path: Path) -> None:
     script = f"""if True:
         from pathlib import Path
-        from pedbench.run_directory import RunLockedError, locked
+        from pedbench.results.run_directory import RunLockedError, locked
         try:
             with locked(Path({str(tmp_path)!r})):
                 print("free")

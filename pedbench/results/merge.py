@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pedbench.exhibits import FOLDER as EXHIBITS
-from pedbench.records import Record, append_record, write_plan
-from pedbench.report.run import Run, load
-from pedbench.run_directory import SUITE
-from pedbench.selection import FILE as SELECTION
+from pedbench.results.exhibits import FOLDER as EXHIBITS
+from pedbench.results.records import Record, append_record, write_plan
+from pedbench.results.run import Run, load
+from pedbench.results.run_directory import SUITE
+from pedbench.results.selection import FILE as SELECTION
 from pedbench.suites.schema import Suite, to_toml
 
 _SAME = ("model", "seed", "seeds", "dataset", "utility", "metrics", "coalitions", "gallery", "servers")

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from pedbench.pictures.frame import Size, frame_size, to_uint8
-from pedbench.selection import read_selection
+from pedbench.results.selection import read_selection
 from pedbench.suites.cell import PluginIdentity, canonical_json
 from pedbench.types import Picture, Secret
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pedbench.exhibits import Exhibit, read_exhibits, write_exhibit
 from pedbench.report.gallery import gallery
-from pedbench.report.run import load
-from pedbench.selection import Selection, write_selection
+from pedbench.results.exhibits import Exhibit, read_exhibits, write_exhibit
+from pedbench.results.run import load
+from pedbench.results.selection import Selection, write_selection
+from pedbench.results.values import read_values
 from pedbench.suites.cell import PluginIdentity
-from pedbench.values import read_values
 
 
 def pixels(path: Path | None) -> np.ndarray[Any, Any]:
