@@ -8,7 +8,7 @@ import pytest
 
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import PluginUnavailable
-from pedbench.defense_checks import check_defense
+from pedbench.checks.defenses import check_defense
 from pedbench.measure.bench import Outcome
 from pedbench.models.sensitive_regions import FaceDetector, TextDetector
 from pedbench.offload.operations.tiles import to_bytes, to_picture

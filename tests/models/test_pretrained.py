@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pedbench.attack_checks import check_attack
+from pedbench.checks.attacks import check_attack
 from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.hub import folders as pretrained
 from pedbench.models.hub.folders import model_files, model_folder, model_reference, weight_digests

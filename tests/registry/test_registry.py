@@ -198,7 +198,7 @@ def test_an_installed_package_brings_plugins(tmp_path: Path) -> None:
     script = """if True:
         import numpy as np
         from pedbench.registry import Registry
-        from pedbench.attack_checks import check_attack
+        from pedbench.checks.attacks import check_attack
         registry = Registry()
         attack = registry.create("attacks", "stripes", {"fallback": 1})
         assert attack.fallback == 1.0

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.attack_checks import seed_globals
 from pedbench.base import Dataset, PluginUnavailable
 from pedbench.checks import BrokenRule, Outcome, outcome
+from pedbench.checks.attacks import seed_globals
 from pedbench.data.readable import DatasetError
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Instance, Picture, Sample, Secret

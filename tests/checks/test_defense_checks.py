@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pedbench.base import Defense, Embedding
-from pedbench.defense_checks import check_defense
+from pedbench.checks.defenses import check_defense
 from pedbench.offload.operations.tiles import embed_windows, to_bytes
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.edge import Edge

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pedbench.base import Metric
-from pedbench.metric_checks import check_metric
+from pedbench.checks.metrics import check_metric
 from pedbench.registry import Registry
 from pedbench.types import Mask, Picture
 

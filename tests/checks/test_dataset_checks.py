@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pedbench.dataset_checks import check_dataset
+from pedbench.checks.datasets import check_dataset
 from pedbench.registry import Registry
 
 SQUARES = '''

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pedbench.base import Claim, Probe, ProbeUnavailable
-from pedbench.probe_checks import check_probe
+from pedbench.checks.probes import check_probe
 from pedbench.registry import Registry
 from pedbench.types import Picture
 

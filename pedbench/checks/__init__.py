@@ -44,7 +44,7 @@ def check(spec: PluginSpec) -> Iterator[Outcome]:
     plugin = load(spec)
     yield outcome("parameters survive JSON", lambda: _check_params(spec))
     if spec.kind == "attacks":
-        from pedbench.attack_checks import check_attack
+        from pedbench.checks.attacks import check_attack
 
         skipped = False
         for found in check_attack(plugin):
@@ -53,23 +53,23 @@ def check(spec: PluginSpec) -> Iterator[Outcome]:
         if not skipped:
             yield outcome("the guess depends on the view alone", lambda: _check_alone(spec))
     elif spec.kind == "defenses":
-        from pedbench.defense_checks import check_defense
+        from pedbench.checks.defenses import check_defense
 
         yield from check_defense(plugin)
     elif spec.kind == "probes":
-        from pedbench.probe_checks import check_probe
+        from pedbench.checks.probes import check_probe
 
         yield from check_probe(plugin)
     elif spec.kind == "codecs":
-        from pedbench.codec_checks import check_codec
+        from pedbench.checks.codecs import check_codec
 
         yield from check_codec(plugin)
     elif spec.kind == "metrics":
-        from pedbench.metric_checks import check_metric
+        from pedbench.checks.metrics import check_metric
 
         yield from check_metric(plugin)
     else:
-        from pedbench.dataset_checks import check_dataset
+        from pedbench.checks.datasets import check_dataset
 
         yield from check_dataset(spec)
 
@@ -129,7 +129,7 @@ def _told(error: Exception) -> str:
 
 
 def _ours(filename: str) -> bool:
-    return Path(filename).parent == Path(__file__).parent and filename.endswith("checks.py")
+    return Path(filename).parent == Path(__file__).parent
 
 
 def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
@@ -157,7 +157,7 @@ def _check_params(spec: PluginSpec) -> None:
 
 
 def _check_alone(spec: PluginSpec) -> None:
-    from pedbench.isolation_checks import TwoWorlds, check_noninterference
+    from pedbench.checks.non_interference import TwoWorlds, check_noninterference
 
     with tempfile.TemporaryDirectory() as folder, TwoWorlds([spec], Path(folder)) as worlds:
         check_noninterference(spec, worlds)

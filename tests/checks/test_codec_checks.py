@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from pedbench.base import Codec
-from pedbench.codec_checks import check_codec
+from pedbench.checks.codecs import check_codec
 from pedbench.codecs.bfloat16 import Bfloat16
 from pedbench.codecs.jpeg import Jpeg
 from pedbench.codecs.png import Png
