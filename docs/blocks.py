@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.controls import controls
 from pedbench.report.combined import combined
 from pedbench.report.overview import attacked, headline, number, rules_of, short_rule, ties
 from pedbench.report.text import NOTHING, code, escape, table
 from pedbench.results.run import Run, load
+from pedbench.validity.controls import controls
 
 
 def replace_block(document: Path, name: str, text: str) -> None:

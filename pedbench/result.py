@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.controls import controls
 from pedbench.registry.parameters import suggestion
 from pedbench.report.content import Content, gather
 from pedbench.report.figures import Drawing
 from pedbench.results.records import Record
 from pedbench.results.run import load
+from pedbench.validity.controls import controls
 
 
 @dataclass(frozen=True)

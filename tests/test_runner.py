@@ -121,7 +121,7 @@ def test_secrets_are_exposed_as_far_as_their_windows(small_run: Any) -> None:
 
 
 def test_controls_hold(small_run: Any) -> None:
-    from pedbench.controls import controls
+    from pedbench.validity.controls import controls
 
     found = {control.name: control for control in controls(small_run.directory)}
     assert set(found) == {"nothing sent", "whole picture", "decoy"}

@@ -301,7 +301,7 @@ def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
     assert (utility["nan"].status, utility["nothing"].status) == ("invalid", "failed")
     assert ways["nan"] in utility["nan"].reason
     assert outcome(done.of("on_device")) == {"ok"}
-    from pedbench.controls import controls
+    from pedbench.validity.controls import controls
 
     verdicts = {control.defense: control.verdict for control in controls(done.directory)}
     assert verdicts["on_device"] == "holds"

@@ -22,7 +22,6 @@ def choose_attacks(
     Later runs of the same attacks report the attacks that were chosen here. The exit status is 1 when an attack
     failed.
     """
-    from pedbench.choices import keep_choices
     from pedbench.host.console import Console
     from pedbench.host.stopwatch import Profile
     from pedbench.registry import Registry
@@ -31,6 +30,7 @@ def choose_attacks(
     from pedbench.runner import run
     from pedbench.suites.resolve import Overrides, resolve
     from pedbench.suites.schema import load_suite
+    from pedbench.validity.preselected_attack import keep_choices
 
     given = load_suite(suite)
     if given.dataset.name != "scenes":

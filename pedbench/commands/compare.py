@@ -41,12 +41,12 @@ def gate(
 
     In a GitHub workflow the outcome is also the step's summary.
     """
-    from pedbench.controls import controls
     from pedbench.regression.baseline import read_baseline
     from pedbench.regression.compare import compare
     from pedbench.regression.junit import write_junit
     from pedbench.regression.markdown import outcome
     from pedbench.regression.measured import measured_run
+    from pedbench.validity.controls import controls
 
     accepted, about = read_baseline(baseline)
     measured = measured_run(run)

@@ -16,8 +16,8 @@ def keep_proofs(
 
     The exit status is 1 when one of them did not.
     """
-    from pedbench.proofs import keep
     from pedbench.suites.cell import canonical_json
+    from pedbench.validity.attack_calibration import keep
 
     short = False
     for entry in keep(run):

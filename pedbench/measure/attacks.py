@@ -20,10 +20,10 @@ from pedbench.measure.reception import Held, Reception, joined
 from pedbench.measure.unseeing import drawn, forget, unseen
 from pedbench.privacy.scoring import Score, one_colour, score, score_blind
 from pedbench.seeds import torch_seed
-from pedbench.soundness import offers
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Planned, draws
 from pedbench.types import Picture, View
+from pedbench.validity.flags import offers
 
 SLOW = 0.5
 """Seconds a guess from which views are shared out one by one: a call costs some hundredths of a second."""

@@ -26,11 +26,11 @@ from pedbench.pictures.windows import WindowGrid
 from pedbench.privacy.retrieval import Gallery
 from pedbench.results.exhibits import Exhibit
 from pedbench.seeds import generator, torch_seed
-from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Picture, Prior, Sample, Status
 from pedbench.utility.agreement import Reference
+from pedbench.validity.flags import DEGRADED
 
 Row = dict[str, Any]
 """One value; its keys are columns of `values.SCHEMA`."""

@@ -16,10 +16,10 @@ from pedbench.measure.utility import score_masks, undefended
 from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.privacy.disclosure_audit import same_messages
-from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Picture, Sample
+from pedbench.validity.flags import DEGRADED
 
 
 def measure(

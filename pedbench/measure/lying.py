@@ -13,10 +13,10 @@ from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks, detection
 from pedbench.results.summary import EXPECTED, FOUND
 from pedbench.seeds import generator, torch_seed
-from pedbench.soundness import DEGRADED
 from pedbench.suites.cell import Cell, Lie
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Picture, Sample
+from pedbench.validity.flags import DEGRADED
 
 
 def let_lie(

@@ -15,11 +15,11 @@ from pedbench.pictures.frame import box_to_frame, mask_to_frame
 from pedbench.privacy.disclosure_audit import audit, same_messages, visible_mask
 from pedbench.privacy.exposure import exposed_shares
 from pedbench.seeds import generator
-from pedbench.soundness import unread
 from pedbench.suites.cell import Cell, CoalitionRule
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
+from pedbench.validity.flags import unread
 
 Held = tuple[int, tuple[int, ...]]
 """How many requests for a scene were listened to, and by which coalition."""

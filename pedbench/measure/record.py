@@ -11,7 +11,6 @@ import pandas as pd
 
 from pedbench.adversary.prior import describe_prior
 from pedbench.base import Attack, Disclosure, Metric
-from pedbench.controls import CONTROL, FEW_PICTURES
 from pedbench.host.provenance import provenance
 from pedbench.measure.bench import Outcome
 from pedbench.measure.sources import readers, sources
@@ -26,10 +25,11 @@ from pedbench.results.summary import (
     utility_metrics,
 )
 from pedbench.results.values import read_values
-from pedbench.soundness import UNVERIFIED, of_attack
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
+from pedbench.validity.controls import CONTROL, FEW_PICTURES
+from pedbench.validity.flags import UNVERIFIED, of_attack
 
 FEW_SAMPLES = 20
 """Timed pictures below which a latency record is flagged."""

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pedbench.controls import controls
 from pedbench.regression.baseline import changes_path, read_baseline, write_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.markdown import causes, counted, numbers, whole_cells
 from pedbench.regression.measured import Measured, measured_run
 from pedbench.regression.tolerance import level, measure
+from pedbench.validity.controls import controls
 
 MOST_LINES = 200
 """Numbers that are listed in the diary of one change."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pedbench.controls import Control
 from pedbench.regression.lines import Line
 from pedbench.report.text import one_line
+from pedbench.validity.controls import Control
 
 
 def write_junit(path: Path, lines: Sequence[Line], broken: Sequence[Control]) -> None:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pedbench.controls import Control
 from pedbench.regression.lines import FAILING, VERDICTS, Line, Verdict
 from pedbench.regression.measured import Measured
 from pedbench.report.text import NOTHING, arrow, code, escape, quantity, table
+from pedbench.validity.controls import Control
 
 ORDER: tuple[Verdict, ...] = (*FAILING, "unclear", "new", "not judged", "same")
 

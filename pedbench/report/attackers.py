@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.proofs import Verdict, verdicts
 from pedbench.report.text import NOTHING, code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
+from pedbench.validity.attack_calibration import Verdict, verdicts
 
 COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven"]
 

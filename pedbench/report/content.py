@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.controls import Control, controls
 from pedbench.report import legend
 from pedbench.report.attackers import attackers, attackers_table
 from pedbench.report.combined import combine
@@ -32,6 +31,7 @@ from pedbench.report.unused import unused
 from pedbench.report.worst_case import worst_cases
 from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
+from pedbench.validity.controls import Control, controls
 
 _MOMENT = "utc"
 """The entry of the provenance of which first and last are told."""

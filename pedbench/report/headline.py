@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.controls import Control
 from pedbench.report.overview import headline, rules_of
 from pedbench.report.text import code, escape, estimate
 from pedbench.results.run import Run
+from pedbench.validity.controls import Control
 
 LEAST_RETENTION = 0.95
 """Utility counts as kept where the interval of the retention does not reach below this: a non-inferiority margin."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pedbench.proofs import UNPROVEN
 from pedbench.report.text import NOTHING
-from pedbench.soundness import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
+from pedbench.validity.attack_calibration import UNPROVEN
+from pedbench.validity.flags import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
 """How regions of utility read where the name alone does not say it."""

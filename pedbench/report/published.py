@@ -10,7 +10,7 @@ import pandas as pd
 
 from pedbench.report.text import NOTHING, estimate, table
 from pedbench.results.run import Run
-from pedbench.soundness import UNVERIFIED
+from pedbench.validity.flags import UNVERIFIED
 
 _PAPER = "arXiv 2512.09309"
 _FAST = "segment-anything-fast, `experiments/results.csv`"

@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.controls import CONTROL
 from pedbench.privacy.claims import UNDEFENDED
-from pedbench.proofs import UNPROVEN, Verdict, verdicts
 from pedbench.report.retention import COLUMNS as RETENTION
 from pedbench.report.retention import retentions
 from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
+from pedbench.validity.attack_calibration import UNPROVEN, Verdict, verdicts
+from pedbench.validity.controls import CONTROL
 
 __all__ = ["Run", "claims", "latency", "load", "privacy", "utility"]
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.choices import KEPT, attacked, load_choices
 from pedbench.privacy.scoring import KNOW_NOTHING
 from pedbench.report.text import code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.results.statistics import Estimate, mean, quantile, worst_coalition
 from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
+from pedbench.validity.preselected_attack import KEPT, attacked, load_choices
 
 COLUMNS = [
     "defense", "c", "m", "metric", "region", "attacks", "n",

@@ -151,7 +151,7 @@ def test_captions_are_held_against_the_categories_of_objects(probed: Any) -> Non
 
 
 def test_a_control_does_not_depend_on_probes(probed: Any) -> None:
-    from pedbench.controls import controls
+    from pedbench.validity.controls import controls
 
     assert {control.name: control.verdict for control in controls(probed.directory)} == {
         "nothing sent": "holds",

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.controls import CONTROL, Control, controls
 from pedbench.results.records import Record, append_record, write_plan
 from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
 from pedbench.suites.schema import load_suite, to_toml
+from pedbench.validity.controls import CONTROL, Control, controls
 
 RULE = CoalitionRule(c=1, m=3)
 ATTACK = PluginIdentity(name="reader", version=1)

@@ -13,10 +13,10 @@ import pytest
 from pedbench.base import Attack
 from pedbench.models.sam.family import MINI
 from pedbench.report.legend import FLAGS
-from pedbench.soundness import NO_BETTER, SEED_SPREAD, UNREAD, WORSE_THAN_PASTING, of_attack, unread
 from pedbench.types import Patch, Picture, Prior, Tokens, View
+from pedbench.validity.flags import NO_BETTER, SEED_SPREAD, UNREAD, WORSE_THAN_PASTING, of_attack, unread
 
-FLAGS_PAGE = Path(__file__).parents[1] / "docs" / "flags.md"
+FLAGS_PAGE = Path(__file__).parents[2] / "docs" / "flags.md"
 
 
 def rows(metric: str, means: list[float], spread: float = 0.05, coalitions: int = 1) -> pd.DataFrame:

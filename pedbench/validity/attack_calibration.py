@@ -24,7 +24,7 @@ from pedbench.suites.cell import canonical_json
 UNPROVEN = "unproven"
 """The flag of an attack whose figure was reached neither by its run nor by a kept one."""
 
-KEPT = Path(__file__).parent / "assets" / "proofs.json"
+KEPT = Path(__file__).parents[1] / "assets" / "proofs.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pedbench.results.records import Record
 from pedbench.results.run import Run, load
 from pedbench.suites.cell import canonical_json
 
-KEPT = Path(__file__).parent / "assets" / "choices.json"
+KEPT = Path(__file__).parents[1] / "assets" / "choices.json"
 
 
 @dataclass(frozen=True, kw_only=True)

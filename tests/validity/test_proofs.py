@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from pedbench.base import Proof
-from pedbench.proofs import KEPT, UNPROVEN, Verdict, keep, verdicts
 from pedbench.registry import Registry
 from pedbench.report.tables import privacy
 from pedbench.results.records import Record, append_record, write_plan
@@ -20,6 +19,7 @@ from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
 from pedbench.suites.schema import load_suite, to_toml
+from pedbench.validity.attack_calibration import KEPT, UNPROVEN, Verdict, keep, verdicts
 
 OPEN = PluginIdentity(name="open", version=1, params={"level": 2, "other": "x"})
 SHUT = PluginIdentity(name="shut", version=1)
