@@ -18,7 +18,7 @@ import pandas as pd
 from docs.blocks import replace_block
 from pedbench.adversary.prior import load_prior
 from pedbench.base import Attack
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
 from pedbench.plugins.defenses.pixelate import pixelate

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from docs.blocks import replace_block
+from pedbench.measure.seeds import generator
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import Link, find_link
@@ -24,7 +25,6 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import code, estimate, quantity, table
 from pedbench.results.statistics import difference, mean
-from pedbench.seeds import generator
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
 

@@ -11,6 +11,7 @@ import torch
 
 from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
+from pedbench.measure.seeds import generator
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, Family, FamilyNetworks
 from pedbench.offload.operations.tiles import stages, to_bytes
@@ -22,7 +23,6 @@ from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.results.statistics import difference
-from pedbench.seeds import generator
 from pedbench.types import Picture, Window
 from pedbench.utility.segmentation import evaluate
 

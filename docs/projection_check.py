@@ -20,6 +20,7 @@ from pedbench.latency.devices import Device
 from pedbench.latency.host import measure_host
 from pedbench.latency.messages import window_message
 from pedbench.latency.projection import Job, compose
+from pedbench.measure.seeds import generator
 from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import LOOPBACK, Link, find_link
@@ -31,7 +32,6 @@ from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.text import code, quantity, table
-from pedbench.seeds import generator
 from pedbench.types import Picture, Window
 
 SERVERS = (1, 3, 9)

@@ -14,8 +14,8 @@ from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
 from pedbench.job_times import note_time
 from pedbench.measure.bench import Outcome
+from pedbench.measure.code_identity import changed
 from pedbench.measure.record import make_record
-from pedbench.measure.sources import changed
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.registry import Registry
 from pedbench.report.writing import write_report

@@ -15,7 +15,7 @@ from pedbench.engines.opening import open_bench, warm_up_bench
 from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome
-from pedbench.measure.defense import measure
+from pedbench.measure.one_defense import measure
 from pedbench.measure.record import summed_up
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.registry import Registry

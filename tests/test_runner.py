@@ -308,7 +308,7 @@ def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
     few = run_small(tmp_path / "few", **changes)
     assert sorted(requests) == [0, 0, 1, 1]
     monkeypatch.setattr(
-        "pedbench.measure.defense._passes",
+        "pedbench.measure.one_defense._passes",
         lambda bench, of, sample, frames: [bench.run(of, sample, frame, n) for n, frame in enumerate(frames)],
     )
     many = run_small(tmp_path / "many", **changes)
@@ -376,7 +376,7 @@ def test_a_limited_attack_guesses_the_first_pictures_from_the_largest_coalition_
 def test_what_is_forgotten_between_pictures_is_measured_again(
     run_small: Any, short_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pedbench.measure.unseeing.MOST", 0)
+    monkeypatch.setattr("pedbench.measure.view_independent_baselines.MOST", 0)
     names = ["on_device", "full_offload", "ped_sam", "random_payload"]
     for kept, forgotten in compare(
         short_run, run_small(tmp_path, defenses=[{"name": name} for name in names])

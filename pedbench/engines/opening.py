@@ -12,9 +12,9 @@ from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench
-from pedbench.measure.latency import warm_up
-from pedbench.measure.modules import operation_modules
-from pedbench.measure.reader import Reader
+from pedbench.measure.operation_modules import operation_modules
+from pedbench.measure.pass_times import warm_up
+from pedbench.measure.probe_reader import Reader
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.servers.virtual import VirtualServers

@@ -15,8 +15,8 @@ from pedbench.host.console import Console
 from pedbench.host.provenance import cores, machine
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench, Outcome
-from pedbench.measure.defense import measure
-from pedbench.measure.latency import time_links, time_turns
+from pedbench.measure.one_defense import measure
+from pedbench.measure.pass_times import time_links, time_turns
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.suites.schema import ResolvedSuite

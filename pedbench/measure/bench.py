@@ -12,7 +12,8 @@ from typing import Any
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks, PluginUnavailable
 from pedbench.host.stopwatch import Profile
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
+from pedbench.measure.seeds import generator, torch_seed
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.integrity.dishonest_replies import Lies
@@ -25,7 +26,6 @@ from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
 from pedbench.privacy.retrieval import Gallery
 from pedbench.results.exhibits import Exhibit
-from pedbench.seeds import generator, torch_seed
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Picture, Prior, Sample, Status

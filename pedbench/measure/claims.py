@@ -9,10 +9,10 @@ import numpy as np
 from pedbench.base import Claim
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
-from pedbench.measure.attacks import Guessed
 from pedbench.measure.bench import Bench, Outcome, Row
-from pedbench.measure.reader import Reader
-from pedbench.measure.reception import Held, Reception, joined
+from pedbench.measure.guesses import Guessed
+from pedbench.measure.probe_reader import Reader
+from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.claims import UNDEFENDED, held_against, overlap, planted
 from pedbench.privacy.pieces import Piece, pieces
 from pedbench.suites.plan import ClaimsPlan, DefensePlan

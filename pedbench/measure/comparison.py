@@ -12,7 +12,7 @@ import pandas as pd
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.measure.bench import Outcome, PassBench, Row
-from pedbench.measure.latency import time_links, time_turns, warm_up
+from pedbench.measure.pass_times import time_links, time_turns, warm_up
 from pedbench.measure.power import PowerMeter
 from pedbench.measure.projected import WAY, Devices, Projection, Turns
 from pedbench.network.links import LOOPBACK

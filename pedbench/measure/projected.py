@@ -10,7 +10,7 @@ from pedbench.latency import compute
 from pedbench.latency.devices import THIS_HOST, find_device, published_times
 from pedbench.latency.projection import rescale
 from pedbench.measure.bench import Row
-from pedbench.measure.latency import phases
+from pedbench.measure.pass_times import phases
 from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.network.links import Link
 from pedbench.offload.passes.timing import Clock, Rounds, lower_bound, turn_times

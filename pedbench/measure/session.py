@@ -15,7 +15,7 @@ from pedbench.host.provenance import provenance
 from pedbench.jetson import jetson_facts
 from pedbench.measure.bench import PassBench
 from pedbench.measure.comparison import LINKS, NETWORK, SERVERS, Timings, compare, comparison
-from pedbench.measure.modules import operation_modules
+from pedbench.measure.operation_modules import operation_modules
 from pedbench.measure.projected import Devices
 from pedbench.models.sam.family import WEIGHTS, Family, FamilyNetworks
 from pedbench.network.certificates import Identity

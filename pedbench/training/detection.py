@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.models.hub.detection import CANVAS
 from pedbench.pictures.frame import from_uint8
 from pedbench.privacy.claims import OBJECTS, held_against, planted

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pedbench.base import Claim
 from pedbench.measure.claims import _read
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.plugins.datasets.scenes import Scenes
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece

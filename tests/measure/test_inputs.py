@@ -205,7 +205,7 @@ def test_status_link_and_fresh_runs(
 
     with monkeypatch.context() as patch:
         patch.setattr("pedbench.measure.utility.evaluate", fail)
-        patch.setattr("pedbench.measure.defense.decoder_time", lambda *_: [])
+        patch.setattr("pedbench.measure.one_defense.decoder_time", lambda *_: [])
         status, err = pedbench(capsys, *command, "--fresh")
     assert status == 1
     assert "failed: utility of on_device" in err
@@ -218,7 +218,7 @@ def test_status_link_and_fresh_runs(
     # Were a whole picture not seen, the run would be worth nothing.
     with monkeypatch.context() as patch:
         patch.setattr(
-            "pedbench.measure.reception.visible_mask", lambda view, truth: np.zeros(truth.shape[:2], np.bool_)
+            "pedbench.measure.views.visible_mask", lambda view, truth: np.zeros(truth.shape[:2], np.bool_)
         )
         status, err = pedbench(capsys, *command, "--fresh")
     assert status == 1

@@ -11,7 +11,7 @@ import pytest
 
 from pedbench.checks import broken_rules
 from pedbench.errors import MissingWeightsError
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.probes.captions import Captions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.probes.faces import Faces

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.probes.objects import Objects

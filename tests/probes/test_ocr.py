@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pedbench.base import ProbeUnavailable
-from pedbench.measure.reader import Reader
+from pedbench.measure.probe_reader import Reader
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece, pieces
 from pedbench.probes.ocr import Ocr, _words

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pedbench.adversary.prior import load_prior
-from pedbench.measure.unseeing import draw_colour
+from pedbench.measure.view_independent_baselines import draw_colour
 from pedbench.report.worst_case import worst_cases
 from pedbench.results.run import load
 
@@ -71,8 +71,8 @@ def test_draws_have_their_own_worst_case_and_the_gain_is_paired(small_run: Any) 
 
 def test_a_draw_is_scored_as_a_guess_of_one_colour_would_be(small_run: Any) -> None:
     """RMSE by hand: nothing is visible on the device, so draws and the guess of the mean colour are alike."""
+    from pedbench.measure.seeds import generator
     from pedbench.registry import Registry
-    from pedbench.seeds import generator
 
     record = small_run.of("on_device", attack="mean_colour")[0]
     values = small_run.values(record)

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from pedbench.host.provenance import provenance
+from pedbench.measure.seeds import generator, torch_seed
 from pedbench.results.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
 from pedbench.results.run_directory import RunLockedError, locked, run_directory, settle
 from pedbench.results.values import read_values, remove_values, write_values
-from pedbench.seeds import generator, torch_seed
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.suites.schema import ResolvedSuite, load_suite
 

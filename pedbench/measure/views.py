@@ -10,11 +10,11 @@ import numpy as np
 
 from pedbench.adversary.view import Observation, build_view, coalitions, content_shares, footprints, observe
 from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.measure.seeds import generator
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import box_to_frame, mask_to_frame
 from pedbench.privacy.disclosure_audit import audit, same_messages, visible_mask
 from pedbench.privacy.exposure import exposed_shares
-from pedbench.seeds import generator
 from pedbench.suites.cell import Cell, CoalitionRule
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.measure.seeds import generator, torch_seed
 from pedbench.measure.utility import score_masks
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks, detection
 from pedbench.results.summary import EXPECTED, FOUND
-from pedbench.seeds import generator, torch_seed
 from pedbench.suites.cell import Cell, Lie
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Picture, Sample

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.claims import read_claims
+from pedbench.measure.dishonest_servers import let_lie
 from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibited
-from pedbench.measure.latency import decoder_time, timing
-from pedbench.measure.lying import let_lie
-from pedbench.measure.reception import Reception, receive
+from pedbench.measure.guesses import attack
+from pedbench.measure.pass_times import decoder_time, timing
 from pedbench.measure.utility import score_masks, undefended
+from pedbench.measure.views import Reception, receive
 from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.privacy.disclosure_audit import same_messages

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from pedbench.base import Metric
 from pedbench.measure.bench import Bench
-from pedbench.measure.reception import Held, Reception
+from pedbench.measure.seeds import generator
+from pedbench.measure.views import Held, Reception
 from pedbench.privacy.scoring import Around, Measured, measure
-from pedbench.seeds import generator
 from pedbench.types import Picture, Prior
 
 MOST = 10_000

@@ -16,10 +16,10 @@ from pedbench.base import Attack, Metric
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench, Outcome
-from pedbench.measure.reception import Held, Reception, joined
-from pedbench.measure.unseeing import drawn, forget, unseen
+from pedbench.measure.seeds import torch_seed
+from pedbench.measure.view_independent_baselines import drawn, forget, unseen
+from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.scoring import Score, one_colour, score, score_blind
-from pedbench.seeds import torch_seed
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Planned, draws
 from pedbench.types import Picture, View
