@@ -22,9 +22,9 @@ from matplotlib.lines import Line2D
 from scipy.optimize import brentq
 
 from docs.blocks import replace_block
+from pedbench.latency.advice.options import Setting, offer
+from pedbench.latency.advice.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.latency.devices import Device, device_names, find_device, most_slower, published_times
-from pedbench.latency.offers import Setting, offer
-from pedbench.latency.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.models.sam.architectures import VIT_H
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.report.figures import STYLE, Drawing, looks_of, save

@@ -16,9 +16,9 @@ import torch
 
 from docs.blocks import replace_block
 from pedbench.host.provenance import cores
+from pedbench.latency.advice.message_sizes import window_message
+from pedbench.latency.advice.this_host import measure_host
 from pedbench.latency.devices import Device
-from pedbench.latency.host import measure_host
-from pedbench.latency.messages import window_message
 from pedbench.latency.projection import Job, compose
 from pedbench.measure.seeds import generator
 from pedbench.models.sam.architectures import PED_MINI

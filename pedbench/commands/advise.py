@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pedbench.host.provenance import cores
-from pedbench.latency.advice import advise
-from pedbench.latency.compute import edge_share
+from pedbench.latency.advice.options import FORMS, Offer, Setting, offers
+from pedbench.latency.advice.recommend import advise
+from pedbench.latency.advice.this_host import measure_host
 from pedbench.latency.devices import THIS_HOST, Device, find_device
-from pedbench.latency.host import measure_host
-from pedbench.latency.offers import FORMS, Offer, Setting, offers
+from pedbench.latency.multiply_adds import edge_share
+from pedbench.latency.tables import described
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.network.links import find_link
 from pedbench.offload.operations.tiles import Bytes, to_bytes
@@ -24,7 +25,6 @@ from pedbench.pictures.files import read_picture
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
 from pedbench.report.text import quantity
-from pedbench.report.timing_tables import described
 
 
 def print_advice(

@@ -126,10 +126,10 @@ def compare_latency(
     registry = Registry([path.expanduser().resolve() for path in plugin or ()])
     # They bring torch along, which takes seconds to import: wrong input is told of before.
     from pedbench.host.device import choose_device, choose_dtype
-    from pedbench.measure.projected import Devices
-    from pedbench.measure.session import Wishes, open_session
+    from pedbench.latency.projected_passes import Devices
+    from pedbench.latency.report import show, write_timings
+    from pedbench.latency.session import Wishes, open_session
     from pedbench.models.sam.random_weights import choose_family
-    from pedbench.report.timing_report import show, write_timings
 
     overrides = Overrides(
         defenses=defense or (), sweeps=sweep or (), dataset=dataset, data=data, limit=samples, model=model

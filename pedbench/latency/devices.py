@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pedbench.latency import compute
+from pedbench.latency import multiply_adds as compute
 from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.registry.parameters import suggestion
 from pedbench.types import Window

@@ -11,9 +11,9 @@ import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pedbench.latency.summary import PHASES
+from pedbench.latency.tables import number
 from pedbench.report.figures import STYLE, Drawing, drawable, shortened
-from pedbench.report.timing_tables import number
-from pedbench.report.timings import PHASES
 
 _WAYS = {
     "wall": "Wall: all servers share this host",

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from pedbench.latency.advice import advise, recommended_split
-from pedbench.latency.offers import Offer
-from pedbench.latency.traffic import NO_TRAFFIC, Traffic
+from pedbench.latency.advice.options import Offer
+from pedbench.latency.advice.recommend import advise, recommended_split
+from pedbench.latency.advice.traffic import NO_TRAFFIC, Traffic
 from pedbench.offload.passes.timing import PassTimes
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pedbench.latency.compute import (
+from pedbench.latency.multiply_adds import (
     edge_share,
     encoder,
     global_blocks,

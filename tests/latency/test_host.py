@@ -1,6 +1,6 @@
 import torch
 
-from pedbench.latency.host import measure_host
+from pedbench.latency.advice.this_host import measure_host
 from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI, FamilyNetworks
 

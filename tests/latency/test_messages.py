@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pedbench.latency.advice.message_sizes import frame_message, window_message
+from pedbench.latency.advice.options import Setting, offer, offers
+from pedbench.latency.advice.traffic import NO_TRAFFIC, split_frame
 from pedbench.latency.devices import find_device
-from pedbench.latency.messages import frame_message, window_message
-from pedbench.latency.offers import Setting, offer, offers
-from pedbench.latency.traffic import NO_TRAFFIC, split_frame
 from pedbench.models.sam.architectures import PED_MINI, VIT_H
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.network.links import find_link

@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from pedbench.latency.devices import find_device
-from pedbench.measure.projected import Devices, Turns
+from pedbench.latency.projected_passes import Devices, Turns
 from pedbench.models.sam.architectures import SAM_MINI, VIT_H
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.passes.timing import Clock

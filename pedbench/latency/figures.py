@@ -14,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from pedbench.latency.summary import PHASES
+from pedbench.latency.tables import counted, unit_of
 from pedbench.network.links import links
 from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of, shortened
 from pedbench.report.phase_figures import phase_bars
-from pedbench.report.timing_tables import counted, unit_of
-from pedbench.report.timings import PHASES
 
 
 def drawings(summary: pd.DataFrame, measured: Sequence[str], titles: Mapping[str, str]) -> Iterator[Drawing]:

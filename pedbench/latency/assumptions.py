@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pedbench.latency.devices import THIS_HOST
-from pedbench.measure.projected import Projection, Role
+from pedbench.latency.projected_passes import Projection, Role
 
 _EDGE = "making messages, reading replies, its blocks, the mask decoder"
 _SERVER = "reading messages, computing, writing replies"

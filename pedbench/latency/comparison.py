@@ -11,10 +11,10 @@ import pandas as pd
 
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
+from pedbench.latency.power import PowerMeter
+from pedbench.latency.projected_passes import WAY, Devices, Projection, Turns
 from pedbench.measure.bench import Outcome, PassBench, Row
 from pedbench.measure.pass_times import time_links, time_turns, warm_up
-from pedbench.measure.power import PowerMeter
-from pedbench.measure.projected import WAY, Devices, Projection, Turns
 from pedbench.network.links import LOOPBACK
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.servers.remote import RemoteServers

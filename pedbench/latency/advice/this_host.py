@@ -12,7 +12,7 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.host.determinism import without_onednn
-from pedbench.latency import compute
+from pedbench.latency import multiply_adds as compute
 from pedbench.latency.devices import THIS_HOST, Device
 from pedbench.models.sam.architectures import Architecture
 from pedbench.offload.operations.builtin import EncodeWindows

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from pedbench.latency.advice.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.latency.devices import Device
 from pedbench.latency.projection import Job, compose
-from pedbench.latency.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.models.sam.architectures import Architecture
 from pedbench.network.links import Link
 from pedbench.offload.operations.tiles import Bytes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.latency.messages import Message, frame_message, window_message
+from pedbench.latency.advice.message_sizes import Message, frame_message, window_message
 from pedbench.models.sam.architectures import Architecture
 from pedbench.offload.operations.tiles import Bytes
 from pedbench.offload.passes.assignment import assign, largest_share

@@ -12,13 +12,12 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from pedbench.measure.comparison import NETWORK, Timings
-from pedbench.measure.projected import WAY
-from pedbench.report.figures import Drawing, save
-from pedbench.report.projected import assumptions
-from pedbench.report.text import escape
-from pedbench.report.timing_figures import drawings
-from pedbench.report.timing_tables import (
+from pedbench.latency.assumptions import assumptions
+from pedbench.latency.comparison import NETWORK, Timings
+from pedbench.latency.figures import drawings
+from pedbench.latency.projected_passes import WAY
+from pedbench.latency.summary import summarise
+from pedbench.latency.tables import (
     APART,
     SHARED_HOST,
     WAYS,
@@ -28,7 +27,8 @@ from pedbench.report.timing_tables import (
     terminal_table,
     time_tables,
 )
-from pedbench.report.timings import summarise
+from pedbench.report.figures import Drawing, save
+from pedbench.report.text import escape
 
 _WIDEST = 1000
 """Columns that no table reaches."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pedbench.latency.offers import Offer
+from pedbench.latency.advice.options import Offer
 from pedbench.report.text import quantity
 
 NEAR = 1.1

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.measure.comparison import Timings
-from pedbench.measure.power import INPUT_RAILS
+from pedbench.latency.comparison import Timings
+from pedbench.latency.power import INPUT_RAILS
 from pedbench.results.statistics import Estimate, mean, quantile
 
 PHASES = ("prepare", "uplink", "slowest server", "downlink", "edge", "decoder")

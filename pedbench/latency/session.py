@@ -12,11 +12,11 @@ import torch
 from pedbench.adversary.prior import load_prior
 from pedbench.host.console import Console
 from pedbench.host.provenance import provenance
-from pedbench.jetson import jetson_facts
+from pedbench.latency.comparison import LINKS, NETWORK, SERVERS, Timings, compare, comparison
+from pedbench.latency.jetson import jetson_facts
+from pedbench.latency.projected_passes import Devices
 from pedbench.measure.bench import PassBench
-from pedbench.measure.comparison import LINKS, NETWORK, SERVERS, Timings, compare, comparison
 from pedbench.measure.operation_modules import operation_modules
-from pedbench.measure.projected import Devices
 from pedbench.models.sam.family import WEIGHTS, Family, FamilyNetworks
 from pedbench.network.certificates import Identity
 from pedbench.network.links import LOOPBACK, links

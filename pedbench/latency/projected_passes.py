@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pedbench.latency import compute
+from pedbench.latency import multiply_adds as compute
 from pedbench.latency.devices import THIS_HOST, find_device, published_times
 from pedbench.latency.projection import rescale
 from pedbench.measure.bench import Row

@@ -11,10 +11,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pedbench.measure.comparison import NETWORK
+from pedbench.latency.comparison import NETWORK
+from pedbench.latency.summary import FEW, MANY, PHASES
 from pedbench.network.links import Link, links
 from pedbench.report.text import NOTHING, escape, one_line, quantity, table
-from pedbench.report.timings import FEW, MANY, PHASES
 
 WAYS: Mapping[str, tuple[str, str]] = {
     "wall": ("Wall: measured", "What the clock said."),

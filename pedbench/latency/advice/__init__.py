@@ -1,0 +1,1 @@
+"""Recommendations of a defense's parameters from synthesised traffic."""
