@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.combined import combined
-from pedbench.report.overview import attacked, headline, number, rules_of, short_rule, ties
-from pedbench.report.text import NOTHING, code, escape, table
+from pedbench.report.numbers.combined import combined
+from pedbench.report.words.overview import attacked, headline, number, rules_of, short_rule, ties
+from pedbench.report.words.text import NOTHING, code, escape, table
 from pedbench.results.run import Run, load
 from pedbench.validity.controls import controls
 

@@ -25,7 +25,7 @@ from pedbench.plugins.defenses.pixelate import pixelate
 from pedbench.privacy.claims import ERRORS, WORDS, held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.registry import Registry
-from pedbench.report.text import NOTHING, estimate, table
+from pedbench.report.words.text import NOTHING, estimate, table
 from pedbench.results.statistics import Estimate, mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS

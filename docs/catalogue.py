@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from docs.blocks import replace_block
 from pedbench.fetching.catalogue import HUB, CatalogueFile, Entry, catalogue
-from pedbench.report.text import NOTHING, code, table
+from pedbench.report.words.text import NOTHING, code, table
 
 SETTINGS = (".json", ".txt")
 """Small files beside weights, which the table leaves out."""

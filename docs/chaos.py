@@ -14,7 +14,7 @@ from pathlib import Path
 from docs import chaos_passes, chaos_runs
 from docs.blocks import replace_block
 from docs.chaos_tally import HEADERS, Tally, rows
-from pedbench.report.text import table
+from pedbench.report.words.text import table
 
 DOCUMENT = Path(__file__).with_name("reliability.md")
 

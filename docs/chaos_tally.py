@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pedbench.report.text import NOTHING
+from pedbench.report.words.text import NOTHING
 
 
 @dataclass(kw_only=True)

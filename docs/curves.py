@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 from docs.blocks import replace_block, results
-from pedbench.report.content import gather
-from pedbench.report.curves import coalition_table
-from pedbench.report.sections import claims_tables
-from pedbench.report.text import code
+from pedbench.report.numbers.curves import coalition_table
+from pedbench.report.outputs.content import gather
+from pedbench.report.words.sections import claims_tables
+from pedbench.report.words.text import code
 
 DOCS = Path(__file__).parent
 

@@ -22,7 +22,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.metrics.structural_similarity import StructuralSimilarity
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
-from pedbench.report.text import estimate, table
+from pedbench.report.words.text import estimate, table
 from pedbench.results.statistics import mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS

@@ -12,8 +12,8 @@ from PIL import Image
 from docs.sheet import Tile, draw_sheet
 from pedbench.pictures.frame import from_uint8
 from pedbench.registry import Registry
-from pedbench.report.gallery import DefenseRow, PictureRow, gallery
-from pedbench.report.gallery import Tile as Shown
+from pedbench.report.outputs.gallery import DefenseRow, PictureRow, gallery
+from pedbench.report.outputs.gallery import Tile as Shown
 from pedbench.results.run import Run, load
 from pedbench.types import Picture
 

@@ -25,7 +25,7 @@ from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
-from pedbench.report.text import estimate, quantity, table
+from pedbench.report.words.text import estimate, quantity, table
 from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate

@@ -26,7 +26,7 @@ from pedbench.models.sam.decoder import predict_masks, upscale
 from pedbench.models.sam.transformers_sam import official_name, read_architecture
 from pedbench.pictures.files import read_picture
 from pedbench.pictures.frame import scale_boxes, scale_points, to_frame, to_uint8
-from pedbench.report.text import table
+from pedbench.report.words.text import table
 from pedbench.types import Picture
 
 AS_CONVERTED = "transformers, 1e-6 in the decoder's layer norms"

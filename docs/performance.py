@@ -37,7 +37,7 @@ from docs.encoder_costs import (
 from docs.harness_costs import bfloat16_points, overhead_seconds
 from pedbench.models.sam.architectures import VIT_B, VIT_H
 from pedbench.models.sam.family import MINI, family
-from pedbench.report.text import NOTHING, table
+from pedbench.report.words.text import NOTHING, table
 
 COUNTS = (1, 3, 9)
 # Two window blocks and a global one: the proportions of ViT-B in a quarter of the time.

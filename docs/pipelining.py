@@ -21,7 +21,7 @@ from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
-from pedbench.report.text import table
+from pedbench.report.words.text import table
 from pedbench.types import Picture
 
 LINKS = tuple(find_link(name) for name in ("loopback", "wifi-5", "5g", "lte"))

@@ -27,8 +27,8 @@ from pedbench.latency.advice.traffic import NO_TRAFFIC, Traffic, split_frame, wh
 from pedbench.latency.devices import Device, device_names, find_device, most_slower, published_times
 from pedbench.models.sam.architectures import VIT_H
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.report.figures import STYLE, Drawing, looks_of, save
-from pedbench.report.text import code, quantity, table
+from pedbench.report.figures.scatter import STYLE, Drawing, looks_of, save
+from pedbench.report.words.text import code, quantity, table
 
 EDGE, SERVER = "jetson-orin-nano", "rtx-3090"
 LINKS = ("gigabit", "wifi-6", "wifi-5", "5g", "lte")

@@ -31,7 +31,7 @@ from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
-from pedbench.report.text import code, quantity, table
+from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Picture, Window
 
 SERVERS = (1, 3, 9)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docs.blocks import replace_block
 from pedbench.host.stopwatch import Share, by_stage, read_profile
-from pedbench.report.text import escape, table
+from pedbench.report.words.text import escape, table
 from pedbench.results.run import load
 
 

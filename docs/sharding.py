@@ -21,7 +21,7 @@ from pedbench.host.stopwatch import read_profile
 from pedbench.job_times import read_times
 from pedbench.models.sam.family import family
 from pedbench.registry import Registry
-from pedbench.report.text import table
+from pedbench.report.words.text import table
 from pedbench.results.records import read_records
 from pedbench.sharding import costs, makespan
 from pedbench.suites.plan import make_plan

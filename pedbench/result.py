@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from pedbench.registry.parameters import suggestion
-from pedbench.report.content import Content, gather
-from pedbench.report.figures import Drawing
+from pedbench.report.figures.scatter import Drawing
+from pedbench.report.outputs.content import Content, gather
 from pedbench.results.records import Record
 from pedbench.results.run import load
 from pedbench.validity.controls import controls

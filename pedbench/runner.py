@@ -18,7 +18,7 @@ from pedbench.measure.code_identity import changed
 from pedbench.measure.record import make_record
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.registry import Registry
-from pedbench.report.writing import write_report
+from pedbench.report.outputs.writing import write_report
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.selection import Selection, read_selection, write_selection
 from pedbench.shards import Shards, clear_others, fingerprint

@@ -19,7 +19,7 @@ from pedbench.measure.one_defense import measure
 from pedbench.measure.record import summed_up
 from pedbench.models.sam.family import FamilyNetworks, family
 from pedbench.registry import Registry
-from pedbench.report.problems import described_lie
+from pedbench.report.words.problems import described_lie
 from pedbench.results.records import MetricValue, Record, read_plan, read_records
 from pedbench.results.run import load
 from pedbench.results.selection import read_selection

@@ -24,7 +24,7 @@ from pedbench.offload.operations.tiles import Bytes, to_bytes
 from pedbench.pictures.files import read_picture
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
-from pedbench.report.text import quantity
+from pedbench.report.words.text import quantity
 
 
 def print_advice(

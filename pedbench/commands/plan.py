@@ -75,7 +75,7 @@ def _sharded(plan: Plan, like: Path, workers: tuple[int, ...]) -> str:
     from pedbench.engines.work import jobs_of
     from pedbench.host.stopwatch import describe_profile, read_profile
     from pedbench.job_times import read_times
-    from pedbench.report.text import table
+    from pedbench.report.words.text import table
     from pedbench.sharding import costs, makespan
 
     profile = read_profile(like)

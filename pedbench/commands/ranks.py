@@ -13,8 +13,8 @@ def compare_ranks(
     second: Annotated[Path, typer.Argument(help="Another, e.g. of coco.")],
 ) -> None:
     """Correlate the order of defenses between two runs, whatever their models and pictures."""
-    from pedbench.report.combined import combined
-    from pedbench.report.ranks import agreement_table, agreements, values_table
+    from pedbench.report.numbers.combined import combined
+    from pedbench.report.numbers.ranks import agreement_table, agreements, values_table
     from pedbench.results.run import load
 
     runs = [load(path) for path in (first, second)]

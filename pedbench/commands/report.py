@@ -18,7 +18,7 @@ def write_reports(
 
     Several runs of the same pictures with the same model become a new run directory with one report.
     """
-    from pedbench.report.writing import write_report
+    from pedbench.report.outputs.writing import write_report
     from pedbench.results.merge import merge
 
     given = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))

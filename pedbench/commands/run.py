@@ -106,7 +106,7 @@ def run_suite(
     from pedbench import api
     from pedbench.host.console import Console
     from pedbench.host.stopwatch import describe_profile, read_profile
-    from pedbench.report.terminal import print_overview
+    from pedbench.report.outputs.terminal import print_overview
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one run takes one.")

@@ -27,8 +27,8 @@ from pedbench.latency.tables import (
     terminal_table,
     time_tables,
 )
-from pedbench.report.figures import Drawing, save
-from pedbench.report.text import escape
+from pedbench.report.figures.scatter import Drawing, save
+from pedbench.report.words.text import escape
 
 _WIDEST = 1000
 """Columns that no table reaches."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from pedbench.latency.comparison import NETWORK
 from pedbench.latency.summary import FEW, MANY, PHASES
 from pedbench.network.links import Link, links
-from pedbench.report.text import NOTHING, escape, one_line, quantity, table
+from pedbench.report.words.text import NOTHING, escape, one_line, quantity, table
 
 WAYS: Mapping[str, tuple[str, str]] = {
     "wall": ("Wall: measured", "What the clock said."),

@@ -10,7 +10,7 @@ from pedbench.regression.matching import changes, check_comparable, counterparts
 from pedbench.regression.measured import Measured
 from pedbench.regression.numbers import compare_numbers
 from pedbench.regression.times import compare_times
-from pedbench.report.problems import measured_cell
+from pedbench.report.words.problems import measured_cell
 from pedbench.results.records import Record
 from pedbench.results.run import Run
 

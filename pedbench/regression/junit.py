@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pedbench.regression.lines import Line
-from pedbench.report.text import one_line
+from pedbench.report.words.text import one_line
 from pedbench.validity.controls import Control
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pedbench.regression.lines import FAILING, VERDICTS, Line, Verdict
 from pedbench.regression.measured import Measured
-from pedbench.report.text import NOTHING, arrow, code, escape, quantity, table
+from pedbench.report.words.text import NOTHING, arrow, code, escape, quantity, table
 from pedbench.validity.controls import Control
 
 ORDER: tuple[Verdict, ...] = (*FAILING, "unclear", "new", "not judged", "same")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from docs.blocks import attackers, models, replace_block
 from docs.catalogue import fetchable
-from pedbench.report.text import NOTHING
+from pedbench.report.words.text import NOTHING
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = [

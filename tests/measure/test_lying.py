@@ -13,8 +13,8 @@ import pytest
 
 from pedbench.models.sam.family import family
 from pedbench.registry import Registry
-from pedbench.report.content import gather
-from pedbench.report.text import NOTHING
+from pedbench.report.outputs.content import gather
+from pedbench.report.words.text import NOTHING
 from pedbench.results.records import parse_records
 from pedbench.suites.cell import cell_digest
 from pedbench.suites.plan import make_plan

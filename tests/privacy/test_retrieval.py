@@ -10,8 +10,8 @@ import pytest
 
 from pedbench.privacy.retrieval import chance, make_gallery, ranked
 from pedbench.registry import Registry
-from pedbench.report.retrieval import retrieval
-from pedbench.report.tables import privacy
+from pedbench.report.numbers.retrieval import retrieval
+from pedbench.report.numbers.tidy import privacy
 from pedbench.results.run import load
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import Suite

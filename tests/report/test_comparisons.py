@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pedbench.report.comparisons import comparisons
-from pedbench.report.tables import privacy, utility
-from pedbench.report.writing import write_report
+from pedbench.report.numbers.comparisons import comparisons
+from pedbench.report.numbers.tidy import privacy, utility
+from pedbench.report.outputs.writing import write_report
 from pedbench.results.run import load
 from pedbench.results.statistics import holm
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from pedbench.adversary.view import coalitions
-from pedbench.report.curves import LEAKED, coalition_curve
-from pedbench.report.tables import privacy
+from pedbench.report.numbers.curves import LEAKED, coalition_curve
+from pedbench.report.numbers.tidy import privacy
 from pedbench.results.run import load
 
 SIZES = [1, 2, 3, 5]

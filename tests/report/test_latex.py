@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pedbench.report.latex import booktabs, file_stem
-from pedbench.report.text import code, escape, table
+from pedbench.report.outputs.latex import booktabs, file_stem
+from pedbench.report.words.text import code, escape, table
 
 
 def test_table_is_a_tabular_with_the_rules_of_booktabs() -> None:

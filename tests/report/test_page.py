@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.report.writing import write_report
+from pedbench.report.outputs.writing import write_report
 from pedbench.results.exhibits import Exhibit, write_exhibit
 from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret

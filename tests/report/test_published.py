@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.published import published_table
-from pedbench.report.text import NOTHING
+from pedbench.report.words.published import published_table
+from pedbench.report.words.text import NOTHING
 
 
 def _run(model: str, dataset: str = "coco") -> Any:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pedbench.cli import main
-from pedbench.report.ranks import agreement_table, agreements
+from pedbench.report.numbers.ranks import agreement_table, agreements
 
 
 def frame(rows: list[tuple[str, str, float | None, float | None]], rule: str = "c1_m3") -> pd.DataFrame:

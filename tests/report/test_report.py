@@ -15,11 +15,11 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from rich.console import Console
 
-from pedbench.report.combined import combined
-from pedbench.report.tables import privacy
-from pedbench.report.terminal import console_table
-from pedbench.report.text import one_line
-from pedbench.report.writing import write_report
+from pedbench.report.numbers.combined import combined
+from pedbench.report.numbers.tidy import privacy
+from pedbench.report.outputs.terminal import console_table
+from pedbench.report.outputs.writing import write_report
+from pedbench.report.words.text import one_line
 from pedbench.results.records import append_record, read_records
 from pedbench.results.run import load
 

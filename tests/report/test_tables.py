@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.report.combined import combined
-from pedbench.report.tables import latency, privacy, utility
+from pedbench.report.numbers.combined import combined
+from pedbench.report.numbers.tidy import latency, privacy, utility
 from pedbench.results.records import append_record, read_plan, read_records
 from pedbench.results.run import labels, load
 

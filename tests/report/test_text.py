@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pedbench.report.text import arrow, code, escape, estimate, one_line, table
+from pedbench.report.words.text import arrow, code, escape, estimate, one_line, table
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

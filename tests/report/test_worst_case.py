@@ -10,7 +10,7 @@ import pytest
 
 from pedbench.adversary.prior import load_prior
 from pedbench.measure.view_independent_baselines import draw_colour
-from pedbench.report.worst_case import worst_cases
+from pedbench.report.numbers.worst_case import worst_cases
 from pedbench.results.run import load
 
 

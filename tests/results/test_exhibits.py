@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pedbench.report.gallery import gallery
+from pedbench.report.outputs.gallery import gallery
 from pedbench.results.exhibits import Exhibit, read_exhibits, write_exhibit
 from pedbench.results.run import load
 from pedbench.results.selection import Selection, write_selection

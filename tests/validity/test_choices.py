@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pedbench.report.worst_case import worst_case_table, worst_cases
+from pedbench.report.numbers.worst_case import worst_case_table, worst_cases
 from pedbench.results.records import Record, append_record, read_plan, read_records
 from pedbench.results.run import load
 from pedbench.validity.preselected_attack import attacked, keep_choices, load_choices

@@ -12,7 +12,7 @@ import pytest
 
 from pedbench.base import Proof
 from pedbench.registry import Registry
-from pedbench.report.tables import privacy
+from pedbench.report.numbers.tidy import privacy
 from pedbench.results.records import Record, append_record, write_plan
 from pedbench.results.run import load
 from pedbench.results.run_directory import SUITE

@@ -12,7 +12,7 @@ import pytest
 
 from pedbench.base import Attack
 from pedbench.models.sam.family import MINI
-from pedbench.report.legend import FLAGS
+from pedbench.report.words.legend import FLAGS
 from pedbench.types import Patch, Picture, Prior, Tokens, View
 from pedbench.validity.flags import NO_BETTER, SEED_SPREAD, UNREAD, WORSE_THAN_PASTING, of_attack, unread
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pedbench.latency.advice.options import Offer
-from pedbench.report.text import quantity
+from pedbench.report.words.text import quantity
 
 NEAR = 1.1
 """Splits up to this many times as slow as the fastest count as fast as it: the one that shows least is taken."""

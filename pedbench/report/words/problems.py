@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pedbench.report.text import code, escape
+from pedbench.report.words.text import code, escape
 from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.suites.cell import Lie

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.attack_calibration import Verdict, verdicts

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.claims import UNDEFENDED
-from pedbench.report.legend import REGIONS
-from pedbench.report.pivot import Column, names_in, pivot
-from pedbench.report.text import escape
-from pedbench.report.worst_case import worst_case_table
+from pedbench.report.numbers.worst_case import worst_case_table
+from pedbench.report.words.legend import REGIONS
+from pedbench.report.words.pivot import Column, names_in, pivot
+from pedbench.report.words.text import escape
 from pedbench.results.summary import RETRIEVAL
 
 Flags = Mapping[str, str]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from pedbench.latency.summary import PHASES
 from pedbench.latency.tables import number
-from pedbench.report.figures import STYLE, Drawing, drawable, shortened
+from pedbench.report.figures.scatter import STYLE, Drawing, drawable, shortened
 
 _WAYS = {
     "wall": "Wall: all servers share this host",

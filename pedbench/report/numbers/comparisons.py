@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.legend import REGIONS
-from pedbench.report.strongest import strongest
-from pedbench.report.text import arrow, code, escape, estimate, table
+from pedbench.report.numbers.strongest import strongest
+from pedbench.report.words.legend import REGIONS
+from pedbench.report.words.text import arrow, code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.results.statistics import difference, holm, worst_coalition
 from pedbench.results.values import read_values

@@ -13,10 +13,10 @@ from rich.markdown import Markdown as RichMarkdown
 from rich.table import Table
 from rich.text import Text
 
-from pedbench.report.combined import combined
-from pedbench.report.headline import headline_sentence
-from pedbench.report.overview import attacked, cells, headline, number, rules_of, short_rule, ties
-from pedbench.report.text import NOTHING, one_line
+from pedbench.report.numbers.combined import combined
+from pedbench.report.words.headline import headline_sentence
+from pedbench.report.words.overview import attacked, cells, headline, number, rules_of, short_rule, ties
+from pedbench.report.words.text import NOTHING, one_line
 from pedbench.results.run import Run, load
 from pedbench.validity.controls import controls
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
-from pedbench.report.text import NOTHING, code, table
+from pedbench.report.words.text import NOTHING, code, table
 
 LEAST = 3
 """Defenses below which an order says nothing."""

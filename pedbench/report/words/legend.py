@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pedbench.report.text import NOTHING
+from pedbench.report.words.text import NOTHING
 from pedbench.validity.attack_calibration import UNPROVEN
 from pedbench.validity.flags import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.text import NOTHING, arrow, code, estimate, table
+from pedbench.report.words.text import NOTHING, arrow, code, estimate, table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pedbench.report.label_placement import Segment, place_labels
-from pedbench.report.overview import headline, rules_of, short_rule
-from pedbench.report.text import one_line
+from pedbench.report.figures.label_placement import Segment, place_labels
+from pedbench.report.words.overview import headline, rules_of, short_rule
+from pedbench.report.words.text import one_line
 from pedbench.results.run import Run
 
 SYNTHETIC = frozenset({"scenes"})

@@ -11,9 +11,9 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from pedbench.report import legend
-from pedbench.report.content import Content
-from pedbench.report.gallery import PictureRow, gallery
+from pedbench.report.outputs.content import Content
+from pedbench.report.outputs.gallery import PictureRow, gallery
+from pedbench.report.words import legend
 
 MOST_BYTES = 9_000_000
 """Of the page; pictures of the gallery that would make it larger are left out, and the page says so."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.overview import headline, rules_of
-from pedbench.report.text import code, escape, estimate
+from pedbench.report.words.overview import headline, rules_of
+from pedbench.report.words.text import code, escape, estimate
 from pedbench.results.run import Run
 from pedbench.validity.controls import Control
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.legend import REGIONS
-from pedbench.report.pivot import letters, names_in
-from pedbench.report.text import NOTHING, arrow, code, escape, estimate, table
+from pedbench.report.words.legend import REGIONS
+from pedbench.report.words.pivot import letters, names_in
+from pedbench.report.words.text import NOTHING, arrow, code, escape, estimate, table
 from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run
 from pedbench.results.statistics import difference

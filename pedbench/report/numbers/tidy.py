@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.claims import UNDEFENDED
-from pedbench.report.retention import COLUMNS as RETENTION
-from pedbench.report.retention import retentions
+from pedbench.report.numbers.retention import COLUMNS as RETENTION
+from pedbench.report.numbers.retention import retentions
 from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json

@@ -10,25 +10,31 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report import legend
-from pedbench.report.attackers import attackers, attackers_table
-from pedbench.report.combined import combine
-from pedbench.report.comparisons import comparison_tables, comparisons
-from pedbench.report.curve_figures import coalition_figure, sweep_figures
-from pedbench.report.curves import coalition_curve, coalition_table, sweeps
-from pedbench.report.figures import SYNTHETIC, Drawing, privacy_latency, privacy_utility
-from pedbench.report.headline import headline_sentence
-from pedbench.report.integrity import integrity, integrity_tables
-from pedbench.report.overview import combined_markdown
-from pedbench.report.phase_figures import phase_figures
-from pedbench.report.problems import problems
-from pedbench.report.published import published_table
-from pedbench.report.retrieval import retrieval, retrieval_tables
-from pedbench.report.sections import Titled, claims_tables, latency_tables, privacy_tables, utility_tables
-from pedbench.report.tables import claims, latency, privacy, utility
-from pedbench.report.text import code, table
-from pedbench.report.unused import unused
-from pedbench.report.worst_case import worst_cases
+from pedbench.report.figures.curves import coalition_figure, sweep_figures
+from pedbench.report.figures.phases import phase_figures
+from pedbench.report.figures.scatter import SYNTHETIC, Drawing, privacy_latency, privacy_utility
+from pedbench.report.numbers.attackers import attackers, attackers_table
+from pedbench.report.numbers.combined import combine
+from pedbench.report.numbers.comparisons import comparison_tables, comparisons
+from pedbench.report.numbers.curves import coalition_curve, coalition_table, sweeps
+from pedbench.report.numbers.dishonest_servers import integrity, integrity_tables
+from pedbench.report.numbers.retrieval import retrieval, retrieval_tables
+from pedbench.report.numbers.tidy import claims, latency, privacy, utility
+from pedbench.report.numbers.worst_case import worst_cases
+from pedbench.report.words import legend
+from pedbench.report.words.headline import headline_sentence
+from pedbench.report.words.overview import combined_markdown
+from pedbench.report.words.problems import problems
+from pedbench.report.words.published import published_table
+from pedbench.report.words.sections import (
+    Titled,
+    claims_tables,
+    latency_tables,
+    privacy_tables,
+    utility_tables,
+)
+from pedbench.report.words.text import code, table
+from pedbench.report.words.unused import unused
 from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.controls import Control, controls

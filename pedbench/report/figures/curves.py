@@ -14,9 +14,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pedbench.report.curves import LEAKED
-from pedbench.report.figures import STYLE, Drawing, arms, drawable, looks_of
-from pedbench.report.overview import headline, rules_of, short_rule
+from pedbench.report.figures.scatter import STYLE, Drawing, arms, drawable, looks_of
+from pedbench.report.numbers.curves import LEAKED
+from pedbench.report.words.overview import headline, rules_of, short_rule
 from pedbench.results.run import Run
 
 _WIDE = 8

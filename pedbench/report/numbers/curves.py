@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.overview import rules_of
-from pedbench.report.strongest import strongest
-from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.report.numbers.strongest import strongest
+from pedbench.report.words.overview import rules_of
+from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.run import Run, labels
 from pedbench.results.statistics import mean
 from pedbench.results.values import read_values

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.scoring import KNOW_NOTHING
-from pedbench.report.text import code, escape, estimate, table
+from pedbench.report.words.text import code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.results.statistics import Estimate, mean, quantile, worst_coalition
 from pedbench.results.values import read_values

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.legend import REGIONS
-from pedbench.report.pivot import letters
-from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.report.words.legend import REGIONS
+from pedbench.report.words.pivot import letters
+from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 
 _UNITS = {"wall_p50": "s", "turn_taking_p50": "s", "bytes_up": "B", "bytes_down": "B"}
 

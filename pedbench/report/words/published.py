@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.text import NOTHING, estimate, table
+from pedbench.report.words.text import NOTHING, estimate, table
 from pedbench.results.run import Run
 from pedbench.validity.flags import UNVERIFIED
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pedbench.report.content import Content, gather
-from pedbench.report.figures import save
-from pedbench.report.latex import booktabs, file_stem
-from pedbench.report.markdown import markdown
-from pedbench.report.page import page
+from pedbench.report.figures.scatter import save
+from pedbench.report.outputs.content import Content, gather
+from pedbench.report.outputs.latex import booktabs, file_stem
+from pedbench.report.outputs.markdown import markdown
+from pedbench.report.outputs.page import page
 
 
 def write_report(run_dir: Path) -> Path:

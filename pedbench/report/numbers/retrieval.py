@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.retrieval import chance
-from pedbench.report.text import NOTHING, code, escape, estimate, table
+from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.summary import RETRIEVAL
 
 _ENDS = ("value", "low", "high")

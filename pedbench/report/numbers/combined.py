@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pedbench.report.strongest import strongest
-from pedbench.report.tables import latency, privacy, utility
+from pedbench.report.numbers.strongest import strongest
+from pedbench.report.numbers.tidy import latency, privacy, utility
 from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.claims import FOUND
-from pedbench.report.text import quantity
+from pedbench.report.words.text import quantity
 from pedbench.results.exhibits import Stored, read_exhibits
 from pedbench.results.run import Run
 from pedbench.results.values import read_values

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import jinja2
 
-from pedbench.report import legend
-from pedbench.report.content import Content
-from pedbench.report.text import code, escape
+from pedbench.report.outputs.content import Content
+from pedbench.report.words import legend
+from pedbench.report.words.text import code, escape
 
 
 def markdown(content: Content) -> str:

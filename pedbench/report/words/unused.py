@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pedbench.report.text import code, escape
+from pedbench.report.words.text import code, escape
 from pedbench.results.run import Run
 from pedbench.results.selection import read_selection
 from pedbench.results.values import read_values

@@ -1,0 +1,1 @@
+"""Frames of numbers from a run's values."""

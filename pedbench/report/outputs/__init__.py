@@ -1,0 +1,1 @@
+"""The report as page, Markdown, LaTeX and terminal output."""
