@@ -80,9 +80,9 @@ def train_network(
             f"--device: ped-sam takes cpu, or every device that accelerate gives it, found {device!r}; "
             "choose among GPUs with CUDA_VISIBLE_DEVICES."
         )
-    from pedbench.training.distillation import DistillationRecipe
-    from pedbench.training.fine_tuning import FineTuning
-    from pedbench.training.loop import Schedule
+    from pedbench.training.core.loop import Schedule
+    from pedbench.training.fine_tuning.distillation import DistillationRecipe
+    from pedbench.training.fine_tuning.run import FineTuning
 
     steps = steps or 10_000
     recipe = DistillationRecipe(

@@ -17,10 +17,10 @@ from pedbench.host.provenance import cores
 from pedbench.models.manifest import ASSETS
 from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.store import REVISION, SPLIT_SEEDS, write_split
-from pedbench.training.course import Course, prefetched
-from pedbench.training.loop import Trainer
-from pedbench.training.manifest import record
-from pedbench.training.packing import PackedScenes, pack
+from pedbench.training.core.loop import Trainer
+from pedbench.training.core.manifest import record
+from pedbench.training.core.task import Course, prefetched
+from pedbench.training.data.packing import PackedScenes, pack
 from pedbench.training.recipes import RECIPES, make_course
 
 TRAINING_SCENES = 6000

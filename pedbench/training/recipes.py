@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.models.attackers.restoration import RestorationSizes
-from pedbench.training.course import Course
-from pedbench.training.detection import DetectorCourse, DetectorRecipe
-from pedbench.training.diffusion import InpaintingCourse, InpaintingRecipe
-from pedbench.training.loop import Schedule
-from pedbench.training.masked import AutoencoderCourse, AutoencoderRecipe
-from pedbench.training.packing import PackedScenes
-from pedbench.training.perceptual import PerceptualCourse, PerceptualRecipe
-from pedbench.training.restoration import RestorationCourse, RestorationRecipe
-from pedbench.training.segmentation import SegmentationCourse, SegmentationRecipe
-from pedbench.training.sharpening import SharpeningCourse, SharpeningRecipe
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.tasks.detection import DetectorCourse, DetectorRecipe
+from pedbench.training.tasks.diffusion import InpaintingCourse, InpaintingRecipe
+from pedbench.training.tasks.masked_autoencoder import AutoencoderCourse, AutoencoderRecipe
+from pedbench.training.tasks.perceptual import PerceptualCourse, PerceptualRecipe
+from pedbench.training.tasks.restoration import RestorationCourse, RestorationRecipe
+from pedbench.training.tasks.segmentation import SegmentationCourse, SegmentationRecipe
+from pedbench.training.tasks.sharpening import SharpeningCourse, SharpeningRecipe
 
 _FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
 """Of what starts from `sam-mini`: the same for all, so that none has an advantage."""

@@ -25,7 +25,7 @@ from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.nearest_pixel import NearestPixel
 from pedbench.plugins.attacks.token_decoder import TokenDecoder
 from pedbench.scenes.render import render
-from pedbench.training.views import held_pixels, held_tokens
+from pedbench.training.data.coalition_masks import held_pixels, held_tokens
 from pedbench.types import Patch, Picture, Tokens, View
 
 GRID = SAM_MINI.grid

@@ -14,7 +14,7 @@ from pedbench.metrics.learned_perceptual_similarity import (
     LearnedPerceptualSimilarity,
     distance_maps,
 )
-from pedbench.training.perceptual import STRENGTHS, distorted
+from pedbench.training.tasks.perceptual import STRENGTHS, distorted
 from pedbench.types import Picture
 
 

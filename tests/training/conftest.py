@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pedbench.scenes.store import write_split
-from pedbench.training.packing import PackedScenes, pack
+from pedbench.training.data.packing import PackedScenes, pack
 
 
 @pytest.fixture(scope="session")

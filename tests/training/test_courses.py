@@ -15,14 +15,14 @@ from pedbench.models.attackers.sharpening import SharpeningSizes
 from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.stages import WindowStage, window_tiles
-from pedbench.training.course import Course, prefetched
-from pedbench.training.detection import DetectorSizes
-from pedbench.training.loop import Schedule, Trainer
-from pedbench.training.masked import AutoencoderSizes
-from pedbench.training.packing import PackedScenes
-from pedbench.training.pictures import draw_pictures
+from pedbench.training.core.loop import Schedule, Trainer
+from pedbench.training.core.task import Course, prefetched
+from pedbench.training.data.coalition_masks import draw_coalition, held_pixels, held_tokens
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import draw_pictures
 from pedbench.training.recipes import RECIPES, make_course
-from pedbench.training.views import draw_coalition, held_pixels, held_tokens
+from pedbench.training.tasks.detection import DetectorSizes
+from pedbench.training.tasks.masked_autoencoder import AutoencoderSizes
 
 SMALL = RestorationSizes(width=24, depth=1, heads=2)
 SHALLOW = AutoencoderSizes(num_hidden_layers=1, decoder_num_hidden_layers=1)

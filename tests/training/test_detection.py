@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pedbench.training.collages import draw_collage
-from pedbench.training.dense import assigned, dense_loss
-from pedbench.training.packing import MAX_INSTANCES, PackedScenes
+from pedbench.training.data.collages import draw_collage
+from pedbench.training.data.packing import MAX_INSTANCES, PackedScenes
+from pedbench.training.tasks.dense_detection_loss import assigned, dense_loss
 
 SIDES = ((60, 40), (30, 90))
 """Height and width of the rectangles of the two categories."""

@@ -25,12 +25,16 @@ from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load, read_state, save, write
 from pedbench.models.sam.reorder import variant
 from pedbench.pictures.frame import mask_to_frame, to_frame
-from pedbench.training.distillation import DistillationRecipe, annotated_mask_loss, mask_agreement_loss
-from pedbench.training.fine_tuning import FineTuning
-from pedbench.training.loop import Schedule, Trainer
-from pedbench.training.memory import memory_plan, shown
-from pedbench.training.photographs import Photographs
-from pedbench.training.pictures import order
+from pedbench.training.core.loop import Schedule, Trainer
+from pedbench.training.data.photographs import Photographs
+from pedbench.training.data.pictures import order
+from pedbench.training.fine_tuning.distillation import (
+    DistillationRecipe,
+    annotated_mask_loss,
+    mask_agreement_loss,
+)
+from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
+from pedbench.training.fine_tuning.run import FineTuning
 
 STEPS = 4
 

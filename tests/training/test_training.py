@@ -14,13 +14,13 @@ import torch
 from pedbench.models.sam.architectures import SAM_TINY
 from pedbench.models.sam.assembly import build_sam, randomise
 from pedbench.scenes.render import render
-from pedbench.training.batches import make_batch
-from pedbench.training.course import prefetched
-from pedbench.training.loop import Schedule, Trainer
-from pedbench.training.packing import PackedScenes
-from pedbench.training.prompting import Prompts, decode, error_click, mask_loss
-from pedbench.training.segmentation import DenseHead, training_loss
-from pedbench.training.validation import one_click_scores
+from pedbench.training.core.loop import Schedule, Trainer
+from pedbench.training.core.task import prefetched
+from pedbench.training.data.batches import make_batch
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.prompting import Prompts, decode, error_click, mask_loss
+from pedbench.training.tasks.segmentation import DenseHead, training_loss
+from pedbench.training.tasks.validation import one_click_scores
 from pedbench.utility.prompts import innermost_pixel
 
 SEED, COUNT, BATCH, PROMPTS = 3, 6, 2, 3

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pedbench.training.packing import PackedScenes
+from pedbench.training.data.packing import PackedScenes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from torch.nn import functional
 from pedbench.base import Metric
 from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
 from pedbench.pictures.frame import from_uint8
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.packing import PackedScenes
 from pedbench.types import Picture
 
 STRENGTHS = {

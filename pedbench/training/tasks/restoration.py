@@ -15,11 +15,11 @@ from pedbench.models.attackers.restoration import RestorationSizes, RestorationT
 from pedbench.models.sam.architectures import architecture
 from pedbench.models.sam.checkpoints import load
 from pedbench.models.sam.stages import run_blocks
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
-from pedbench.training.pictures import Pictures, draw_pictures, psnr, unaltered
-from pedbench.training.views import draw_coalition, held_pixels, held_tokens
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.coalition_masks import draw_coalition, held_pixels, held_tokens
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
 
 _VALIDATED = 8
 

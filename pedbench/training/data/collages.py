@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from pedbench.models.hub.detection import GREY
 from pedbench.privacy.pieces import MARGIN
-from pedbench.training.packing import PackedScenes
+from pedbench.training.data.packing import PackedScenes
 
 WHOLE = 0.7
 """How often a collage begins with a whole scene."""

@@ -20,10 +20,10 @@ from pedbench.models.attackers.sharpening import (
 )
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.registry import Registry
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
-from pedbench.training.pictures import order
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import order
 from pedbench.types import Picture
 
 STRENGTHS = (0.5, 0.7, 1.0, 1.4, 2.0)

@@ -17,14 +17,14 @@ from pedbench.host.home import home
 from pedbench.models.manifest import ASSETS, digest
 from pedbench.models.sam.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
 from pedbench.models.sam.checkpoints import recognise
-from pedbench.training.card import Card
-from pedbench.training.course import prefetched
-from pedbench.training.distillation import DistillationCourse, DistillationRecipe
-from pedbench.training.loop import Trainer
-from pedbench.training.manifest import record
-from pedbench.training.memory import memory_plan, shown
-from pedbench.training.photographs import Photographs
-from pedbench.training.state import claim, compute_repeatably, stop_signals
+from pedbench.training.core.loop import Trainer
+from pedbench.training.core.manifest import record
+from pedbench.training.core.state import claim, compute_repeatably, stop_signals
+from pedbench.training.core.task import prefetched
+from pedbench.training.data.photographs import Photographs
+from pedbench.training.fine_tuning.distillation import DistillationCourse, DistillationRecipe
+from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
+from pedbench.training.fine_tuning.model_card import Card
 
 TEACHERS = (VIT_B, VIT_L, VIT_H, SAM_MINI)
 

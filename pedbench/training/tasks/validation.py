@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from pedbench.training.batches import Degrade
-from pedbench.training.packing import PackedScenes
-from pedbench.training.prompting import Prompts, decode
+from pedbench.training.data.batches import Degrade
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.prompting import Prompts, decode
 
 MEDIUM, LARGE = 32**2, 96**2
 

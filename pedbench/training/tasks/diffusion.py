@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from pedbench.models.attackers.inpainting import build_inpaint_mini, inpainting_loss, painted_size
 from pedbench.models.sam.architectures import SAM_MINI
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
-from pedbench.training.views import draw_coalition, held_pixels
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.coalition_masks import draw_coalition, held_pixels
+from pedbench.training.data.packing import PackedScenes
 
 _VALIDATED = 8
 

@@ -14,7 +14,7 @@ from pedbench.data.readable import DatasetError
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import frame_size, to_frame
-from pedbench.training.photographs import Photographs
+from pedbench.training.data.photographs import Photographs
 from pedbench.types import Sample
 from pedbench.utility.agreement import Reference, agreement, reference
 from pedbench.utility.segmentation import evaluate

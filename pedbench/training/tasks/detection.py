@@ -18,12 +18,12 @@ from pedbench.pictures.frame import from_uint8
 from pedbench.privacy.claims import OBJECTS, held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.probes.objects import Objects
-from pedbench.training.collages import draw_collage
-from pedbench.training.course import Course
-from pedbench.training.dense import assigned, dense_loss
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
-from pedbench.training.pictures import order
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.collages import draw_collage
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import order
+from pedbench.training.tasks.dense_detection_loss import assigned, dense_loss
 from pedbench.types import Instance, Sample
 
 _EXAMINED = 100

@@ -14,11 +14,11 @@ from pedbench.metrics.learned_perceptual_similarity import build_network
 from pedbench.models.attackers.initialisation import sinusoidal_positions, xavier
 from pedbench.models.attackers.vitmae import load_autoencoder
 from pedbench.models.sam.architectures import SAM_MINI
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
-from pedbench.training.pictures import Pictures, draw_pictures, psnr, unaltered
-from pedbench.training.views import draw_coalition, held_tokens
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.coalition_masks import draw_coalition, held_tokens
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, as public weights have it."""

@@ -18,11 +18,11 @@ from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load, save
 from pedbench.models.sam.reorder import reorder
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.photographs import Frames, Photographs
-from pedbench.training.prompting import Prompts, decode, mask_loss
-from pedbench.training.retention import Retention
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.photographs import Frames, Photographs
+from pedbench.training.data.prompting import Prompts, decode, mask_loss
+from pedbench.training.fine_tuning.teacher_agreement import Retention
 
 
 @dataclass(frozen=True, kw_only=True)

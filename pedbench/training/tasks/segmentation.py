@@ -15,12 +15,12 @@ from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load, save
 from pedbench.models.sam.reorder import block_order
 from pedbench.registry import Registry
-from pedbench.training.batches import Batch, Degrade, make_batch
-from pedbench.training.course import Course
-from pedbench.training.loop import Schedule
-from pedbench.training.packing import PackedScenes
-from pedbench.training.prompting import decode, error_click, mask_loss
-from pedbench.training.validation import one_click_scores
+from pedbench.training.core.loop import Schedule
+from pedbench.training.core.task import Course
+from pedbench.training.data.batches import Batch, Degrade, make_batch
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.prompting import decode, error_click, mask_loss
+from pedbench.training.tasks.validation import one_click_scores
 
 MODES = ("click", "click", "click", "box", "clicks")
 """The prompts of the steps, in turn."""

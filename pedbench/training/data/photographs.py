@@ -18,7 +18,7 @@ from pedbench.data.readable import DatasetError, ReadableIds
 from pedbench.pictures.files import PictureError
 from pedbench.pictures.frame import mask_to_frame, to_frame, to_uint8
 from pedbench.registry import Registry
-from pedbench.training.pictures import light, order
+from pedbench.training.data.pictures import light, order
 from pedbench.types import Mask, Sample
 from pedbench.utility.prompts import innermost_pixel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pedbench.training.distillation import DistillationRecipe
+from pedbench.training.fine_tuning.distillation import DistillationRecipe
 
 _HUB = {"vit_b": "facebook/sam-vit-base", "vit_l": "facebook/sam-vit-large", "vit_h": "facebook/sam-vit-huge"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pedbench.training.loop import Schedule
+from pedbench.training.core.loop import Schedule
 
 
 class Course(ABC):

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pedbench.training.packing import PackedScenes
-from pedbench.training.pictures import order
-from pedbench.training.prompting import Prompts
+from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import order
+from pedbench.training.data.prompting import Prompts
 from pedbench.types import Picture
 
 Degrade = Callable[[Picture], Picture]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pedbench.models.sam.architectures import Architecture
-from pedbench.training.loop import Trainer
+from pedbench.training.core.loop import Trainer
 
 _KEPT = {"bf16": 60, "no": 109}
 """Bytes that the forward pass keeps for the backward pass, per token, block and channel, with fused attention.

@@ -1,0 +1,1 @@
+"""Batches of pictures and prompts to train on."""

@@ -1,0 +1,1 @@
+"""Fine-tuning of any SAM in PED order."""

@@ -1,0 +1,1 @@
+"""One task a kind of network: its data, loss and scores."""
