@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from pedbench import runner
 from pedbench.adversary.isolation import landlock
 from pedbench.cli import main
+from pedbench.engines import runner
 from pedbench.host import provenance
 from pedbench.measure import bench
 from pedbench.models.sam.stages import window_grid

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import torch
 
 from docs.blocks import replace_block
+from pedbench.engines.runner import run
 from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
 from pedbench.registry import Registry
@@ -23,7 +24,6 @@ from pedbench.regression.baseline import read_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.measured import measured_run
 from pedbench.results.run_directory import SUITE
-from pedbench.runner import run
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import load_suite, to_toml
 
@@ -74,9 +74,9 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
     torch.set_num_threads(threads)
     try:
         with (
-            patch("pedbench.engines.opening.cores", lambda: workers),
+            patch("pedbench.engines.open_bench.cores", lambda: workers),
             patch("pedbench.host.determinism.cores", lambda: workers),
-            patch("pedbench.runner.write_report", lambda _: None),
+            patch("pedbench.engines.runner.write_report", lambda _: None),
         ):
             run(suite, directory, Console(), [], Profile())
     finally:

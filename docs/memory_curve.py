@@ -21,7 +21,7 @@ from statistics import median
 
 from docs.blocks import replace_block
 from docs.kills import descendants, only_run
-from pedbench.job_times import read_times
+from pedbench.engines.job_times import read_times
 from pedbench.report.words.text import table
 
 SCENES = (64, 256, 1024)

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from docs.blocks import replace_block
 from docs.kills import only_run, signature, timeless
-from pedbench.engines.work import jobs_of
+from pedbench.engines.job_times import read_times
+from pedbench.engines.jobs import jobs_of
+from pedbench.engines.scaling_simulation import costs, makespan
 from pedbench.host.stopwatch import read_profile
-from pedbench.job_times import read_times
 from pedbench.models.sam.family import family
 from pedbench.registry import Registry
 from pedbench.report.words.text import table
 from pedbench.results.records import read_records
-from pedbench.sharding import costs, makespan
 from pedbench.suites.plan import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import load_suite, quicker

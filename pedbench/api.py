@@ -24,7 +24,7 @@ from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import Choice, load_suite, quicker
 
 if TYPE_CHECKING:
-    from pedbench.engines.work import Engine
+    from pedbench.engines.jobs import Engine
     from pedbench.result import Result
 
 PLUGINS = "plugins"
@@ -116,8 +116,8 @@ def run(
         directory = run_directory(Path(out), resolved, fresh=fresh)
         # They bring models and statistics along, which take seconds to import: wrong input is told of before.
         with profile.stage("imports"):
+            from pedbench.engines.runner import run as measure
             from pedbench.result import Result
-            from pedbench.runner import run as measure
 
         with locked(directory):
             try:

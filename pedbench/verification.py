@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pedbench.base import Metric
-from pedbench.engines.opening import open_bench, warm_up_bench
+from pedbench.engines.open_bench import open_bench, warm_up_bench
 from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome

@@ -87,11 +87,11 @@ def run_small() -> Run:
         engine: Any = None,
         **changes: Any,
     ) -> Finished:
+        from pedbench.engines.runner import run
         from pedbench.host.console import Console
         from pedbench.host.stopwatch import Profile
         from pedbench.registry import Registry
         from pedbench.results.run_directory import SUITE
-        from pedbench.runner import run
         from pedbench.suites.resolve import Overrides, resolve
         from pedbench.suites.schema import Suite, to_toml
 
@@ -102,7 +102,7 @@ def run_small() -> Run:
         stream = io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
             if not report:
-                patch.setattr("pedbench.runner.write_report", lambda _: None)
+                patch.setattr("pedbench.engines.runner.write_report", lambda _: None)
             run(suite, directory, Console(stream), paths, Profile(), engine)
         return Finished(directory=directory, said=stream.getvalue())
 
@@ -187,7 +187,7 @@ def small_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finis
 def short_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The same with two scenes, which are worked on one at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pedbench.engines.work.SHARD", 1)
+        patch.setattr("pedbench.engines.jobs.SHARD", 1)
         return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)
 
 

@@ -22,12 +22,12 @@ def choose_attacks(
     Later runs of the same attacks report the attacks that were chosen here. The exit status is 1 when an attack
     failed.
     """
+    from pedbench.engines.runner import run
     from pedbench.host.console import Console
     from pedbench.host.stopwatch import Profile
     from pedbench.registry import Registry
     from pedbench.results.records import read_records
     from pedbench.results.run_directory import locked, run_directory
-    from pedbench.runner import run
     from pedbench.suites.resolve import Overrides, resolve
     from pedbench.suites.schema import load_suite
     from pedbench.validity.preselected_attack import keep_choices

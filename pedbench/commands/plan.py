@@ -72,11 +72,11 @@ def _kind(kind: str, attack: object, probe: object) -> str:
 
 def _sharded(plan: Plan, like: Path, workers: tuple[int, ...]) -> str:
     """Where the time of a run went, and how long the plan's jobs take on so many workers like that run's."""
-    from pedbench.engines.work import jobs_of
+    from pedbench.engines.job_times import read_times
+    from pedbench.engines.jobs import jobs_of
+    from pedbench.engines.scaling_simulation import costs, makespan
     from pedbench.host.stopwatch import describe_profile, read_profile
-    from pedbench.job_times import read_times
     from pedbench.report.words.text import table
-    from pedbench.sharding import costs, makespan
 
     profile = read_profile(like)
     cost = costs(read_times(like), profile)

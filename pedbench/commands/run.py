@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pedbench.engines.work import Engine
+    from pedbench.engines.jobs import Engine
 
 Names = list[str] | None
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Generator
 from itertools import groupby
 
-from pedbench.engines.opening import open_bench
-from pedbench.engines.work import Done, Engine, Work, Worker
+from pedbench.engines.jobs import Done, Engine, Work, Worker
+from pedbench.engines.open_bench import open_bench
 from pedbench.host.device import choose_device
 
 

@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pedbench.engines.jobs import Done, Engine, EngineError, Job, Work
 from pedbench.engines.ray_worker import RayWorker, Settings
-from pedbench.engines.work import Done, Engine, EngineError, Job, Work
 from pedbench.host.provenance import cores
 from pedbench.measure.bench import Outcome
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from pedbench.engines.opening import open_bench
-from pedbench.engines.work import Done, EngineError, Job, Worker
+from pedbench.engines.jobs import Done, EngineError, Job, Worker
+from pedbench.engines.open_bench import open_bench
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile, by_stage

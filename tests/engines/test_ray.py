@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from docs.kills import descendants
-from pedbench.runner import UNTIMED
-from pedbench.shards import FOLDER, Shards
+from pedbench.engines.runner import UNTIMED
+from pedbench.engines.unfinished import FOLDER, Shards
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ CHANGES: dict[str, Any] = {
 @pytest.fixture(autouse=True, scope="module")
 def small_shards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pedbench.engines.work.SHARD", 1)
+        patch.setattr("pedbench.engines.jobs.SHARD", 1)
         yield
 
 

@@ -135,7 +135,7 @@ def honest_of(frame: pd.DataFrame) -> float:
 
 def test_values_do_not_depend_on_shards(lying: Finished, run_small: Run, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pedbench.engines.work.SHARD", 1)
+        patch.setattr("pedbench.engines.jobs.SHARD", 1)
         dataset = SMALL["dataset"] | {"limit": 4}
         again = run_small(tmp_path, dataset=dataset, defenses=LYING[1:], attacks=["mean_colour"])
     for record in again.of("ped_sam", "integrity"):

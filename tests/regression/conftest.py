@@ -54,7 +54,7 @@ def again(run_small: Any, guarded: Any) -> Again:
         paths = [_faulty(directory, fault) for fault in faults]
         with pytest.MonkeyPatch.context() as patch:
             _hide(patch, {path.stem for path in paths})
-            patch.setattr("pedbench.engines.opening.cores", lambda: cores)
+            patch.setattr("pedbench.engines.open_bench.cores", lambda: cores)
             patch.setattr("pedbench.host.determinism.cores", lambda: cores)
             return run_small(run, paths, **GUARDED)
 

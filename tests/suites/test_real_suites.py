@@ -72,7 +72,7 @@ def test_rows_of_weights_that_nobody_named_are_skipped(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lacking = replace(MINI, fine_tuned=replace(MINI.fine_tuned, file=None, source="name it"))
-    monkeypatch.setattr("pedbench.runner.family", lambda name, files: lacking)
+    monkeypatch.setattr("pedbench.engines.runner.family", lambda name, files: lacking)
     defenses = [{"name": "ped_sam"}, {"name": "ped_sam", "params": {"weights": "reordered"}}]
     found = run_small(tmp_path / "run", defenses=defenses, attacks=["mean_colour"])
     by_weights = {

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RMSE = ["root_mean_square_error"]
 
 

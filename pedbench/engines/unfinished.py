@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pedbench.engines import work
-from pedbench.engines.work import Done, Job
+from pedbench.engines import jobs as work
+from pedbench.engines.jobs import Done, Job
 from pedbench.measure.bench import Outcome
 from pedbench.registry import source_hash
 from pedbench.results.exhibits import write_exhibit

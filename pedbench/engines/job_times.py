@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from pedbench.engines.work import Done
+from pedbench.engines.jobs import Done
 
 FILE = "jobs.csv"
 

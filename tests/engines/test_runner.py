@@ -248,7 +248,7 @@ def test_chance_is_drawn_as_often_as_the_suite_says(run_small: Any, tmp_path: Pa
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "folder"), [("coco", "coco"), ("folder", "photos")])
 def test_real_photographs(run_small: Any, tmp_path: Path, name: str, folder: str) -> None:
-    data = Path(__file__).parents[2] / "shared" / "data" / folder
+    data = Path(__file__).parents[3] / "shared" / "data" / folder
     if not data.is_dir():
         pytest.skip(f"{data} is not there")
     dataset = {"name": name, "params": {"data": str(data)}, "limit": 2}

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pedbench.engines.work import Done, Job
+from pedbench.engines.jobs import Done, Job
+from pedbench.engines.unfinished import FOLDER, Shards
 from pedbench.measure.bench import Outcome
-from pedbench.shards import FOLDER, Shards
 
 DEFENSES = [{"name": name, "latency": False} for name in ("on_device", "ped_sam")]
 
@@ -34,7 +34,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return real(defense, *rest, **more)
 
     monkeypatch.setattr(bench, "run_pass", run_pass)
-    monkeypatch.setattr("pedbench.engines.work.SHARD", 1)
+    monkeypatch.setattr("pedbench.engines.jobs.SHARD", 1)
     return found
 
 
@@ -96,7 +96,7 @@ def test_other_code_does_not_go_on(
     with killed_at(monkeypatch, "absorb", 4):
         run_small(tmp_path, defenses=DEFENSES)
     passes.clear()
-    monkeypatch.setattr("pedbench.runner.fingerprint", lambda plan: "other")
+    monkeypatch.setattr("pedbench.engines.runner.fingerprint", lambda plan: "other")
     run_small(tmp_path, defenses=DEFENSES)
     assert passes == ["ped_sam"] * 3
     assert not (tmp_path / FOLDER).exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pedbench.data.readable import FileDataset
-from pedbench.engines.opening import warm_up_bench
+from pedbench.engines.open_bench import warm_up_bench
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores, machine
 from pedbench.host.stopwatch import Profile

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pedbench.cli import main
-from pedbench.engines.work import Job
+from pedbench.engines.job_times import JobTime, read_times
+from pedbench.engines.jobs import Job
+from pedbench.engines.scaling_simulation import costs, makespan
 from pedbench.host.stopwatch import Share
-from pedbench.job_times import JobTime, read_times
-from pedbench.sharding import costs, makespan
 
 TIMES = [
     JobTime("near", "pictures", 8, 10.0, 1.0, 5.0),

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from pedbench.engines.work import Job
+from pedbench.engines.job_times import JobTime
+from pedbench.engines.jobs import Job
 from pedbench.host.stopwatch import Share
-from pedbench.job_times import JobTime
 from pedbench.suites.plan import Plan
 
 ALONE = ("imports", "dataset and weights", "writing", "records", "report", "elsewhere")

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedbench.data.readable import FileDataset
+from pedbench.engines.job_times import note_time
+from pedbench.engines.jobs import Done, Engine, Job, Work, jobs_of
 from pedbench.engines.local import Local
-from pedbench.engines.work import Done, Engine, Job, Work, jobs_of
+from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
-from pedbench.job_times import note_time
 from pedbench.measure.bench import Outcome
 from pedbench.measure.code_identity import changed
 from pedbench.measure.record import make_record
@@ -21,7 +22,6 @@ from pedbench.registry import Registry
 from pedbench.report.outputs.writing import write_report
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.selection import Selection, read_selection, write_selection
-from pedbench.shards import Shards, clear_others, fingerprint
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, keep_apart, make_plan
 from pedbench.suites.schema import ResolvedSuite
