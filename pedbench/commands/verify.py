@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pedbench.verification import Finding
+    from pedbench.regression.verify import Finding
 
 
 def verify_run(
@@ -32,7 +32,7 @@ def verify_run(
     """
     from pedbench.host.console import Console
     from pedbench.registry import Registry
-    from pedbench.verification import check_records, redo
+    from pedbench.regression.verify import check_records, redo
 
     directory = (run or out / "latest").resolve()
     plugins = [path.expanduser().resolve() for path in plugin or ()]

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pedbench.regression.judged import COLUMNS
+from pedbench.regression.judged_numbers import COLUMNS
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import Tolerances
 from pedbench.results.records import parse_records, record_line

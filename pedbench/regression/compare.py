@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pedbench.regression.lines import Line
+from pedbench.regression.compare_numbers import compare_numbers
+from pedbench.regression.compare_times import compare_times
 from pedbench.regression.matching import changes, check_comparable, counterparts
 from pedbench.regression.measured import Measured
-from pedbench.regression.numbers import compare_numbers
-from pedbench.regression.times import compare_times
+from pedbench.regression.verdicts import Line
 from pedbench.report.words.problems import measured_cell
 from pedbench.results.records import Record
 from pedbench.results.run import Run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pedbench.regression.lines import Line
+from pedbench.regression.verdicts import Line
 from pedbench.report.words.text import one_line
 from pedbench.validity.controls import Control
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pedbench.regression.lines import FAILING, VERDICTS, Line, Verdict
 from pedbench.regression.measured import Measured
+from pedbench.regression.verdicts import FAILING, VERDICTS, Line, Verdict
 from pedbench.report.words.text import NOTHING, arrow, code, escape, quantity, table
 from pedbench.validity.controls import Control
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.regression.judged import judged_values
+from pedbench.regression.judged_numbers import judged_values
 from pedbench.regression.tolerance import Tolerances
 from pedbench.results.records import Record
 from pedbench.results.run import Run, load

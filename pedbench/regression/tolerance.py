@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from pedbench.regression.judged import is_judged
+from pedbench.regression.judged_numbers import is_judged
 from pedbench.results.records import MetricValue, Record
 
 ROUNDING = 1e-5

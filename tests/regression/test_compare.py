@@ -13,10 +13,10 @@ import pytest
 
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.regression.compare import compare
-from pedbench.regression.judged import is_judged
-from pedbench.regression.lines import Line
+from pedbench.regression.judged_numbers import is_judged
 from pedbench.regression.measured import Measured, measured_run
 from pedbench.regression.tolerance import Kind, Tolerance, Tolerances, measure
+from pedbench.regression.verdicts import Line
 from pedbench.suites.cell import PluginIdentity
 from tests.regression.runs import (
     ATTACKED,

@@ -18,8 +18,8 @@ from pedbench.cli import main
 from pedbench.regression.accept import accept
 from pedbench.regression.baseline import read_baseline
 from pedbench.regression.compare import compare
-from pedbench.regression.lines import Line
 from pedbench.regression.measured import measured_run
+from pedbench.regression.verdicts import Line
 
 ROOT = Path(__file__).parents[2]
 FULL = "defenses/full_offload.py"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from pedbench.registry import Registry
+from pedbench.regression.verify import check_records
 from pedbench.report.numbers.tidy import privacy, utility
 from pedbench.report.outputs.writing import write_report
 from pedbench.results.merge import merge
 from pedbench.results.run import load
-from pedbench.verification import check_records
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.regression.judged import is_judged
-from pedbench.regression.lines import Line, Verdict
+from pedbench.regression.judged_numbers import is_judged
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import ROUNDING
+from pedbench.regression.verdicts import Line, Verdict
 from pedbench.results.records import MetricValue, Record
 from pedbench.results.statistics import difference
 

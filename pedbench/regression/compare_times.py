@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pedbench.regression.lines import Line, Verdict
+from pedbench.regression.verdicts import Line, Verdict
 from pedbench.results.records import MetricValue, Record
 from pedbench.results.run import Run
 
