@@ -19,7 +19,7 @@ import pedbench
 from pedbench.api import run as measure
 from pedbench.checks import check
 from pedbench.cli import app, main
-from pedbench.commands.run import named_files
+from pedbench.cli.run import named_files
 from pedbench.fetching.catalogue import entry
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file

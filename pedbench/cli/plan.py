@@ -34,8 +34,8 @@ def plan_suite(
 
     With --like also the cost by stage, and what sharding over workers gives.
     """
-    from pedbench.commands.doctor_suite import cost
-    from pedbench.commands.run import named_files
+    from pedbench.cli.doctor_suite import cost
+    from pedbench.cli.run import named_files
     from pedbench.models.sam.family import family
     from pedbench.registry import Registry
     from pedbench.suites.plan import make_plan

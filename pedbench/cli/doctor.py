@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 import pedbench
-from pedbench.commands.finding import Finding
+from pedbench.cli.finding import Finding
 from pedbench.host.home import home
 
 PACKAGE = Path(pedbench.__file__).parent
@@ -44,8 +44,8 @@ def examine(
     if suite is None:
         findings += [*_weights(), *_probes()]
     else:
-        from pedbench.commands.doctor_suite import examine_suite
-        from pedbench.commands.run import named_files
+        from pedbench.cli.doctor_suite import examine_suite
+        from pedbench.cli.run import named_files
         from pedbench.suites.resolve import Overrides
 
         overrides = Overrides(

@@ -95,7 +95,7 @@ def compare_latency(
     """
     _refuse_unused(context, advise=advise, remote=servers is not None)
     if advise:
-        from pedbench.commands.advise import print_advice
+        from pedbench.cli.advise import print_advice
 
         print_advice(
             model=model or "vit_h",

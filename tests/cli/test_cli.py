@@ -13,7 +13,7 @@ import pytest
 from pedbench.cli import main
 from pedbench.host.console import Console
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def pedbench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -159,7 +159,7 @@ def test_all_plugins_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_names_what_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pedbench.commands.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
+    monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
     status, out, _ = pedbench(capsys, "doctor")
     assert status == 1
     assert "python -m pip install 'torch>=99'" in out

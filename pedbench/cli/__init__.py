@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from pedbench.commands import (
+from pedbench.cli import (
     check,
     choose,
     compare,
@@ -16,7 +16,6 @@ from pedbench.commands import (
     fetch,
     keys,
     latency,
-    listing,
     new,
     plan,
     prove,
@@ -27,6 +26,7 @@ from pedbench.commands import (
     train,
     verify,
 )
+from pedbench.cli import list as listing
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from pedbench.base import Dataset
-from pedbench.commands.finding import Finding
+from pedbench.cli.finding import Finding
 from pedbench.data.readable import DatasetError
 from pedbench.fetching.fetch import missing
 from pedbench.host.provenance import cores
