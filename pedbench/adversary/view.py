@@ -224,7 +224,7 @@ def _unexplained(
             return (
                 f"a patch at row {patch.top}, column {patch.left} reaches beyond the frame of {frame} pixels"
             )
-    if type(operation).__module__.startswith("pedbench.offload."):
+    if type(operation).__module__.startswith("pedbench.offload.operations."):
         return ""
     explained = sum(map(_shown, patches)) + sum(held.values.nbytes for held in tokens)
     beside = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(held.positions) for held in tokens)

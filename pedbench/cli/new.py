@@ -132,7 +132,7 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pedbench", "templates"),
+        loader=jinja2.PackageLoader("pedbench.cli", "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pedbench.engines import jobs as work
+from pedbench.engines import jobs
 from pedbench.engines.jobs import Done, Job
 from pedbench.measure.bench import Outcome
 from pedbench.registry import source_hash
@@ -73,7 +73,7 @@ class Shards:
 
     def __init__(self, of: DefensePlan, run_dir: Path, code: str) -> None:
         self._run_dir = run_dir
-        named = canonical_json([[cell.cell_id for cell in of.cells()], work.SHARD, code])
+        named = canonical_json([[cell.cell_id for cell in of.cells()], jobs.SHARD, code])
         self.stem = hashlib.sha256(named.encode()).hexdigest()[:12]
         # Times of a cell come of one go.
         self._kept = {cell.cell_id for cell in of.cells() if cell.kind != "latency"}

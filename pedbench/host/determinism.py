@@ -21,8 +21,8 @@ def without_onednn(exact: bool = True) -> Iterator[None]:
     """Leave convolutions to torch's own kernels, on all threads.
 
     Those of oneDNN sum up in another order for each number of threads. An image encoder loses little without
-    them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.sam.onednn_linear`) are the same for any
-    number of threads.
+    them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.sam.onednn_linear`) are the
+    same for any number of threads.
 
     Args:
         exact: Whether encoders compute in float32. In half precision torch's own take dozens of times as long, and

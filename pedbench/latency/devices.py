@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pedbench.latency import multiply_adds as compute
+from pedbench.latency import multiply_adds
 from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.registry.parameters import suggestion
 from pedbench.types import Window
@@ -40,16 +40,16 @@ class Device:
 
     def window_stage(self, of: Architecture, windows: Iterable[Window]) -> float:
         """Seconds of the window stage on some windows."""
-        return self.start + compute.window_stage(of, windows) / self.window_rate
+        return self.start + multiply_adds.window_stage(of, windows) / self.window_rate
 
     def global_stage(self, of: Architecture) -> float:
         """Seconds of the global blocks and the neck."""
-        return (compute.global_blocks(of) + compute.neck(of)) / self.global_rate
+        return (multiply_adds.global_blocks(of) + multiply_adds.neck(of)) / self.global_rate
 
     def encoder(self, of: Architecture) -> float:
         """Seconds of the whole encoder."""
-        mixed = compute.global_blocks(of) + compute.neck(of)
-        return self.start + (compute.encoder(of) - mixed) / self.window_rate + mixed / self.global_rate
+        mixed = multiply_adds.global_blocks(of) + multiply_adds.neck(of)
+        return self.start + (multiply_adds.encoder(of) - mixed) / self.window_rate + mixed / self.global_rate
 
 
 @cache
@@ -112,8 +112,8 @@ def most_slower(times: Mapping[str, float]) -> float:
     if len(times) != 2:
         raise ValueError(f"expected two times, found {dict(times)}")
     (large, first), (small, second) = ((architecture(name), time) for name, time in times.items())
-    parts = [compute.global_blocks(each) + compute.neck(each) for each in (large, small)]
-    rest = [compute.encoder(each) - part for each, part in zip((large, small), parts, strict=True)]
+    parts = [multiply_adds.global_blocks(each) + multiply_adds.neck(each) for each in (large, small)]
+    rest = [multiply_adds.encoder(each) - part for each, part in zip((large, small), parts, strict=True)]
     # Both equations rest / window_rate + part / global_rate = time, solved for window_rate / global_rate.
     return (first * rest[1] - second * rest[0]) / (second * parts[0] - first * parts[1])
 
@@ -125,5 +125,5 @@ def published_times(name: str) -> Mapping[str, float]:
 
 
 def _weighted(of: Architecture, slower: float) -> float:
-    mixed = compute.global_blocks(of) + compute.neck(of)
-    return compute.encoder(of) - mixed + slower * mixed
+    mixed = multiply_adds.global_blocks(of) + multiply_adds.neck(of)
+    return multiply_adds.encoder(of) - mixed + slower * mixed

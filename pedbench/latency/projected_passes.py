@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pedbench.latency import multiply_adds as compute
+from pedbench.latency import multiply_adds
 from pedbench.latency.devices import THIS_HOST, find_device, published_times
 from pedbench.latency.projection import rescale
 from pedbench.measure.bench import Row
@@ -127,5 +127,7 @@ def _role(name: str, of: Architecture, host: float) -> Role:
         published=published,
         seconds=seconds,
         factor=seconds / host,
-        sizes={each: compute.encoder(architecture(each)) / compute.encoder(of) for each in published},
+        sizes={
+            each: multiply_adds.encoder(architecture(each)) / multiply_adds.encoder(of) for each in published
+        },
     )

@@ -219,8 +219,8 @@ def test_generated_code_is_that_of_the_schema(tmp_path: Path) -> None:
     protoc = pytest.importorskip("grpc_tools.protoc")
     assert protoc is not None
     source = Path(wire_pb2.__file__)
-    (tmp_path / "pedbench/offload").mkdir(parents=True)
-    shutil.copy(source.with_name("wire.proto"), tmp_path / "pedbench/offload")
+    (tmp_path / "pedbench/offload/wire").mkdir(parents=True)
+    shutil.copy(source.with_name("wire.proto"), tmp_path / "pedbench/offload/wire")
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", "--python_out=.", "--pyi_out=."]
     subprocess.run([*command, "pedbench/offload/wire/wire.proto"], cwd=tmp_path, check=True)
     made = (tmp_path / "pedbench/offload/wire/wire_pb2.py").read_text()

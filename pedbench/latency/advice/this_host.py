@@ -12,7 +12,7 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.host.determinism import without_onednn
-from pedbench.latency import multiply_adds as compute
+from pedbench.latency import multiply_adds
 from pedbench.latency.devices import THIS_HOST, Device
 from pedbench.models.sam.architectures import Architecture
 from pedbench.offload.operations.builtin import EncodeWindows
@@ -40,13 +40,13 @@ def measure_host(of: Architecture, networks: Networks, *, threads: int, repeats:
         mixing = _seconds(lambda: global_stage(tokens), repeats)
     finally:
         torch.set_num_threads(before)
-    work = [compute.window_stage(of, each) for each in (few, many)]
+    work = [multiply_adds.window_stage(of, each) for each in (few, many)]
     rate = (work[1] - work[0]) / max(long - short, 1e-9)
     return Device(
         name=THIS_HOST,
         about=f"{platform.machine()}, {threads} threads, measured",
         window_rate=rate,
-        global_rate=(compute.global_blocks(of) + compute.neck(of)) / mixing,
+        global_rate=(multiply_adds.global_blocks(of) + multiply_adds.neck(of)) / mixing,
         start=max(0.0, short - work[0] / rate),
     )
 

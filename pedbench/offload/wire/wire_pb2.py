@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpedbench/offload/wire.proto\x12\x08pedbench\"Q\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\r\n\x05\x63odec\x18\x05 \x01(\t\"\xd8\x01\n\x07Request\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x03\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x33\n\targuments\x18\x04 \x03(\x0b\x32 .pedbench.Request.ArgumentsEntry\x12!\n\x07tensors\x18\x05 \x03(\x0b\x32\x10.pedbench.Tensor\x12\r\n\x05reply\x18\x06 \x01(\t\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"n\n\x05Reply\x12!\n\x07tensors\x18\x01 \x03(\x0b\x32\x10.pedbench.Tensor\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x10\n\x08received\x18\x03 \x01(\x01\x12\x0f\n\x07started\x18\x04 \x01(\x01\x12\x10\n\x08\x66inished\x18\x05 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pedbench/offload/wire/wire.proto\x12\x08pedbench\"Q\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\r\n\x05\x63odec\x18\x05 \x01(\t\"\xd8\x01\n\x07Request\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x03\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x33\n\targuments\x18\x04 \x03(\x0b\x32 .pedbench.Request.ArgumentsEntry\x12!\n\x07tensors\x18\x05 \x03(\x0b\x32\x10.pedbench.Tensor\x12\r\n\x05reply\x18\x06 \x01(\t\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"n\n\x05Reply\x12!\n\x07tensors\x18\x01 \x03(\x0b\x32\x10.pedbench.Tensor\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x10\n\x08received\x18\x03 \x01(\x01\x12\x0f\n\x07started\x18\x04 \x01(\x01\x12\x10\n\x08\x66inished\x18\x05 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REQUEST_ARGUMENTSENTRY']._loaded_options = None
   _globals['_REQUEST_ARGUMENTSENTRY']._serialized_options = b'8\001'
-  _globals['_TENSOR']._serialized_start=41
-  _globals['_TENSOR']._serialized_end=122
-  _globals['_REQUEST']._serialized_start=125
-  _globals['_REQUEST']._serialized_end=341
-  _globals['_REQUEST_ARGUMENTSENTRY']._serialized_start=293
-  _globals['_REQUEST_ARGUMENTSENTRY']._serialized_end=341
-  _globals['_REPLY']._serialized_start=343
-  _globals['_REPLY']._serialized_end=453
+  _globals['_TENSOR']._serialized_start=46
+  _globals['_TENSOR']._serialized_end=127
+  _globals['_REQUEST']._serialized_start=130
+  _globals['_REQUEST']._serialized_end=346
+  _globals['_REQUEST_ARGUMENTSENTRY']._serialized_start=298
+  _globals['_REQUEST_ARGUMENTSENTRY']._serialized_end=346
+  _globals['_REPLY']._serialized_start=348
+  _globals['_REPLY']._serialized_end=458
 # @@protoc_insertion_point(module_scope)

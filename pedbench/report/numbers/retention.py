@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.results import statistics as aggregate
+from pedbench.results import statistics
 from pedbench.results.run import Run
 from pedbench.results.values import read_values
 
@@ -63,7 +63,7 @@ def _retention(
         of_region = True if sizes is None else rows["tag"].str.split().str[0].isin(sizes)
         chosen.append(rows.loc[(rows["metric"] == metric) & of_region, ["image", "annotation", "value"]])
     try:
-        estimate = aggregate.retention(*chosen)
+        estimate = statistics.retention(*chosen)
     except ValueError as error:
         return {"retention_reason": str(error)}
     low, high = estimate.ci95 or (None, None)

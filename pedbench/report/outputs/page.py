@@ -34,7 +34,9 @@ def page(content: Content, drawn: Path) -> str:
         drawn: Folder that holds the figures.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pedbench.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
@@ -53,7 +55,7 @@ def page(content: Content, drawn: Path) -> str:
         if room < 0:
             break
         shown.append(exhibit)
-    files = resources.files("pedbench.report")
+    files = resources.files("pedbench.report.outputs")
     style, script = (Markup((files / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
     return environment.get_template("report.html.jinja").render(
         content=content,
