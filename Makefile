@@ -27,34 +27,34 @@ gate: $(INSTALLED)  ## the quick part of mini, held to the committed baseline
 	$(BIN)/python -m pedbench gate --baseline reports/baselines/mini-quick.jsonl $(ARGS)
 
 baseline: $(INSTALLED)  ## make the committed baseline anew: make baseline ARGS='--why "..."'
-	$(BIN)/python -m docs.baseline $(ARGS)
+	$(BIN)/python -m tools.release.baseline $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 types: $(INSTALLED)
-	$(BIN)/mypy pedbench attacks defenses datasets docs tests run_all.py
+	$(BIN)/mypy pedbench attacks defenses datasets tools tests run_all.py
 
 check: lint types test  ## lint, types and all tests
 
 bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
-	$(BIN)/python -m docs.performance $(ARGS)
+	$(BIN)/python -m tools.benchmarks $(ARGS)
 
-chaos: $(INSTALLED)  ## let passes and runs fail in every way, and write what came of it into docs/reliability.md
-	$(BIN)/python -m docs.chaos $(ARGS)
+chaos: $(INSTALLED)  ## let passes and runs fail in every way, and write what came of it into docs/measured/reliability.md
+	$(BIN)/python -m tools.chaos $(ARGS)
 
 load: $(INSTALLED)  ## many pictures at a time over many servers, for five minutes
-	$(BIN)/python -m docs.load $(ARGS)
+	$(BIN)/python -m tools.chaos.load $(ARGS)
 
 fuzz: $(INSTALLED)  ## hostile bytes for every reader of foreign bytes: make fuzz ARGS='--cases 100000 --minutes 10'
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 audit: $(INSTALLED)  ## known weaknesses of the pinned versions, and pins that are missing; tells if it cannot ask
-	$(BIN)/python -m docs.audit $(ARGS)
+	$(BIN)/python -m tools.release.audit $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
-	$(BIN)/python -m docs.illustrate $(ARGS)
+	$(BIN)/python -m tools.pages $(ARGS)
 
 lock: $(INSTALLED)  ## pin the versions that are installed now
 	$(BIN)/python -m pip freeze --exclude-editable --exclude pip > constraints.txt

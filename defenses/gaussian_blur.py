@@ -20,7 +20,7 @@ class GaussianBlur(Defense):
     Attributes:
         sigma: Standard deviation relative to the frame's longest side. The default, 2.5 px at 320 px, is the
             weakest at which at most a tenth of the words of training scenes are read as they arrive
-            (docs/protocol.md, Claims).
+            (docs/reference/protocol.md, Claims).
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
             degraded like this.
     """

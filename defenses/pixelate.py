@@ -19,7 +19,7 @@ class Pixelate(Defense):
     Attributes:
         block: Side of a block relative to the frame's longest side. The default, 3 px at 320 px, is the smallest
             whole number of pixels at which at most a tenth of the words of training scenes are read as they
-            arrive (docs/protocol.md, Claims).
+            arrive (docs/reference/protocol.md, Claims).
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
             degraded like this.
     """

@@ -16,6 +16,7 @@ from pedbench.cli import (
     fetch,
     keys,
     latency,
+    listing,
     new,
     plan,
     prove,
@@ -26,7 +27,6 @@ from pedbench.cli import (
     train,
     verify,
 )
-from pedbench.cli import list as listing
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision buy, and what they cost.",

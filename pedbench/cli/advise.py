@@ -127,5 +127,5 @@ def _assumptions(
         f"link {setting.link.name}, warm connections, the median of its jitter; frame of {width} x {height}: {what}",
         "writing and reading messages takes as long as here; gRPC, the mask decoder and copies to devices are left out",
         f"compared: {'; '.join(f'{up} up, {down} down' for up, down in forms)}; what lossy codecs cost masks is "
-        "measured for mini alone, in docs/latency.md",
+        "measured for mini alone, in docs/guide/latency.md",
     ]

@@ -23,8 +23,8 @@ _USE: dict[Kind, str] = {
     "defenses": "pedbench run proof{plugin} --defense on_device --defense {name} "
     "--attack mean_colour --attack read_degraded",
     "datasets": "pedbench run proof{plugin} --dataset {name}",
-    "metrics": "name it among a suite's metrics (docs/suites.md)",
-    "probes": "name it among a suite's probes (docs/suites.md)",
+    "metrics": "name it among a suite's metrics (docs/guide/suites.md)",
+    "probes": "name it among a suite's probes (docs/guide/suites.md)",
     "codecs": "pedbench run proof --sweep ped_sam.payload={name}",
 }
 """How a plugin of each kind is used."""

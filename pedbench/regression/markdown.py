@@ -134,6 +134,6 @@ def outcome(
     if fails:
         parts.append(
             f"All differences: `pedbench compare {accepted.run.directory} {measured.run.directory}`. If the change "
-            "is meant, accept it: `pedbench accept-baseline` (docs/gate.md)."
+            "is meant, accept it: `pedbench accept-baseline` (docs/reference/gate.md)."
         )
     return "\n\n".join(filter(None, parts)) + "\n"

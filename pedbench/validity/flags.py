@@ -1,4 +1,4 @@
-"""Soundness flags: what makes a number worth less than it looks. Each has a paragraph in docs/flags.md."""
+"""Soundness flags: what makes a number worth less than it looks. Each has a paragraph in docs/reference/flags.md."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from docs.kills import descendants
 from pedbench.engines.runner import UNTIMED
 from pedbench.engines.unfinished import FOLDER, Shards
+from tools.chaos.kills import descendants
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

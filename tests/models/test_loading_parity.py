@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from docs.loading_parity import (
+from pedbench.errors import CheckpointError
+from pedbench.models.manifest import ASSETS
+from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
+from pedbench.models.sam.assembly import build_sam
+from pedbench.models.sam.checkpoints import fingerprint, load, save
+from pedbench.models.sam.family import family, load_network
+from pedbench.models.sam.transformers_sam import read_architecture
+from pedbench.types import Picture
+from tools.studies.loading_parity import (
     AS_CONVERTED,
     TOLERANCE,
     by_pedbench,
@@ -22,14 +30,6 @@ from docs.loading_parity import (
     prompts,
     save_for_transformers,
 )
-from pedbench.errors import CheckpointError
-from pedbench.models.manifest import ASSETS
-from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
-from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.checkpoints import fingerprint, load, save
-from pedbench.models.sam.family import family, load_network
-from pedbench.models.sam.transformers_sam import read_architecture
-from pedbench.types import Picture
 
 MakeSam = Callable[[Architecture], Any]
 
@@ -61,7 +61,7 @@ def test_three_programs_give_the_same_masks(
 @pytest.mark.data
 @pytest.mark.slow
 def test_sam_vit_b_of_the_registry(tmp_path: Path, photographs: list[Picture]) -> None:
-    """On one photograph; `python -m docs.loading_parity` takes ten."""
+    """On one photograph; `python -m tools.studies.loading_parity` takes ten."""
     differences = compare(tmp_path, photographs[:1])
     assert differences.pop(AS_CONVERTED).logits < 1e-2
     for found in differences.values():

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 import pedbench
-from docs.fault_proxy import FAULTS, Fault, FaultProxy
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
@@ -34,6 +33,7 @@ from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
 from pedbench.offload.wire.messages import METHOD
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
+from tools.chaos.fault_proxy import FAULTS, Fault, FaultProxy
 
 W = "reordered"
 HOST = "127.0.0.1"

@@ -117,7 +117,7 @@ def judged(lines: list[Line]) -> dict[str, str]:
 def test_what_repeats_itself_passes(
     baseline: Path, guarded: Any, repeat: Any, again: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # python -m docs.gate_reruns does the same twenty times.
+    # python -m tools.release.gate_reruns does the same twenty times.
     other = again(tmp_path, lambda cell: True, cores=3)
     for run in (guarded, repeat, other):
         status, out = gate(capsys, baseline, run.directory)

@@ -16,7 +16,7 @@ from pedbench.report.words.legend import FLAGS
 from pedbench.types import Patch, Picture, Prior, Tokens, View
 from pedbench.validity.flags import NO_BETTER, SEED_SPREAD, UNREAD, WORSE_THAN_PASTING, of_attack, unread
 
-FLAGS_PAGE = Path(__file__).parents[2] / "docs" / "flags.md"
+FLAGS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "flags.md"
 
 
 def rows(metric: str, means: list[float], spread: float = 0.05, coalitions: int = 1) -> pd.DataFrame:

@@ -96,7 +96,7 @@ FLAGS: Mapping[str, str] = {
     UNREAD["tokens"]: "tokens were received and no attack of this suite can use them, so that a leakage of 0 "
     "means nothing",
 }
-"""What soundness flags mean, by their names in records; at length in docs/flags.md."""
+"""What soundness flags mean, by their names in records; at length in docs/reference/flags.md."""
 
 
 def flag_letters(flags: Iterable[str]) -> dict[str, str]:

@@ -1,4 +1,0 @@
-"""Programs that measure what the documents tell."""
-
-# Before torch is: it reads what pedbench sets.
-import pedbench as pedbench

@@ -1,0 +1,123 @@
+"""The numbers and pictures of the documents come from runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pedbench.report.words.text import NOTHING
+from tools.pages.blocks import attackers, models, replace_block
+from tools.studies.catalogue import fetchable
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = [
+    "defense",
+    "mIoU[1 click], M+L ↑",
+    "retention ↑",
+    "visible, c=1 ↓",
+    "leakage[RMSE], c=1 ↓",
+    "strongest attack",
+    "wall ↓",
+    "turn-taking ↓",
+    "up ↓",
+]
+
+
+def _block(document: Path, name: str) -> str:
+    text = document.read_text(encoding="utf-8")
+    found = re.search(rf"<!-- {name}: begin -->\n\n(.*?)\n\n<!-- {name}: end -->", text, re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def _check_results(block: str) -> list[list[str]]:
+    """Check the form of the README's block; return the cells of its table."""
+    sentence, _, table = block.partition("\n\n")
+    assert re.match(
+        r"Suite `\w+` version \d+: \d+ pictures of dataset `\w+`, model `mini`, seed \d+", sentence
+    )
+    header, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert header == COLUMNS
+    for cells in lines:
+        assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]", cells[1]), cells
+        if cells[4] != NOTHING:
+            assert re.fullmatch(r"(≥ )?-?[01]\.\d{3}( \[-?[01]\.\d{3}, -?[01]\.\d{3}\])?", cells[4]), cells
+    return lines
+
+
+def test_the_readme_holds_results() -> None:
+    block = _block(ROOT / "README.md", "results")
+    if block.startswith("Not measured yet"):
+        pytest.skip("the README holds no results yet: make illustrate")
+    assert len(_check_results(block)) > 3
+
+
+def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text("before\n<!-- a: begin -->\nold\n<!-- a: end -->\nafter \\1\n", encoding="utf-8")
+    replace_block(document, "a", "new \\1\n")
+    expected = "before\n<!-- a: begin -->\n\nnew \\1\n\n<!-- a: end -->\nafter \\1\n"
+    assert document.read_text(encoding="utf-8") == expected
+    with pytest.raises(ValueError, match="b: begin"):
+        replace_block(document, "b", "new")
+
+
+def test_scores_come_from_the_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    with pytest.raises(FileNotFoundError, match="pedbench train"):
+        models(manifest)
+    entry = {
+        "sha256": "0123456789abcdef",
+        "recipe": {"architecture": "sam-mini", "schedule": {"steps": 12000}},
+        "data": {"count": 6000},
+        "scores": {"S": 0.25, "ML": 0.7504},
+    }
+    attacker = {**entry, "recipe": {"schedule": {"steps": 5}}, "scores": {"hidden PSNR": 17.25}}
+    manifest.write_text(json.dumps({"mae-mini": attacker, "sam-mini": entry}))
+    *_, line = attackers(manifest).splitlines()
+    assert [cell.strip() for cell in line.strip("|").split("|")][::4] == ["`mae-mini`", "hidden PSNR 17.250"]
+    *_, line = models(manifest).splitlines()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == [
+        "`sam-mini`",
+        "12,000",
+        "6,000",
+        "`0123456789ab`",
+        "0.250",
+        NOTHING,
+        NOTHING,
+        "0.750",
+        NOTHING,
+    ]
+
+
+@pytest.mark.slow
+def test_documents_are_illustrated_from_a_run(tmp_path: Path) -> None:
+    def python(*arguments: str) -> None:
+        subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
+
+    python("run_all.py", "proof", "--out", str(tmp_path / "reports"))
+    (tmp_path / "docs" / "reference").mkdir(parents=True)
+    for name in ("README.md", "docs/reference/models.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    python("-m", "tools.pages", str(tmp_path / "reports" / "latest"), "--to", str(tmp_path))
+    lines = _check_results(_block(tmp_path / "README.md", "results"))
+    assert [cells[0] for cells in lines] == ["`on_device`", "`full_offload`", "`ped_sam`"]
+    assert [cells[3] for cells in lines[:2]] == ["0.000", "1.000"]
+    pictures = tmp_path / "docs" / "pictures"
+    assert {path.name for path in pictures.iterdir()} == {"masks.png", "scenes.png", "what_servers_see.png"}
+    for path in pictures.iterdir():
+        shown = np.asarray(Image.open(path))
+        assert shown.std() > 20, path
+
+
+def test_what_can_be_fetched_stands_in_the_documents() -> None:
+    assert _block(ROOT / "docs" / "reference" / "models.md", "catalogue") == fetchable()

@@ -1,0 +1,1 @@
+"""Speed and memory of the encoder, the harness and whole runs."""

@@ -1,0 +1,187 @@
+"""Measure memory and time per picture over many pictures: `python -m tools.benchmarks.memory_curve`.
+
+Runs a suite of `ped_sam` under floors, one coalition, over more and more scenes, or photographs, each in a process of
+its own, and writes the table into docs/guide/many_machines.md; with `--attacked` a suite of all attacks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import fsum
+from pathlib import Path
+from statistics import median
+
+from pedbench.engines.job_times import read_times
+from pedbench.report.words.text import table
+from tools.chaos.kills import descendants, only_run
+from tools.pages.blocks import DOCS, replace_block
+
+SCENES = (64, 256, 1024)
+PHOTOGRAPHS = (20, 80)
+ATTACKED = (8, 32)
+EVERY = 0.2
+"""Seconds between two looks at the memory."""
+
+SUITE = """
+name = "memory"
+version = 1
+seed = 0
+model = "mini"
+exhibits = 0
+attacks = {attacks}
+metrics = {metrics}
+coalitions = [{{ c = 1, m = 1 }}]
+dataset = {{ {dataset}, limit = {count} }}
+utility = [{{ protocol = "clicks", prompts = ["1"] }}]
+defenses = {defenses}
+latency = {{ samples = 1, warmup = 1, turn_taking = false }}
+"""
+
+FEW = {
+    "attacks": '["mean_colour", "nearest_pixel", "random_image"]',
+    "metrics": '["root_mean_square_error", "structural_similarity"]',
+    "defenses": '[{ name = "ped_sam", params = { servers = 3 }, latency = false }]',
+}
+
+# One defense that sends pixels and one that sends tokens, so that each attack has something to use.
+ALL = {
+    "attacks": """[
+        "mean_colour", "nearest_pixel", "biharmonic", "random_image", "read_degraded", "deblur",
+        { name = "deblur", params = { method = "learned" } }, "patch_inversion", "token_decoder", "averaging", "jigsaw",
+        "accumulate", "metadata", "completion", "vitmae", { name = "token_inversion", params = { steps = 30 } },
+        { name = "guided_inversion", params = { evaluations = 30 } },
+        { name = "diffusion_inpaint", params = { samples = 1, steps = 6 } },
+    ]""",
+    "metrics": '["root_mean_square_error", "peak_signal_noise_ratio", "structural_similarity", '
+    '"learned_perceptual_similarity"]',
+    "defenses": '[{ name = "ped_sam", params = { servers = 3 }, latency = false }, '
+    '{ name = "token_noise", latency = false }]',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What a run took.
+
+    Attributes:
+        measuring: Peak bytes of the process and all that it started until the last shard was done.
+        reporting: The same afterwards, when records and report are written.
+        picture: Seconds for each picture: of each defense the median of its shards, all defenses together.
+    """
+
+    count: int
+    measuring: int
+    reporting: int
+    picture: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a run had taken at a moment.
+
+    Attributes:
+        jobs: How many were done.
+        memory: Bytes of the process and all that it started; what they share counts once. Pages of files are left out:
+            others may use them, too, and the kernel drops them when memory gets short.
+    """
+
+    jobs: int
+    memory: int
+
+
+def main() -> None:
+    """Read the command line, measure, write and judge."""
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.memory_curve", description=__doc__)
+    parser.add_argument("--counts", type=int, nargs="+", help="of pictures")
+    parser.add_argument("--photographs", type=Path, help="a folder of COCO's layout instead of scenes")
+    parser.add_argument("--attacked", action="store_true", help="by all attacks instead of floors")
+    given = parser.parse_args()
+    counts = given.counts or (ATTACKED if given.attacked else PHOTOGRAPHS if given.photographs else SCENES)
+    what = "photographs" if given.photographs else "scenes"
+    points = []
+    with tempfile.TemporaryDirectory() as folder:
+        if given.photographs:
+            heaviest_first(given.photographs.resolve(), Path(folder))
+            dataset = f'name = "coco", params = {{ data = "{folder}" }}'
+        else:
+            dataset = f'name = "scenes", params = {{ count = {max(counts)} }}'
+        for count in counts:
+            points.append(measured(count, {"dataset": dataset, **(ALL if given.attacked else FEW)}))
+            print(points[-1], flush=True)
+    rows = [
+        [
+            str(point.count),
+            f"{point.measuring / 1e6:,.0f} MB",
+            f"{point.reporting / 1e6:,.0f} MB",
+            f"{point.picture:.3f} s",
+        ]
+        for point in points
+    ]
+    columns = [what, "peak while measuring", "peak while reporting", f"time a {what[:-1]}"]
+    block = f"memory curve, {what}{', all attacks' if given.attacked else ''}"
+    replace_block(DOCS / "guide" / "many_machines.md", block, table(columns, rows))
+
+
+def heaviest_first(photographs: Path, folder: Path) -> None:
+    """List the photographs with the most mask pixels first, so that the shard that takes most is in every run."""
+    annotations = json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
+    instances = Counter(each["image_id"] for each in annotations["annotations"])
+    annotations["images"].sort(key=lambda image: -instances[image["id"]] * image["height"] * image["width"])
+    (folder / "images").symlink_to(photographs / "val2017")
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "instances.json").write_text(json.dumps(annotations))
+
+
+def measured(count: int, parts: Mapping[str, str]) -> Point:
+    """Run a suite over so many pictures in a process of its own, and watch it."""
+    with tempfile.TemporaryDirectory() as name:
+        suite, out = Path(name) / "memory.toml", Path(name) / "out"
+        suite.write_text(SUITE.format(count=count, **parts), encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pedbench", "run", str(suite), "--out", str(out)],
+            stdout=subprocess.DEVNULL,
+        )
+        looks = []
+        while process.poll() is None:
+            looks.append(look(process.pid, out))
+            time.sleep(EVERY)
+        if process.returncode:
+            raise RuntimeError(f"the run over {count} pictures ended with status {process.returncode}")
+        times = read_times(only_run(out))
+    measuring = [each for each in looks if each.jobs < len(times)]
+    paces = [
+        median(each.seconds / each.pictures for each in times if each.defense == defense)
+        for defense in {each.defense for each in times}
+    ]
+    return Point(
+        count=count,
+        measuring=max(each.memory for each in measuring),
+        reporting=max((each.memory for each in looks[len(measuring) :]), default=0),
+        picture=fsum(paces),
+    )
+
+
+def look(pid: int, out: Path) -> Look:
+    """See how far a run is and what it takes."""
+    jobs = [len(path.read_text().splitlines()) - 1 for path in out.glob("runs/*/jobs.csv")]
+    memory = 0
+    for each in {pid, *descendants(pid)}:
+        try:
+            rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        lines = [line for line in rollup.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:"))]
+        memory += sum(int(line.split()[1]) for line in lines)
+    return Look(jobs=sum(jobs), memory=memory * 1024)
+
+
+if __name__ == "__main__":
+    main()

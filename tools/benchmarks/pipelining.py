@@ -1,0 +1,101 @@
+"""Measure what sending windows in several messages saves and costs: `python -m tools.benchmarks.pipelining`.
+
+Prints the table and writes it into docs/guide/latency.md. The host must be quiet: all servers compute on its cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.network.links import Link, find_link
+from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
+from pedbench.plugins.defenses.ped_sam import PedSam
+from pedbench.registry import Registry
+from pedbench.report.words.text import table
+from pedbench.types import Picture
+from tools.pages.blocks import replace_block
+
+LINKS = tuple(find_link(name) for name in ("loopback", "wifi-5", "5g", "lte"))
+SERVERS = (3, 9)
+REPEATS = 3
+CHUNKS = (0, 4, 2, 1)
+"""Windows in a message; 0 for all of a server's."""
+
+
+def passes(
+    defense: PedSam, frames: Sequence[Picture], servers: VirtualServers, networks: FamilyNetworks, link: Link
+) -> list[list[Pass]]:
+    """Passes over each frame, behind one whose times are dropped."""
+    run_pass(defense, frames[0], servers, networks, np.random.default_rng(0), link=link)
+    return [
+        [
+            run_pass(defense, frame, servers, networks, np.random.default_rng(0), link=link, seed=seed)
+            for _ in range(REPEATS)
+        ]
+        for seed, frame in enumerate(frames)
+    ]
+
+
+def milliseconds(done: Sequence[Sequence[Pass]], link: Link) -> str:
+    """Each picture's fastest pass: the median end to end, and in brackets that of the lower bounds."""
+    fastest = [
+        min((each.times(link, seed).total, each.lower_bound(link)) for each in repeated)
+        for seed, repeated in enumerate(done)
+    ]
+    total, bound = 1000 * np.median(fastest, axis=0)
+    return f"{total:.0f} ({bound:.0f})"
+
+
+def main() -> None:
+    """Read the command line, measure and write."""
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.pipelining", description=__doc__)
+    parser.add_argument("--pictures", type=int, default=12, help="how many of the validation scenes")
+    parser.add_argument(
+        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset = Registry().create("datasets", "scenes", {"split": "val"})
+    networks = FamilyNetworks(family=MINI)
+    side = networks.network("original").image_encoder.img_size
+    frames = [to_frame(dataset[index].image, side) for index in range(given.pictures)]
+    rows: dict[tuple[str, int, int], list[str]] = {}
+    with VirtualServers(max(SERVERS), networks) as servers:
+        for turns, count, chunk in product((True, False), SERVERS, CHUNKS):
+            servers.set_mode(turns=turns, threads=1)
+            defense = PedSam(servers=count, chunk=chunk)
+            way = "turn-taking" if turns else "wall"
+            if turns:
+                done = passes(defense, frames, servers, networks, LINKS[0])
+                cells = [milliseconds(done, link) for link in LINKS]
+            else:
+                cells = [
+                    milliseconds(passes(defense, frames, servers, networks, link), link) for link in LINKS
+                ]
+            rows[way, count, chunk] = cells
+            print(way, count, chunk, *cells, flush=True)
+    lines = [
+        [str(count), str(chunk or "all"), *rows["turn-taking", count, chunk], *rows["wall", count, chunk]]
+        for count, chunk in product(SERVERS, CHUNKS)
+    ]
+    headers = ["servers", "windows in a message"]
+    headers += [f"{link.name}, {way}" for way in ("turn-taking", "wall") for link in LINKS]
+    text = (
+        f"`ped_sam` on {given.pictures} validation scenes, mini models, one thread each. Milliseconds end to end, "
+        f"and in brackets the lower bound: medians over pictures, each with the fastest of {REPEATS} passes.\n\n"
+        f"{table(headers, lines, left=2)}"
+    )
+    replace_block(given.to / "docs" / "guide" / "latency.md", "pipelining", text)
+
+
+if __name__ == "__main__":
+    main()

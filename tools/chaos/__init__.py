@@ -1,0 +1,1 @@
+"""Faults, kills and load: what becomes of passes and runs in trouble."""

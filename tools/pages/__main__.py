@@ -1,0 +1,43 @@
+"""Fill the documents with what was measured: `python -m tools.pages [RUN]`.
+
+Writes the table of a run into README.md, the networks' scores into docs/reference/models.md where their manifest is
+there, and docs/pictures from its exhibits.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pedbench.models.manifest import ASSETS
+from tools.pages.blocks import DOCS, attackers, models, replace_block, results
+from tools.pages.drawings import draw_all
+
+
+def main() -> None:
+    """Read the command line and write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.pages",
+        description="Fill README.md, docs/reference/models.md and docs/pictures with what was measured.",
+    )
+    parser.add_argument(
+        "run",
+        nargs="?",
+        type=Path,
+        default=DOCS.parent / "reports" / "latest",
+        help="a run directory; the newest without it",
+    )
+    parser.add_argument("--to", type=Path, default=DOCS.parent, help="another copy of the documents")
+    given = parser.parse_args()
+    replace_block(given.to / "README.md", "results", results(given.run))
+    manifest = ASSETS / "manifest.json"
+    if manifest.is_file():
+        replace_block(given.to / "docs" / "reference" / "models.md", "networks", models(manifest))
+        replace_block(given.to / "docs" / "reference" / "models.md", "attackers", attackers(manifest))
+    else:
+        print(f"docs/reference/models.md stays as it is: there is no {manifest}")
+    draw_all(given.to / "docs" / "pictures", given.run)
+
+
+if __name__ == "__main__":
+    main()

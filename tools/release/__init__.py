@@ -1,0 +1,1 @@
+"""Known weaknesses of pins, the committed baseline, and reruns of the gate."""

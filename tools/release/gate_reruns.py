@@ -1,0 +1,89 @@
+"""How often the gate lets an unchanged run pass: `python -m tools.release.gate_reruns`.
+
+Runs the suite `proof` on two pictures with other numbers of workers and threads each time, holds each run to a baseline
+of two runs, and writes the outcome into docs/reference/gate.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+
+from pedbench.engines.runner import run
+from pedbench.host.console import Console
+from pedbench.host.stopwatch import Profile
+from pedbench.registry import Registry
+from pedbench.regression.accept import accept
+from pedbench.regression.baseline import read_baseline
+from pedbench.regression.compare import compare
+from pedbench.regression.measured import measured_run
+from pedbench.results.run_directory import SUITE
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import load_suite, to_toml
+from tools.pages.blocks import DOCS, replace_block
+
+WORKERS = (1, 2, 3, 4)
+THREADS = (1, 2)
+
+
+def main() -> None:
+    """Read the command line, run and write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.release.gate_reruns",
+        description="Rerun what is unchanged, and hold it to a baseline.",
+    )
+    parser.add_argument("--runs", type=int, default=20, help="how many; 20 without it")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        first, again = (rerun(folder / f"first-{number}", 1, 1) for number in range(2))
+        path = folder / "proof-v1.jsonl"
+        accept(first, [again], path, "To be rerun.")
+        accepted, _ = read_baseline(path)
+        passed, verdicts = 0, Counter[str]()
+        for number in range(given.runs):
+            workers, threads = WORKERS[number % len(WORKERS)], THREADS[number // 2 % len(THREADS)]
+            lines = compare(accepted, measured_run(rerun(folder / str(number), workers, threads)))
+            passed += not any(line.fails for line in lines)
+            verdicts.update(line.verdict for line in lines)
+            print(f"{number + 1}: {passed} passed, {dict(verdicts)}", flush=True)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    replace_block(
+        DOCS / "reference" / "gate.md",
+        "reruns",
+        f"**{passed} of {given.runs}** reruns passed, with 1 to {max(WORKERS)} workers and {THREADS[0]} or "
+        f"{THREADS[1]} threads: {told}.",
+    )
+
+
+def rerun(directory: Path, workers: int, threads: int) -> Path:
+    """Run the suite in this process.
+
+    Args:
+        workers: Processes that attack, and threads that score masks.
+        threads: Of torch.
+    """
+    suite = resolve(load_suite("proof"), Overrides(limit=2), Registry())
+    directory.mkdir()
+    (directory / SUITE).write_text(to_toml(suite), encoding="utf-8")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with (
+            patch("pedbench.engines.open_bench.cores", lambda: workers),
+            patch("pedbench.host.determinism.cores", lambda: workers),
+            patch("pedbench.engines.runner.write_report", lambda _: None),
+        ):
+            run(suite, directory, Console(), [], Profile())
+    finally:
+        torch.set_num_threads(before)
+    return directory
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Measure what words survive blur and pixelation on training scenes: `python -m tools.studies.blur_default`.
+
+The default strength of both is the smallest at which at most a tenth of the words are read as they arrive. Prints
+the table and writes it into docs/reference/protocol.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pedbench.adversary.prior import load_prior
+from pedbench.base import Attack
+from pedbench.measure.probe_reader import Reader
+from pedbench.pictures.frame import from_uint8, to_uint8
+from pedbench.plugins.defenses.gaussian_blur import blur
+from pedbench.plugins.defenses.pixelate import pixelate
+from pedbench.privacy.claims import ERRORS, WORDS, held_against, planted
+from pedbench.privacy.pieces import Piece
+from pedbench.registry import Registry
+from pedbench.report.words.text import NOTHING, estimate, table
+from pedbench.results.statistics import Estimate, mean
+from pedbench.scenes.render import render
+from pedbench.scenes.store import SPLIT_SEEDS
+from pedbench.types import Patch, Picture, Sample, Secret, View
+from tools.pages.blocks import replace_block
+
+MOST_READ = 0.1
+"""Share of words that may be read in what arrives."""
+
+LONGEST = 320
+NAMES = (WORDS, ERRORS)
+
+SURROUNDINGS = 24
+"""Pixels around words that are read with them."""
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A defense whose strength is swept.
+
+    Attributes:
+        apply: Changes a picture with a strength in pixels.
+        strengths: In pixels of a frame whose longest side is `LONGEST`.
+    """
+
+    defense: str
+    parameter: str
+    apply: Callable[[Picture, float], Picture]
+    strengths: Sequence[float]
+
+
+DEGRADED = (
+    Degraded("gaussian_blur", "sigma", blur, (1.0, 1.5, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0)),
+    Degraded("pixelate", "block", lambda picture, side: pixelate(picture, round(side)), (2, 3, 4, 5, 6, 8)),
+)
+
+
+def training_scenes(words: int) -> Iterator[Sample]:
+    """The first training scenes that together hold at least so many words; those without any are left out."""
+    index = 0
+    while words > 0:
+        scene = render(SPLIT_SEEDS["train"], index, "train")
+        secrets = tuple(
+            Secret(kind=each.kind, content=each.content, box=each.box)
+            for each in scene.secrets
+            if each.kind == "text"
+        )
+        words -= len(secrets)
+        if secrets:
+            yield Sample(id=str(index), image=from_uint8(scene.image), secrets=secrets)
+        index += 1
+
+
+def survival(
+    scenes: Sequence[Sample], reader: Reader, change: Callable[[Picture], Picture]
+) -> tuple[Estimate, Estimate]:
+    """Share of words read and character error rate in changed scenes, with intervals over scenes.
+
+    Scenes are changed as a whole and read in the part that holds the words.
+    """
+    rows = []
+    for scene in scenes:
+        size = (scene.image.shape[0], scene.image.shape[1])
+        secrets = planted(scene, "text", size).values()
+        claims = reader.read(_part(change(scene.image), [secret.box for secret in secrets]), size)
+        rows += [{"image": scene.id, **held_against(secret, claims)} for secret in secrets]
+    frame = pd.DataFrame(rows)
+    read, errors = (mean(frame.rename(columns={name: "value"})) for name in NAMES)
+    return read, errors
+
+
+def _part(picture: Picture, boxes: Sequence[tuple[float, float, float, float]]) -> Piece:
+    """The part of a picture that holds all boxes: what is far from any word takes time and changes nothing."""
+    left, top = (max(0, int(min(box[k] for box in boxes)) - SURROUNDINGS) for k in (0, 1))
+    right, bottom = (int(max(box[k] + box[k + 2] for box in boxes)) + SURROUNDINGS for k in (0, 1))
+    return Piece(picture=picture[top:bottom, left:right], top=top, left=left)
+
+
+def received(degraded: Degraded, pixels: float, picture: Picture) -> Picture:
+    """What the server gets of a picture, in 8 bits."""
+    return from_uint8(to_uint8(degraded.apply(picture, pixels)))
+
+
+def undone(attack: Attack, degraded: Degraded, pixels: float, picture: Picture) -> Picture:
+    """What an attack that knows the strength makes of what the server gets."""
+    patch = Patch(picture=received(degraded, pixels, picture), top=0, left=0, server=0)
+    view = View(
+        frame_size=(picture.shape[0], picture.shape[1]),
+        degraded=(patch,),
+        description={"defense": degraded.defense, "params": {degraded.parameter: pixels / LONGEST}},
+        prior=load_prior(),
+    )
+    return attack.reconstruct(view, np.random.default_rng(0))
+
+
+def main() -> None:
+    """Read the command line, measure and write."""
+    parser = argparse.ArgumentParser(prog="python -m tools.studies.blur_default", description=__doc__)
+    parser.add_argument("--words", type=int, default=250, help="how many words to read at each strength")
+    parser.add_argument(
+        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
+    )
+    given = parser.parse_args()
+    registry = Registry()
+    reader = Reader(registry.create("probes", "ocr", {}), "cpu")
+    if reader.unavailable:
+        raise SystemExit(reader.unavailable)
+    deblur: Attack = registry.create("attacks", "deblur", {})
+    scenes = list(training_scenes(given.words))
+    words = sum(len(scene.secrets) for scene in scenes)
+    print(f"{words} words in {len(scenes)} scenes", flush=True)
+    lines = [
+        ["nothing", NOTHING, *_texts(survival(scenes, reader, lambda picture: picture)), NOTHING, NOTHING]
+    ]
+    chosen = []
+    for degraded in DEGRADED:
+        enough, found = _weakest(degraded, scenes, reader)
+        chosen.append(f"`{degraded.defense}`: `{degraded.parameter} = {enough / LONGEST:g}`")
+        for pixels, read in found.items():
+            again = survival(scenes, reader, partial(undone, deblur, degraded, pixels))
+            strength = f"{pixels:g} px, `{degraded.parameter} = {pixels / LONGEST:g}`"
+            lines.append([f"`{degraded.defense}`", strength, *_texts(read), *_texts(again)])
+            print(lines[-1], flush=True)
+    headers = [
+        "defense",
+        "strength at 320 px",
+        *(f"{name}{of}" for of in ("", ", deblurred") for name in NAMES),
+    ]
+    text = (
+        f"{words} words in {len(scenes)} training scenes; 95 % bootstrap intervals over scenes. Weakest of these "
+        f"strengths at which at most {MOST_READ:g} of the words are read: {', '.join(chosen)}.\n\n"
+        f"{table(headers, lines, left=2)}"
+    )
+    replace_block(given.to / "docs" / "reference" / "protocol.md", "blur", text)
+
+
+def _weakest(
+    degraded: Degraded, scenes: Sequence[Sample], reader: Reader
+) -> tuple[float, dict[float, tuple[Estimate, Estimate]]]:
+    """The first strength at which few words are read, and what is read at each up to the second after it."""
+    found: dict[float, tuple[Estimate, Estimate]] = {}
+    enough: list[float] = []
+    for pixels in degraded.strengths:
+        found[pixels] = survival(scenes, reader, partial(received, degraded, pixels))
+        print(degraded.defense, pixels, *_texts(found[pixels]), flush=True)
+        enough += [pixels] if enough or found[pixels][0].value <= MOST_READ else []
+        if len(enough) == 3:
+            return enough[0], found
+    raise SystemExit(f"{degraded.defense}: words survive all of {degraded.strengths}; add stronger ones")
+
+
+def _texts(found: tuple[Estimate, Estimate]) -> list[str]:
+    return [estimate(each.value, *(each.ci95 or (None, None))) for each in found]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What servers, coalitions and assignments do to privacy, from a run: `python -m tools.studies.curves RUN`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from pedbench.report.numbers.curves import coalition_table
+from pedbench.report.outputs.content import gather
+from pedbench.report.words.sections import claims_tables
+from pedbench.report.words.text import code
+from tools.pages.blocks import DOCS, replace_block, results
+
+FIGURES = ("sweep_ped_sam_servers", "coalitions")
+
+STUDIED = "ped_sam"
+"""The defense whose coalitions and assignments are shown."""
+
+
+def curves(run_dir: Path) -> str:
+    """All tables of docs/measured/curves.md.
+
+    Raises:
+        FileNotFoundError: The directory holds no run.
+        ValueError: The run is no run to show.
+    """
+    content = gather(run_dir)
+    frames, suite = content.frames, content.run.suite
+    attacks = ", ".join(code(name) for name in dict.fromkeys(choice.name for choice in suite.attacks))
+    claims, coalitions = frames["claims"], frames["coalition_curve"]
+    received = claims[(claims["attack"] == "") & (claims["status"] == "ok") & (claims["probe"] == "ocr")]
+    mine = received[received["defense"].str.startswith(STUDIED) & (received["c"] == "1")]
+    parts = [
+        results(run_dir),
+        f"Attacks: {attacks}, each that draws from chance {suite.seeds} times.",
+        "## Coalitions",
+        coalition_table(coalitions[coalitions["defense"].str.startswith(STUDIED)]),
+        "## Words that one server reads",
+        *(text for _, text in claims_tables(mine, content.flags)),
+    ]
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Read the command line and write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.studies.curves", description="Fill docs/measured/curves.md."
+    )
+    parser.add_argument("run", type=Path, help="a run of mini-full")
+    given = parser.parse_args()
+    replace_block(DOCS / "measured" / "curves.md", "curves", curves(given.run))
+    for name in FIGURES:
+        shutil.copyfile(given.run / "figures" / f"{name}.png", DOCS / "pictures" / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Ask metrics which of two distortions is nearer to a picture: `python -m tools.studies.distortion_choices`.
+
+Prints the table and writes it into docs/extend/datasets_and_metrics.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import ndimage
+
+from pedbench.base import Metric
+from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
+from pedbench.metrics.structural_similarity import StructuralSimilarity
+from pedbench.pictures.frame import from_uint8, to_uint8
+from pedbench.plugins.defenses.gaussian_blur import blur
+from pedbench.report.words.text import estimate, table
+from pedbench.results.statistics import mean
+from pedbench.scenes.render import render
+from pedbench.scenes.store import SPLIT_SEEDS
+from pedbench.types import Picture
+from tools.pages.blocks import replace_block
+
+TILE = 8
+"""Side in pixels of the tiles that are swapped."""
+
+MISMATCH = 0.02
+"""By how much of it a distortion's root mean square error may miss JPEG's."""
+
+
+def error(picture: Picture, other: Picture) -> float:
+    """Root mean square error."""
+    return float(np.sqrt(np.square(picture - other, dtype=np.float64).mean()))
+
+
+def compressed(picture: Picture, quality: int) -> Picture:
+    """A picture as JPEG leaves it."""
+    stream = io.BytesIO()
+    Image.fromarray(to_uint8(picture)).save(stream, format="JPEG", quality=quality)
+    return from_uint8(np.asarray(Image.open(stream)))
+
+
+def noisy(picture: Picture, strength: float) -> Picture:
+    """Independent Gaussian noise, the same but for its strength."""
+    noise = np.random.default_rng(0).standard_normal(picture.shape).astype(np.float32)
+    return np.clip(picture + np.float32(strength) * noise, 0, 1)
+
+
+def shifted(picture: Picture, pixels: float) -> Picture:
+    """The content some pixels further right, by cubic splines."""
+    moved: Picture = np.clip(ndimage.shift(picture, (0, pixels, 0), order=3, mode="nearest"), 0, 1)
+    return moved
+
+
+def brighter(picture: Picture, amount: float) -> Picture:
+    """All values raised alike."""
+    raised: Picture = np.clip(picture + np.float32(amount), 0, 1)
+    return raised
+
+
+def swapped(picture: Picture, share: float) -> Picture:
+    """Some pairs of tiles that lie side by side changed for each other, drawn at random; the last pair in part."""
+    rows, columns = picture.shape[0] // TILE, picture.shape[1] // (2 * TILE)
+    pairs = np.random.default_rng(0).permutation(rows * columns)
+    lines = round(share * len(pairs) * TILE)
+    found = picture.copy()
+    for number, pair in enumerate(pairs[: -(-lines // TILE)]):
+        top, left = pair // columns * TILE, pair % columns * 2 * TILE
+        both = found[top : top + min(TILE, lines - number * TILE), left : left + 2 * TILE]
+        both[:] = np.roll(both, TILE, axis=1)
+    return found
+
+
+KINDS: dict[str, tuple[Callable[[Picture, float], Picture], float]] = {
+    "blur": (blur, 20.0),
+    "noise": (noisy, 1.0),
+    "shift": (shifted, 8.0),
+    "brighter": (brighter, 0.5),
+    "tiles swapped": (swapped, 1.0),
+}
+"""Distortions, and a strength at which each is too strong."""
+
+
+def matched(picture: Picture, kind: str, target: float) -> Picture:
+    """A distortion as strong as its root mean square error says.
+
+    Raises:
+        ValueError: No strength comes close.
+    """
+    distort, high = KINDS[kind]
+    low = 0.0
+    for _ in range(24):
+        middle = (low + high) / 2
+        low, high = (middle, high) if error(picture, distort(picture, middle)) < target else (low, middle)
+    found = distort(picture, high)
+    if abs(error(picture, found) / target - 1) > MISMATCH:
+        raise ValueError(f"{kind}: found an error of {error(picture, found):.4f}, expected {target:.4f}")
+    return found
+
+
+def choices(picture: Picture, quality: int, metrics: list[Metric]) -> list[dict[str, object]]:
+    """For each two kinds of distortion whether each metric takes the first for nearer."""
+    jpeg = compressed(picture, quality)
+    target = error(picture, jpeg)
+    pictures = {"JPEG": jpeg} | {kind: matched(picture, kind, target) for kind in KINDS}
+    whole = {"whole": np.ones(picture.shape[:2], np.bool_)}
+    nearness = {}
+    for metric in metrics:
+        values = [found["whole"] for found in metric([*pictures.values()], picture, whole)]
+        sign = -1 if metric.better == "higher" else 1
+        nearness[metric.column] = dict(zip(pictures, (sign * value for value in values), strict=True))
+    return [
+        {"first": first, "second": second, "error": target}
+        | {column: float(near[first] > near[second]) for column, near in nearness.items()}
+        for first, second in combinations(pictures, 2)
+    ]
+
+
+def main() -> None:
+    """Read the command line, measure and write."""
+    parser = argparse.ArgumentParser(prog="python -m tools.studies.distortion_choices", description=__doc__)
+    parser.add_argument("--pictures", type=int, default=40, help="how many of the validation scenes")
+    parser.add_argument(
+        "--quality", type=int, default=10, help="JPEG's, which says how strong the others are"
+    )
+    parser.add_argument(
+        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
+    )
+    given = parser.parse_args()
+    trained, untrained = (LearnedPerceptualSimilarity(net=net) for net in ("mini", "random"))
+    metrics: list[Metric] = [trained, untrained, StructuralSimilarity()]
+    for metric in metrics:
+        metric.prepare("cpu")
+    rows = []
+    for index in range(given.pictures):
+        picture = from_uint8(render(SPLIT_SEEDS["val"], index, "val").image)
+        rows += [row | {"image": index} for row in choices(picture, given.quality, metrics)]
+    found = pd.DataFrame(rows)
+    columns = [metric.column for metric in metrics]
+    lines = []
+    for (first, second), each in found.groupby(["first", "second"], sort=False):
+        shares = [mean(each.assign(value=each[column])) for column in columns]
+        same = (each[columns[0]] == each[columns[2]]).mean()
+        lines.append(
+            [
+                f"{first}, not {second}",
+                *(estimate(s.value, *(s.ci95 or (None, None))) for s in shares),
+                f"{same:.2f}",
+            ]
+        )
+    agreeing = {column: (found[columns[0]] == found[column]).mean() for column in columns[1:]}
+    text = (
+        f"Share of {given.pictures} validation scenes in which a metric takes the first distortion for nearer to the "
+        "scene than the second, with 95 % bootstrap intervals over scenes. All distortions of a scene have the root "
+        f"mean square error of its JPEG of quality {given.quality} to within {MISMATCH:.0%} "
+        f"({found['error'].mean():.3f} on average), so RMSE has no choice to make. "
+        f"Over all pairs {columns[0]} chooses as "
+        f"{' and as '.join(f'{column} in {share:.2f}' for column, share in agreeing.items())} of the cases.\n\n"
+        f"{table(['nearer', *columns, f'{columns[0]} as {columns[2]}'], lines)}"
+    )
+    print(text)
+    replace_block(given.to / "docs" / "extend" / "datasets_and_metrics.md", "choices", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Project SAM ViT-H to named devices and links: `python -m tools.studies.projection`.
+
+Writes the paper's row and the sweep over servers and links into docs/guide/latency.md and docs/pictures. Nothing is
+measured: the same numbers come out on every host.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.optimize import brentq
+
+from pedbench.latency.advice.options import Setting, offer
+from pedbench.latency.advice.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
+from pedbench.latency.devices import Device, device_names, find_device, most_slower, published_times
+from pedbench.models.sam.architectures import VIT_H
+from pedbench.network.links import Direction, Link, find_link
+from pedbench.report.figures.scatter import STYLE, Drawing, looks_of, save
+from pedbench.report.words.text import code, quantity, table
+from tools.pages.blocks import replace_block
+
+EDGE, SERVER = "jetson-orin-nano", "rtx-3090"
+LINKS = ("gigabit", "wifi-6", "wifi-5", "5g", "lte")
+REPLIES = ("float32", "float16")
+REPORTED = 9.624
+"""Seconds of PED-SAM with three servers, arXiv 2512.09309."""
+
+DELAY = 2.0
+"""Milliseconds each way of a link whose rate is looked for."""
+
+
+def slowest() -> float:
+    """The largest ratio of global to window blocks that the server's published times allow."""
+    return most_slower(published_times(SERVER))
+
+
+@cache
+def split(servers: int, reply: str) -> Traffic:
+    """Of a frame that fills all 25 windows, as pixels."""
+    return split_frame(VIT_H, np.zeros((VIT_H.image_size,) * 2 + (3,), np.uint8), servers, "pixels", reply)
+
+
+@cache
+def whole(reply: str) -> Traffic:
+    """Of that frame in one piece."""
+    return whole_frame(VIT_H, np.zeros((VIT_H.image_size,) * 2 + (3,), np.uint8), "pixels", reply)
+
+
+def seconds(traffic: Traffic, link: Link, *, slower: float = 1.0, server: Device | None = None) -> float:
+    """Projected, without what messages take to write and read.
+
+    Args:
+        traffic: What is sent.
+        link: Over what.
+        slower: How many times as long the edge takes for a multiply-add of a global block.
+        server: What each server is; `SERVER` without it.
+    """
+    edge, servers = find_device(EDGE, slower), server or find_device(SERVER)
+    setting = Setting(of=VIT_H, edge=edge, server=servers, link=link, writing=0)
+    return offer(setting, traffic).seconds
+
+
+def devices() -> str:
+    """What devices are calibrated on, and what comes of it."""
+    lines = []
+    for name in device_names():
+        device, times = find_device(name), published_times(name)
+        allowed = f"{most_slower(times):.1f}" if len(times) == 2 else "any"
+        lines.append(
+            [
+                code(name),
+                device.about,
+                ", ".join(f"{of} {time:,g} ms" for of, time in times.items()),
+                f"{device.window_rate / 1e9:,.0f}",
+                allowed,
+            ]
+        )
+    headers = ["device", "", "published", "GMAC/s", "global blocks slower by at most"]
+    return table(headers, lines, left=3)
+
+
+def paper() -> str:
+    """The paper's number for three servers beside projected ones, and what would make them agree."""
+    slower = slowest()
+    lines = [
+        [
+            code(name),
+            *(quantity(seconds(split(3, reply), find_link(name)), "s") for reply in REPLIES),
+            *(quantity(seconds(split(3, reply), find_link(name), slower=slower), "s") for reply in REPLIES),
+        ]
+        for name in LINKS
+    ]
+    alike, apart = "global blocks alike", f"global blocks {slower:.1f} times as slow"
+    headers = ["link", *(f"{reply}, {which}" for which in (alike, apart) for reply in REPLIES)]
+    sought = [[first[0], first[1], second[1]] for first, second in zip(*map(explained, REPLIES), strict=True)]
+    return (
+        f"{table(headers, lines)}\n\nWhat would have to be so for three servers to take 9,624 ms, all else being as "
+        f"above:\n\n{table(['one unknown', *(f'reply in `{reply}`' for reply in REPLIES)], sought)}"
+    )
+
+
+def link_of(rate: float) -> Link:
+    """The same both ways."""
+    way = Direction(rate=rate, delay=DELAY)
+    return Link(name="sought", up=way, down=way)
+
+
+def explained(reply: str) -> list[list[str]]:
+    """What one unknown alone would have to be for three servers to take `REPORTED`: name, value."""
+    sent, gigabit = split(3, reply), find_link("gigabit")
+
+    def rate(slower: float) -> str:
+        found = _solve(lambda rate: seconds(sent, link_of(rate), slower=slower), 1, 1000)
+        return f"{found:.0f} Mbit/s"
+
+    slower = _solve(lambda ratio: seconds(sent, gigabit, slower=ratio), 1, 20)
+    taken = find_device(EDGE, slower).global_stage(VIT_H)
+    given = find_device(SERVER)
+    server = _solve(
+        lambda speed: seconds(sent, gigabit, server=replace(given, window_rate=speed * 1e9)), 10, 1000
+    )
+    return [
+        ["link, each way", rate(1.0)],
+        [f"link, each way, with global blocks {slowest():.1f} times as slow", rate(slowest())],
+        ["global blocks on the edge, over `gigabit`", f"{slower:.1f} times as slow, {quantity(taken, 's')}"],
+        ["servers, over `gigabit`", f"{server:.0f} GMAC/s each"],
+    ]
+
+
+def _solve(takes: Callable[[float], float], low: float, high: float) -> float:
+    found: float = brentq(lambda value: takes(value) - REPORTED, low, high)
+    return found
+
+
+def sweep() -> Drawing:
+    """Projected time against the number of servers, and what the worst of them sees."""
+    counts, slower = range(1, 26), slowest()
+    panels = {"global blocks as fast as the others": 1.0, f"global blocks {slower:.1f} times as slow": slower}
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+        figure = Figure(figsize=(11.4, 3.9), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        first, second, share = figure.subplots(1, 3)
+        for axes, (title, ratio) in zip((first, second), panels.items(), strict=True):
+            _times(axes, counts, ratio)
+            axes.set_title(f"projected, {title}", fontsize=8.5)
+        second.sharey(first)
+        first.set_ylabel("seconds a frame (↓ better)")
+        _legend(figure, first)
+        share.plot(
+            counts,
+            [100 * split(count, REPLIES[-1]).share for count in counts],
+            color="black",
+            marker="o",
+            markersize=4,
+        )
+        share.set_title("geometry, no projection", fontsize=8.5)
+        share.set_ylabel("worst server sees, % of the frame (↓ better)")
+        share.set_ylim(0, 104)
+        for axes in (first, second, share):
+            axes.set_xlabel("servers")
+            axes.set_xticks([1, 5, 9, 13, 17, 21, 25])
+    caption = (
+        f"SAM ViT-H, edge {EDGE}, servers {SERVER}, pixels up, {REPLIES[-1]} down, all 25 windows. Times are projected "
+        "from published ones, none is measured. full_offload shows its server everything, on_device nobody anything."
+    )
+    return Drawing(name="projection", title="Projected latency", caption=caption, figure=figure)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Below all panels: links by colour, ways by line."""
+    ways = [
+        Line2D([], [], color="black", linewidth=1, linestyle="-", label="ped_sam"),
+        Line2D([], [], color="black", linewidth=1, linestyle=":", label="full_offload"),
+        Line2D([], [], color="black", linewidth=1, linestyle="--", label="on_device"),
+    ]
+    handles = [*axes.get_legend_handles_labels()[0], *ways]
+    figure.legend(handles=handles, ncols=len(handles), fontsize=7.5, loc="outside lower center")
+
+
+def _times(axes: Axes, counts: Sequence[int], slower: float) -> None:
+    for (colour, marker), name in zip(looks_of(len(LINKS)), LINKS, strict=True):
+        link = find_link(name)
+        taken = [seconds(split(count, REPLIES[-1]), link, slower=slower) for count in counts]
+        axes.plot(counts, taken, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+        axes.axhline(
+            seconds(whole(REPLIES[-1]), link, slower=slower), color=colour, linestyle=":", linewidth=1
+        )
+    axes.axhline(seconds(NO_TRAFFIC, find_link(LINKS[0])), color="black", linestyle="--", linewidth=1)
+    axes.set_yscale("log")
+    axes.set_ylim(0.4, 25)
+    axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+
+
+def main() -> None:
+    """Read the command line, project and write."""
+    parser = argparse.ArgumentParser(prog="python -m tools.studies.projection", description=__doc__)
+    parser.add_argument(
+        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
+    )
+    given = parser.parse_args()
+    document = given.to / "docs" / "guide" / "latency.md"
+    replace_block(document, "devices", devices())
+    replace_block(document, "paper", paper())
+    drawing = sweep()
+    save(drawing, given.to / "docs" / "pictures")
+    print(drawing.caption)
+
+
+if __name__ == "__main__":
+    main()
