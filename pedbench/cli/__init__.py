@@ -10,7 +10,6 @@ import typer
 
 from pedbench.cli import (
     check,
-    choose,
     compare,
     doctor,
     fetch,
@@ -44,7 +43,6 @@ app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
-app.command("choose")(choose.choose_attacks)
 app.command("prove")(prove.keep_proofs)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)

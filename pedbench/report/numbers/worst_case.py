@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pedbench.privacy.scoring import KNOW_NOTHING
 from pedbench.report.words.text import code, escape, estimate, table
+from pedbench.results.cross_fitting import cross_fit
+from pedbench.results.records import Record
 from pedbench.results.run import Run
-from pedbench.results.statistics import Estimate, mean, quantile, worst_coalition
+from pedbench.results.statistics import Estimate, mean, quantile
 from pedbench.results.values import read_values
-from pedbench.suites.cell import canonical_json
-from pedbench.validity.preselected_attack import KEPT, attacked, load_choices
 
 COLUMNS = [
     "defense", "c", "m", "metric", "region", "attacks", "n",
@@ -32,20 +31,16 @@ COLUMNS = [
 _COUNTED = re.compile(r"(leakage|advantage)\[.*\]")
 
 
-def worst_cases(run: Run, kept: Path = KEPT) -> pd.DataFrame:
+def worst_cases(run: Run) -> pd.DataFrame:
     """Leakage and advantage of the ensemble of all attacks of a run, by defense, coalition rule and metric.
-
-    Args:
-        kept: Which attacks were chosen on other pictures; see `choices`.
 
     Returns:
         Columns `COLUMNS`. worst_case is the mean over pictures of each picture's largest value over attacks and
-        coalitions, p90 and worst its tail. chosen is the mean of the attack that was chosen on training pictures,
-        absent where none was chosen among just these attacks. draws is the worst case of one colour an attack,
-        gain the paired difference to it. All have the ends of their intervals. complete is false where an attack
-        failed, so that the numbers are lower bounds.
+        coalitions, p90 and worst its tail. chosen is the cross-fitted mean of the strongest attack, see
+        `cross_fit`; absent below two pictures. draws is the worst case of one colour per attack, gain the paired
+        difference to it. All have the ends of their intervals. complete is false where an attack failed, so that
+        the numbers are lower bounds.
     """
-    choices = load_choices(kept)
     rows = []
     for (defense, c, m), records in attacked(run).items():
         tables = [
@@ -55,15 +50,21 @@ def worst_cases(run: Run, kept: Path = KEPT) -> pd.DataFrame:
         ]
         if tables:
             complete = not run.missing and all(r.status in ("ok", "skipped") for r in records)
-            identities = {canonical_json(record.cell["attack"]): run.attack(record) for record in records}
-            values = pd.concat(tables)
-            for row in _of_group(values):
-                attack = identities.get(choices.attack(records, row["metric"]), "")
-                row |= _chosen(values, attack, row["metric"])
+            for row in _of_group(pd.concat(tables)):
                 rows.append({"defense": defense, "c": c, "m": m, "complete": complete, **row})
     frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = [name for name in COLUMNS[7:] if name not in ("complete", "chosen_attack")]
     return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def attacked(run: Run) -> dict[tuple[str, str, int], list[Record]]:
+    """Group a run's records with an attack by defense, c and m, in the order of the plan."""
+    groups: dict[tuple[str, str, int], list[Record]] = {}
+    for record in run.of_kind("privacy"):
+        if "attack" in record.cell:
+            rule = record.cell["coalition"]
+            groups.setdefault((run.defense(record), str(rule["c"]), rule["m"]), []).append(record)
+    return groups
 
 
 def _of_group(values: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -79,7 +80,11 @@ def _of_group(values: pd.DataFrame) -> Iterator[dict[str, Any]]:
             **_number("worst_case", mean(best)),
             "p90": quantile(best, 0.9, interval=False).value,
             "worst": quantile(best, 1.0, interval=False).value,
+            "chosen_attack": "",
         }
+        if fitted := cross_fit(_by_attack(attacked)):
+            row |= _number("chosen", fitted.estimate)
+            row["chosen_attack"] = " / ".join(fitted.attacks)
         drawn = values[values["metric"] == f"{KNOW_NOTHING}{name}"]
         if not drawn.empty:
             lucky = _largest(drawn)
@@ -89,19 +94,16 @@ def _of_group(values: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _chosen(values: pd.DataFrame, attack: str, metric: str) -> dict[str, Any]:
-    """The number of the attack that was chosen on other pictures, if one was."""
-    mine = values[(values["attack"] == attack) & (values["metric"] == metric)]
-    if mine.empty:
-        return {"chosen_attack": ""}
-    return {"chosen_attack": attack, **_number("chosen", mean(worst_coalition(mine, "lower")))}
+def _by_attack(values: pd.DataFrame) -> pd.DataFrame:
+    """The value of each attack for each picture, of the coalition that learns most."""
+    # An attack's seeds are averaged, as they are chance and no choice.
+    each = values.groupby(["attack", "image", "servers"], sort=False)["value"].mean()
+    return each.groupby(["attack", "image"], sort=True).max().reset_index()
 
 
 def _largest(values: pd.DataFrame) -> pd.DataFrame:
-    """Per picture, over attacks and coalitions."""
-    # An attack's seeds are averaged, as they are chance and no choice.
-    each = values.groupby(["attack", "image", "servers"], sort=False)["value"].mean()
-    return each.groupby("image", sort=True).max().reset_index()
+    """The largest value of each picture over attacks and coalitions."""
+    return _by_attack(values).groupby("image", sort=True)["value"].max().reset_index()
 
 
 def _number(name: str, found: Estimate) -> dict[str, Any]:
