@@ -362,8 +362,8 @@ def test_a_server_that_tells_of_other_bytes_is_found_out(
 
 # gRPC's and the project's own methods of these names, which move bytes.
 _KNOWN: set[tuple[str, str]] = {
-    ("handshake.py", "plain.recv"),
-    ("handshake.py", "secure.recv"),
+    ("tls_probe.py", "plain.recv"),
+    ("tls_probe.py", "secure.recv"),
     ("wiretap.py", "re.compile"),
     ("virtual.py", "self.load"),
 }

@@ -23,7 +23,9 @@ def linear_gelu(layer: Any, activation: nn.GELU, x: Tensor) -> Tensor:
 
 def _fusible(layer: Any, x: Tensor) -> bool:
     differentiated = torch.is_grad_enabled() and (x.requires_grad or layer.weight.requires_grad)
-    plain = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
+    plain = x.device.type == "cpu" and (
+        x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and _bfloat16())
+    )
     return plain and not differentiated and not torch.is_autocast_enabled("cpu") and _available()
 
 
@@ -37,3 +39,8 @@ def _fused(layer: Any, x: Tensor, activation: str, algorithm: str) -> Tensor:
 
 def _available() -> bool:
     return torch.backends.mkldnn.is_available()  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _bfloat16() -> bool:
+    """Return whether oneDNN multiplies bfloat16 here: on x86 it takes AVX-512."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
