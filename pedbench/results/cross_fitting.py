@@ -81,5 +81,5 @@ def _means(
     return result
 
 
-def _digest(name: str) -> str:
+def _digest(name: object) -> str:
     return hashlib.sha256(str(name).encode()).hexdigest()
