@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from pedbench.adversary.prior import load_prior
 from pedbench.measure.view_independent_baselines import draw_colour
-from pedbench.report.numbers.worst_case import worst_cases
+from pedbench.report.numbers.worst_case import worst_case_table, worst_cases
 from pedbench.results.run import load
 
 
@@ -46,6 +47,34 @@ def test_each_picture_counts_with_its_worst_attack_and_coalition(made: Any) -> N
     failed = frame[(frame["defense"] == made.nasty) & (frame["c"] == "1")]
     assert not failed["complete"].any()
     assert "broken" not in set(frame["defense"])
+
+
+def test_the_reported_attack_is_cross_fitted_over_its_worst_coalitions(made: Any) -> None:
+    frame = worst_cases(load(made.directory))
+    for defense, label in (("b", "blur"), ("3", "split(servers=3, note=plain)")):
+        keys = [(defense, 1, attack) for attack in ("floor", "reader")]
+        tables = [made.values[made.cells[key]] for key in keys if made.cells[key] in made.values]
+        lines = np.array([largest([table], "leakage[RMSE]") for table in tables])
+        images = sorted(set(tables[0].loc[tables[0]["metric"] == "leakage[RMSE]", "image"]))
+        order = sorted(range(len(images)), key=lambda i: hashlib.sha256(images[i].encode()).hexdigest())
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        sums = [
+            lines[lines[:, mine].mean(axis=1).argmax(), other].sum() for mine, other in (halves, halves[::-1])
+        ]
+        rows = frame[(frame["defense"] == label) & (frame["c"] == "1")]
+        row = one(rows[rows["metric"] == "leakage[RMSE]"])
+        assert row.chosen == pytest.approx(sum(sums) / len(images), rel=1e-12)
+        assert row.chosen_attack
+        assert row.chosen <= row.worst_case
+
+
+def test_a_failed_attack_makes_every_number_a_lower_bound(made: Any) -> None:
+    frame = worst_cases(load(made.directory))
+    failed = frame[(frame["defense"] == made.nasty) & (frame["c"] == "1")].copy()
+    line = worst_case_table(failed).splitlines()[2]
+    known = failed[failed["metric"] == "leakage[RMSE]"].iloc[0]
+    assert f"≥ {known.worst_case:.3f}" in line
+    assert f"≥ {known.chosen:.3f}" in line
 
 
 def test_draws_have_their_own_worst_case_and_the_gain_is_paired(small_run: Any) -> None:
@@ -92,6 +121,6 @@ def test_a_draw_is_scored_as_a_guess_of_one_colour_would_be(small_run: Any) -> N
 
 def test_the_report_shows_the_worst_case_beside_its_draws(small_run: Any) -> None:
     report = (small_run.directory / "report.md").read_text()
-    assert "### Chosen attack and worst case, c = 1 (m = 3)" in report
+    assert "### Cross-fitted attack and worst case, c = 1 (m = 3)" in report
     table = pd.read_csv(small_run.directory / "tables" / "worst_case.csv")
     assert (table["gain"] - (table["worst_case"] - table["draws"])).abs().max() < 1e-9

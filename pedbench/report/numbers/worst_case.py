@@ -121,7 +121,7 @@ def worst_case_table(frame: pd.DataFrame) -> str:
     shown = [leakage, leakage.replace("leakage", "advantage", 1)]
     headers = ["defense"]
     for name in shown:
-        headers += [f"{escape(name)}, chosen ↓", "worst case ↓", "draws", "gain over draws ↓"]
+        headers += [f"{escape(name)}, cross-fitted ↓", "worst case ↓", "draws", "gain over draws ↓"]
     lines = []
     for defense, rows in frame.groupby("defense", sort=False):
         line = [code(str(defense))]
@@ -132,7 +132,7 @@ def worst_case_table(frame: pd.DataFrame) -> str:
                 row: Any = None if found.empty else found.iloc[0]
                 value, low, high = (None if row is None else row[end] for end in ends)
                 bound = "≥ " if row is not None and not row["complete"] and not pd.isna(value) else ""
-                mark = bound if number in ("worst_case", "gain") else ""
+                mark = "" if number == "draws" else bound
                 line.append(f"{mark}{estimate(value, low, high)}")
                 if number == "chosen" and not pd.isna(value):
                     line[-1] += f" {code(row['chosen_attack'])}"

@@ -48,7 +48,7 @@ TERMS: Mapping[str, str] = {
     "floor": "an attack without a learned prior",
     "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker; "
     "+2 stands for two more that are as strong",
-    "chosen": "the strongest attack, selected on one half of the pictures and reported on the other, both ways",
+    "cross-fitted": "the strongest attack, selected on one half of the pictures and reported on the other, both ways",
     "worst case": "for each picture the attack and the coalition that are worst for the defender, chosen with the "
     "truth: a bound, no attack",
     "draws, gain over draws": "the worst of as many colours, drawn from training pictures, as there are attacks: "

@@ -64,7 +64,7 @@ def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> It
             yield f"Attacks, {rule_text(c, m)}", pivot(attacked, ["defense", "attack"], columns, flags)
         bounds = worst[(worst["c"] == c) & (worst["m"] == m)]
         if bounds["metric"].str.startswith("leakage[").any():
-            yield f"Chosen attack and worst case, {rule_text(c, m)}", worst_case_table(bounds)
+            yield f"Cross-fitted attack and worst case, {rule_text(c, m)}", worst_case_table(bounds)
 
 
 def claims_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Titled]:
