@@ -37,7 +37,6 @@ from tools.chaos.fault_proxy import FAULTS, Fault, FaultProxy
 
 W = "reordered"
 HOST = "127.0.0.1"
-NOW = datetime.now(UTC)
 
 
 @dataclass(kw_only=True)
@@ -192,7 +191,7 @@ def test_whoever_does_not_show_the_right_certificate_is_refused_with_a_sentence(
     monkeypatch.setattr(remote, "_CONNECT_SECONDS", 3.0)
     make_keys(tmp_path, [["here", HOST]], days=1)
     make_keys(tmp_path / "old", [["here", HOST]], days=0)
-    then = NOW - timedelta(minutes=30)
+    then = datetime.now(UTC) - timedelta(minutes=30)
     edge, here = read_identity(keys / "edge", "edge"), read_identity(keys / "here", "server")
     elsewhere = read_identity(keys / "elsewhere", "server")
     strange, stranger = (read_identity(tmp_path / "here", "server"), read_identity(tmp_path / "edge", "edge"))
