@@ -32,6 +32,7 @@ baseline: $(INSTALLED)  ## make the committed baseline anew: make baseline ARGS=
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.style
 
 types: $(INSTALLED)
 	$(BIN)/mypy pedbench attacks defenses datasets tools tests run_all.py
