@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pedbench.data.coco import CocoDataset, CocoFolder
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.host.home import home
 
 

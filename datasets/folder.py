@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from pedbench.data.readable import DatasetError, FileDataset, ReadableIds
+from pedbench.data.readable import FileDataset, ReadableIds
+from pedbench.errors import DatasetError
 from pedbench.pictures.files import SUFFIXES, read_picture, refuse_way_out
 from pedbench.types import Picture, Sample
 

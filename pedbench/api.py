@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pedbench.base import Attack, Dataset, Defense, Plugin
+from pedbench.errors import PluginError
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
 from pedbench.host.stopwatch import Profile
 from pedbench.registry import Registry
 from pedbench.registry.instances import check_given, kind_of, plugin_file
-from pedbench.registry.origins import PluginError
 from pedbench.results.records import PLAN
 from pedbench.results.run_directory import locked, run_directory, settle
 from pedbench.suites.resolve import Overrides, resolve

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from pedbench.errors import PluginUnavailable as PluginUnavailable
+from pedbench.errors import ProbeUnavailable as ProbeUnavailable
 from pedbench.types import Mask, Patch, Payload, Picture, Sample, Tokens, View
 
 if TYPE_CHECKING:
@@ -71,13 +73,6 @@ class Plugin:
         Raises:
             PluginUnavailable: Something optional is not installed.
         """
-
-
-class PluginUnavailable(RuntimeError):
-    """Something optional that a plugin needs is not installed, so its measurements are skipped.
-
-    The message says what is missing, and how to get it.
-    """
 
 
 @dataclass(kw_only=True)
@@ -241,19 +236,6 @@ class Claim:
     content: str
     box: tuple[float, float, float, float]
     confidence: float
-
-
-class ProbeUnavailable(RuntimeError):
-    """A probe lacks something on this machine; its cells are skipped with this reason.
-
-    Attributes:
-        cure: What to do about it.
-    """
-
-    def __init__(self, reason: str, cure: str) -> None:
-        super().__init__(f"{reason}: {cure}")
-        self.reason = reason
-        self.cure = cure
 
 
 @dataclass(kw_only=True)

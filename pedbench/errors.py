@@ -1,4 +1,7 @@
-"""What is wrong with weights."""
+"""Errors of the package, and the hint that their messages share."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class CheckpointError(ValueError):
@@ -7,3 +10,37 @@ class CheckpointError(ValueError):
 
 class MissingWeightsError(CheckpointError):
     """Weights that are not on this machine."""
+
+
+class PluginError(ValueError):
+    """A plugin is unknown, ambiguous, broken or wrongly configured."""
+
+
+class PluginUnavailable(RuntimeError):
+    """Something optional that a plugin needs is not installed, so its measurements are skipped.
+
+    The message says what is missing, and how to get it.
+    """
+
+
+class DatasetError(ValueError):
+    """A dataset cannot be used; the message says what was looked for and what to do."""
+
+
+class ProbeUnavailable(RuntimeError):
+    """A probe lacks something on this machine; its cells are skipped with this reason.
+
+    Attributes:
+        cure: What to do about it.
+    """
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(f"{reason}: {cure}")
+        self.reason = reason
+        self.cure = cure
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` when a known name is near, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

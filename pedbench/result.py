@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.registry.parameters import suggestion
+from pedbench.errors import suggestion
 from pedbench.report.figures.scatter import Drawing
 from pedbench.report.outputs.content import Content, gather
 from pedbench.results.records import Record

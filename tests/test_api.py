@@ -15,11 +15,11 @@ import pytest
 
 import pedbench
 from pedbench.base import Attack, Defense
+from pedbench.errors import PluginError
 from pedbench.plugins.attacks.mean_colour import MeanColour
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file
-from pedbench.registry.origins import PluginError
 
 ROOT = Path(__file__).parents[1]
 

@@ -19,8 +19,9 @@ from pedbench.codecs.jpeg import Jpeg
 from pedbench.codecs.png import Png
 from pedbench.codecs.quantised import Quantised
 from pedbench.codecs.webp import Webp
+from pedbench.errors import PluginError
 from pedbench.offload.wire.codec_labels import Coded, code, codec_sources, decode, find_codec
-from pedbench.registry import PluginError, Registry
+from pedbench.registry import Registry
 
 PICTURES = hnp.arrays("uint8", st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(3)))
 TOKENS = hnp.arrays(

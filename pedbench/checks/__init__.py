@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pedbench.base import Plugin, PluginUnavailable, ProbeUnavailable
+from pedbench.base import Plugin
+from pedbench.errors import PluginUnavailable, ProbeUnavailable
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.origins import from_path
 from pedbench.types import Picture

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pedbench.registry import KINDS, Kind, PluginError, Registry
+from pedbench.errors import PluginError
+from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import from_path
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _named(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
     for name in names:
         found = [pair for pair in known if pair[1] == name]
         if not found:
-            from pedbench.registry.parameters import suggestion
+            from pedbench.errors import suggestion
 
             every = [known_name for _, known_name in known]
             raise PluginError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -19,6 +18,7 @@ import typer
 
 import pedbench
 from pedbench.cli.finding import Finding
+from pedbench.fetching.digests import digest
 from pedbench.host.home import home
 
 PACKAGE = Path(pedbench.__file__).parent
@@ -114,7 +114,7 @@ def _weights() -> Iterator[Finding]:
             yield Finding(
                 what, f"{manifest} does not know them", f"{member.source}, or install pedbench again"
             )
-        elif hashlib.sha256(file.read_bytes()).hexdigest() != entries[name]["sha256"]:
+        elif digest(file) != entries[name]["sha256"]:
             yield Finding(what, f"{file} is not the file of the manifest", "install pedbench again")
         else:
             yield Finding(what, "verified")
@@ -122,8 +122,8 @@ def _weights() -> Iterator[Finding]:
 
 def _probes() -> Iterator[Finding]:
     try:
-        from pedbench.base import Probe, ProbeUnavailable
-        from pedbench.errors import CheckpointError
+        from pedbench.base import Probe
+        from pedbench.errors import CheckpointError, ProbeUnavailable
         from pedbench.registry import Registry
     except ImportError as error:
         yield Finding("probes", f"not examined: {error}", "install the missing packages first")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pedbench.base import Dataset
 from pedbench.cli.finding import Finding
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.fetching.fetch import missing
 from pedbench.host.provenance import cores
 from pedbench.models.sam.family import Family, family

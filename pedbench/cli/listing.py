@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pedbench.registry import KINDS, Kind, PluginError, Registry
+from pedbench.errors import PluginError
+from pedbench.registry import KINDS, Kind, Registry
 
 
 def list_plugins(
@@ -24,7 +25,7 @@ def list_plugins(
 ) -> None:
     """List plugins and suites."""
     if kind is not None and kind not in (*KINDS, "suites"):
-        from pedbench.registry.parameters import suggestion
+        from pedbench.errors import suggestion
 
         known = (*KINDS, "suites")
         raise ValueError(

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
+from pedbench.errors import suggestion
 from pedbench.registry import Registry
 from pedbench.registry.origins import BASES, KINDS, Kind
-from pedbench.registry.parameters import suggestion
 
 _NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pedbench.data.coco_index import AnnotationIndex
 from pedbench.data.json_stream import ArrayStream, Element
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.types import Secret
 
 MOST_DEFECTS = 10_000

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 
 
 class AnnotationIndex:

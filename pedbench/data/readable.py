@@ -12,10 +12,6 @@ from pedbench.pictures.files import PictureError
 from pedbench.types import Sample
 
 
-class DatasetError(ValueError):
-    """A dataset cannot be used; the message says what was looked for and what to do."""
-
-
 class ReadableIds(Sequence[str]):
     """Ids of the pictures that can be read, in the order of the candidates.
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior
+from pedbench.errors import PluginError
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile
@@ -19,7 +20,6 @@ from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.privacy.retrieval import make_gallery
-from pedbench.registry import PluginError
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Sample
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from pedbench.registry.parameters import suggestion
+from pedbench.errors import suggestion
 
 FILE = Path(__file__).parent / "catalogue.toml"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import http.client
 import os
 import shutil
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedRandom
 from pathlib import Path
+
+from pedbench.fetching.digests import fresh_digest
 
 TRIES = 3
 """How often a source that breaks off is asked to go on."""
@@ -101,9 +102,8 @@ def _from(
             if not left:
                 raise FetchError(f"{error}; what has come is kept, and the same command goes on") from error
     stream.flush()
-    stream.seek(0)
-    found = hashlib.file_digest(stream, "sha256").hexdigest()
-    here = stream.tell()
+    found = fresh_digest(Path(stream.name))
+    here = stream.seek(0, os.SEEK_END)
     if (size is not None and here != size) or not found.startswith(sha256):
         stream.truncate(0)
         expected = f"{size} bytes, sha256 {sha256 or 'unknown'}"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pedbench.fetching.catalogue import HUB, CatalogueFile, Unpack, catalogue, entry
+from pedbench.fetching.digests import digest
 from pedbench.fetching.download import FetchError, Progress, download
 from pedbench.host.home import home
-from pedbench.models.manifest import digest
 
 OFFLINE = "PEDBENCH_OFFLINE"
 """Variable that forbids all fetching."""

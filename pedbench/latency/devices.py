@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pedbench.errors import suggestion
 from pedbench.latency import multiply_adds
 from pedbench.models.sam.architectures import Architecture, architecture
-from pedbench.registry.parameters import suggestion
 from pedbench.types import Window
 
 FILE = Path(__file__).with_name("devices.toml")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pedbench.adversary.isolation.pool import AttackPool
-from pedbench.base import Networks, PluginUnavailable
+from pedbench.base import Networks
+from pedbench.errors import PluginUnavailable
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.probe_reader import Reader
 from pedbench.measure.seeds import generator, torch_seed

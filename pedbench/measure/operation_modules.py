@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from pedbench.base import Operation
+from pedbench.errors import PluginError
 from pedbench.offload.operations.builtin import EncodeImage
-from pedbench.registry import PluginError
 from pedbench.suites.plan import DefensePlan
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pedbench.base import Claim, Probe, ProbeUnavailable
+from pedbench.base import Claim, Probe
+from pedbench.errors import ProbeUnavailable
 from pedbench.host.provenance import cores
 from pedbench.pictures.frame import Size, to_uint8
 from pedbench.privacy.pieces import Piece, magnify

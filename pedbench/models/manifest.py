@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pedbench.errors import CheckpointError
+from pedbench.fetching.digests import digest
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -43,18 +42,6 @@ def verify(name: str, file: Path, folder: Path = ASSETS) -> None:
         raise CheckpointError(
             f"{file}: found sha256 {found}\nthe manifest expects {known['sha256']}: pedbench train {name}"
         )
-
-
-def digest(file: Path) -> str:
-    """sha256 of a file; read again only if its size or time of change differ."""
-    state = file.stat()
-    return _digest(file, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache
-def _digest(file: Path, changed: int, size: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def trained_on(name: str, folder: Path = ASSETS) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pedbench.base import PluginUnavailable
+from pedbench.errors import PluginUnavailable
 
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pedbench.registry.parameters import suggestion
+from pedbench.errors import suggestion
 
 FILE = Path(__file__).with_name("links.toml")
 

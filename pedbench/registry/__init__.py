@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pedbench.errors import PluginError
 from pedbench.registry.origins import (
     BASES,
     KINDS,
     Kind,
     Origin,
-    PluginError,
     entry_points,
     from_path,
     import_class,
@@ -88,7 +88,7 @@ class Registry:
         """
         known = self.origins(kind)
         if name not in known:
-            from pedbench.registry.parameters import suggestion
+            from pedbench.errors import suggestion
 
             raise PluginError(
                 f"there is no {BASES[kind].lower()} named {name!r}{suggestion(name, known)}. "

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Plugin
+from pedbench.errors import PluginError
 from pedbench.registry import Registry
-from pedbench.registry.origins import BASES, Kind, PluginError, from_path
+from pedbench.registry.origins import BASES, Kind, from_path
 from pedbench.registry.source_of_class import standalone
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+from pedbench.errors import PluginError
+
 Kind = Literal["attacks", "defenses", "datasets", "metrics", "probes", "codecs"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -29,10 +31,6 @@ BASES: dict[Kind, str] = {
 """The class of `pedbench.base` that a plugin of each kind derives from."""
 
 _CLASS_LINE = re.compile(r"^class\s+\w+\s*\(([^)]*)\)", re.MULTILINE)
-
-
-class PluginError(ValueError):
-    """A plugin is unknown, ambiguous, broken or wrongly configured."""
 
 
 @dataclass(frozen=True)

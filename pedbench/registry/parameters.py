@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pedbench.registry.origins import PluginError
+from pedbench.errors import PluginError, suggestion
 
 if TYPE_CHECKING:
     from pedbench.base import Plugin
@@ -37,12 +36,6 @@ def checked(plugin: type[Plugin], params: Mapping[str, Any]) -> dict[str, Any]:
         if required and name not in params:
             raise PluginError(f"{plugin.name} needs a value for its parameter {name!r}: {_known(plugin)}.")
     return {name: _checked_value(plugin, name, value) for name, value in params.items()}
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` when a known name is near, else nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _known(plugin: type[Plugin]) -> str:

@@ -17,7 +17,7 @@ from symtable import SymbolTable, symtable
 from types import FunctionType, ModuleType
 from typing import Any
 
-from pedbench.registry.origins import PluginError
+from pedbench.errors import PluginError
 
 _PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, type(None))
 

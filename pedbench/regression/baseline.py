@@ -6,7 +6,6 @@ was made, and the tolerances. NAME.changes.md is a diary that nothing reads.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pedbench.fetching.digests import fresh_digest
 from pedbench.regression.judged_numbers import COLUMNS
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import Tolerances
@@ -73,7 +73,7 @@ def read_baseline(path: Path) -> tuple[Measured, dict[str, Any]]:
             f"{parts[0]} has schema {about['schema']}, pedbench here reads up to {SCHEMA}; update it."
         )
     for part in (path, parts[1]):
-        if about["sha256"].get(part.suffix) != _sha256(part):
+        if about["sha256"].get(part.suffix) != fresh_digest(part):
             raise ValueError(
                 f"{part} is not what was accepted: its content does not fit {parts[0].name}. A baseline changes "
                 "by `pedbench accept-baseline` alone; take its files from version control again."
@@ -123,7 +123,7 @@ def write_baseline(path: Path, measured: Measured, tolerances: Tolerances, about
     told = {
         "schema": SCHEMA,
         **about,
-        "sha256": {".jsonl": _sha256(in_jsonl), ".parquet": _sha256(in_parquet)},
+        "sha256": {".jsonl": fresh_digest(in_jsonl), ".parquet": fresh_digest(in_parquet)},
         "suite": measured.run.suite.model_dump(mode="json", exclude_none=True),
         "provenance": common,
         "tolerances": tolerances.to_json(),
@@ -137,7 +137,3 @@ def _common(provenances: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What all records say alike, so that it is kept once."""
     first = provenances[0]
     return {k: v for k, v in first.items() if all(each.get(k) == v for each in provenances)}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

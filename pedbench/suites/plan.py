@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
+from pedbench.errors import PluginError
 from pedbench.models.hub.folders import model_files, weight_digests
 from pedbench.models.sam.family import Family
 from pedbench.network.links import Link, find_link
 from pedbench.offload.wire.codec_labels import find_codec
-from pedbench.registry import PluginError, PluginSpec, Registry
+from pedbench.registry import PluginSpec, Registry
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, PluginIdentity, selection_hash
 from pedbench.suites.schema import (
     Choice,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pedbench.base import Defense
+from pedbench.errors import suggestion
 from pedbench.models.hub.folders import model_reference
 from pedbench.registry import Kind, Registry
-from pedbench.registry.parameters import suggestion
 from pedbench.suites.schema import (
     AttackChoice,
     Choice,

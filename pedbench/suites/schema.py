@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pedbench.errors import suggestion
 from pedbench.network.links import LOOPBACK
-from pedbench.registry.parameters import suggestion
 from pedbench.suites.cell import LieName
 
 Value = bool | int | float | str | list[bool | int | float | str]

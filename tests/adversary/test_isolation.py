@@ -20,8 +20,9 @@ from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.isolation.process import AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.prior import load_prior, make_prior
 from pedbench.adversary.view_bytes import view_from_bytes, view_to_bytes
+from pedbench.errors import PluginError
 from pedbench.plugins.datasets.scenes import Scenes
-from pedbench.registry import PluginError, PluginSpec, Registry
+from pedbench.registry import PluginSpec, Registry
 from pedbench.results.records import PLAN
 from pedbench.types import Patch, Picture, View
 

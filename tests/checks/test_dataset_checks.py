@@ -18,7 +18,7 @@ import random
 import numpy as np
 
 from pedbench.base import Dataset
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.types import Instance, Sample, Secret
 
 

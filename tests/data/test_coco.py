@@ -18,7 +18,7 @@ from pycocotools import mask as coco_mask
 
 from pedbench.data.coco import CocoFolder
 from pedbench.data.coco_masks import decode_segmentation
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.types import Secret
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "coco"

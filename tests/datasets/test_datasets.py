@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pedbench.data.readable import DatasetError, FileDataset
-from pedbench.registry import PluginError, Registry
+from pedbench.data.readable import FileDataset
+from pedbench.errors import DatasetError, PluginError
+from pedbench.registry import Registry
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

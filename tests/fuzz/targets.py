@@ -18,7 +18,7 @@ from pycocotools import mask as coco_mask
 
 from pedbench.base import Operation
 from pedbench.data.coco import CocoFolder
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.offload.operations.builtin import load_operations
 from pedbench.offload.wire.codec_labels import Coded, code
 from pedbench.offload.wire.messages import (

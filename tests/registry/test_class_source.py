@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.registry.origins import PluginError
+from pedbench.errors import PluginError
 from pedbench.registry.source_of_class import standalone
 
 Notebook = Callable[[str], dict[str, Any]]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pedbench.registry import KINDS, PluginError, PluginSpec, Registry, load, source_hash
+from pedbench.errors import PluginError
+from pedbench.registry import KINDS, PluginSpec, Registry, load, source_hash
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pedbench.registry import PluginError, Registry
+from pedbench.errors import PluginError
+from pedbench.registry import Registry
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import (
     DatasetChoice,

@@ -17,9 +17,9 @@ import skimage.measure
 import torch
 
 from pedbench.data.coco import CocoFolder
-from pedbench.data.readable import DatasetError
-from pedbench.errors import CheckpointError
-from pedbench.models.manifest import ASSETS, digest
+from pedbench.errors import CheckpointError, DatasetError
+from pedbench.fetching.digests import digest
+from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load, read_state, save, write

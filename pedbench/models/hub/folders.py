@@ -10,8 +10,9 @@ from typing import Any
 
 from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.fetching.catalogue import HUB, name_of
+from pedbench.fetching.digests import digest
 from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS, digest, entry, trained_on, verify
+from pedbench.models.manifest import ASSETS, entry, trained_on, verify
 
 WEIGHTS = (".safetensors", ".bin")
 """Endings of files of weights; the second are state dicts of torch, read without running anything in them."""

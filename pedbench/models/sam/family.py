@@ -12,12 +12,13 @@ from typing import Any, Literal, cast, get_args
 import torch
 
 from pedbench.base import Networks
-from pedbench.errors import CheckpointError
+from pedbench.errors import CheckpointError, suggestion
 from pedbench.fetching.catalogue import entry as entry_of
+from pedbench.fetching.digests import digest
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
 from pedbench.models.hub.folders import model_reference
-from pedbench.models.manifest import ASSETS, digest, entry, verify
+from pedbench.models.manifest import ASSETS, entry, verify
 from pedbench.models.sam.architectures import (
     PED_MINI,
     SAM_MINI,
@@ -33,7 +34,6 @@ from pedbench.models.sam.checkpoints import load
 from pedbench.models.sam.half_precision import converted
 from pedbench.models.sam.reorder import VARIANTS, variant
 from pedbench.models.sam.transformers_sam import read_architecture
-from pedbench.registry.parameters import suggestion
 
 Weights = Literal[
     "original",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Field, Networks, Operation
+from pedbench.fetching.digests import digest
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import WEIGHTS
 from pedbench.models.sam.stages import window_grid
@@ -153,7 +153,7 @@ def load_operations(modules: Iterable[str] = ()) -> dict[str, Operation]:
 
 def source_hash(operation: Operation) -> str:
     """Hex sha256 of the file that defines an operation: both ends must run the same code."""
-    return hashlib.sha256(Path(inspect.getfile(type(operation))).read_bytes()).hexdigest()
+    return digest(Path(inspect.getfile(type(operation))))
 
 
 def defined_in(module: str) -> list[type[Operation]]:

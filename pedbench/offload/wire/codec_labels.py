@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Codec, Field
-from pedbench.registry import PluginError, Registry, source_hash
+from pedbench.errors import PluginError
+from pedbench.registry import Registry, source_hash
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pedbench.fetching.digests import fresh_digest
 from pedbench.models.sam.checkpoints import fingerprint
 
 
@@ -27,11 +27,9 @@ def record(
     """
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     manifest[name] = {
         "file": str(weights.relative_to(folder)),
-        "sha256": digest,
+        "sha256": fresh_digest(weights),
         "fingerprint": fingerprint(weights),
         "recipe": asdict(recipe),
         "data": data,

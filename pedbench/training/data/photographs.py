@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from pedbench.data.coco import CocoFolder
-from pedbench.data.readable import DatasetError, ReadableIds
+from pedbench.data.readable import ReadableIds
+from pedbench.errors import DatasetError
 from pedbench.pictures.files import PictureError
 from pedbench.pictures.frame import mask_to_frame, to_frame, to_uint8
 from pedbench.registry import Registry

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from pedbench.fetching.digests import digest
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS, digest
+from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
 from pedbench.models.sam.checkpoints import recognise
 from pedbench.training.core.loop import Trainer

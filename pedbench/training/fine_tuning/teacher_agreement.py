@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from pedbench.base import Embedding
-from pedbench.data.readable import DatasetError
+from pedbench.errors import DatasetError
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import frame_size, to_frame

@@ -1,0 +1,24 @@
+"""Digests of files."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+
+def digest(file: Path) -> str:
+    """Return the hex sha256 of a file; read again only if its size or time of change differ."""
+    state = file.stat()
+    return _digest(file, state.st_mtime_ns, state.st_size)
+
+
+def fresh_digest(file: Path) -> str:
+    """Return the hex sha256 of a file as it is now: of one that was written a moment ago."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache
+def _digest(file: Path, changed: int, size: int) -> str:
+    return fresh_digest(file)
