@@ -1,26 +1,35 @@
-# make run and make test need nothing but Python >= 3.11 and make: they create .venv and install what is missing.
+# Every target needs nothing but Python >= 3.11 and make: it creates .venv and installs what is missing there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: run test test-fast gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
+.PHONY: run test test-fast test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUNNABLE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[probes]' -c constraints.txt
+	touch $@
+
+$(INSTALLED): $(RUNNABLE)
 	$(BIN)/python -m pip install --editable '.[dev]' -c constraints.txt
 	touch $@
 
-run: $(INSTALLED)  ## the mini suite: utility, privacy and latency of every defense, in minutes
+run: $(RUNNABLE)  ## the mini suite: utility, privacy and latency of every defense, in minutes
 	$(BIN)/python run_all.py $(ARGS)
 
-test: $(INSTALLED)  ## all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED)  ## all tests but the long ones
+	$(PYTEST) -m 'not long' $(ARGS)
 
-test-fast: $(INSTALLED)  ## tests of a few seconds only
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+test-fast: $(INSTALLED)  ## tests of less than a second or two
+	$(PYTEST) -m 'not slow and not long' $(ARGS)
+
+test-all: $(INSTALLED)  ## all tests, the long ones too: faults, kills, trainings, ViT-B
+	$(PYTEST) $(ARGS)
 
 gate: $(INSTALLED)  ## the quick part of mini, held to the committed baseline
 	$(BIN)/python -m pedbench run mini --quick --fresh

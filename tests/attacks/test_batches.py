@@ -59,11 +59,12 @@ def _guess(attack: Any, views: list[View]) -> list[Picture]:
 def test_guesses_do_not_depend_on_who_shares_a_batch(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attack, views = _make(kind, tmp_path / "model"), _views()
+    # Two shapes, and a view that holds nothing.
+    attack, views = _make(kind, tmp_path / "model"), _views()[2:5]
     attack.prepare("cpu")
     alone = [_guess(attack, [view])[0] for view in views]
     attack.prepare("cpu:0")
-    for size in (1, 2, 5):
+    for size in (1, 2):
         monkeypatch.setattr("pedbench.host.device.STAND_IN", size)
         for guess, expected in zip(_guess(attack, views), alone, strict=True):
             np.testing.assert_allclose(guess, expected, atol=1e-5)
@@ -71,20 +72,22 @@ def test_guesses_do_not_depend_on_who_shares_a_batch(
         np.testing.assert_allclose(guess, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_half_precision_stays_what_it_is_on_an_accelerator(tmp_path: Path) -> None:
     attack = DiffusionInpaint(
         model=str(make_inpainting(tmp_path / "half", variant="fp16")), samples=2, steps=2
     )
     attack.prepare("cpu")
-    exact = _guess(attack, _views())
+    views = _views()[2:4]
+    exact = _guess(attack, views)
     attack.prepare("cpu:0")
     parts = attack._pipeline.pipeline.components.values()
     assert {part.dtype for part in parts if hasattr(part, "dtype")} == {torch.float16}
-    for guess, expected in zip(_guess(attack, _views()), exact, strict=True):
+    for guess, expected in zip(_guess(attack, views), exact, strict=True):
         np.testing.assert_allclose(guess, expected, atol=0.1)
         assert np.abs(guess - expected).mean() < 2e-3
     attack.prepare("cpu")
-    for guess, expected in zip(_guess(attack, _views()), exact, strict=True):
+    for guess, expected in zip(_guess(attack, views), exact, strict=True):
         np.testing.assert_array_equal(guess, expected)
 
 
@@ -96,7 +99,7 @@ def test_only_accelerators_get_samples_together() -> None:
 
 @pytest.mark.parametrize("kind", ["inpaint-mini", "stable diffusion", "vitmae", "normalised vitmae"])
 def test_completing_networks_compute_where_they_are_told(kind: str, tmp_path: Path) -> None:
-    _compare(_make(kind, tmp_path / "model"), _views())
+    _compare(_make(kind, tmp_path / "model"), _views()[2:5])
 
 
 @pytest.mark.parametrize(

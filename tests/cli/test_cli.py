@@ -150,7 +150,7 @@ class Careless(Attack):
 '''
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_plugins_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = pedbench(capsys, "check")
     assert status == 0, out

@@ -16,7 +16,7 @@ from pedbench.engines.unfinished import FOLDER, Shards
 from tools.chaos.kills import descendants
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ATTACKS = ["mean_colour", "random_image", {"name": "accumulate", "params": {"requests": 2}}]
 DEFENSES = [

@@ -338,7 +338,7 @@ KILLER = """if True:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [8, 14])
 def test_a_killed_run_leaves_nothing_behind_and_is_completed(tmp_path: Path, number: int) -> None:
     from pedbench.results.records import read_plan, read_records

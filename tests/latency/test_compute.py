@@ -36,7 +36,18 @@ def counted(of: Architecture) -> dict[str, int]:
     return {name: sum(by_kind.values()) // 2 for name, by_kind in found.items()}
 
 
-@pytest.mark.parametrize("of", [VIT_B, VIT_L, VIT_H, SAM_MINI, PED_MINI, SMALL], ids=lambda of: of.name)
+@pytest.mark.parametrize(
+    "of",
+    [
+        VIT_B,
+        pytest.param(VIT_L, marks=pytest.mark.long),
+        pytest.param(VIT_H, marks=pytest.mark.long),
+        SAM_MINI,
+        PED_MINI,
+        SMALL,
+    ],
+    ids=lambda of: of.name,
+)
 def test_the_encoder_takes_what_torch_counts(of: Architecture) -> None:
     found = counted(of)
     blocks = [found[f"ImageEncoderViT.blocks.{index}"] for index in range(of.depth)]

@@ -43,7 +43,7 @@ def test_blocks_equal_segment_anything(
         torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_vit_b_equals_segment_anything(random_sam: MakeSam, reference_sam: MakeReference) -> None:
     sam = random_sam(VIT_B)
     pixels = torch.randn(1, 3, 1024, 1024)

@@ -59,7 +59,7 @@ def test_three_programs_give_the_same_masks(
 
 
 @pytest.mark.data
-@pytest.mark.slow
+@pytest.mark.long
 def test_sam_vit_b_of_the_registry(tmp_path: Path, photographs: list[Picture]) -> None:
     """On one photograph; `python -m tools.studies.loading_parity` takes ten."""
     differences = compare(tmp_path, photographs[:1])

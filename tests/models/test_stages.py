@@ -54,7 +54,7 @@ def test_stages_equal_the_whole_encoder(
     torch.testing.assert_close(embed_in_stages(sam, frame), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stages_equal_the_whole_encoder_of_vit_b(
     random_sam: MakeSam, reference_sam: MakeReference, picture: MakePicture
 ) -> None:

@@ -20,7 +20,7 @@ def test_passes_with_faults_fail_closed() -> None:
     assert max(tally.overdue or 0 for tally in tallies) < 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_in_trouble_lose_nothing() -> None:
     tallies = try_runs(1, seed=1)
     assert not [each for tally in tallies for each in tally.bad]

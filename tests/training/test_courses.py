@@ -35,6 +35,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
     "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
 }
+LARGE = {"inpaint-mini", "completion-mini"}
+"""Courses whose networks are not small here either."""
 
 
 def _course(name: str, scenes: PackedScenes, steps: int = 4) -> Course:
@@ -53,7 +55,10 @@ def _trained(name: str, scenes: PackedScenes, folder: Path, stops: list[int]) ->
     return trainer.average
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in CHANGES],
+)
 def test_resumed_training_ends_at_the_same_weights(name: str, scenes: PackedScenes, tmp_path: Path) -> None:
     whole = _trained(name, scenes, tmp_path / "whole", [3])
     parts = _trained(name, scenes, tmp_path / "parts", [1, 3])

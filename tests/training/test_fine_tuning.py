@@ -81,7 +81,7 @@ def _same(found: Path, expected: Path) -> None:
         assert all(torch.equal(states[0][part][name], states[1][part][name]) for name in states[1][part])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_after_every_step_it_ends_at_the_same_bytes(
     images: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
@@ -99,7 +99,7 @@ def test_killed_after_every_step_it_ends_at_the_same_bytes(
     _same(tmp_path / "out", uninterrupted)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_stopped_by_a_signal_it_ends_at_the_same_bytes(
     how: signal.Signals, images: Path, uninterrupted: Path, tmp_path: Path
@@ -121,7 +121,7 @@ def test_stopped_by_a_signal_it_ends_at_the_same_bytes(
     _same(tmp_path / "out", uninterrupted)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_learn_what_one_does(images: Path, uninterrupted: Path, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
@@ -176,7 +176,7 @@ def test_the_card_says_what_the_weights_are(uninterrupted: Path) -> None:
     assert f"{manifest['scores']['agreement']:.4f}" in card
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_parts_of_a_step_add_up_and_masks_and_annotations_count(scene_folder: Path, tmp_path: Path) -> None:
     common: dict[str, Any] = {
         "annotations": scene_folder / "annotations" / "instances.json",

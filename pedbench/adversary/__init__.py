@@ -1,0 +1,1 @@
+"""Views and priors of coalitions, and the confined processes in which attacks run."""

@@ -1,0 +1,1 @@
+"""Readers of datasets: COCO folders, their index and masks, and readable pictures."""

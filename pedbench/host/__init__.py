@@ -1,0 +1,1 @@
+"""This machine and process: devices, determinism, processes, provenance, the console and stopwatches."""

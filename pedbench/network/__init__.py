@@ -1,0 +1,1 @@
+"""Links between edge and servers, addresses and certificates."""

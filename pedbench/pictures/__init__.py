@@ -1,0 +1,1 @@
+"""Pixels, frames, windows and regions, and files of pictures."""

@@ -1,0 +1,1 @@
+"""Scores of guesses and views: audits, exposure, retrieval and claims."""

@@ -1,0 +1,1 @@
+"""Run directories: plans, records, values, and statistics that follow from them."""

@@ -1,0 +1,1 @@
+"""Suites: their schema, resolution, plans and cells."""

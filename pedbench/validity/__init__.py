@@ -1,0 +1,1 @@
+"""Controls, calibration of attacks, and the flags that travel with a number."""
