@@ -4,36 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from pedbench.base import Plugin
-from pedbench.errors import PluginUnavailable, ProbeUnavailable
+from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.origins import from_path
-from pedbench.types import Picture
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one check.
-
-    Attributes:
-        problem: Empty when the rule is kept.
-        skipped: Why it was not checked.
-    """
-
-    rule: str
-    problem: str = ""
-    skipped: str = ""
-
-
-class BrokenRule(Exception):
-    """A check found a rule broken."""
 
 
 def check(spec: PluginSpec) -> Iterator[Outcome]:
@@ -104,50 +82,6 @@ def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> PluginSpec:
     file = plugin_file(found, Registry(), folder)
     params = {} if isinstance(plugin, type) else json.loads(json.dumps(plugin.params))
     return Registry([file] if file else ()).spec(kind_of(found), found.name, params)
-
-
-def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
-    """Examine one rule. Whatever a plugin raises is a problem with its traceback, but for what is missing."""
-    from pedbench.errors import MissingWeightsError
-
-    try:
-        examine()
-    except (PluginUnavailable, ProbeUnavailable, MissingWeightsError) as missing:
-        return Outcome(rule, skipped=str(missing))
-    except BrokenRule as broken:
-        return Outcome(rule, problem=str(broken))
-    # A plugin can raise anything, and the other rules are still of interest.
-    except Exception as error:
-        return Outcome(rule, problem=_told(error))
-    return Outcome(rule)
-
-
-def _told(error: Exception) -> str:
-    """An exception with the way to it, from the plugin on."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _ours(frame.filename)]
-    way = "".join(f"\n    {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
-    return f"{type(error).__name__}: {error}{way}"
-
-
-def _ours(filename: str) -> bool:
-    return Path(filename).parent == Path(__file__).parent
-
-
-def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """A picture of soft waves and some noise.
-
-    Args:
-        size: Height and width.
-
-    Returns:
-        (H, W, 3) float32, every value a multiple of 1/255.
-    """
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    phase = rng.uniform(0, 6.3, 3)
-    waves = 0.5 + 0.3 * np.sin(rows[..., None] / 9 + columns[..., None] / 13 + phase)
-    levels = np.rint(np.clip(waves + rng.normal(0, 0.02, waves.shape), 0, 1) * 255)
-    picture: Picture = levels.astype(np.float32) / np.float32(255)
-    return picture
 
 
 def _check_params(spec: PluginSpec) -> None:

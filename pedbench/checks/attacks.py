@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pedbench.base import Attack
-from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
-from pedbench.types import MessageFacts, Patch, Picture, Prior, Tokens, View
+from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.samples import made_up_picture, make_view, seed_globals
+from pedbench.types import View
 
 if TYPE_CHECKING:
-    from pedbench.models.sam.family import Weights
+    pass
 
 NEEDS = ("nothing", "pixels", "degraded", "tokens", "metadata")
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8)}
 """(H, W) of the frames."""
-
-WEIGHTS: Weights = "small"
-"""Which of the mini family's networks the views' tokens come from."""
 
 
 def check_attack(attack: Attack) -> Iterator[Outcome]:
@@ -51,73 +48,6 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
         yield outcome("no chance in the guess", lambda: _check_chance(attack, wide))
     yield outcome("the view is left as it is", lambda: _check_view_unchanged(attack, fresh))
     yield outcome("batches change nothing", lambda: _check_batch(attack, [*views.values()]))
-
-
-def make_view(attack: Attack, frame: Picture, needs: frozenset[str] | None = None) -> View:
-    """A view of a frame that holds what an attack needs, once per request that it asks for.
-
-    Args:
-        needs: What it holds instead.
-    """
-    height, width = frame.shape[:2]
-    needs = attack.needs if needs is None else needs
-    patches: list[Patch] = []
-    degraded: list[Patch] = []
-    tokens: list[Tokens] = []
-    messages: list[MessageFacts] = []
-    for request in range(attack.requests):
-        if "pixels" in needs:
-            for top in (0, height // 2):
-                tile = frame[top : top + height // 4, : width // 2].copy()
-                patches.append(Patch(picture=tile, top=top, left=0, server=0, request=request))
-        if "degraded" in needs:
-            coarse = frame[::4, ::4].repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
-            degraded.append(Patch(picture=coarse, top=0, left=0, server=0, request=request))
-        if "tokens" in needs:
-            tokens.append(_made_up_tokens(frame, request))
-        messages.append(
-            MessageFacts(
-                server=0,
-                request=request,
-                sequence=0,
-                operation="encode_windows",
-                bytes_in=9000,
-                bytes_out=90000,
-                received=0.0,
-            )
-        )
-    prior = Prior(
-        mean_colour=np.array([0.4, 0.5, 0.45], np.float32),
-        pictures=tuple(made_up_picture(_rng(seed), (48, 64)) for seed in range(1, 5)),
-    )
-    return View(
-        frame_size=(height, width),
-        patches=tuple(patches),
-        degraded=tuple(degraded),
-        tokens=tuple(tokens),
-        description={"defense": "made up", "version": 1, "params": {"weights": WEIGHTS}, "family": "mini"},
-        messages=tuple(messages),
-        prior=prior,
-    )
-
-
-def _made_up_tokens(frame: Picture, request: int) -> Tokens:
-    """All tokens of a frame before the second block of the smallest network that pedbench ships."""
-    import torch
-
-    from pedbench.models.sam.assembly import preprocess
-    from pedbench.models.sam.family import MINI, load_network
-    from pedbench.models.sam.stages import run_blocks
-
-    network = load_network(MINI, WEIGHTS)
-    encoder = network.image_encoder
-    with torch.inference_mode():
-        grid = run_blocks(encoder, encoder.patch_embed(preprocess(network, frame)) + encoder.pos_embed, 0, 1)[
-            0
-        ]
-    positions = np.indices(grid.shape[:2]).transpose(1, 2, 0).reshape(-1, 2)
-    values = grid.flatten(0, 1).numpy()
-    return Tokens(values=values, positions=positions, depth=1, server=0, request=request)
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -159,14 +89,6 @@ def _check_chance(attack: Attack, view: View) -> None:
         raise BrokenRule(
             "the guess depends on `rng`: say `stochastic = True`, so that suites draw it several times"
         )
-
-
-def seed_globals(seed: int) -> None:
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    torch.manual_seed(seed)
 
 
 def _check_view_unchanged(attack: Attack, view: View) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Codec
-from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
+from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.samples import made_up_picture
 
 Array = npt.NDArray[Any]
 

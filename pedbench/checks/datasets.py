@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Dataset
-from pedbench.checks import BrokenRule, Outcome, outcome
-from pedbench.checks.attacks import seed_globals
+from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.samples import seed_globals
 from pedbench.errors import DatasetError, PluginUnavailable
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Instance, Picture, Sample, Secret

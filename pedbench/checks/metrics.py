@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from pedbench.base import Metric
-from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
-from pedbench.checks.attacks import seed_globals
+from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.samples import made_up_picture, seed_globals
 from pedbench.types import Mask, Picture
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8), "very thin": (320, 3)}

@@ -14,8 +14,8 @@ from PIL import Image
 from pedbench.adversary.isolation.process import AttackFailure, AttackProcess
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
-from pedbench.checks import BrokenRule, made_up_picture
-from pedbench.checks.attacks import WEIGHTS, make_view
+from pedbench.checks.rule import BrokenRule
+from pedbench.checks.samples import WEIGHTS, made_up_picture, make_view
 from pedbench.pictures.frame import to_uint8
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Picture, Tokens, View

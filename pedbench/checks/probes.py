@@ -9,8 +9,8 @@ import numpy as np
 
 from pedbench.adversary.prior import load_prior
 from pedbench.base import Claim, Probe
-from pedbench.checks import BrokenRule, Outcome, made_up_picture, outcome
-from pedbench.checks.attacks import seed_globals
+from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.samples import made_up_picture, seed_globals
 from pedbench.privacy.pieces import magnify
 from pedbench.types import Picture
 

@@ -10,9 +10,9 @@ import pytest
 
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
-from pedbench.checks import BrokenRule
 from pedbench.checks.attacks import NEEDS
 from pedbench.checks.non_interference import TRUTH, TwoWorlds, check_noninterference, shared_view, two_truths
+from pedbench.checks.rule import BrokenRule
 from pedbench.registry import PluginSpec, Registry
 
 CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
