@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.adversary.view import Observation, build_view, coalitions, content_shares, footprints, observe
+from pedbench.adversary.view import build_view, coalitions, content_shares, footprints
 from pedbench.measure.bench import Bench, Outcome, Row
 from pedbench.measure.seeds import generator
+from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import box_to_frame, mask_to_frame
 from pedbench.privacy.disclosure_audit import audit, same_messages, visible_mask

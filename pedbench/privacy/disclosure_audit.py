@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.adversary.view import Observation
 from pedbench.base import Defense, Networks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.blocks import StartWindows
 from pedbench.offload.operations.builtin import EncodeWindows
+from pedbench.offload.operations.observation import Observation
 from pedbench.offload.operations.payload_fields import places
 from pedbench.offload.operations.tiles import Bytes, cut_tiles, to_bytes, to_picture
 from pedbench.offload.wire.codec_labels import code, decode

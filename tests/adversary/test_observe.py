@@ -3,7 +3,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pedbench.adversary.view import Observation, build_view, coalitions, content_shares, footprints
+from pedbench.adversary.view import build_view, coalitions, content_shares, footprints
+from pedbench.offload.operations.observation import Observation
 from pedbench.types import Patch, Prior, Received, Tokens
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

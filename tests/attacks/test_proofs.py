@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.prior import load_prior
-from pedbench.adversary.view import build_view, observe
+from pedbench.adversary.view import build_view
 from pedbench.base import Attack, Defense
 from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import to_picture
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers

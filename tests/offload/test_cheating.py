@@ -8,10 +8,11 @@ import grpc
 import numpy as np
 import pytest
 
-from pedbench.adversary.view import Observation, build_view, footprints, observe
+from pedbench.adversary.view import build_view, footprints
 from pedbench.base import Defense, Disclosure, Embedding
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
+from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.operations.tiles import cut_tiles, embed_windows, to_bytes, to_picture
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.cloud import Cloud

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from pedbench.adversary.prior import load_prior
-from pedbench.adversary.view import build_view, observe
+from pedbench.adversary.view import build_view
 from pedbench.base import Defense, Embedding
 from pedbench.models.sam.family import FamilyNetworks
+from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import cut_tiles, to_bytes
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.edge import Edge

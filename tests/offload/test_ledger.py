@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.adversary.view import content_shares, footprints, observe
+from pedbench.adversary.view import content_shares, footprints
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
+from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Ledger, Session
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers

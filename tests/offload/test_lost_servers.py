@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.adversary.view import observe
 from pedbench.base import Embedding
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
+from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.cloud import Cloud, OnLost

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pedbench.adversary.view import observe
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link
+from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.stream_windows import chunks
 from pedbench.offload.servers.virtual import VirtualServers

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pedbench.adversary.view import observe
 from pedbench.base import Networks, Operation
 from pedbench.models.sam.stages import window_grid
+from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.payload_fields import places
 from pedbench.pictures.windows import Tile
 from pedbench.types import Mask, Payload, Received

@@ -1,0 +1,126 @@
+"""Received messages as pixels and tokens, and whether these explain all bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pedbench.base import Networks, Operation
+from pedbench.models.sam.stages import window_grid
+from pedbench.offload.wire.codec_labels import lossy
+from pedbench.types import Mask, Patch, Received, Tokens
+
+# Own operations may carry sizes and places beside content: so many bytes other than zero.
+_PATCH_PLACE, _TOKEN_PLACE, _MESSAGE = 8, 4, 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """A received message as pixels and tokens.
+
+    Attributes:
+        problem: Why it counts as the whole frame; empty if the schema and the operation explain all of it.
+        lossy: Whether a codec left its pixels other than they were.
+        patch_size: Side in pixels of the patch that one token stands for.
+    """
+
+    message: Received
+    patches: tuple[Patch, ...] = ()
+    tokens: tuple[Tokens, ...] = ()
+    problem: str = ""
+    patch_size: int = 1
+    lossy: bool = False
+
+    def footprint(self, frame: tuple[int, int]) -> Mask:
+        """Return the pixels of a frame of size (H, W) that the content belongs to, exact or not."""
+        covered = np.zeros(frame, np.bool_)
+        for patch in self.patches:
+            height, width = patch.picture.shape[:2]
+            covered[patch.top : patch.top + height, patch.left : patch.left + width] = True
+        side = self.patch_size
+        for row, column in {tuple(place) for tokens in self.tokens for place in tokens.positions.tolist()}:
+            covered[row * side : (row + 1) * side, column * side : (column + 1) * side] = True
+        return covered
+
+
+def observe(
+    received: Iterable[Received],
+    operations: Mapping[str, Operation],
+    networks: Networks,
+    frame: tuple[int, int],
+) -> tuple[Observation, ...]:
+    """Show each received message as its operation declares; what stays unexplained counts as the whole frame.
+
+    Args:
+        received: The wiretaps.
+        operations: The known operations by name.
+        networks: The public models.
+        frame: Height and width of the frame.
+    """
+    return tuple(_observe(message, operations, networks, frame) for message in received)
+
+
+def _observe(
+    message: Received, operations: Mapping[str, Operation], networks: Networks, frame: tuple[int, int]
+) -> Observation:
+    if message.unexplained or message.payload is None:
+        return Observation(message=message, problem=message.unexplained or "no payload")
+    operation = operations[message.operation]
+    try:
+        seen = operation.observe(
+            message.payload, message.arguments, networks, message.server, message.request
+        )
+    # Code of a plugin: however it fails, it has not explained the bytes.
+    except Exception as error:
+        return Observation(message=message, problem=f"{message.operation} cannot be observed: {error}")
+    if seen is None:
+        return Observation(message=message, problem=f"{message.operation} cannot show its payload as pixels")
+    patches = tuple(item for item in seen if isinstance(item, Patch))
+    tokens = tuple(item for item in seen if isinstance(item, Tokens))
+    return Observation(
+        message=message,
+        patches=patches,
+        tokens=tokens,
+        problem=_unexplained(message, operation, patches, tokens, frame),
+        patch_size=_patch_size(message, networks) if tokens else 1,
+        lossy=lossy(message.codecs),
+    )
+
+
+def _unexplained(
+    message: Received,
+    operation: Operation,
+    patches: Sequence[Patch],
+    tokens: Sequence[Tokens],
+    frame: tuple[int, int],
+) -> str:
+    """Say why what was observed cannot be all that was received; empty if it can."""
+    for patch in patches:
+        bottom, right = patch.top + patch.picture.shape[0], patch.left + patch.picture.shape[1]
+        if min(patch.top, patch.left) < 0 or bottom > frame[0] or right > frame[1]:
+            return (
+                f"a patch at row {patch.top}, column {patch.left} reaches beyond the frame of {frame} pixels"
+            )
+    if type(operation).__module__.startswith("pedbench.offload.operations."):
+        return ""
+    explained = sum(map(_shown, patches)) + sum(held.values.nbytes for held in tokens)
+    beside = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(held.positions) for held in tokens)
+    found = sum(
+        np.count_nonzero(np.frombuffer(array.tobytes(), np.uint8))
+        for array in (message.payload or {}).values()
+    )
+    if found > explained + beside + _MESSAGE:
+        return f"{message.operation} carries {found} bytes and shows {explained} of them"
+    return ""
+
+
+def _shown(patch: Patch) -> int:
+    """Count the bytes that a patch's picture explains: one a value where all are levels of 8 bits."""
+    levels = patch.picture * np.float32(255)
+    return patch.picture.size if np.abs(levels - np.rint(levels)).max() < 1e-3 else patch.picture.nbytes
+
+
+def _patch_size(message: Received, networks: Networks) -> int:
+    return window_grid(networks.network(message.arguments.get("weights", "original")).image_encoder).patch
