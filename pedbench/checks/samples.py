@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pedbench.models.sam.family import Weights
 
 WEIGHTS: Weights = "small"
-"""Which of the mini family's networks the views' tokens come from."""
+"""The mini family's network that the views' tokens come from."""
 
 
 def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:

@@ -105,13 +105,13 @@ def _unexplained(
             )
     if type(operation).__module__.startswith("pedbench.offload.operations."):
         return ""
-    explained = sum(map(_shown, patches)) + sum(held.values.nbytes for held in tokens)
-    beside = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(held.positions) for held in tokens)
+    explained = sum(map(_shown, patches)) + sum(each.values.nbytes for each in tokens)
+    places = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(each.positions) for each in tokens)
     found = sum(
         np.count_nonzero(np.frombuffer(array.tobytes(), np.uint8))
         for array in (message.payload or {}).values()
     )
-    if found > explained + beside + _MESSAGE:
+    if found > explained + places + _MESSAGE:
         return f"{message.operation} carries {found} bytes and shows {explained} of them"
     return ""
 
