@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.tiles import to_bytes, to_picture
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture
 
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.payload_fields import reply_form
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture
 
 

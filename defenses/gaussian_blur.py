@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from pedbench.base import Defense, Embedding
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.types import Picture
 
 _NETWORKS = {"original": "original", "fine-tuned": "blurred"}

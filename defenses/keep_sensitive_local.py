@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sensitive_regions import Box, FaceDetector, TextDetector
 from pedbench.offload.operations.tiles import Bytes, to_bytes
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 

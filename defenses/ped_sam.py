@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.payload_fields import reply_form
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.scatter import payload_form
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pedbench.adversary.prior import load_prior
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.passes.assignment import assign
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.types import Picture, Prior
 
 

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.payload_fields import holding, token_places
 from pedbench.offload.operations.tiles import stages, to_bytes
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.scatter import gather_windows, pixels_per_server, window_payloads
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture

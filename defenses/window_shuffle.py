@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.window_blocks import add_positions
 from pedbench.offload.operations.tiles import embed_windows, stages, to_bytes
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share, shuffle_alike
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.scatter import gather_windows, pixels_per_server
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Payload, Picture

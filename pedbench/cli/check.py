@@ -13,7 +13,7 @@ from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import from_path
 
 if TYPE_CHECKING:
-    from pedbench.checks import Outcome
+    from pedbench.checks.rule import Outcome
 
 
 def check_plugins(

@@ -19,7 +19,7 @@ from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks
-from pedbench.offload.passes.cloud import DEADLINE, OnLost
+from pedbench.offload.passes.calls import DEADLINE, OnLost
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Session
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.fleet import Servers

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.checks.defenses import check_defense
 from pedbench.offload.operations.tiles import embed_windows, to_bytes
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 

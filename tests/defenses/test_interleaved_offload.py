@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import build_view, footprints
-from pedbench.base import Defense, Disclosure, Embedding
+from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
 from pedbench.offload.passes.assignment import assign
-from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.disclosure_ledger import DisclosureError
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.interleave import encode_interleaved
 from pedbench.offload.passes.split import encode_split
 from pedbench.pictures.windows import WindowGrid
@@ -127,7 +126,7 @@ def own_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def unbind(cloud: Cloud) -> None:
     """The ledger is the first to object; behind its back, the audit does."""
-    cloud._ledger.max_share = 2.0
+    calls_of(cloud)._ledger.max_share = 2.0
 
 
 def own_grid(frame: Picture, edge: Edge, cloud: Cloud) -> None:

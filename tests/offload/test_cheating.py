@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import build_view, footprints
-from pedbench.base import Defense, Disclosure, Embedding
+from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.operations.tiles import cut_tiles, embed_windows, to_bytes, to_picture
 from pedbench.offload.passes.assignment import assign
-from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
-from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.edge import Edge as PassEdge
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.scatter import window_payloads
 from pedbench.offload.passes.timing import Clock
@@ -315,7 +315,7 @@ def test_a_wrong_size_says_something_under_any_promise(
 def test_one_level_of_one_pixel_shows_in_trained_tokens(payload: str) -> None:
     trained, scene = FamilyNetworks(family=MINI), render(1, 0, "train").image
     draw = np.random.default_rng(0)
-    edge = Edge(networks=trained, rng=draw, request=0, clock=Clock())
+    edge = PassEdge(networks=trained, rng=draw, request=0, clock=Clock())
     for _ in range(5):
         other = scene.copy()
         other[draw.integers(scene.shape[0]), draw.integers(scene.shape[1]), draw.integers(3)] ^= 1
@@ -364,7 +364,7 @@ def raw(frame: Picture, edge: Edge, cloud: Cloud) -> tuple[Any, bytes]:
     }
     arguments = {"weights": W, "reply": "float32"}
     call = Call(operation="encode_windows", request=0, sequence=0, arguments=arguments, payload=payload)
-    return cloud.servers.call(0), encode_call(call)
+    return calls_of(cloud).servers.call(0), encode_call(call)
 
 
 def in_metadata(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -374,7 +374,7 @@ def in_metadata(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def in_the_user_agent(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     _, data = raw(frame, edge, cloud)
-    ours: Any = cloud.servers._members[0].channel
+    ours: Any = calls_of(cloud).servers._members[0].channel
     target = ours._channel.target().decode()
     agent = ("grpc.primary_user_agent", to_bytes(frame).tobytes()[:100].hex())
     with grpc.insecure_channel(target, options=[agent]) as channel:
@@ -389,7 +389,7 @@ def behind_the_message(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def in_the_method(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     _, data = raw(frame, edge, cloud)
-    channel = cloud.servers._members[0].channel
+    channel = calls_of(cloud).servers._members[0].channel
     send: Any = channel.unary_unary(f"{METHOD}/{to_bytes(frame).tobytes()[:30].hex()}")
     send(data)
 

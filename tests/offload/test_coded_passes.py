@@ -10,12 +10,11 @@ from PIL import Image
 
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view import build_view
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import cut_tiles, to_bytes
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -142,7 +141,9 @@ def test_what_a_plugin_writes_with_a_codec_counts_as_the_whole_frame(
                 "frame": np.array(frame.shape[:2], np.int32),
             }
             arguments = {"weights": W, "reply": "float32"}
-            cloud.send({0: payload}, "encode_windows", arguments, codecs={"pixels": "jpeg"})[0].result()
+            calls_of(cloud).send({0: payload}, "encode_windows", arguments, codecs={"pixels": "jpeg"})[
+                0
+            ].result()
             return edge.encode_image(frame, W)
 
     done = run_pass(Smuggler(), smooth, servers, networks, np.random.default_rng(0))

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.base import Embedding
+from pedbench.base import Cloud, Edge, Embedding
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
-from pedbench.offload.passes.cloud import Cloud, OnLost
+from pedbench.offload.passes.calls import OnLost
 from pedbench.offload.passes.disclosure_ledger import DisclosureError
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.scatter import window_payloads
 from pedbench.offload.servers.fleet import ServerLost

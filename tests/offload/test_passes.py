@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.family import FamilyNetworks
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.call import RemoteError
-from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass, check_bytes, run_pass
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
@@ -214,7 +213,7 @@ def test_several_rounds_are_told_apart(
         assert all(np.array_equal(pending.result()["pixels"], pixels) for pending in together)
         # Nobody asks for this reply, yet it is accounted for.
         cloud[2].call("echo", pixels=pixels)
-        rounds.append(cloud)
+        rounds.append(calls_of(cloud))
 
     done = run(Scripted(script=script), wide, servers, networks)
     assert [len(exchanges) for exchanges in rounds[0].rounds] == [2, 1]

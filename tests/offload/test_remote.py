@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 
 import pedbench
-from pedbench.base import Defense, Embedding
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.family import MINI, WEIGHTS, FamilyNetworks
 from pedbench.network.certificates import make_keys, read_identity
 from pedbench.offload.passes.call import RemoteError
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers import remote, server
 from pedbench.offload.servers.fleet import ServerLost, Servers

@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from pedbench.base import Embedding
+from pedbench.base import Cloud, Edge, Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.family import MINI, FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.tiles import cut_tiles, stages, to_bytes, to_picture
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.call import RemoteError
-from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import AuditError
-from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.edge import Edge as PassEdge
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.passes.stream_windows import encode_here
 from pedbench.offload.passes.timing import Clock
@@ -263,7 +262,7 @@ class Passes:
         with without_onednn(self._networks.exact), torch.inference_mode():
             encoded = encode_here(network, to_bytes(frame), self._grid.active(SIZE))
             tokens = stages(network)[0].assemble(encoded, SIZE)
-            edge = Edge(networks=self._networks, rng=self._rng, request=0, clock=Clock())
+            edge = PassEdge(networks=self._networks, rng=self._rng, request=0, clock=Clock())
             features: torch.Tensor = edge.finish(tokens, W).features
         return features
 

@@ -19,12 +19,9 @@ from pedbench.types import Picture
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """What a defense can do on the edge.
+    """The edge of one pass; `pedbench.base.Edge` says what each method does.
 
     Attributes:
-        networks: The edge's models.
-        rng: The request's generator; all randomness of a defense comes from it.
-        request: Which of the k requests of the scene this is.
         clock: The pass's clock.
     """
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from pedbench.base import Embedding
+from pedbench.base import Cloud, Embedding
 from pedbench.models.sam.stages import run_blocks, window_grid
 from pedbench.models.sam.window_blocks import run_window_blocks, window_runs
 from pedbench.offload.operations.tiles import to_bytes, to_dtype
-from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.scatter import gather_windows, pixels_per_server, window_payloads
 from pedbench.types import Assignment, Payload, Picture
 
@@ -41,7 +41,8 @@ def encode_interleaved(
         ValueError: The assignment does not fit, or the network does not begin with a window block.
         ServerLost: A server does not answer.
     """
-    network = cloud.networks.network(weights)
+    calls = calls_of(cloud)
+    network = calls.networks.network(weights)
     encoder, grid = network.image_encoder, window_grid(network.image_encoder)
     size = (frame.shape[0], frame.shape[1])
     active = grid.active(size)
@@ -50,9 +51,9 @@ def encode_interleaved(
     runs = window_runs(encoder)
     if not runs or runs[0][0]:
         raise ValueError(f"the network {weights!r} does not begin with a window block")
-    with cloud.clock.preparing():
+    with calls.clock.preparing():
         pixels = to_bytes(frame)
-        cloud.give(pixels_per_server(assignment, size, grid))
+        calls.give(pixels_per_server(assignment, size, grid))
         payloads = window_payloads(network, pixels, assignment, "pixels")
     # What holds nothing of the frame is the same as on an empty canvas; the rest comes back from the servers.
     blank = encoder.pos_embed.new_zeros(1, 3, *grid.canvas)
@@ -62,11 +63,11 @@ def encode_interleaved(
         apart = dict(zip(grid.windows, grid.partition(mixed), strict=True))
         arguments = {"weights": weights, "reply": dtype, "last": str(last)}
         if first:
-            with cloud.clock.preparing():
+            with calls.clock.preparing():
                 payloads = _token_payloads(apart, order, size, dtype)
             arguments["first"] = str(first)
-        pendings = cloud.send(payloads, "run_blocks" if first else "start_windows", arguments)
-        cloud.streamed.update((server, pending.sequence) for server, pending in pendings.items())
+        pendings = calls.send(payloads, "run_blocks" if first else "start_windows", arguments)
+        calls.streamed.update((server, pending.sequence) for server, pending in pendings.items())
         if home:
             kept = torch.stack([apart[window] for window in home])
             apart.update(zip(home, run_window_blocks(encoder, kept, home, grid, first, last), strict=True))

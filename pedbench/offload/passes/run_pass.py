@@ -19,7 +19,8 @@ from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.call import Pending
-from pedbench.offload.passes.cloud import DEADLINE, Cloud, OnLost
+from pedbench.offload.passes.calls import DEADLINE, OnLost
+from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import AuditError, Ledger, Session
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times

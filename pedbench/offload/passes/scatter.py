@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from pedbench.base import Reply
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.tiles import Bytes, cut_tiles, embed_windows, to_dtype
-from pedbench.offload.passes.call import Pending
 from pedbench.offload.wire.codec_labels import codec_for
 from pedbench.offload.wire.messages import WireError
 from pedbench.pictures.windows import WindowGrid
@@ -89,7 +89,7 @@ def window_payloads(network: Any, pixels: Bytes, assignment: Assignment, payload
 
 
 def gather_windows(
-    pendings: Mapping[int, Pending], order: Assignment, network: Any
+    pendings: Mapping[int, Reply], order: Assignment, network: Any
 ) -> dict[Window, torch.Tensor]:
     """Wait for the tokens of windows.
 

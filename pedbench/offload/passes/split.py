@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pedbench.base import Embedding
+from pedbench.base import Cloud, Embedding
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.operations.tiles import to_bytes, to_dtype
-from pedbench.offload.passes.cloud import Cloud
+from pedbench.offload.passes.calls import calls_of
 from pedbench.types import Picture
 
 
@@ -29,20 +29,21 @@ def encode_split(
         ValueError: The network has fewer blocks.
         ServerLost: The server does not answer.
     """
-    network = cloud.networks.network(weights)
+    calls = calls_of(cloud)
+    network = calls.networks.network(weights)
     encoder = network.image_encoder
-    with cloud.clock.preparing():
+    with calls.clock.preparing():
         picture = to_bytes(frame)
-        cloud.give({0: picture[..., 0].size})
+        calls.give({0: picture[..., 0].size})
         pixels = preprocess(network, picture)
     tokens = run_blocks(encoder, encoder.patch_embed(pixels) + encoder.pos_embed, 0, blocks)[0]
-    with cloud.clock.preparing():
+    with calls.clock.preparing():
         payload = {
             "tokens": to_dtype(tokens.float().cpu().numpy(), dtype),
             "frame": np.array(frame.shape[:2], np.int32),
         }
     arguments = {"weights": weights, "reply": dtype, "first": str(blocks)}
-    pending = cloud.send({0: payload}, "finish_blocks", arguments)[0]
-    cloud.streamed.add((0, pending.sequence))
+    pending = calls.send({0: payload}, "finish_blocks", arguments)[0]
+    calls.streamed.add((0, pending.sequence))
     features = torch.tensor(pending.result()["features"], device=network.device)
     return Embedding(features=features.float(), network=network)

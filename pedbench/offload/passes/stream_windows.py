@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -12,17 +12,15 @@ from pedbench.offload.integrity.spot_checks import SentWindows
 from pedbench.offload.operations.payload_fields import reply_form
 from pedbench.offload.operations.tiles import Bytes, embed_tiles, stages, to_bytes
 from pedbench.offload.passes.call import Pending, RemoteError, as_they_come
+from pedbench.offload.passes.calls import Calls
 from pedbench.offload.passes.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.wire.messages import WireError
 from pedbench.types import Assignment, Payload, Picture, Window
 
-if TYPE_CHECKING:
-    from pedbench.offload.passes.cloud import Cloud
-
 
 def stream_windows(
-    cloud: Cloud,
+    calls: Calls,
     frame: Picture,
     assignment: Assignment,
     *,
@@ -35,40 +33,40 @@ def stream_windows(
     """Run the window stage on the servers; see `Cloud.encode_windows`."""
     content, picture = payload_form(payload)
     dtype, written = reply_form(reply)
-    network = cloud.networks.network(weights)
+    network = calls.networks.network(weights)
     stage = stages(network)[0]
     size = (frame.shape[0], frame.shape[1])
-    with cloud.clock.preparing():
+    with calls.clock.preparing():
         pixels = to_bytes(frame)
-        cloud.check_servers(assignment)
-        cloud.give(pixels_per_server(assignment, size, stage.grid, home))
-    if cloud.lies is not None:
-        cloud.lies.begin(assignment)
+        calls.check_servers(assignment)
+        calls.give(pixels_per_server(assignment, size, stage.grid, home))
+    if calls.lies is not None:
+        calls.lies.begin(assignment)
     sent: dict[Pending, tuple[Window, ...]] = {}
     payloads: dict[Pending, Payload] = {}
     operation = "encode_windows" if content == "pixels" else "encode_window_tokens"
     arguments = {"weights": weights, "reply": dtype}
     for server, windows in chunks(assignment, chunk):
-        with cloud.clock.preparing():
+        with calls.clock.preparing():
             made = window_payloads(network, pixels, {server: windows}, content)
-        pending = cloud.send(
+        pending = calls.send(
             made,
             operation,
             arguments,
             codecs={"pixels": picture} if picture else {},
             reply=written,
         )[server]
-        cloud.streamed.add((server, pending.sequence))
+        calls.streamed.add((server, pending.sequence))
         sent[pending], payloads[pending] = windows, made[server]
-    with cloud.clock.meanwhile():
+    with calls.clock.meanwhile():
         encoded = encode_here(network, pixels, home)
     lost: list[Window] = []
     for pending in as_they_come(sent):
-        with cloud.clock.reading(pending.sequence):
+        with calls.clock.reading(pending.sequence):
             try:
                 encoded.update(gather_windows({0: pending}, {0: sent[pending]}, network))
             except (ServerLost, RemoteError, WireError) as error:
-                cloud.lose(pending.server, error)
+                calls.lose(pending.server, error)
                 lost += sent[pending]
     returned = {window: tokens for window, tokens in encoded.items() if window not in home}
     messages = [
@@ -77,13 +75,13 @@ def stream_windows(
             windows=sent[pending],
             payload=payloads[pending],
             codec=picture,
-            operation=cloud.servers.operations[operation],
+            operation=calls.servers.operations[operation],
             arguments=arguments,
         )
         for pending in sent
     ]
-    for server, liar in cloud.spot_checks.liars(messages, returned, cloud.networks, written).items():
-        cloud.lose(server, liar)
+    for server, liar in calls.spot_checks.liars(messages, returned, calls.networks, written).items():
+        calls.lose(server, liar)
         lost += [window for each in messages if each.server == server for window in each.windows]
     lost = sorted(set(lost))
     encoded.update(encode_here(network, pixels, lost))

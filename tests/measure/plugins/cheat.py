@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pedbench.base import Defense, Embedding
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pedbench.base import Defense, Embedding
-from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.edge import Edge
+from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.types import Picture
 
 

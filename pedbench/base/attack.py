@@ -1,0 +1,78 @@
+"""Attacks, and what they must reach before their numbers count."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from pedbench.base.plugin import Plugin
+from pedbench.types import Picture, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """The score that an attack must reach on a leaking defense before its low scores elsewhere count.
+
+    It is the mean over pictures and coalitions, under the rule and the configuration of the defense that give most.
+
+    Attributes:
+        defense: Name of the defense on which it is reached.
+        params: Those of its parameters that matter.
+        metric: As values name it, e.g. "PSNR" or "advantage[RMSE]"; larger is better for the attacker.
+        over: Name of an attack whose values are subtracted, picture by picture; "" for none.
+    """
+
+    defense: str
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    metric: str
+    region: Literal["hidden", "whole"]
+    least: float
+    over: str = ""
+
+
+@dataclass(kw_only=True)
+class Attack(Plugin, ABC):
+    """Turns what a coalition received into a guess of the whole frame.
+
+    Attributes:
+        needs: What the attack can use of a view: any of "nothing", "pixels", "degraded", "tokens", "metadata".
+            A view that holds none of them is not attacked; the cell is recorded as skipped.
+        floor: Whether this is an attack without a learned prior, against which the others are measured.
+        stochastic: Whether guesses depend on chance. Suites can ask for several of each picture; floors are drawn once.
+        proof: What it must reach; floors need none. Without one, and until it is reached, its numbers are flagged.
+    """
+
+    needs: ClassVar[frozenset[str]]
+    floor: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+    proof: ClassVar[Proof | None] = None
+
+    @property
+    def requests(self) -> int:
+        """How many requests of the same scene the attack asks for."""
+        return 1
+
+    @property
+    def knowledge(self) -> str:
+        """Data and training steps that it learned from, besides the prior, in words; empty for nothing.
+
+        For networks that the package ships, `pedbench.models.manifest.trained_on` says it.
+        """
+        return ""
+
+    @abstractmethod
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        """Guess the frame: (H, W, 3) float32 in [0, 1] of `view.frame_size`, every pixel filled."""
+
+    def batches(self, device: str) -> bool:
+        """Return whether `reconstruct_many` takes less time there than one view after the other."""
+        return type(self).reconstruct_many is not Attack.reconstruct_many
+
+    def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
+        """Guess several frames; may be overridden to batch, and must equal one-by-one guesses."""
+        return [self.reconstruct(view, rng) for view, rng in zip(views, rngs, strict=True)]

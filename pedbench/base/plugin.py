@@ -1,0 +1,54 @@
+"""The base of all kinds of plugins."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(kw_only=True)
+class Plugin:
+    """A plugin: a name (its file's stem), a version, a citation and a configuration."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    cite: ClassVar[str] = ""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The configuration as JSON values, in the order of the fields."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+
+    @property
+    def label(self) -> str:
+        """Name and the parameters that differ from their defaults, as tables print it."""
+        changed = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.init and (f.default is dataclasses.MISSING or getattr(self, f.name) != f.default)
+        }
+        if not changed:
+            return self.name
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in changed.items())})"
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the docstring's first sentence."""
+        return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").strip()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files and folders that `prepare` reads: weights that a parameter names, of attacks and probes."""
+        return ()
+
+    def prepare(self, device: str) -> None:
+        """Load weights and heavy libraries; the only place that may. Called once a process.
+
+        Of attacks on an accelerator it is called with `cpu` first, and then with the device in every process that
+        was forked from there: what is loaded may move.
+
+        Raises:
+            PluginUnavailable: Something optional is not installed.
+        """

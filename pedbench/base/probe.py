@@ -1,0 +1,45 @@
+"""Probes, and the claims that they make."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pedbench.base.plugin import Plugin
+from pedbench.types import Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Something a probe says it read.
+
+    Attributes:
+        box: x, y, width, height in pixels of the picture it was given.
+    """
+
+    kind: Literal["text", "face", "object", "caption"]
+    content: str
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+@dataclass(kw_only=True)
+class Probe(Plugin, ABC):
+    """Reads text, faces or objects from a picture, or says in a sentence what it shows.
+
+    `prepare` raises `ProbeUnavailable` where the machine lacks a library that the probe can do without.
+
+    Attributes:
+        reads: The kind of its claims, and of the secrets that they are held against: those that the dataset tells
+            of or, for objects and captions, its instances.
+        side: Longest side in pixels to which frames are magnified before the probe reads them, and parts of
+            frames by the same factor; larger ones stay as they are.
+    """
+
+    reads: ClassVar[Literal["text", "face", "object", "caption"]]
+    side: ClassVar[int]
+
+    @abstractmethod
+    def claims(self, picture: Picture) -> list[Claim]:
+        """Read one picture, (H, W, 3) float32 in [0, 1]."""
