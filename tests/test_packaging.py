@@ -46,8 +46,8 @@ def test_the_wheel_holds_the_tree_and_runs_alone(tmp_path: Path) -> None:
     for file in files:
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / file).write_bytes((ROOT / file).read_bytes())
-    said = call("build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), folder=source)
-    assert "Warning" not in said
+    output = call("build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), folder=source)
+    assert "Warning" not in output
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = {Path(name) for name in archive.namelist() if ".dist-info" not in name}
@@ -60,8 +60,8 @@ def test_the_wheel_holds_the_tree_and_runs_alone(tmp_path: Path) -> None:
 
     target = tmp_path / "installed"
     call("pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel))
-    where = call("pedbench", "list", "defenses", "--long", PYTHONPATH=str(target))
-    assert "ped_sam" in where
+    listing = call("pedbench", "list", "defenses", "--long", PYTHONPATH=str(target))
+    assert "ped_sam" in listing
     out = tmp_path / "out"
     selected = ("--defense", "on_device", "--defense", "ped_sam", "--attack", "mean_colour", "--limit", "1")
     call("pedbench", "run", "mini", *selected, "--out", str(out), PYTHONPATH=str(target))
