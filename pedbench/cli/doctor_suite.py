@@ -57,8 +57,10 @@ def _megabytes(size: int) -> str:
     return f", {size / 1e6:,.0f} MB to fetch" if size else ""
 
 
-def cost(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset) -> Iterator[Finding]:
-    """Time and memory, from a picture that is tried.
+def cost(
+    suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset, workers: int = 1
+) -> Iterator[Finding]:
+    """Time and memory, from a picture that is tried; `workers` like this machine share the time.
 
     Raises:
         PluginError: A plugin is broken.
@@ -66,8 +68,9 @@ def cost(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset)
     found = forecast(suite, of, registry, dataset)
     yield Finding(
         "time",
-        f"{_long(found.seconds)} for passes and masks: {found.passes:,} passes of {found.encode:.1f} s, "
-        f"{found.objects:,.0f} objects of {found.segment:.2f} s, tried here with {cores()} cores. Attacks, metrics "
+        f"{_long(found.seconds / workers)} for passes and masks: {found.passes:,} passes of {found.encode:.1f} s, "
+        f"{found.objects:,.0f} objects of {found.segment:.2f} s, tried here with {cores()} cores"
+        f"{f' and divided by {workers} workers' if workers > 1 else ''}. Attacks, metrics "
         "and probes come on top: a run with --limit 1 tells how much",
     )
     yield _memory(found)

@@ -52,6 +52,13 @@ def test_everything_is_measured(small_run: Any) -> None:
     assert small_run.of("on_device", "latency")[0].flags == ("few samples",)
 
 
+def test_each_job_leaves_its_time(small_run: Any) -> None:
+    times = pd.read_csv(small_run.directory / "jobs.csv")
+    assert list(times.query("part == 'pictures'")["pictures"]) == [4] * 4
+    assert (times["opening"] > 0).sum() == 1
+    assert (times["seconds"] > 0).all()
+
+
 def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
     import json
 

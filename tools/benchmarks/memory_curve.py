@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import fsum
 from pathlib import Path
-from statistics import median
 
-from pedbench.engines.job_times import read_times
+import pandas as pd
+
+from pedbench.engines.job_times import FILE
 from pedbench.report.words.text import table
 from tools.chaos.kills import descendants, only_run
 from tools.pages.blocks import DOCS, replace_block
@@ -155,23 +155,20 @@ def measured(count: int, parts: Mapping[str, str]) -> Point:
             time.sleep(EVERY)
         if process.returncode:
             raise RuntimeError(f"the run over {count} pictures ended with status {process.returncode}")
-        times = read_times(only_run(out))
+        times = pd.read_csv(only_run(out) / FILE)
     measuring = [each for each in looks if each.jobs < len(times)]
-    paces = [
-        median(each.seconds / each.pictures for each in times if each.defense == defense)
-        for defense in {each.defense for each in times}
-    ]
+    paces = (times["seconds"] / times["pictures"]).groupby(times["defense"]).median()
     return Point(
         count=count,
         measuring=max(each.memory for each in measuring),
         reporting=max((each.memory for each in looks[len(measuring) :]), default=0),
-        picture=fsum(paces),
+        picture=float(paces.sum()),
     )
 
 
 def look(pid: int, out: Path) -> Look:
     """See how far a run is and what it takes."""
-    jobs = [len(path.read_text().splitlines()) - 1 for path in out.glob("runs/*/jobs.csv")]
+    jobs = [len(path.read_text().splitlines()) - 1 for path in out.glob(f"runs/*/{FILE}")]
     memory = 0
     for each in {pid, *descendants(pid)}:
         try:
