@@ -49,14 +49,14 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """Something a curious server would like to know: a word, a face, an object, or of what kind the objects are.
+    """Something a curious server would like to know: a word, a face or an object.
 
     Attributes:
         content: The word, whose face it is, or the object's category.
         box: x, y, width, height in pixels of the original image.
     """
 
-    kind: Literal["text", "face", "object", "caption"]
+    kind: Literal["text", "face", "object"]
     content: str
     box: tuple[float, float, float, float]
 

@@ -120,39 +120,7 @@ def photographs() -> list[Any]:
     return [read_picture(file, upright=True) for file in files]
 
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ["a", "dog", "cup", "on", "the", "table", "sofa", "and", "picture", "of", "two", "blue"]
 TRANSFORMER = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-
-
-def word_tokenizer() -> Any:
-    """A tokenizer of transformers that knows `WORDS` alone."""
-    from transformers import BertTokenizer
-
-    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
-    return BertTokenizer(vocab=vocabulary, model_input_names=["input_ids", "attention_mask"])
-
-
-@pytest.fixture(scope="session")
-def tiny_captioner() -> Callable[[Path], Any]:
-    """Saves a random BLIP of a few words into a folder, and returns its network."""
-
-    def save(folder: Path) -> Any:
-        import torch
-        from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
-
-        text = TRANSFORMER | {"vocab_size": len(SPECIAL) + len(WORDS), "encoder_hidden_size": 32}
-        text |= {"bos_token_id": 2, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
-        vision = TRANSFORMER | {"image_size": 32, "patch_size": 8}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1)
-            network = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision)).eval()
-        network.save_pretrained(folder)
-        pictures = BlipImageProcessor(size={"height": 32, "width": 32})
-        BlipProcessor(image_processor=pictures, tokenizer=word_tokenizer()).save_pretrained(folder)
-        return network
-
-    return save
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ class Claim:
         box: x, y, width, height in pixels of the picture it was given.
     """
 
-    kind: Literal["text", "face", "object", "caption"]
+    kind: Literal["text", "face", "object"]
     content: str
     box: tuple[float, float, float, float]
     confidence: float
@@ -26,18 +26,18 @@ class Claim:
 
 @dataclass(kw_only=True)
 class Probe(Plugin, ABC):
-    """Reads text, faces or objects from a picture, or says in a sentence what it shows.
+    """Reads text, faces or objects from a picture.
 
     `prepare` raises `ProbeUnavailable` where the machine lacks a library that the probe can do without.
 
     Attributes:
         reads: The kind of its claims, and of the secrets that they are held against: those that the dataset tells
-            of or, for objects and captions, its instances.
+            of or, for objects, its instances.
         side: Longest side in pixels to which frames are magnified before the probe reads them, and parts of
             frames by the same factor; larger ones stay as they are.
     """
 
-    reads: ClassVar[Literal["text", "face", "object", "caption"]]
+    reads: ClassVar[Literal["text", "face", "object"]]
     side: ClassVar[int]
 
     @abstractmethod

@@ -14,7 +14,7 @@ from pedbench.checks.samples import made_up_picture, seed_globals
 from pedbench.privacy.pieces import magnify
 from pedbench.types import Picture
 
-READS = ("text", "face", "object", "caption")
+READS = ("text", "face", "object")
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8), "one row": (1, 64)}
 """(H, W) of the pictures."""

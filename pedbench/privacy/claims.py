@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from pedbench.base import Claim
 from pedbench.pictures.frame import Size, scale_boxes
-from pedbench.privacy.category_names import names
 from pedbench.types import Sample, Secret
 
 LEAST_OVERLAP = 0.3
@@ -24,53 +22,28 @@ UNDEFENDED = "undefended"
 """The source of the claims about the frame itself, to which the others relate."""
 
 WORDS, ERRORS, FACES, OBJECTS = "words read", "character error rate", "faces found", "objects found"
-NAMED = "categories named"
 
-BETTER: Mapping[str, Literal["higher", "lower"]] = {
-    WORDS: "lower",
-    ERRORS: "higher",
-    FACES: "lower",
-    OBJECTS: "lower",
-    NAMED: "lower",
-}
-"""Names of what is measured, with where the defender wants it to go."""
-
-FOUND: Mapping[str, str] = {"text": WORDS, "face": FACES, "object": OBJECTS, "caption": NAMED}
+FOUND: Mapping[str, str] = {"text": WORDS, "face": FACES, "object": OBJECTS}
 """By kind of secret, the measure that says whether it was found at all."""
 
 
 def planted(sample: Sample, kind: str, frame: Size) -> dict[int, Secret]:
     """The secrets of a kind, with boxes in pixels of the frame, by their place among the sample's secrets.
 
-    Objects are its instances of at least `LEAST_AREA` that are no crowds, by their place among these. What captions
-    may tell is the categories of these objects, each once, with the whole frame as its box.
+    Objects are its instances of at least `LEAST_AREA` that are no crowds, by their place among these.
 
     Args:
         frame: Height and width of the frame.
     """
     size = (sample.image.shape[0], sample.image.shape[1])
     found = {}
-    known = {"object": _objects, "caption": _categories}.get(kind, _secrets)(sample)
-    for number, secret in known:
+    for number, secret in _objects(sample) if kind == "object" else enumerate(sample.secrets):
         if secret.kind == kind:
             left, top, width, height = secret.box
             corners = np.array([[left, top, left + width, top + height]])
             x, y, right, bottom = (float(value) for value in scale_boxes(corners, size, frame)[0])
             found[number] = replace(secret, box=(x, y, right - x, bottom - y))
     return found
-
-
-def _secrets(sample: Sample) -> Iterator[tuple[int, Secret]]:
-    yield from enumerate(sample.secrets)
-
-
-def _categories(sample: Sample) -> Iterator[tuple[int, Secret]]:
-    height, width = map(float, sample.image.shape[:2])
-    told: set[str] = set()
-    for number, thing in _objects(sample):
-        if thing.content not in told:
-            told.add(thing.content)
-            yield number, Secret(kind="caption", content=thing.content, box=(0.0, 0.0, width, height))
 
 
 def _objects(sample: Sample) -> Iterator[tuple[int, Secret]]:
@@ -93,8 +66,7 @@ def held_against(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
         A word: "words read", 1 if an overlapping claim is that word, and "character error rate", the smallest
         of overlapping claims. Both compare letters and digits alone, in either case. A face: "faces found". An
         object: "objects found", if a claim calls it by its category, in either case and with or without
-        underscores. A category: "categories named", if a caption names it in one of the ways that
-        `captions.names` knows.
+        underscores.
 
     Raises:
         ValueError: Nothing is known of secrets of this kind.
@@ -119,15 +91,10 @@ def _thing(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
     return {OBJECTS: float(any(overlap(claim.box, secret.box) >= LEAST_OVERLAP for claim in called))}
 
 
-def _category(secret: Secret, claims: Sequence[Claim]) -> dict[str, float]:
-    return {NAMED: float(any(names(claim.content, secret.content) for claim in claims))}
-
-
 _RULES: Mapping[str, Callable[[Secret, Sequence[Claim]], dict[str, float]]] = {
     "text": _word,
     "face": _face,
     "object": _thing,
-    "caption": _category,
 }
 
 

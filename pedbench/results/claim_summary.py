@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
-from pedbench.privacy.claims import BETTER, FOUND, NAMED, UNDEFENDED
+from pedbench.privacy.claims import ERRORS, FOUND, UNDEFENDED
 from pedbench.results.records import MetricValue
 from pedbench.results.statistics import Estimate, mean, retention, worst_coalition_rows
 
@@ -24,16 +26,10 @@ def mistrusted(values: pd.DataFrame) -> str:
         values: Of one cell about claims.
     """
     for name in FOUND.values():
-        itself, what = values[values["metric"] == f"{name}[{UNDEFENDED}]"], "planted secrets"
-        if name == NAMED:
-            # A sentence leaves much out: it will do if it names one thing that is there.
-            itself, what = (
-                itself.groupby("image")["value"].max().reset_index(),
-                "pictures with known objects",
-            )
+        itself = values[values["metric"] == f"{name}[{UNDEFENDED}]"]
         if not itself.empty and (found := mean(itself).value) < LEAST_FOUND:
             return (
-                f"finds {found:.2f} of {len(itself)} {what} in the undefended pictures, expected are at "
+                f"finds {found:.2f} of {len(itself)} planted secrets in the undefended pictures, expected are at "
                 f"least {LEAST_FOUND}: what it misses elsewhere says nothing. Take more pictures, or another probe"
             )
     return ""
@@ -53,12 +49,17 @@ def claim_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
         name, _, source = str(metric).rstrip("]").partition("[")
         rows = values[values["metric"] == metric]
         if source != UNDEFENDED:
-            rows = worst_coalition_rows(rows, BETTER[name])
+            rows = worst_coalition_rows(rows, _better(name))
         result.append(_value(str(metric), PLANTED, name, mean(rows)))
         itself = values[values["metric"] == f"{name}[{UNDEFENDED}]"]
-        if name in FOUND.values() and source != UNDEFENDED and itself["value"].any():
+        if name != ERRORS and source != UNDEFENDED and itself["value"].any():
             result.append(_value(str(metric), RELATIVE, name, retention(rows, itself)))
     return tuple(result)
+
+
+def _better(name: str) -> Literal["higher", "lower"]:
+    """The defender's side: all measures but errors are shares of secrets found, those of older runs' probes too."""
+    return "higher" if name == ERRORS else "lower"
 
 
 def _value(metric: str, region: str, name: str, estimate: Estimate) -> MetricValue:
@@ -66,7 +67,7 @@ def _value(metric: str, region: str, name: str, estimate: Estimate) -> MetricVal
         name=metric,
         region=region,
         axis="privacy",
-        better=BETTER[name],
+        better=_better(name),
         unit="",
         value=estimate.value,
         ci95=estimate.ci95,

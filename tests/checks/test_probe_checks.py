@@ -95,7 +95,7 @@ def test_declared_kinds_and_sides_are_checked() -> None:
 
     found = {kind: next(iter(check_probe(kind()))).problem for kind in (Smells, Small)}
     assert found == {
-        Smells: "`reads` is one of text, face, object, caption; found 'smell'",
+        Smells: "`reads` is one of text, face, object; found 'smell'",
         Small: "`side` is at least 1, found 0",
     }
 

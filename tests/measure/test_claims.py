@@ -35,7 +35,7 @@ def probed(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     pytest.importorskip("rapidocr_onnxruntime")
     return run_small(
         tmp_path_factory.mktemp("probed"),
-        ["sleepy", "missing", "narrator"],
+        ["sleepy", "missing"],
         report=True,
         dataset=SCENES,
         defenses=[{"latency": False, **defense} for defense in DEFENSES],
@@ -46,7 +46,6 @@ def probed(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
             {"name": "faces", "limit": 2},
             "sleepy",
             "missing",
-            "narrator",
         ],
     )
 
@@ -132,24 +131,6 @@ def test_what_cannot_be_read_is_told(probed: Any) -> None:
         assert record.reason.startswith("probe sleepy finds 0.00 of 4 planted secrets in the undefended")
 
 
-def test_captions_are_held_against_the_categories_of_objects(probed: Any) -> None:
-    named = {"vase", "clock", "phone", "monitor"}
-    dataset = Scenes(count=8)
-    known = [
-        {each.category for each in dataset[index].instances if each.area >= 32**2 and not each.crowd}
-        for index in range(3)
-    ]
-    share = sum(len(each & named) for each in known) / sum(map(len, known))
-    for record in cells(probed, "full_offload", "narrator"):
-        assert number(record, "categories named[tiles]", "planted") == pytest.approx(share)
-        assert number(record, "categories named[tiles]", "relative") == 1
-    for record in cells(probed, "on_device", "narrator"):
-        assert number(record, "categories named[tiles]", "relative") == 0
-    # It says so of noise, too: whoever is trusted has to be read beside this.
-    for record in cells(probed, "random_payload", "narrator"):
-        assert number(record, "categories named[tiles]", "relative") == 1
-
-
 def test_a_control_does_not_depend_on_probes(probed: Any) -> None:
     from pedbench.validity.controls import controls
 
@@ -169,7 +150,7 @@ def test_the_report_has_a_line_for_what_was_read(probed: Any) -> None:
     assert line.split("|")[2].strip() == "`tiles`"
     assert "1.000 [1.000, 1.000]" in line
     table = pd.read_csv(probed.directory / "tables" / "claims.csv", keep_default_na=False)
-    measured = {"words read", "character error rate", "faces found", "categories named", ""}
+    measured = {"words read", "character error rate", "faces found", ""}
     assert measured == set(table["metric"])
     assert {"tiles", "guess", "undefended"} == set(table["source"])
     privacy = pd.read_csv(probed.directory / "tables" / "privacy.csv")

@@ -42,7 +42,6 @@ TERMS: Mapping[str, str] = {
     "words read, faces found, objects found": "share of the known words (faces, objects of at least 32² px) that a "
     "probe reads (finds, and of objects names the category) where they are; planted: of all; relative: divided by "
     "what the same probe finds in the undefended picture",
-    "categories named": "share of the categories of a picture's objects of at least 32² px that a caption names",
     "character error rate": "edits from what was read to the word, per character; 1 where nothing was read",
     "tiles": "what a coalition received, piece by piece and stitched together, as a probe reads it",
     "floor": "an attack without a learned prior",
