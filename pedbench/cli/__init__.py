@@ -19,7 +19,6 @@ from pedbench.cli import (
     new,
     plan,
     prove,
-    ranks,
     report,
     run,
     serve,
@@ -48,7 +47,6 @@ app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
 app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)
-app.command("ranks")(ranks.compare_ranks)
 app.command("gate")(compare.gate)
 app.command("accept-baseline")(compare.accept_baseline)
 app.command("fetch")(fetch.fetch_files)

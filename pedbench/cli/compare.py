@@ -20,8 +20,17 @@ def compare_runs(
     base: Annotated[Path, typer.Argument(help="A run directory, or the records of a baseline (NAME.jsonl).")],
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     everything: Annotated[bool, typer.Option("--all", help="Also what is the same or not judged.")] = False,
+    ranks: Annotated[
+        bool,
+        typer.Option(
+            "--ranks", help="Correlate the order of defenses instead, whatever the runs' models and pictures."
+        ),
+    ] = False,
 ) -> None:
     """Show by what the numbers of two runs of a suite differ, cell by cell."""
+    if ranks:
+        _compare_ranks(base, run)
+        return
     from pedbench.regression.compare import compare
     from pedbench.regression.markdown import counted, numbers, whole_cells
     from pedbench.regression.measured import measured_run
@@ -30,6 +39,26 @@ def compare_runs(
     for part in (counted(lines), whole_cells(lines), numbers(lines, everything=everything)):
         if part:
             print(f"{part}\n")
+
+
+def _compare_ranks(*paths: Path) -> None:
+    from pedbench.report.numbers.combined import combined
+    from pedbench.report.numbers.ranks import agreement_table, agreements, values_table
+    from pedbench.results.run import load
+
+    runs = [load(path) for path in paths]
+    for word, run in zip(("first", "second"), runs, strict=True):
+        flags = {flag for record in run.records for flag in record.flags}
+        doubts = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
+        print(
+            f"{word} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
+            f"{run.suite.dataset.name}{'; ' if doubts else ''}{', '.join(doubts)}"
+        )
+    found = agreements(*(combined(run) for run in runs))
+    print(f"\n{agreement_table(found)}")
+    for each in found:
+        if len(each.values):
+            print(f"\n{values_table(each)}")
 
 
 def gate(

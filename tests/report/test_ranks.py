@@ -68,11 +68,11 @@ def test_rank_correlations_are_those_of_the_defenses_in_common() -> None:
 @pytest.mark.slow
 def test_a_run_agrees_with_itself(small_run: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["ranks", str(small_run.directory), str(small_run.directory)])
+        main(["compare", "--ranks", str(small_run.directory), str(small_run.directory)])
     said = capsys.readouterr().out
     assert left.value.code == 0
     assert "first run: suite small, model mini, 4 pictures of scenes; few pictures" in said
     assert "1.00" in said
     with pytest.raises(SystemExit) as left:
-        main(["ranks", str(tmp_path), str(tmp_path)])
+        main(["compare", "--ranks", str(tmp_path), str(tmp_path)])
     assert left.value.code == 2
