@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.inversion.panning import placed_patches
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.types import Picture, View
@@ -17,7 +17,7 @@ class Accumulate(Attack):
     """Put together the windows of several requests for one scene; holes take the nearest pixel's colour.
 
     If windows are dealt anew for each request, a coalition that gets a share p of them has seen 1 - (1 - p)^k
-    of the scene after k requests. Proven on `ped_sam` with random assignment, whose visible share must come
+    of the scene after k requests. Calibrated on `ped_sam` with random assignment, whose visible share must come
     up to that. A camera that pans carries the scene past windows that always go to the same server.
     By how much it moved is found from what was received: the whole picture is taken to move alike.
 
@@ -29,7 +29,7 @@ class Accumulate(Attack):
     version = 1
     cite = "Wright et al., The Predecessor Attack, 2004, on what repeated random assignment gives away"
     needs = frozenset({"nothing", "pixels"})
-    proof = Proof(
+    calibration = Calibration(
         defense="ped_sam",
         params={"assignment": "random"},
         metric="leakage[RMSE]",

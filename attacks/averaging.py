@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.inversion.averaging import average_patches, average_tokens
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.token_reader import token_reader
@@ -17,7 +17,7 @@ from pedbench.types import Picture, View
 class Averaging(Attack):
     """Average what several requests for the same scene brought, then read it out.
 
-    Independent noise falls with the root of their number. Tokens are read as `patch_inversion` does. Proven on
+    Independent noise falls with the root of their number. Tokens are read as `patch_inversion` does. Calibrated on
     `token_noise`, where eight requests leave a noise of 0.35 of one request's, and scenes gain 2 dB.
 
     Attributes:
@@ -28,7 +28,9 @@ class Averaging(Attack):
     version = 1
     cite = "Dwork et al., Our Data, Ourselves, 2006, on repeated answers with independent noise"
     needs = frozenset({"degraded", "tokens"})
-    proof = Proof(defense="token_noise", metric="PSNR", region="hidden", least=2, over="patch_inversion")
+    calibration = Calibration(
+        defense="token_noise", metric="PSNR", region="hidden", least=2, over="patch_inversion"
+    )
 
     requests: int = 8
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
@@ -29,7 +29,7 @@ class Completion(Attack):
     version = 2
     cite = "He et al., CVPR 2022, arXiv:2111.06377; Pathak et al., Context Encoders, CVPR 2016"
     needs = frozenset({"nothing", "pixels"})
-    proof = Proof(
+    calibration = Calibration(
         defense="ped_sam",
         params={"servers": 3},
         metric="PSNR",

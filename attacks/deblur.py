@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.inversion.deconvolution import richardson_lucy
 from pedbench.inversion.public_degradation import known_degradation
 from pedbench.inversion.read_out import read_out
@@ -22,7 +22,7 @@ METHODS = ("wiener", "richardson_lucy", "learned")
 class Deblur(Attack):
     """Undo what `gaussian_blur`, `pixelate` or `downsample` did, whose strength is public.
 
-    What was degraded in another way is read as it is. Proven on `gaussian_blur` at its default strength, where
+    What was degraded in another way is read as it is. Calibrated on `gaussian_blur` at its default strength, where
     on scenes the whole frame's PSNR rises by 3 dB above the blurred picture's, and by more with `learned`.
 
     Attributes:
@@ -36,7 +36,9 @@ class Deblur(Attack):
     version = 2
     cite = "Wiener 1949; Richardson 1972; Lucy 1974; Zhang et al., DnCNN, arXiv 1608.03981"
     needs = frozenset({"degraded"})
-    proof = Proof(defense="gaussian_blur", metric="PSNR", region="whole", least=2, over="read_degraded")
+    calibration = Calibration(
+        defense="gaussian_blur", metric="PSNR", region="whole", least=2, over="read_degraded"
+    )
 
     method: str = "wiener"
     iterations: int = 100

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
@@ -34,7 +34,7 @@ class DiffusionInpaint(Attack):
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
     stochastic = True
-    proof = Proof(
+    calibration = Calibration(
         defense="ped_sam", params={"servers": 3}, metric="advantage[LPIPS-mini]", region="hidden", least=0.01
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
@@ -29,7 +29,9 @@ class GuidedInversion(Attack):
     version = 1
     cite = "Lei et al., DRAG: Data Reconstruction Attack using Guided Diffusion, ICML 2025"
     needs = frozenset({"pixels"})
-    proof = Proof(defense="interleaved_offload", metric="PSNR", region="hidden", least=0.3, over="completion")
+    calibration = Calibration(
+        defense="interleaved_offload", metric="PSNR", region="hidden", least=0.3, over="completion"
+    )
 
     model: str = "completion-mini"
     evaluations: int = 300

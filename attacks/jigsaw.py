@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.shuffled_tokens import put_in_order
@@ -22,7 +22,7 @@ class Jigsaw(Attack):
     """Find the places of shuffled windows, from their borders or from the position embedding of their tokens.
 
     Windows change places among those that their servers hold; what is not shuffled is read out where it is.
-    Proven on `window_shuffle`, where position embeddings bring at least nine windows in ten to their place. Borders
+    Calibrated on `window_shuffle`, where position embeddings bring at least nine windows in ten to their place. Borders
     alone bring four in five, if one server holds all windows.
     """
 
@@ -31,7 +31,7 @@ class Jigsaw(Attack):
     cite = "Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011"
     needs = frozenset({"degraded", "tokens"})
     stochastic = True
-    proof = Proof(defense="window_shuffle", metric="PSNR", region="hidden", least=24)
+    calibration = Calibration(defense="window_shuffle", metric="PSNR", region="hidden", least=24)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         shuffled = view.description.get("defense") == SHUFFLED

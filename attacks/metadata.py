@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.types import Picture, View
 
 
@@ -18,7 +18,7 @@ class Metadata(Attack):
     Servers, times, operations and lengths of messages follow from the public code and the frame's size, so for
     a defense that sends fixed formats they add nothing. The guess is the mean of the prior's pictures in the
     frame's shape, drawn towards the mean colour as far as each of them is explained by the others. What it
-    has to prove is that this is as good as the best floor that received nothing: no defense here lets it be better.
+    has to show is that this is as good as the best floor that received nothing: no defense here lets it be better.
 
     Attributes:
         side: Longest side in pixels of the copies that are averaged; detail does not survive averaging.
@@ -28,7 +28,7 @@ class Metadata(Attack):
     version = 1
     cite = "James and Stein, Estimation with Quadratic Loss, 1961, on drawing a mean towards a common one"
     needs = frozenset({"nothing", "metadata"})
-    proof = Proof(defense="random_payload", metric="leakage[RMSE]", region="whole", least=0)
+    calibration = Calibration(defense="random_payload", metric="leakage[RMSE]", region="whole", least=0)
 
     side: int = 16
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.inversion.read_out import read_out
 from pedbench.inversion.token_reader import Estimator, token_reader
 from pedbench.types import Picture, View
@@ -17,7 +17,7 @@ from pedbench.types import Picture, View
 class PatchInversion(Attack):
     """Read tokens back into pixels through the public patch embedding.
 
-    It inverts the embedding alone: what blocks added to deeper tokens is taken for noise. Proven on `ped_sam`
+    It inverts the embedding alone: what blocks added to deeper tokens is taken for noise. Calibrated on `ped_sam`
     with a token payload: 40 dB where the embedding has as many channels as a patch has values, 24 dB on the
     mini family, which has a quarter of them.
 
@@ -29,7 +29,9 @@ class PatchInversion(Attack):
     version = 1
     cite = "Kay, Fundamentals of Statistical Signal Processing: Estimation Theory, 1993, section 12.5"
     needs = frozenset({"tokens"})
-    proof = Proof(defense="ped_sam", params={"payload": "tokens16"}, metric="PSNR", region="hidden", least=24)
+    calibration = Calibration(
+        defense="ped_sam", params={"payload": "tokens16"}, metric="PSNR", region="hidden", least=24
+    )
 
     estimator: Estimator = "linear_mmse"
 

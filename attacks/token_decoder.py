@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.inversion.completion import complete
 from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View
@@ -36,7 +36,7 @@ class TokenDecoder(Attack):
     version = 1
     cite = "Dosovitskiy and Brox, Inverting Visual Representations with Convolutional Networks, CVPR 2016"
     needs = frozenset({"pixels"})
-    proof = Proof(
+    calibration = Calibration(
         defense="interleaved_offload", metric="PSNR", region="hidden", least=0.5, over="nearest_pixel"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.types import Picture, View
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class TokenInversion(Attack):
     version = 1
     cite = "He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019"
     needs = frozenset({"tokens"})
-    proof = Proof(defense="split_blocks", metric="PSNR", region="hidden", least=24)
+    calibration = Calibration(defense="split_blocks", metric="PSNR", region="hidden", least=24)
 
     steps: int = 120
     _device: str = field(default="cpu", init=False, repr=False, compare=False)

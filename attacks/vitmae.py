@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Proof
+from pedbench.base import Attack, Calibration
 from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
 from pedbench.types import Picture, View
 
@@ -35,7 +35,7 @@ class Vitmae(Attack):
     version = 1
     cite = "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377"
     needs = frozenset({"nothing", "pixels"})
-    proof = Proof(
+    calibration = Calibration(
         defense="ped_sam",
         params={"servers": 3},
         metric="PSNR",

@@ -4,7 +4,7 @@ A plugin is one class in one file of the same name. Its keyword-only dataclass f
 configuration; its `repr` is that configuration and serves as its id in tables and tests.
 """
 
-from pedbench.base.attack import Attack, Proof
+from pedbench.base.attack import Attack, Calibration, Proof
 from pedbench.base.codec import Codec
 from pedbench.base.dataset import Dataset
 from pedbench.base.defense import Defense, Disclosure
@@ -17,6 +17,7 @@ from pedbench.errors import PluginUnavailable, ProbeUnavailable
 
 __all__ = [
     "Attack",
+    "Calibration",
     "Claim",
     "Cloud",
     "Codec",

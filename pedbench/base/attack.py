@@ -15,7 +15,7 @@ from pedbench.types import Picture, View
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class Calibration:
     """The score that an attack must reach on a leaking defense before its low scores elsewhere count.
 
     It is the mean over pictures and coalitions, under the rule and the configuration of the defense that give most.
@@ -35,6 +35,10 @@ class Proof:
     over: str = ""
 
 
+Proof = Calibration
+"""The name of `Calibration` in plugins of the first versions."""
+
+
 @dataclass(kw_only=True)
 class Attack(Plugin, ABC):
     """Turns what a coalition received into a guess of the whole frame.
@@ -44,13 +48,20 @@ class Attack(Plugin, ABC):
             A view that holds none of them is not attacked; the cell is recorded as skipped.
         floor: Whether this is an attack without a learned prior, against which the others are measured.
         stochastic: Whether guesses depend on chance. Suites can ask for several of each picture; floors are drawn once.
-        proof: What it must reach; floors need none. Without one, and until it is reached, its numbers are flagged.
+        calibration: The figure that it must reach; floors need none. Without one, and until it is reached, its
+            numbers are flagged.
     """
 
     needs: ClassVar[frozenset[str]]
     floor: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
-    proof: ClassVar[Proof | None] = None
+    calibration: ClassVar[Calibration | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # Plugins of the first versions call it `proof`.
+        if "proof" in vars(cls):
+            cls.calibration = vars(cls)["proof"]
 
     @property
     def requests(self) -> int:

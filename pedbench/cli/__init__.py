@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from pedbench.cli import (
+    calibrate,
     check,
     compare,
     doctor,
@@ -18,7 +19,6 @@ from pedbench.cli import (
     listing,
     new,
     plan,
-    prove,
     report,
     run,
     serve,
@@ -42,7 +42,7 @@ app.command("verify")(verify.verify_run)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
-app.command("prove")(prove.keep_proofs)
+app.command("calibrate")(calibrate.keep_calibrations)
 app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
 app.command("keys")(keys.make_keys)

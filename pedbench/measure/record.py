@@ -107,7 +107,7 @@ def _attacker(attack: Attack) -> dict[str, Any]:
     return {
         "floor": attack.floor,
         "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
-        "proof": asdict(attack.proof) if attack.proof else None,
+        "proof": asdict(attack.calibration) if attack.calibration else None,
     }
 
 

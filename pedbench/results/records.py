@@ -60,7 +60,7 @@ class Record:
         timing: Seconds by stage; `one guess` is the attack's mean time for one view, on a host that it shares.
         provenance: See `provenance.provenance`.
         attacker: Of privacy cells with an attack: `floor`; `knowledge`, the data and training behind it;
-            `proof` as the attack declares it, or None.
+            `proof`, the calibration that the attack declares, or None.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

@@ -1,4 +1,4 @@
-"""Who attacks: data and training behind each attack, its time, and whether it has proven itself."""
+"""Who attacks: data and training behind each attack, its time, and whether it is calibrated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
-from pedbench.validity.attack_calibration import Verdict, verdicts
+from pedbench.validity.calibration import Verdict, verdicts
 
 COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven"]
 
@@ -22,14 +22,14 @@ def attackers(run: Run) -> pd.DataFrame:
         Columns `COLUMNS`: seconds is the median over cells of the mean time for one view, on a shared host; figure
         is what the attack must reach and reached what is known of it, both in words.
     """
-    proofs = verdicts(run)
+    calibrations = verdicts(run)
     groups: dict[str, list[Any]] = {}
     for record in run.of_kind("privacy"):
         if record.attacker:
             groups.setdefault(canonical_json(record.cell["attack"]), []).append(record)
     rows = []
     for key, records in groups.items():
-        verdict = proofs.get(key, Verdict(proven=True, figure="", reached=""))
+        verdict = calibrations.get(key, Verdict(proven=True, figure="", reached=""))
         times = [record.timing["one guess"] for record in records if "one guess" in record.timing]
         rows.append(
             {
@@ -49,13 +49,13 @@ def attackers_table(frame: pd.DataFrame) -> str:
     """The same in Markdown, from at least one row."""
     lines = []
     for _, row in frame.iterrows():
-        proof = "floor" if row["floor"] else "proven" if row["proven"] else "**unproven**"
+        status = "floor" if row["floor"] else "proven" if row["proven"] else "**unproven**"
         figure = escape(row["figure"]) or NOTHING
         lines.append(
             [
                 code(row["attack"]),
                 escape(row["knowledge"]),
-                proof,
+                status,
                 figure,
                 escape(row["reached"]) or NOTHING,
                 estimate(row["seconds"], None, None, "s"),

@@ -16,7 +16,7 @@ from pedbench.report.numbers.retention import retentions
 from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
-from pedbench.validity.attack_calibration import UNPROVEN, Verdict, verdicts
+from pedbench.validity.calibration import UNPROVEN, Verdict, verdicts
 from pedbench.validity.controls import CONTROL
 
 __all__ = ["Run", "claims", "latency", "load", "privacy", "utility"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pedbench.report.words.text import NOTHING
-from pedbench.validity.attack_calibration import UNPROVEN
+from pedbench.validity.calibration import UNPROVEN
 from pedbench.validity.flags import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}

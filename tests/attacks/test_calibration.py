@@ -1,4 +1,4 @@
-"""Attacks on the defenses that prove them: real passes, the shipped networks, validation scenes."""
+"""Attacks on the defenses that calibrate them: real passes, the shipped networks, validation scenes."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,8 +1,8 @@
-"""Proofs: an attack that finds little is believed once it has found much where much is to be found.
+"""Calibration of attacks: a weak result counts only if the attack reached its declared figure on a leaking defense.
 
-Told from run directories alone: each attack declares the figure that it must reach on some defense, records carry
-the declaration, and a run that holds that defense shows whether the figure was reached. What a run showed can be
-kept in a file that comes with the package, for runs that leave the defense out.
+Each attack declares the figure that it must reach on some defense; records carry the declaration, and a run that
+holds that defense shows whether the figure was reached. A file in the package keeps what a run showed, for runs that
+leave the defense out. Records and that file call the declaration `proof`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,21 @@ from pedbench.results.statistics import mean
 from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 
+DECLARED = "proof"
+"""The key of the declaration in records and in the kept file, whatever the code calls it."""
+
 UNPROVEN = "unproven"
 """The flag of an attack whose figure was reached neither by its run nor by a kept one."""
 
-KEPT = Path(__file__).parents[1] / "assets" / "proofs.json"
+KEPT = Path(__file__).parents[1] / "assets" / "calibrations.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What is known of an attack's proof.
+    """Whether an attack is calibrated.
 
     Attributes:
+        proven: The figure was reached.
         figure: What it must reach, in words; empty where it declares nothing.
         reached: The value found and where, in words; empty where the figure was not looked for.
     """
@@ -42,28 +46,30 @@ class Verdict:
 
 
 def verdicts(run: Run, kept: Path = KEPT) -> dict[str, Verdict]:
-    """A verdict for each attack of a run that is no floor, by canonical JSON of its identity.
+    """Return a verdict for each attack of a run that is no floor, by canonical JSON of its identity.
 
-    The run's own records count first. A kept proof counts if it is about the same attack (version and parameters),
-    the same model and the same figure.
+    The run's own records count first. A kept calibration counts if it is about the same attack (version and
+    parameters), the same model and the same figure.
     """
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else []
     found = {}
     for key, attacks in _attacks(run).items():
-        proof = attacks[0].attacker.get("proof")
-        if not proof:
+        declared = attacks[0].attacker.get(DECLARED)
+        if not declared:
             found[key] = Verdict(proven=False, figure="", reached="")
             continue
-        value, pictures = _best(run, attacks, proof)
+        value, pictures = _best(run, attacks, declared)
         if value is not None:
             reached = f"{value:.3g} on {pictures} pictures of this run"
-            found[key] = Verdict(proven=value >= proof["least"], figure=_told(proof), reached=reached)
+            found[key] = Verdict(proven=value >= declared["least"], figure=_told(declared), reached=reached)
             continue
-        same = [entry for entry in known if _same(entry, attacks[0], proof)]
+        same = [entry for entry in known if _same(entry, attacks[0], declared)]
         best = max(same, key=lambda entry: entry["value"], default=None)
         reached = "" if best is None else f"{best['value']:.3g} on {best['n']} pictures of run {best['run']}"
         found[key] = Verdict(
-            proven=best is not None and best["value"] >= proof["least"], figure=_told(proof), reached=reached
+            proven=best is not None and best["value"] >= declared["least"],
+            figure=_told(declared),
+            reached=reached,
         )
     return found
 
@@ -80,13 +86,13 @@ def keep(run_dir: Path, kept: Path = KEPT) -> list[dict[str, Any]]:
     run = load(run_dir)
     new = []
     for attacks in _attacks(run).values():
-        proof = attacks[0].attacker.get("proof")
-        value, pictures = _best(run, attacks, proof) if proof else (None, 0)
+        declared = attacks[0].attacker.get(DECLARED)
+        value, pictures = _best(run, attacks, declared) if declared else (None, 0)
         if value is not None:
             entry = {
                 "attack": attacks[0].cell["attack"],
                 "model": attacks[0].cell["model"],
-                "proof": proof,
+                DECLARED: declared,
                 "value": value,
                 "n": pictures,
                 "run": run_dir.resolve().name,
@@ -110,47 +116,49 @@ def _attacks(run: Run) -> dict[str, list[Record]]:
     return found
 
 
-def _best(run: Run, attacks: Sequence[Record], proof: Mapping[str, Any]) -> tuple[float | None, int]:
+def _best(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) -> tuple[float | None, int]:
     """The largest mean over the coalition rules, with its number of pictures; None where nothing was measured."""
-    means = [mean(rows) for rows in _values(run, attacks, proof) if not rows.empty]
+    means = [mean(rows) for rows in _values(run, attacks, declared) if not rows.empty]
     best = max(means, key=lambda found: found.value, default=None)
     return (None, 0) if best is None else (best.value, best.n)
 
 
-def _values(run: Run, attacks: Sequence[Record], proof: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+def _values(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """For each coalition rule the values that the figure is the mean of."""
     for record in attacks:
         defense = record.cell["defense"]
-        fits = defense["name"] == proof["defense"] and proof["params"].items() <= defense["params"].items()
+        fits = (
+            defense["name"] == declared["defense"] and declared["params"].items() <= defense["params"].items()
+        )
         if not fits or record.status != "ok":
             continue
-        rows = _of(run, record, proof)
-        if not proof["over"]:
+        rows = _of(run, record, declared)
+        if not declared["over"]:
             yield rows
             continue
         for other in run.of_kind("privacy"):
             same = other.cell["defense"] == defense and other.cell["coalition"] == record.cell["coalition"]
             name = other.cell.get("attack", {}).get("name", "")
-            if same and other.status == "ok" and name == proof["over"]:
-                both = rows.merge(_of(run, other, proof), on="image", suffixes=("", "_other"))
+            if same and other.status == "ok" and name == declared["over"]:
+                both = rows.merge(_of(run, other, declared), on="image", suffixes=("", "_other"))
                 yield both.assign(value=both["value"] - both["value_other"])
 
 
-def _of(run: Run, record: Record, proof: Mapping[str, Any]) -> pd.DataFrame:
+def _of(run: Run, record: Record, declared: Mapping[str, Any]) -> pd.DataFrame:
     values = read_values(run.directory, record.cell_id)
-    chosen = values[(values["metric"] == proof["metric"]) & (values["region"] == proof["region"])]
+    chosen = values[(values["metric"] == declared["metric"]) & (values["region"] == declared["region"])]
     # By picture, as attacks that hear a different number of requests may be about different coalitions.
     means: pd.DataFrame = chosen.groupby("image")["value"].mean().reset_index()
     return means
 
 
-def _same(entry: Mapping[str, Any], attack: Record, proof: Mapping[str, Any]) -> bool:
-    asked = [attack.cell["attack"], attack.cell["model"], proof]
-    return canonical_json([entry["attack"], entry["model"], entry["proof"]]) == canonical_json(asked)
+def _same(entry: Mapping[str, Any], attack: Record, declared: Mapping[str, Any]) -> bool:
+    asked = [attack.cell["attack"], attack.cell["model"], declared]
+    return canonical_json([entry["attack"], entry["model"], entry[DECLARED]]) == canonical_json(asked)
 
 
-def _told(proof: Mapping[str, Any]) -> str:
-    params = ", ".join(f"{name}={value}" for name, value in proof["params"].items())
-    defense = f"{proof['defense']}({params})" if params else proof["defense"]
-    over = f" above {proof['over']}" if proof["over"] else ""
-    return f"{proof['metric']} ({proof['region']}){over} on {defense} of at least {proof['least']:g}"
+def _told(declared: Mapping[str, Any]) -> str:
+    params = ", ".join(f"{name}={value}" for name, value in declared["params"].items())
+    defense = f"{declared['defense']}({params})" if params else declared["defense"]
+    over = f" above {declared['over']}" if declared["over"] else ""
+    return f"{declared['metric']} ({declared['region']}){over} on {defense} of at least {declared['least']:g}"

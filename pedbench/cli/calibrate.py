@@ -1,4 +1,4 @@
-"""`pedbench prove`: keep what a run shows of its attacks."""
+"""`pedbench calibrate`: keep what a run shows of its attacks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Annotated
 import typer
 
 
-def keep_proofs(
+def keep_calibrations(
     run: Annotated[Path, typer.Argument(help="A run directory.")] = Path("reports/latest"),
 ) -> None:
-    """Keep which attacks reached, in a run, the figure that they have to reach; later runs rely on it.
+    """Keep which attacks reached their declared figure in a run; later runs rely on it.
 
     The exit status is 1 when one of them did not.
     """
     from pedbench.suites.cell import canonical_json
-    from pedbench.validity.attack_calibration import keep
+    from pedbench.validity.calibration import DECLARED, keep
 
     short = False
     for entry in keep(run):
-        attack, least = entry["attack"], entry["proof"]["least"]
+        attack, least = entry["attack"], entry[DECLARED]["least"]
         reached = entry["value"] >= least
         short |= not reached
         print(

@@ -1,4 +1,4 @@
-"""An attack is proven by a run that shows its figure, or by a kept one, and by nothing else."""
+"""An attack is calibrated by a run that shows its figure, or by a kept one, and by nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pedbench.base import Proof
+from pedbench.base import Attack, Calibration, Proof
 from pedbench.registry import Registry
 from pedbench.report.numbers.tidy import privacy
 from pedbench.results.records import Record, append_record, write_plan
@@ -19,13 +19,13 @@ from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
 from pedbench.suites.schema import load_suite, to_toml
-from pedbench.validity.attack_calibration import KEPT, UNPROVEN, Verdict, keep, verdicts
+from pedbench.validity.calibration import DECLARED, KEPT, UNPROVEN, Verdict, keep, verdicts
 
 OPEN = PluginIdentity(name="open", version=1, params={"level": 2, "other": "x"})
 SHUT = PluginIdentity(name="shut", version=1)
 READER = PluginIdentity(name="reader", version=3, params={"k": 1})
 FLOOR = PluginIdentity(name="floor", version=1)
-PROOF = Proof(defense="open", params={"level": 2}, metric="PSNR", region="whole", least=5.0)
+CALIBRATION = Calibration(defense="open", params={"level": 2}, metric="PSNR", region="whole", least=5.0)
 BASE = Cell(
     kind="privacy",
     dataset="scenes",
@@ -41,7 +41,7 @@ Entry = tuple[PluginIdentity, int, PluginIdentity, Sequence[float]]
 """Defense, c, attack, and a value a picture."""
 
 
-def write(folder: Path, entries: Sequence[Entry], proof: Proof | None = PROOF) -> Path:
+def write(folder: Path, entries: Sequence[Entry], calibration: Calibration | None = CALIBRATION) -> Path:
     folder.mkdir()
     cells = []
     for defense, c, attack, values in entries:
@@ -53,7 +53,7 @@ def write(folder: Path, entries: Sequence[Entry], proof: Proof | None = PROOF) -
         columns = ["image", "servers", "region", "metric", "value"]
         write_values(folder, cell.cell_id, 0, pd.DataFrame(rows, columns=columns))
         floor = attack == FLOOR
-        attacker = {"floor": floor, "proof": asdict(proof) if proof and not floor else None}
+        attacker = {"floor": floor, DECLARED: asdict(calibration) if calibration and not floor else None}
         append_record(
             folder, Record(cell_id=cell.cell_id, cell=cell.as_dict(), status="ok", attacker=attacker)
         )
@@ -77,7 +77,7 @@ def verdict(folder: Path, kept: Path) -> Verdict:
         ([(OPEN, 1, READER, [4.0, 5.5])], False, "4.75 on 2"),
         # Under the rule that gives the most.
         ([(OPEN, 1, READER, [1.0]), (OPEN, 2, READER, [7.0, 7.0, 7.0])], True, "7 on 3"),
-        # Elsewhere, or in another configuration, it proves nothing.
+        # Elsewhere, or in another configuration, it counts for nothing.
         ([(SHUT, 1, READER, [50.0])], False, ""),
         ([(replace(OPEN, params={"level": 3}), 1, READER, [50.0])], False, ""),
     ],
@@ -91,7 +91,7 @@ def test_the_run_decides(tmp_path: Path, entries: list[Entry], proven: bool, rea
 
 def test_a_gain_is_paired_with_the_other_attack(tmp_path: Path) -> None:
     entries = [(OPEN, 1, READER, [9.0, 10.0]), (OPEN, 1, FLOOR, [3.0, 5.5]), (SHUT, 1, FLOOR, [0.0, 0.0])]
-    over = replace(PROOF, over="floor")
+    over = replace(CALIBRATION, over="floor")
     found = verdict(write(tmp_path / "run", entries, over), tmp_path / "nothing.json")
     assert (found.proven, found.reached.split(" of this")[0]) == (True, "5.25 on 2 pictures")
     alone = verdict(write(tmp_path / "alone", entries[:1], over), tmp_path / "nothing.json")
@@ -99,7 +99,7 @@ def test_a_gain_is_paired_with_the_other_attack(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_counts_for_the_same_attack_model_and_figure_alone(tmp_path: Path) -> None:
-    kept = tmp_path / "proofs.json"
+    kept = tmp_path / "calibrations.json"
     keep(write(tmp_path / "ground", [(OPEN, 1, READER, [8.0]), (OPEN, 1, FLOOR, [8.0])]), kept)
     (entry,) = json.loads(kept.read_text())
     assert (entry["value"], entry["n"], entry["run"]) == (8, 1, "ground")
@@ -108,7 +108,7 @@ def test_what_is_kept_counts_for_the_same_attack_model_and_figure_alone(tmp_path
     for change in (
         {"model": "vit_b"},
         {"attack": entry["attack"] | {"version": 2}},
-        {"proof": entry["proof"] | {"least": 4.0}},
+        {DECLARED: entry[DECLARED] | {"least": 4.0}},
         {"value": 4.9},
     ):
         kept.write_text(json.dumps([entry | change]))
@@ -123,17 +123,25 @@ def test_what_is_kept_counts_for_the_same_attack_model_and_figure_alone(tmp_path
 
 def test_tables_flag_what_is_unproven(tmp_path: Path) -> None:
     entries = [(SHUT, 1, READER, [0.0]), (SHUT, 1, FLOOR, [0.0])]
-    for name, proof in (("some", PROOF), ("none", None)):
-        frame = privacy(load(write(tmp_path / name, entries, proof)))
+    for name, calibration in (("some", CALIBRATION), ("none", None)):
+        frame = privacy(load(write(tmp_path / name, entries, calibration)))
         flags = dict(zip(frame["attack"], frame["flags"], strict=True))
         assert flags == {"reader": UNPROVEN, "floor": ""}
+
+
+def test_the_names_of_the_first_versions_mean_the_same() -> None:
+    class Old(Attack):
+        proof = Proof(defense="open", metric="PSNR", region="whole", least=5.0)
+
+    assert Old.calibration == Calibration(defense="open", metric="PSNR", region="whole", least=5.0)
+    assert Attack.calibration is None
 
 
 OWING = {"diffusion_inpaint"}
 """Attacks in the tree that have nothing to show yet; all that they do is flagged."""
 
 
-def test_every_other_attack_in_the_tree_names_its_proof_and_a_kept_run_has_reached_it() -> None:
+def test_every_other_attack_in_the_tree_is_calibrated_by_a_kept_run() -> None:
     registry = Registry()
     kept = json.loads(KEPT.read_text())
     owing = set()
@@ -143,10 +151,10 @@ def test_every_other_attack_in_the_tree_names_its_proof_and_a_kept_run_has_reach
             continue
         identity = {"name": name, "version": attack.version, "params": attack.params}
         same = [entry for entry in kept if entry["attack"] == identity]
-        if attack.proof is None or not same:
+        if attack.calibration is None or not same:
             owing.add(name)
             continue
-        assert attack.proof.defense in registry.origins("defenses")
-        assert same[0]["proof"] == json.loads(json.dumps(asdict(attack.proof)))
-        assert same[0]["value"] >= attack.proof.least
-    assert owing == OWING, "declare `proof`, then: pedbench run proving-grounds; pedbench prove"
+        assert attack.calibration.defense in registry.origins("defenses")
+        assert same[0][DECLARED] == json.loads(json.dumps(asdict(attack.calibration)))
+        assert same[0]["value"] >= attack.calibration.least
+    assert owing == OWING, "declare `calibration`, then: pedbench run proving-grounds; pedbench calibrate"
