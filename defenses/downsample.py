@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.tiles import to_bytes, to_picture
+from pedbench.offload.passes.degraded import DegradedOffload
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
-class Downsample(Defense):
+class Downsample(DegradedOffload):
     """One server gets the frame at a lower resolution.
 
     The picture is brought back to the frame's size before it is sent, so that the encoder sees things at their
@@ -24,7 +24,6 @@ class Downsample(Defense):
 
     name = "downsample"
     version = 1
-    disclosure = "degraded"
     factor: float = 4.0
     weights: str = "original"
 
@@ -32,13 +31,7 @@ class Downsample(Defense):
         if not 1 < self.factor < float("inf"):
             raise ValueError(f"factor must be larger than 1, found {self.factor}")
 
-    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        with edge.preparing():
-            coarse = self.degrade(frame)
-        return cloud[0].encode_image(coarse, self.weights)
-
     def degrade(self, frame: Picture) -> Picture:
-        """What the server gets of a frame."""
         height, width = frame.shape[:2]
         small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))
         picture = Image.fromarray(to_bytes(frame)).resize(small, Image.Resampling.BICUBIC)

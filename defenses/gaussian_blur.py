@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from pedbench.base import Cloud, Defense, Edge, Embedding
+from pedbench.offload.passes.degraded import DegradedOffload
 from pedbench.types import Picture
-
-_NETWORKS = {"original": "original", "fine-tuned": "blurred"}
 
 
 @dataclass(kw_only=True)
-class GaussianBlur(Defense):
+class GaussianBlur(DegradedOffload):
     """One server gets the frame behind a Gaussian blur.
 
     Attributes:
@@ -25,27 +23,16 @@ class GaussianBlur(Defense):
 
     name = "gaussian_blur"
     version = 2
-    disclosure = "degraded"
+    fine_tuned = "blurred"
     sigma: float = 0.0078125
     weights: str = "original"
 
     def __post_init__(self) -> None:
         if not self.sigma > 0:
             raise ValueError(f"sigma must be positive, found {self.sigma}")
-        if self.weights not in _NETWORKS:
-            raise ValueError(f"weights is {self.weights!r}; known: {', '.join(_NETWORKS)}")
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return (_NETWORKS[self.weights],)
-
-    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        with edge.preparing():
-            blurred = self.degrade(frame)
-        return cloud[0].encode_image(blurred, _NETWORKS[self.weights])
+        super().__post_init__()
 
     def degrade(self, frame: Picture) -> Picture:
-        """What the server gets of a frame."""
         return blur(frame, self.sigma * max(frame.shape[:2]))
 
 

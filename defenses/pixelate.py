@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.base import Cloud, Defense, Edge, Embedding
+from pedbench.offload.passes.degraded import DegradedOffload
 from pedbench.types import Picture
-
-_NETWORKS = {"original": "original", "fine-tuned": "pixelated"}
 
 
 @dataclass(kw_only=True)
-class Pixelate(Defense):
+class Pixelate(DegradedOffload):
     """One server gets the frame with square blocks averaged to one colour.
 
     Attributes:
@@ -24,27 +22,16 @@ class Pixelate(Defense):
 
     name = "pixelate"
     version = 2
-    disclosure = "degraded"
+    fine_tuned = "pixelated"
     block: float = 0.009375
     weights: str = "original"
 
     def __post_init__(self) -> None:
         if not 0 < self.block <= 1:
             raise ValueError(f"block must lie in (0, 1], found {self.block}")
-        if self.weights not in _NETWORKS:
-            raise ValueError(f"weights is {self.weights!r}; known: {', '.join(_NETWORKS)}")
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return (_NETWORKS[self.weights],)
-
-    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        with edge.preparing():
-            coarse = self.degrade(frame)
-        return cloud[0].encode_image(coarse, _NETWORKS[self.weights])
+        super().__post_init__()
 
     def degrade(self, frame: Picture) -> Picture:
-        """What the server gets of a frame."""
         return pixelate(frame, max(1, round(self.block * max(frame.shape[:2]))))
 
 
