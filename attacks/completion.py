@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
-from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
+from pedbench.base import Calibration
+from pedbench.models.attackers.pretrained import PretrainedAttack
 from pedbench.types import Picture, View
 
 
 @dataclass(kw_only=True)
-class Completion(Attack):
+class Completion(PretrainedAttack):
     """Fill in hidden windows with a masked autoencoder fine-tuned on what coalitions of `ped_sam`'s servers hold.
 
     The masks are those of 2 to 25 servers, all assignment policies and any coalition; what counted in training is the
@@ -39,23 +38,11 @@ class Completion(Attack):
     )
 
     model: str = "completion-mini"
-    _autoencoder: Any = field(default=None, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        self.model = model_reference(self.model)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return model_files(self.model)
-
-    @property
-    def knowledge(self) -> str:
-        return model_knowledge(self.model)
-
-    def prepare(self, device: str) -> None:
+    def load(self) -> Any:
         from pedbench.models.attackers.vitmae import load_pixel_autoencoder
 
-        self._autoencoder = (self._autoencoder or load_pixel_autoencoder(self.model)).to(device)
+        return load_pixel_autoencoder(self.model)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         return self.reconstruct_many([view], [rng])[0]
@@ -63,6 +50,4 @@ class Completion(Attack):
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
         from pedbench.inversion.masked_autoencoder import complete
 
-        if self._autoencoder is None:
-            raise RuntimeError(f"{self!r} was called before prepare()")
-        return complete(self._autoencoder, views)
+        return complete(self.network, views)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
-from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
+from pedbench.base import Calibration
+from pedbench.models.attackers.pretrained import PretrainedAttack
 from pedbench.types import Picture, View
 
 
 @dataclass(kw_only=True)
-class DiffusionInpaint(Attack):
+class DiffusionInpaint(PretrainedAttack):
     """Paint what was not seen with a diffusion model, and keep the sample that continues what was seen best.
 
     Of several samples the guess is the one with the smallest step at the border of what was seen, measured at
@@ -42,28 +41,19 @@ class DiffusionInpaint(Attack):
     samples: int = 4
     steps: int = 10
     caption: str = ""
-    _pipeline: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.model = model_reference(self.model)
+        super().__post_init__()
         if min(self.samples, self.steps) < 1:
             raise ValueError(f"samples and steps are at least 1, found {self.samples} and {self.steps}")
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return model_files(self.model)
-
-    @property
-    def knowledge(self) -> str:
-        return model_knowledge(self.model)
 
     def batches(self, device: str) -> bool:
         return device != "cpu"
 
-    def prepare(self, device: str) -> None:
+    def load(self) -> Any:
         from pedbench.models.attackers.inpainting import load_inpainting
 
-        self._pipeline = (self._pipeline or load_inpainting(self.model)).to(device)
+        return load_inpainting(self.model)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         return self.reconstruct_many([view], [rng])[0]
@@ -71,13 +61,11 @@ class DiffusionInpaint(Attack):
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
         from pedbench.inversion.inpainting import paint
 
-        if self._pipeline is None:
-            raise RuntimeError(f"{self!r} was called before prepare()")
         guesses = [view.canvas()[0] for view in views]
         hidden = [index for index, view in enumerate(views) if not view.canvas()[1].all()]
         seeds = [[int(seed) for seed in rngs[index].integers(2**62, size=self.samples)] for index in hidden]
         painted = paint(
-            self._pipeline,
+            self.network,
             [views[index] for index in hidden],
             seeds=seeds,
             steps=self.steps,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
-from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
+from pedbench.base import Calibration
+from pedbench.models.attackers.pretrained import PretrainedAttack
 from pedbench.types import Picture, View
 
 
 @dataclass(kw_only=True)
-class GuidedInversion(Attack):
+class GuidedInversion(PretrainedAttack):
     """Complete hidden windows such that the public encoder makes the received tokens of the whole.
 
     What a masked autoencoder makes up is changed, by its decoder's inputs and a smooth rest, until tokens fit that a
@@ -35,29 +34,18 @@ class GuidedInversion(Attack):
 
     model: str = "completion-mini"
     evaluations: int = 300
-    _autoencoder: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.model = model_reference(self.model)
+        super().__post_init__()
         if self.evaluations < 1:
             raise ValueError(f"evaluations is at least 1, found {self.evaluations}")
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return model_files(self.model)
-
-    @property
-    def knowledge(self) -> str:
-        return model_knowledge(self.model)
-
-    def prepare(self, device: str) -> None:
+    def load(self) -> Any:
         from pedbench.models.attackers.vitmae import load_pixel_autoencoder
 
-        self._autoencoder = (self._autoencoder or load_pixel_autoencoder(self.model)).to(device)
+        return load_pixel_autoencoder(self.model)
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         from pedbench.inversion.guided import guided
 
-        if self._autoencoder is None:
-            raise RuntimeError(f"{self!r} was called before prepare()")
-        return guided(self._autoencoder, view, self.evaluations)
+        return guided(self.network, view, self.evaluations)

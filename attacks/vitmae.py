@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
-from pedbench.models.hub.folders import model_files, model_knowledge, model_reference
+from pedbench.base import Calibration
+from pedbench.models.attackers.pretrained import PretrainedAttack
 from pedbench.types import Picture, View
 
 STATISTICS = ("none", "neighbours")
 
 
 @dataclass(kw_only=True)
-class Vitmae(Attack):
+class Vitmae(PretrainedAttack):
     """Complete what was seen with a masked autoencoder.
 
     Windows are laid over whole patches of it; of patches seen in part the unseen pixels are predicted. It was
@@ -47,30 +46,24 @@ class Vitmae(Attack):
     model: str = "mae-mini"
     window_patches: int = 0
     statistics: str = "none"
-    _autoencoder: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.model = model_reference(self.model)
+        super().__post_init__()
         if self.window_patches < 0:
             raise ValueError(f"window_patches must not be negative, found {self.window_patches}")
         if self.statistics not in STATISTICS:
             raise ValueError(f"statistics is {self.statistics!r}; known: {', '.join(STATISTICS)}")
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return model_files(self.model)
-
-    @property
-    def knowledge(self) -> str:
-        return model_knowledge(self.model)
-
-    def prepare(self, device: str) -> None:
+    def load(self) -> Any:
         from pedbench.models.attackers.vitmae import load_autoencoder
 
-        self._autoencoder = (self._autoencoder or load_autoencoder(self.model)).to(device)
-        if self._autoencoder.normalised_targets != (self.statistics == "neighbours"):
-            trained = "normalised pixels" if self._autoencoder.normalised_targets else "pixels as they are"
-            wanted = "neighbours" if self._autoencoder.normalised_targets else "none"
+        return load_autoencoder(self.model)
+
+    def prepare(self, device: str) -> None:
+        super().prepare(device)
+        if self.network.normalised_targets != (self.statistics == "neighbours"):
+            trained = "normalised pixels" if self.network.normalised_targets else "pixels as they are"
+            wanted = "neighbours" if self.network.normalised_targets else "none"
             raise ValueError(f"{self.model} was trained on {trained}, which needs statistics = {wanted!r}")
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
@@ -79,6 +72,4 @@ class Vitmae(Attack):
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
         from pedbench.inversion.masked_autoencoder import complete
 
-        if self._autoencoder is None:
-            raise RuntimeError(f"{self!r} was called before prepare()")
-        return complete(self._autoencoder, views, self.window_patches)
+        return complete(self.network, views, self.window_patches)

@@ -81,7 +81,7 @@ def test_half_precision_stays_what_it_is_on_an_accelerator(tmp_path: Path) -> No
     views = _views()[2:4]
     exact = _guess(attack, views)
     attack.prepare("cpu:0")
-    parts = attack._pipeline.pipeline.components.values()
+    parts = attack.network.pipeline.components.values()
     assert {part.dtype for part in parts if hasattr(part, "dtype")} == {torch.float16}
     for guess, expected in zip(_guess(attack, views), exact, strict=True):
         np.testing.assert_allclose(guess, expected, atol=0.1)

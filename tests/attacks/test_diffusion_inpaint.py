@@ -197,7 +197,7 @@ def test_a_pipeline_of_diffusers_runs_as_it_is(stable_diffusion: Path) -> None:
 
 def test_half_precision_alone_is_computed_in_float32(tmp_path: Path) -> None:
     attack = _attack(make_inpainting(tmp_path / "half", variant="fp16"), samples=1)
-    kinds = {part.dtype for part in attack._pipeline.pipeline.components.values() if hasattr(part, "dtype")}
+    kinds = {part.dtype for part in attack.network.pipeline.components.values() if hasattr(part, "dtype")}
     assert kinds == {torch.float32}
     guess = _guess(attack, _view(_picture((240, 320))))
     assert np.isfinite(guess).all()
