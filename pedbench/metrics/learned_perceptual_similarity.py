@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from lpips import LPIPS
 
 BORDER = 16
-"""Pixels of mirrored frame around the frame, so that the trunk's zero padding stays away from it."""
+"""Width in pixels of the mirrored border that keeps the trunk's zero padding away from the frame."""
 
 _EPSILON = 1e-10
-"""As lpips has it, to divide by."""
+"""Offset of the divisor in lpips' `normalize_tensor`."""
 
 Trunk = Literal["random", "mini", "alex", "vgg", "squeeze"]
 
 OWN = ASSETS / "lpips-mini.safetensors"
-"""The trunk that pedbench ships: a SqueezeNet that was trained to tell the objects of scenes apart."""
+"""The trunk that pedbench ships: a SqueezeNet trained to classify the objects of scenes."""
 
 
 def trunk_file(net: Trunk) -> str:
-    """Where the weights of a trunk lie, there or not; "" for "random"."""
+    """Return the path of a trunk's weights, whether or not the file exists; "" for "random"."""
     if net == "random":
         return ""
     return str(OWN if net == "mini" else home() / entry(f"lpips_{net}").files[0].path)
@@ -47,18 +47,18 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
     """Assemble lpips' network without downloading anything.
 
     Args:
-        net: "random" is a SqueezeNet trunk with seeded untrained weights, "mini" one trained on scenes; in
-            both, layers and channels count alike. The others are torchvision's classifiers with lpips' own
+        net: "random" is a SqueezeNet trunk with seeded untrained weights, "mini" one trained on scenes; both
+            weight all layers and channels equally. The others are torchvision's classifiers with lpips'
             linear layers.
-        weights: File with torchvision's state dict of the classifier; "" for those that pedbench ships or fetches.
-        device: Where the network runs.
+        weights: File with torchvision's state dict of the classifier; "" for the shipped or fetched one.
+        device: Device of the network.
 
     Returns:
         `lpips.LPIPS` in evaluation mode, with `spatial=True`.
 
     Raises:
-        ValueError: "random" with weights, or weights of another trunk.
-        CheckpointError: The file is not there, or the shipped trunk is not the one in the manifest.
+        ValueError: "random" with weights, or weights of a different trunk.
+        CheckpointError: The file is missing, or the shipped trunk differs from the manifest.
     """
     weights = weights or trunk_file(net)
     if weights == str(OWN):
@@ -83,20 +83,20 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
         _draw_weights(network.net)
     else:
         _load_trunk(network.net, weights)
-    # Convolutions of few channels are twice as fast in this order on CPUs.
+    # On CPUs, convolutions of few channels are twice as fast in this order.
     return network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
 
 def _draw_weights(trunk: torch.nn.Module) -> None:
-    """He-normal weights from NumPy's generator, whose stream does not change with torch's version."""
+    """Draw He-normal weights from NumPy's generator, whose stream does not depend on torch's version."""
     import torch
 
     rng = np.random.default_rng(0)
     for values in trunk.parameters():
         if values.ndim > 1:
             spread = np.sqrt(2 / np.prod(values.shape[1:]))
-            drawn = rng.standard_normal(tuple(values.shape)) * spread
-            values.data.copy_(torch.from_numpy(drawn))
+            weights = rng.standard_normal(tuple(values.shape)) * spread
+            values.data.copy_(torch.from_numpy(weights))
         else:
             values.data.zero_()
 
@@ -109,27 +109,27 @@ def _load_trunk(trunk: torch.nn.Module, path: str) -> None:
         get = f"to get it: pedbench fetch {name}" if name else "expected torchvision's weights of the trunk"
         raise MissingWeightsError(f"no weights of the LPIPS trunk: looked for {path}\n{get}")
     state = read_state(path)
-    # lpips files torchvision's layers under slices: slice2.3.bias is features.3.bias.
-    wanted = {key: "features." + key.split(".", 1)[1] for key in trunk.state_dict()}
-    missing = sorted(set(wanted.values()) - set(state))
+    # lpips groups torchvision's layers in slices: slice2.3.bias is features.3.bias.
+    names = {key: "features." + key.split(".", 1)[1] for key in trunk.state_dict()}
+    missing = sorted(set(names.values()) - set(state))
     if missing:
         raise ValueError(f"{path} lacks {missing[0]} and {len(missing) - 1} more tensors of the LPIPS trunk")
     for key, value in trunk.state_dict().items():
-        if state[wanted[key]].shape != value.shape:
-            found = f"{wanted[key]} of shape {tuple(state[wanted[key]].shape)}"
+        if state[names[key]].shape != value.shape:
+            found = f"{names[key]} of shape {tuple(state[names[key]].shape)}"
             raise ValueError(
-                f"{path} has {found}, the LPIPS trunk one of {tuple(value.shape)}: fetch it anew"
+                f"{path} has {found}, the LPIPS trunk one of {tuple(value.shape)}: fetch it again"
             )
-    trunk.load_state_dict({key: state[name] for key, name in wanted.items()})
+    trunk.load_state_dict({key: state[name] for key, name in names.items()})
 
 
 def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float32]:
-    """Perceptual distance at every pixel.
+    """Compute the perceptual distance at every pixel.
 
     The truth's features are computed once for all guesses, in one batch with them.
 
     Args:
-        network: As `build_network` returns it.
+        network: Network from `build_network`.
         guesses: N pictures (H, W, 3) in [0, 1], at least 17 pixels wide and high.
         truth: (H, W, 3) in [0, 1].
 
@@ -147,7 +147,7 @@ def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) ->
     with torch.inference_mode():
         total = torch.zeros(len(guesses), 1, *size, device=device)
         for layer, features in enumerate(network.net(network.scaling_layer(batch))):
-            # As lpips' `normalize_tensor`, without its copies: all of this is bound by memory.
+            # lpips' `normalize_tensor` without its copies: memory is the bottleneck.
             directions = features.div_(torch.linalg.vector_norm(features, dim=1, keepdim=True).add_(_EPSILON))
             squares = directions[1:].sub_(directions[:1]).square_()
             weighted = network.lins[layer](squares) if network.lpips else squares.sum(1, keepdim=True)
@@ -163,7 +163,7 @@ class LearnedPerceptualSimilarity(Metric):
     Attributes:
         net: Trunk: "mini" (trained on scenes, comes with pedbench), "random" (untrained), "alex", "vgg" or
             "squeeze".
-        weights: Path of torchvision's weights of that trunk; "" for those that pedbench ships or fetches.
+        weights: Path of torchvision's weights of that trunk; "" for the shipped or fetched ones.
     """
 
     name = "learned_perceptual_similarity"

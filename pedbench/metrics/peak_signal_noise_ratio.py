@@ -12,13 +12,13 @@ from pedbench.pictures.regions import squared_error_means
 from pedbench.types import Mask, Picture
 
 CEILING = 100.0
-"""Decibels of an exact copy, whose ratio would be infinite: one 1/255 step in every pixel has 48."""
+"""Score in dB of an exact copy, whose ratio is infinite. An error of 1/255 in every pixel scores 48 dB."""
 
 
 def peak_signal_noise_ratio(
     guesses: Sequence[Picture], truth: Picture, regions: Mapping[str, Mask]
 ) -> list[dict[str, float]]:
-    """Ratio of the squared peak, 1, to the mean squared error over a region's pixels.
+    """Compute the ratio of the squared peak, 1, to the mean squared error over a region's pixels.
 
     Args:
         guesses: N pictures (H, W, 3) in [0, 1].

@@ -15,7 +15,7 @@ from pedbench.types import Mask, Picture
 def root_mean_square_error(
     guesses: Sequence[Picture], truth: Picture, regions: Mapping[str, Mask]
 ) -> list[dict[str, float]]:
-    """Root of the mean squared difference over a region's pixels and channels.
+    """Compute the root of the mean squared difference over a region's pixels and channels.
 
     Args:
         guesses: N pictures (H, W, 3) in [0, 1].

@@ -25,10 +25,10 @@ STRIP = 32
 
 @lru_cache(maxsize=8)
 def _strips(length: int) -> tuple[tuple[slice, slice, Plane], ...]:
-    """The window along an axis as small dense matrices: rows written, rows read, weights.
+    """Return the window along an axis as small dense matrices: rows written, rows read, weights.
 
-    Matrix products over strips take about half the time of a correlation in float64; float32 would
-    lose the sixth digit where the picture is flat, and dense matrices for the whole axis cost more.
+    Matrix products over strips take about half the time of a correlation in float64. float32 would lose
+    the sixth digit where the picture is flat; a dense matrix for the whole axis costs more.
     """
     window = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
     band = correlate1d(np.eye(length), window / window.sum(), axis=0, mode="reflect")
@@ -41,7 +41,7 @@ def _strips(length: int) -> tuple[tuple[slice, slice, Plane], ...]:
 
 
 def _smooth(plane: Plane) -> Plane:
-    """Weighted mean around every pixel; the plane is mirrored at its edges (the edge pixel twice)."""
+    """Average around every pixel with the window; the plane is mirrored at its edges (edge pixel twice)."""
     down, both = np.empty_like(plane), np.empty_like(plane)
     for write, read, weights in _strips(plane.shape[0]):
         np.matmul(weights, plane[read], out=down[write])
@@ -51,7 +51,7 @@ def _smooth(plane: Plane) -> Plane:
 
 
 def similarity_maps(guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float64]:
-    """Structural similarity at every pixel, mean over channels.
+    """Compute the structural similarity at every pixel, averaged over channels.
 
     Gaussian window of 11 pixels with sigma 1.5, population covariance, constants 0.01 and 0.03 on a
     data range of 1 (Wang et al., "Image quality assessment: from error visibility to structural
@@ -91,7 +91,7 @@ def similarity_maps(guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[n
 def structural_similarity(
     guesses: Sequence[Picture], truth: Picture, regions: Mapping[str, Mask]
 ) -> list[dict[str, float]]:
-    """Mean of the similarity map over each region eroded by 5 pixels.
+    """Average the similarity map over each region eroded by 5 pixels.
 
     Args:
         guesses: N pictures (H, W, 3) in [0, 1].
