@@ -1,4 +1,4 @@
-"""Faces in a picture, by a cascade of local binary patterns."""
+"""Face detection by a cascade of local binary patterns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 _WINDOW = 24
-"""Side in pixels of the cascade's window: of the smallest face that it can find."""
+"""Side in pixels of the cascade's window, which is the smallest face that it can find."""
 
 _AGREEING = 2
-"""Windows that have to agree on a face. On training scenes two find 0.98 of the faces with 4 false claims a scene,
-four find 0.94 with 1.5; claims about one scene match a face of another in 3 and 2 of 100 cases."""
+"""Windows that have to agree on a face.
+
+On training scenes, 2 find 0.98 of the faces with 4 false claims per scene, 4 find 0.94 with 1.5. Claims about one scene
+match a face of a different scene in 3 and 2 of 100 cases.
+"""
 
 
 @dataclass(kw_only=True)
@@ -37,7 +40,7 @@ class Faces(Probe):
         shortest = min(picture.shape[:2])
         if shortest < _WINDOW:
             return []
-        found = self._cascade.detect_multi_scale(
+        faces = self._cascade.detect_multi_scale(
             img=to_uint8(picture),
             scale_factor=1.1,
             step_ratio=1,
@@ -52,5 +55,5 @@ class Faces(Probe):
                 box=(float(face["c"]), float(face["r"]), float(face["width"]), float(face["height"])),
                 confidence=1.0,
             )
-            for face in found
+            for face in faces
         ]

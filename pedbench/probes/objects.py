@@ -1,4 +1,4 @@
-"""Objects in a picture, by a detector of transformers."""
+"""Object detection by a detector of transformers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Objects(Probe):
     """Find objects and say what they are, with a detector that transformers can run.
 
     Attributes:
-        model: `objects-mini`, or the folder or hub id of any transformers model for object detection, which has to
-            be on this machine. Its categories have to be called as the dataset's.
-        threshold: Least confidence of a claim. Chosen on training scenes for `objects-mini`, which learns to be as
-            sure as its boxes are good: there 0.3 finds 0.90 of the objects that count with 42 claims a scene, of
-            which 0.6 are right, 0.4 finds 0.78 with 22. Claims about one scene match an object of another in 5
-            of 100 cases.
+        model: `objects-mini`, or the folder or hub id of any transformers model for object detection that is on this
+            machine. Its category names have to be those of the dataset.
+        threshold: Minimum confidence of a claim. Chosen on training scenes for `objects-mini`, whose confidence is
+            trained to match the quality of its boxes: 0.3 finds 0.90 of the objects that count with 42 claims per
+            scene (0.6 of them right), 0.4 finds 0.78 with 22. Claims about one scene match an object of a different
+            scene in 5 of 100 cases.
     """
 
     name = "objects"
@@ -50,6 +50,8 @@ class Objects(Probe):
 
     def claims(self, picture: Picture) -> list[Claim]:
         return [
-            Claim(kind="object", content=found.category, box=found.box, confidence=found.confidence)
-            for found in self._detector(picture, self.threshold)
+            Claim(
+                kind="object", content=detection.category, box=detection.box, confidence=detection.confidence
+            )
+            for detection in self._detector(picture, self.threshold)
         ]

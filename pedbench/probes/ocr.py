@@ -1,4 +1,4 @@
-"""Words in a picture, by PaddleOCR's networks."""
+"""Text recognition by PaddleOCR's networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(kw_only=True)
 class Ocr(Probe):
-    """Read words with PP-OCRv4 (detection and recognition), which rapidocr-onnxruntime brings along.
+    """Read words with PP-OCRv4 (detection and recognition) from rapidocr-onnxruntime.
 
     A line of several words is claimed as a whole and word by word.
     """
@@ -31,15 +31,15 @@ class Ocr(Probe):
     def prepare(self, device: str) -> None:
         try:
             from rapidocr_onnxruntime import RapidOCR
-        # Missing libraries of the system, such as OpenCV's libGL, are import errors, too.
+        # Missing system libraries, such as OpenCV's libGL, are import errors, too.
         except ImportError as error:
             raise ProbeUnavailable(
                 f"rapidocr-onnxruntime cannot be loaded ({error})",
-                "python -m pip install 'pedbench[probes]' with a Python older than 3.13; if libGL is what is "
+                "python -m pip install 'pedbench[probes]' with a Python older than 3.13; if libGL is "
                 "missing, install it (on Debian and Ubuntu: libgl1)",
             ) from error
-        # Pictures come magnified; of itself the detector would bring each to 736 px, a single tile too.
-        # Networks this small gain little from threads, which wait for each other on a busy machine.
+        # Pictures come magnified; by default the detector would resize each to 736 px, even a single tile.
+        # Networks this small gain little from threads, which contend on a busy machine.
         self._engine: Any = RapidOCR(
             det_limit_type="max",
             det_limit_side_len=4000,
@@ -57,7 +57,7 @@ class Ocr(Probe):
 
 
 def _words(corners: list[list[float]], text: str, confidence: float) -> Iterator[Claim]:
-    """The line, and if there are several words in it, each with its share of the line's box."""
+    """Yield the line and, if it has several words, each word with its part of the line's box."""
     if not text:
         return
     (left, top), (right, bottom) = np.min(corners, axis=0), np.max(corners, axis=0)
