@@ -1,4 +1,4 @@
-"""Reading picture files that nobody has vouched for."""
+"""Reading untrusted picture files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pedbench.pictures.frame import from_uint8
 from pedbench.types import Picture
 
 MAX_PIXELS = 170_000_000
-"""Larger pictures are refused: a few kilobytes of file can unpack to more than any memory holds."""
+"""Largest picture that is read: a file of a few kilobytes can unpack to more than any memory holds."""
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Names of picture files end so, in lower or upper case."""
+"""Suffixes of picture files, in lower or upper case."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What a file may contain, whatever its name says; formats that start interpreters are not among them."""
+"""Formats that a file may contain, whatever its name says; none that starts an interpreter."""
 
 
 _TURNED_BACK = {
@@ -30,22 +30,22 @@ _TURNED_BACK = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""By EXIF orientation, what undoes it."""
+"""Transposition that undoes each EXIF orientation."""
 
 
 class PictureError(ValueError):
-    """A file holds no picture that can be used; the message names the file and the reason."""
+    """A file without a usable picture; the message names the file and the reason."""
 
 
 def refuse_way_out(path: Path, folder: Path) -> None:
-    """Refuse a link to a file outside of a folder: whose picture that is, nobody said.
+    """Refuse a link to a file outside of a folder, which the folder's owner may not have meant to publish.
 
     Raises:
-        PictureError: It is one.
+        PictureError: The path leads out of the folder.
     """
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
-    # What has no name on this system, or goes round in circles, is told of where it is read.
+    # Paths that cannot be resolved (bad names, circular links) are reported where they are read.
     except (OSError, RuntimeError, ValueError):
         return
     if not inside:
@@ -55,25 +55,23 @@ def refuse_way_out(path: Path, folder: Path) -> None:
 def read_picture(path: Path, *, upright: bool) -> Picture:
     """Read a picture file.
 
-    Grey, palette, CMYK and the like become RGB; what is transparent is seen before white; 16 bits are rounded
-    to 8; of several frames the first is taken.
+    Grey, palette, CMYK and similar modes become RGB; transparent pixels are blended with white; 16 bits are
+    rounded to 8; of several frames the first is used.
 
     Args:
         path: The file.
-        upright: Turn the picture as its EXIF orientation says. Annotations made on the stored pixels, as
-            COCO's, need them as they are stored.
+        upright: Apply the EXIF orientation. Annotations made on the stored pixels, such as COCO's, need it off.
 
     Returns:
         (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
 
     Raises:
-        PictureError: There is no such file, or it cannot be read in full.
+        PictureError: The file does not exist or cannot be read in full.
     """
     try:
         if not path.is_file():
             raise PictureError(f"{path}: there is no such file.")
-        # What Pillow thinks of metadata is no news to anybody here, and its warning of large pictures comes
-        # long before its limit.
+        # Pillow warns of odd metadata, and of large pictures long before its limit.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
@@ -85,7 +83,7 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
                 turns = _TURNED_BACK.get(image.getexif().get(ExifTags.Base.Orientation, 1))
                 image.load()
                 seen = ImageOps.exif_transpose(image) if upright else image
-                # Pillow turns this format whether it is asked to or not.
+                # Pillow always applies the orientation of this format.
                 if image.format == "TIFF" and turns is not None and not upright:
                     seen = image.transpose(turns)
                 pixels = np.asarray(_to_rgb(seen))
@@ -95,7 +93,7 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
         raise PictureError(f"{path}: has more than the {MAX_PIXELS:,} pixels that are read.") from None
     except UnidentifiedImageError:
         raise PictureError(f"{path}: is no picture in any of the formats {', '.join(_FORMATS)}.") from None
-    # Pillow's decoders let nearly every kind of exception through on broken files.
+    # On broken files, Pillow's decoders raise nearly every kind of exception.
     except Exception as error:
         raise PictureError(f"{path}: cannot be read: {type(error).__name__}: {error}.") from error
     return from_uint8(pixels)

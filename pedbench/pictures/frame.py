@@ -1,4 +1,4 @@
-"""From a picture to the frame that a model sees, and from 8-bit values to floats: the one place for both."""
+"""Conversions from a picture to the model's frame and between 8-bit values and floats: the one place for both."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 _ROUNDING = 1e-5
-"""How far float arithmetic on pixels may carry a value out of [0, 1]."""
+"""Distance by which float arithmetic may push a pixel out of [0, 1]."""
 
 
 def frame_size(height: int, width: int, longest_side: int) -> Size:
-    """Size of the frame of a picture.
+    """Return the size of a picture's frame.
 
-    As `segment_anything`'s `ResizeLongestSide.get_preprocess_shape`; a side that would vanish there, on
-    pictures hundreds of times longer than wide, keeps one pixel here.
+    Same as `segment_anything`'s `ResizeLongestSide.get_preprocess_shape`, except that a side which would vanish
+    there (pictures hundreds of times longer than wide) keeps one pixel.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
-        longest_side: Of the frame, in pixels.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        longest_side: Longest side of the frame in pixels.
     """
     if min(height, width, longest_side) < 1:
         raise ValueError(
@@ -41,13 +41,13 @@ def to_frame(image: Picture, longest_side: int) -> Picture:
 
     Args:
         image: (H, W, 3) float32 in [0, 1].
-        longest_side: Of the frame, in pixels.
+        longest_side: Longest side of the frame in pixels.
 
     Returns:
         (h, w, 3) float32, every value a multiple of 1/255.
 
     Raises:
-        ValueError: The image is no picture.
+        ValueError: The shape, type or range is not that of a picture.
     """
     pixels = to_uint8(image)
     height, width = frame_size(pixels.shape[0], pixels.shape[1], longest_side)
@@ -61,41 +61,41 @@ def to_uint8(picture: Picture) -> npt.NDArray[np.uint8]:
         picture: (H, W, 3) floats in [0, 1].
 
     Raises:
-        ValueError: The shape, type or range is not that of a picture; the message says what was found.
+        ValueError: The shape, type or range is not that of a picture; the message gives it.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise ValueError(f"a picture has shape (H, W, 3), found {picture.shape}")
     if picture.dtype.kind != "f":
         raise ValueError(f"a picture has float values in [0, 1], found {picture.dtype}")
     low, high = float(picture.min()), float(picture.max())
-    # Negated, so that a NaN, with which every comparison is false, is refused too.
+    # Negated to refuse NaN, too.
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
         raise ValueError(f"a picture's values lie in [0, 1], found [{low:.6g}, {high:.6g}]")
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def from_uint8(pixels: npt.NDArray[np.uint8]) -> Picture:
-    """The float picture of 8-bit values: each divided by 255.
+    """Divide 8-bit values by 255.
 
     Args:
         pixels: (H, W, 3) uint8.
 
     Raises:
-        ValueError: The shape or type is another.
+        ValueError: The shape or type differs.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"8-bit pixels are (H, W, 3) uint8, found {pixels.shape} {pixels.dtype}")
-    # In one step, as large pictures fill the memory.
+    # One step, without a copy: large pictures fill the memory.
     return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
 def scale_points(points: npt.NDArray[Any], size: Size, new_size: Size) -> npt.NDArray[np.float64]:
-    """Carry points from a picture of one size to another size; as `ResizeLongestSide.apply_coords`.
+    """Scale points from one picture size to another, like `ResizeLongestSide.apply_coords`.
 
     Args:
         points: (..., 2) x, y in pixels.
-        size: Height and width that they refer to.
-        new_size: Height and width to carry them to.
+        size: Height and width before.
+        new_size: Height and width after.
     """
     scale = np.array([new_size[1] / size[1], new_size[0] / size[0]])
     scaled: npt.NDArray[np.float64] = np.asarray(points, np.float64) * scale
@@ -103,12 +103,12 @@ def scale_points(points: npt.NDArray[Any], size: Size, new_size: Size) -> npt.ND
 
 
 def scale_boxes(boxes: npt.NDArray[Any], size: Size, new_size: Size) -> npt.NDArray[np.float64]:
-    """Carry boxes (N, 4) of left, top, right, bottom to another size; see `scale_points`."""
+    """Scale boxes (N, 4) of left, top, right, bottom; see `scale_points`."""
     return scale_points(boxes.reshape(-1, 2, 2), size, new_size).reshape(-1, 4)
 
 
 def mask_to_frame(mask: Mask, size: Size) -> Mask:
-    """Carry a mask to the frame: the pixels of which at least half is covered.
+    """Resize a mask to the frame: a pixel is set if at least half of it is covered.
 
     An object too thin to cover half of any pixel keeps the pixels that it covers most.
 
@@ -127,7 +127,7 @@ def mask_to_frame(mask: Mask, size: Size) -> Mask:
 
 
 def box_to_frame(box: tuple[float, float, float, float], size: Size, new_size: Size) -> Mask:
-    """Carry a box to the frame: all pixels that it touches.
+    """Return the pixels of the frame that a box touches.
 
     Args:
         box: x, y, width, height in pixels of the original picture.
@@ -142,14 +142,14 @@ def box_to_frame(box: tuple[float, float, float, float], size: Size, new_size: S
     low, high = corners[:2].clip(0), np.minimum(corners[2:], new_size[::-1])
     covered = np.zeros(new_size, np.bool_)
     if (low < high).all():
-        # What rounding adds to a box that ends between two pixels does not touch a further one.
+        # The tolerance keeps a box that ends between two pixels from touching a further one.
         first, last = np.floor(low + _ROUNDING).astype(int), np.ceil(high - _ROUNDING).astype(int)
         covered[first[1] : last[1], first[0] : last[0]] = True
     return covered
 
 
 def _mean_over_cells(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
-    """Means over `count` equal stretches of the first axis, which need not end between two entries."""
+    """Average over `count` equal stretches of the first axis, which may end within an entry."""
     length = len(values)
     sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
     edges = np.arange(count + 1) * length / count

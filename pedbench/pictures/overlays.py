@@ -1,4 +1,4 @@
-"""Pictures for people to look at: what is not known striped, masks tinted, clicks marked."""
+"""Pictures for people to look at: unknown pixels striped, masks tinted, clicks marked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HATCH_LIGHT, _HATCH_DARK, _HATCH_PERIOD = 0.90, 0.82, 16
 
 
 def hatched(picture: Picture, known: Mask) -> Picture:
-    """Put neutral stripes where nothing is known.
+    """Replace unknown pixels by neutral stripes.
 
     Args:
         picture: (H, W, 3).
@@ -27,7 +27,7 @@ def hatched(picture: Picture, known: Mask) -> Picture:
 
 
 def overlaid(picture: Picture, masks: Sequence[Mask], clicks: Sequence[tuple[int, int]]) -> Picture:
-    """Tint masks, outline them, and mark the clicks that asked for them.
+    """Tint and outline masks, and mark their clicks.
 
     Args:
         picture: (H, W, 3).

@@ -1,4 +1,4 @@
-"""Regions of a frame and what a metric's map is worth over them."""
+"""Regions of a frame, and the mean of a metric's map over each."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from scipy.ndimage import minimum_filter1d
 from pedbench.types import Mask
 
 MARGIN = 5
-"""Pixels by which a region shrinks for metrics that look at neighbourhoods: half an 11-pixel window."""
+"""Pixels by which regions are eroded for metrics of neighbourhoods: half an 11-pixel window."""
 
 SMALLEST = 64
-"""Pixels below which a shrunk region has no score."""
+"""Minimum pixels of an eroded region; smaller ones have no score."""
 
 
 def erode(mask: Mask, margin: int = MARGIN) -> Mask:
     """Keep the pixels whose square neighbourhood lies in the mask.
 
-    The frame's edge does not erode: what is beyond it counts as inside.
+    The frame's edge does not erode: pixels beyond it count as inside.
 
     Args:
         mask: (H, W) bool.
@@ -56,7 +56,7 @@ def interior_means(maps: npt.NDArray[np.floating], regions: Mapping[str, Mask]) 
 def squared_error_means(
     guesses: Sequence[npt.NDArray[np.float32]], truth: npt.NDArray[np.float32], regions: Mapping[str, Mask]
 ) -> list[dict[str, float]]:
-    """Mean squared error over the pixels and channels of each region.
+    """Average the squared error over the pixels and channels of each region.
 
     Args:
         guesses: N pictures (H, W, 3).

@@ -49,8 +49,8 @@ class Tile(NamedTuple):
 class WindowGrid:
     """The windows of a token grid; a window is named by its row and column.
 
-    Where `window` does not divide `tokens`, the last row and column of windows reach over the grid's bottom
-    and right border; what lies there is padding.
+    Where `window` does not divide `tokens`, the last row and column of windows extend beyond the grid's
+    bottom and right border; those tokens are padding.
 
     Attributes:
         tokens: Height and width of the token grid.
@@ -97,7 +97,7 @@ class WindowGrid:
         return tuple((row, column) for row in range(self.rows) for column in range(self.columns))
 
     def inside(self, window: Window) -> tuple[int, int]:
-        """Height and width in tokens of the part of a window that is not padding.
+        """Return the height and width of a window in tokens, without padding.
 
         Raises:
             ValueError: The grid has no such window.
@@ -107,14 +107,14 @@ class WindowGrid:
         return min(self.window, height - row * self.window), min(self.window, width - column * self.window)
 
     def tile(self, window: Window, frame: tuple[int, int] | None = None) -> Tile:
-        """Pixels under a window, in frame coordinates (the frame lies in the canvas's top left corner).
+        """Return the pixels under a window, in frame coordinates (the frame lies in the canvas's top left corner).
 
         Args:
             window: Row and column.
             frame: Height and width of the frame to clip to; by default the whole canvas.
 
         Returns:
-            The rectangle; of area 0 for a window that holds nothing of the frame.
+            The rectangle; its area is 0 for a window without any pixel of the frame.
 
         Raises:
             ValueError: The grid has no such window, or the frame does not lie in the canvas.
@@ -126,13 +126,13 @@ class WindowGrid:
         return Tile(top, left, min(top + side, height), min(left + side, width))
 
     def active(self, frame: tuple[int, int]) -> tuple[Window, ...]:
-        """Windows that hold at least one pixel of a frame of height and width `frame`, row by row."""
+        """Return the windows that hold at least one pixel of a frame of height and width `frame`, row by row."""
         return tuple(window for window in self.windows if self.tile(window, frame).area)
 
     def touched(
         self, boxes: Iterable[tuple[float, float, float, float]], frame: tuple[int, int], margin: float = 0.0
     ) -> tuple[Window, ...]:
-        """Windows with a part of the frame that some box reaches into, row by row.
+        """Return the windows whose part of the frame overlaps some box, row by row.
 
         Args:
             boxes: x, y, width, height in pixels of the frame.
@@ -150,7 +150,7 @@ class WindowGrid:
         return tuple(window for window in self.active(frame) if reached(self.tile(window, frame)))
 
     def partition(self, grid: Array) -> Array:
-        """Cut a token grid into windows, as `segment_anything`'s `window_partition` does.
+        """Cut a token grid into windows, like `segment_anything`'s `window_partition`.
 
         Args:
             grid: (B, h, w, C) array or tensor with (h, w) = `tokens`.
@@ -172,7 +172,7 @@ class WindowGrid:
         return split.swapaxes(2, 3).reshape(-1, self.window, self.window, grid.shape[3])
 
     def unpartition(self, windows: Array) -> Array:
-        """Put windows together to a token grid and drop the padding: the inverse of `partition`.
+        """Join windows to a token grid and drop the padding: the inverse of `partition`.
 
         Args:
             windows: (B * count, window, window, C) array or tensor.
