@@ -1,4 +1,4 @@
-"""What a person sees during a run: live bars in a terminal, plain lines elsewhere."""
+"""Progress of a run for people: live bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 
 QUIET_SECONDS = 2.0
-"""What takes no longer leaves no line."""
+"""Stages that take no longer than this print no line."""
 
 LINE_SECONDS = 10.0
-"""Between two plain lines about one stage."""
+"""Seconds between two plain lines about one stage."""
 
 
 def harmless(text: str) -> str:
-    """Text without what a terminal would take for a command, as it may stem from a file or a server."""
+    """Replace control characters, as text may come from an untrusted file or server."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text)
 
 
@@ -29,7 +29,7 @@ class Console:
     """Messages and progress on one stream.
 
     Args:
-        stream: Standard error unless told otherwise, as standard output belongs to results.
+        stream: Standard error by default, as standard output belongs to results.
         clock: Seconds, monotonic.
     """
 
@@ -39,36 +39,36 @@ class Console:
         self._progress: Progress | None = None
 
     def line(self, text: str) -> None:
-        """Print a line of text; no markup is read in it."""
+        """Print a line of text as it is, without markup."""
         self._rich.print(harmless(text), markup=False)
 
     @contextmanager
-    def stage(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show that something is under way. Stages may lie within each other.
+    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show the progress of a stage; stages may be nested.
 
         Args:
-            what: Names the stage, e.g. "ped_sam(servers=3), attacks".
+            name: Name of the stage, e.g. "ped_sam(servers=3), attacks".
             total: Number of steps, if known.
 
         Yields:
-            A function that is told how many further steps are done.
+            A function to call with the number of further steps done.
         """
         if self._rich.is_terminal:
-            with self._bar(what, total) as advance:
+            with self._bar(name, total) as advance:
                 yield advance
         else:
-            with self._lines(what, total) as advance:
+            with self._lines(name, total) as advance:
                 yield advance
 
     @contextmanager
-    def _bar(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def _bar(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
         progress, outermost = self._progress, self._progress is None
         if progress is None:
-            name = TextColumn("{task.description}", markup=False)
-            columns = (SpinnerColumn(), name, BarColumn(), MofNCompleteColumn(), Elapsed(), Remaining())
+            column = TextColumn("{task.description}", markup=False)
+            columns = (SpinnerColumn(), column, BarColumn(), MofNCompleteColumn(), Elapsed(), Remaining())
             progress = self._progress = Progress(*columns, console=self._rich, transient=True)
             progress.start()
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(name, total=total)
         try:
             yield lambda steps: progress.advance(task, steps)
         finally:
@@ -78,7 +78,7 @@ class Console:
                 self._progress = None
 
     @contextmanager
-    def _lines(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def _lines(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
         start = self._clock()
         due = start + QUIET_SECONDS
         done = 0
@@ -94,9 +94,9 @@ class Console:
                     if total and done
                     else ""
                 )
-                self.line(f"{what}: {done}{left}")
+                self.line(f"{name}: {done}{left}")
 
         yield advance
         seconds = self._clock() - start
         if seconds >= QUIET_SECONDS:
-            self.line(f"{what}: {f'{done} ' if done else ''}done in {seconds:.1f} s")
+            self.line(f"{name}: {f'{done} ' if done else ''}done in {seconds:.1f} s")

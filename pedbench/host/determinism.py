@@ -1,7 +1,7 @@
-"""Computing so that the number of threads changes no result, to the last bit.
+"""Results that do not depend on the number of threads, to the last bit.
 
-A mask is a thresholded picture: one pixel whose logit is next to 0 may change sides over a difference in the
-last bit, and takes the IoU of a small object along. So differences must not arise at all, small as they are.
+A mask is a thresholded picture: a logit close to 0 may change its sign over a difference in the last bit, which
+changes the IoU of a small object. So not even the smallest differences may arise.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pedbench.host.provenance import cores
 
 @contextmanager
 def without_onednn(exact: bool = True) -> Iterator[None]:
-    """Leave convolutions to torch's own kernels, on all threads.
+    """Compute convolutions with torch's own kernels, on all threads.
 
-    Those of oneDNN sum up in another order for each number of threads. An image encoder loses little without
-    them: it consists of matrix products, and those of oneDNN in it (`pedbench.models.sam.onednn_linear`) are the
-    same for any number of threads.
+    The summation order of oneDNN's convolutions depends on the number of threads. An image encoder loses little
+    speed without them: it consists of matrix products, whose oneDNN kernels
+    (`pedbench.models.sam.onednn_linear`) do not depend on it.
 
     Args:
-        exact: Whether encoders compute in float32. In half precision torch's own take dozens of times as long, and
-            nothing is changed.
+        exact: Whether encoders compute in float32. If not, nothing is changed, as torch's half-precision kernels
+            take dozens of times as long.
     """
     # Not `torch.backends.mkldnn.flags`, which switches TF32 as well.
     settings: Any = torch.backends.mkldnn
@@ -40,14 +40,14 @@ def without_onednn(exact: bool = True) -> Iterator[None]:
 
 @contextmanager
 def single_threaded() -> Iterator[ThreadPoolExecutor]:
-    """As many workers as there are cores, each of which computes with one thread.
+    """Yield a pool of one worker per core, each computing with one thread.
 
-    So a job's result does not depend on their number.
+    So the result of a job does not depend on the number of cores.
     """
     before = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield pool
     finally:
-        # It is also what threads start with that are made later.
+        # Threads created later start with this number, too.
         torch.set_num_threads(before)

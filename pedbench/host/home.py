@@ -1,4 +1,4 @@
-"""Where the benchmark keeps what it makes or fetches: scenes, converted weights, training state."""
+"""The folder of files that the benchmark makes or fetches: scenes, converted weights, training state."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """`$PEDBENCH_HOME`, or `~/.cache/pedbench`; not created here."""
+    """Return `$PEDBENCH_HOME`, or `~/.cache/pedbench`; does not create it."""
     return Path(os.environ.get("PEDBENCH_HOME") or Path.home() / ".cache" / "pedbench")

@@ -1,4 +1,4 @@
-"""Processes that this one starts."""
+"""Starting processes: the context of servers, and a guard for scripts without one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from multiprocessing.context import ForkServerContext
 from types import ModuleType
 
 _PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.servers.server"]
-"""What every server needs, and takes seconds to import."""
+"""Modules that every server needs and that take seconds to import."""
 
 
 def server_context() -> ForkServerContext:
-    """Where servers are forked from: a process that has imported what they need.
+    """Return the context that forks servers from a process which has imported their modules.
 
-    It starts with the first call and imports while this process goes on.
+    That process starts with the first call and imports in the background.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
@@ -28,10 +28,10 @@ def server_context() -> ForkServerContext:
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """Keep processes that are started inside from running the script again with which this one was started.
+    """Keep processes that are started inside from running this process's script again.
 
-    `multiprocessing` does that for the sake of what the script defines. Nothing of it is ever sent here, and a
-    script that calls `pedbench.run` without a guard would start itself over and over.
+    `multiprocessing` runs it for the sake of its definitions, none of which is ever sent here. A script that calls
+    `pedbench.run` without a guard would start itself over and over.
     """
     script = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

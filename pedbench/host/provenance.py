@@ -1,4 +1,4 @@
-"""Where a number comes from: the code, the machine, the weights and the moment."""
+"""Origin of a number: the code, the machine, the weights and the time."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PACKAGES = (
 def provenance(
     *, run_id: str, device: str, sources: Mapping[str, str], weights: Mapping[str, str]
 ) -> dict[str, Any]:
-    """All that a record says about its origin, as JSON values.
+    """Return the provenance that a record states, as JSON values.
 
     Args:
-        device: Where the models compute, as torch names it.
-        sources: `registry.source_hash` of each plugin that took part, by name.
-        weights: sha256 of each weights file that took part, by name.
+        device: Torch's name of the models' device.
+        sources: `registry.source_hash` of each plugin involved, by name.
+        weights: sha256 of each weights file involved, by name.
     """
     return {
         "run_id": run_id,
@@ -56,7 +56,7 @@ def _code() -> dict[str, Any]:
 
 
 def _commit(root: Path) -> tuple[str, bool | None]:
-    """The checkout's commit and whether files differ from it; "" and None outside a checkout."""
+    """Return the checkout's commit and whether files differ from it; "" and None outside a checkout."""
     if not (root / ".git").exists():
         return "", None
     try:
@@ -73,10 +73,10 @@ def _git(root: Path, *arguments: str) -> str:
 
 @cache
 def machine(device: str) -> dict[str, Any]:
-    """What computes here, as JSON values.
+    """Describe this machine and the device, as JSON values.
 
     Args:
-        device: As torch names it.
+        device: Torch's name of the device.
     """
     import torch
 
@@ -98,7 +98,7 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many CPU cores this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -113,9 +113,9 @@ def _cpu_model() -> str:
 
 
 def _machine_id() -> str:
-    """Tells machines apart without naming them: 12 hexadecimal digits of a hash."""
+    """Return an anonymous identifier of this machine: 12 hexadecimal digits of a hash."""
     try:
-        given = Path("/etc/machine-id").read_text(encoding="utf-8").strip()
+        machine_id = Path("/etc/machine-id").read_text(encoding="utf-8").strip()
     except OSError:
-        given = ""
-    return hashlib.sha256(f"pedbench {given or uuid.getnode()}".encode()).hexdigest()[:12]
+        machine_id = ""
+    return hashlib.sha256(f"pedbench {machine_id or uuid.getnode()}".encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Where a run's time goes: named stages that add up to the whole."""
+"""Profile of a run: named stages whose times add up to the whole."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ FILE = "profile.csv"
 SMALL = 0.002
 """Parts with a smaller share of the whole are not printed."""
 
-
 WAITING = "waiting, sending, loading"
-"""What of a stage with jobs is no job's."""
+"""Name of a stage's time that no job accounts for."""
 
 
 class Share(NamedTuple):
-    """What a stage, or a part of it, took.
+    """Time of a stage or of a part of it.
 
     Attributes:
-        part: Which of the stage's jobs; "" for what is no job's, such as waiting.
-        seconds: Wall time; of jobs that ran beside each other, each its fraction.
-        share: Of the whole profile.
+        part: Kind of the stage's jobs; "" for time that no job accounts for, such as waiting.
+        seconds: Wall time; for jobs that ran in parallel, each one's fraction.
+        share: Share of the whole profile.
     """
 
     stage: str
@@ -40,11 +39,11 @@ class Share(NamedTuple):
 
 @dataclass
 class Stage:
-    """A stage under way.
+    """A running stage.
 
     Attributes:
-        seconds: Its own time, without that of stages inside it.
-        parts: (what, seconds) of jobs that ran beside each other inside it; appended to from any thread.
+        seconds: Its own time, without that of nested stages.
+        parts: (job, seconds) of the parallel jobs inside it; any thread may append.
     """
 
     name: str
@@ -52,17 +51,17 @@ class Stage:
     parts: list[tuple[str, float]] = field(default_factory=list)
 
     @contextmanager
-    def part(self, what: str) -> Iterator[None]:
+    def part(self, job: str) -> Iterator[None]:
         """Time a job of the stage."""
         began = time.perf_counter()
         yield
-        self.parts.append((what, time.perf_counter() - began))
+        self.parts.append((job, time.perf_counter() - began))
 
 
 class Profile:
     """Stopwatches for the stages of a run.
 
-    Stages may lie within each other and are opened by one thread; each second belongs to the innermost.
+    Stages may be nested and are opened by one thread; each second counts for the innermost.
 
     Args:
         clock: Seconds, monotonic.
@@ -79,7 +78,7 @@ class Profile:
         """Time what happens inside.
 
         Args:
-            workers: How many jobs of it run beside each other; as many as there are cores without it.
+            workers: Number of jobs that run in parallel; by default the number of cores.
         """
         self._accrue()
         stage = Stage(name)
@@ -99,21 +98,21 @@ class Profile:
 
     def _enter(self, stage: Stage, workers: int) -> None:
         worked = sum(seconds for _, seconds in stage.parts)
-        # Beside each other on shared cores, jobs may seem to take longer than there was time.
+        # Jobs that run in parallel on shared cores may add up to more than the time that passed.
         scale = min(1 / workers, stage.seconds / worked) if worked else 0.0
-        for what, seconds in stage.parts:
-            self._seconds[stage.name, what] += seconds * scale
+        for job, seconds in stage.parts:
+            self._seconds[stage.name, job] += seconds * scale
         self._seconds[stage.name, ""] += stage.seconds - worked * scale
 
     def table(self) -> list[Share]:
-        """All stages that are over, the longest first; last, under "elsewhere", what no stage accounts for."""
+        """Return the finished stages, longest first; last, as "elsewhere", the time that no stage accounts for."""
         whole = self._clock() - self._began
         spent = sorted(self._seconds.items(), key=lambda item: -item[1])
         rest = whole - sum(seconds for _, seconds in spent)
         return [Share(*key, seconds, seconds / whole) for key, seconds in [*spent, (("elsewhere", ""), rest)]]
 
     def write(self, run_dir: Path) -> None:
-        """Leave the table in a run directory."""
+        """Write the table into a run directory."""
         with (run_dir / FILE).open("w", newline="") as file:
             table = csv.writer(file)
             table.writerow(Share._fields)
@@ -123,10 +122,10 @@ class Profile:
 
 
 def read_profile(run_dir: Path) -> list[Share]:
-    """The table that `Profile.write` left.
+    """Read the table that `Profile.write` wrote.
 
     Raises:
-        FileNotFoundError: None was left.
+        FileNotFoundError: The run directory has none.
     """
     with (run_dir / FILE).open(newline="") as file:
         rows = csv.DictReader(file)
@@ -134,20 +133,20 @@ def read_profile(run_dir: Path) -> list[Share]:
 
 
 def by_stage(table: Sequence[Share]) -> list[tuple[Share, list[Share]]]:
-    """Each stage as a whole, the longest first, with those of its parts that count, if it has any."""
+    """Group a table by stage: the sum of each, longest first, with its parts of at least the share `SMALL`."""
     stages: dict[str, list[Share]] = defaultdict(list)
     for row in table:
         stages[row.stage].append(row)
-    found = []
+    groups = []
     for name, rows in stages.items():
         whole = Share(name, "", sum(row.seconds for row in rows), sum(row.share for row in rows))
         parts = [row._replace(part=row.part or WAITING) for row in rows if row.share >= SMALL]
-        found.append((whole, parts if len(rows) > 1 else []))
-    return sorted(found, key=lambda item: -item[0].seconds)
+        groups.append((whole, parts if len(rows) > 1 else []))
+    return sorted(groups, key=lambda item: -item[0].seconds)
 
 
 def describe_profile(table: Sequence[Share]) -> str:
-    """The table of a profile as text: a line a stage, and below it one for each part that counts."""
+    """Format a profile as text: a line per stage, followed by its larger parts."""
     lines = [_line("stage", "seconds", "share")]
     for whole, parts in by_stage(table):
         lines.append(_line(whole.stage, f"{whole.seconds:.1f}", f"{whole.share:.1%}"))

@@ -11,7 +11,7 @@ import torch
 
 from pedbench.base import Defense, Embedding, Networks
 from pedbench.host.determinism import without_onednn
-from pedbench.host.device import settler
+from pedbench.host.device import synchroniser
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import LOOPBACK, Link, find_link
@@ -131,7 +131,7 @@ def run_pass(
     link = link or find_link(LOOPBACK)
     if servers.turns and link.emulated:
         raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
-    clock = Clock(settle=settler(networks.network("original").pixel_mean.device))
+    clock = Clock(settle=synchroniser(networks.network("original").pixel_mean.device))
     edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
     ledger = Ledger(
         frame=(size[0], size[1]),
