@@ -11,13 +11,13 @@ def parse_address(text: str, option: str) -> tuple[str, int]:
 
     Args:
         text: A name, an IPv4 address, or an IPv6 address in brackets, with a port.
-        option: Where it was typed, for the message.
+        option: The command-line option, for the message.
 
     Returns:
         The host without brackets, and the port.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The text is not HOST:PORT.
 
     Examples:
         >>> parse_address("jetson.local:50051", "--servers"), parse_address("[::1]:0", "--bind")
@@ -33,15 +33,15 @@ def parse_address(text: str, option: str) -> tuple[str, int]:
 
 
 def refuse_plain(text: str, option: str, keys: Path | None) -> tuple[str, int]:
-    """Read HOST:PORT, and refuse to speak there without TLS where others could listen.
+    """Read HOST:PORT, and refuse a host beyond this machine without TLS.
 
     Args:
         text: See `parse_address`.
-        option: Where it was typed.
-        keys: What makes TLS.
+        option: The command-line option, for the message.
+        keys: Folder of the certificates for TLS.
 
     Raises:
-        ValueError: It is something else, or beyond this machine and there are no keys.
+        ValueError: The text is not HOST:PORT, or the host is beyond this machine and there are no keys.
     """
     host, port = parse_address(text, option)
     if keys is None and not is_loopback(host):
@@ -53,7 +53,7 @@ def refuse_plain(text: str, option: str, keys: Path | None) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine can reach a server that listens there."""
+    """Return whether only programs on this machine can reach a server that listens on a host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""A private authority and its certificates: by them edge and servers know each other, and nobody else gets in."""
+"""A private authority and its certificates, by which edge and servers authenticate each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 Role = Literal["edge", "server"]
 
 AUTHORITY, EDGE = "authority", "edge"
-"""Folders that no server's may be called like; `EDGE` is the name in the edge's certificate, too."""
+"""Folder names that no server may have; `EDGE` is also the name in the edge's certificate."""
 
 AUTHORITY_DAYS = 3650
 _BEFORE = timedelta(hours=1)
@@ -29,14 +29,14 @@ _USES = {"edge": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What one machine shows to others, and whom it believes.
+    """Certificate and key of one machine, and the authority that it trusts.
 
     Attributes:
-        folder: Where the files lie.
+        folder: Folder of the files.
         authority: Certificate of the authority, PEM.
-        certificate: The machine's own, PEM.
-        key: Its private key, PEM.
-        ends: When the certificate expires.
+        certificate: Certificate of the machine, PEM.
+        key: Private key of the machine, PEM.
+        ends: Expiry of the certificate.
     """
 
     folder: Path
@@ -50,53 +50,53 @@ def make_keys(folder: Path, servers: Sequence[Sequence[str]], days: int) -> list
     """Make an authority where there is none, and certificates for the edge and for servers that have none.
 
     Args:
-        folder: Gets a folder for the authority, one for the edge and one for each server, which holds all that its
-            machine needs. Private keys can be read by their owner alone.
-        servers: Per server the names and addresses under which the edge reaches it; the first one names its folder.
-        days: How long the certificates are good for.
+        folder: Receives a folder for the authority, one for the edge and one per server, each with all files that
+            its machine needs. Only their owner can read private keys.
+        servers: Per server the names and addresses under which the edge reaches it; the first names its folder.
+        days: Validity of the certificates.
 
-    Returns:
-        The folders that were made.
+        Returns:
+        The new folders.
 
-    Raises:
-        ValueError: A name is none, or there are certificates for it already.
+        Raises:
+        ValueError: A name is invalid or has certificates already.
     """
     for hosts in servers:
         if not hosts or hosts[0] in (AUTHORITY, EDGE) or not all(map(_is_host, hosts)):
             raise ValueError(
                 f"--server: expected names and addresses of one machine, such as gpu1,192.168.1.21, found {hosts}."
             )
-    wanted = {hosts[0]: hosts for hosts in servers}
-    if len(wanted) < len(servers):
-        raise ValueError("--server: one name stands twice.")
-    if taken := [name for name in wanted if (folder / name).exists()]:
+    hosts_by_name = {hosts[0]: hosts for hosts in servers}
+    if len(hosts_by_name) < len(servers):
+        raise ValueError("--server: one name is given twice.")
+    if existing := [name for name in hosts_by_name if (folder / name).exists()]:
         raise ValueError(
-            f"{folder} has certificates for {', '.join(taken)} already: remove that folder to make them anew."
+            f"{folder} has certificates for {', '.join(existing)} already: remove that folder to make new ones."
         )
-    made = []
+    new_folders = []
     if not (folder / AUTHORITY).exists():
         _make_authority(folder / AUTHORITY)
-        made.append(folder / AUTHORITY)
+        new_folders.append(folder / AUTHORITY)
     if not (folder / EDGE).exists():
         _issue(folder, EDGE, (), days, "edge")
-        made.append(folder / EDGE)
-    for name, hosts in wanted.items():
+        new_folders.append(folder / EDGE)
+    for name, hosts in hosts_by_name.items():
         _issue(folder, name, hosts, days, "server")
-        made.append(folder / name)
-    return made
+        new_folders.append(folder / name)
+    return new_folders
 
 
 def read_identity(folder: Path, role: Role, now: datetime | None = None) -> Identity:
-    """Read what `make_keys` made for a machine, and refuse what would not do.
+    """Read and check the files of `make_keys` for a machine.
 
     Args:
-        folder: The machine's.
-        role: What it is used for.
-        now: Instead of this machine's clock.
+        folder: Folder of the machine.
+        role: Role of the machine.
+        now: Time to use instead of this machine's clock.
 
     Raises:
-        ValueError: A file is missing, the private key can be read by others or is another certificate's, or the
-            certificate is for another role, has expired or is not good yet.
+        ValueError: A file is missing, the private key can be read by others or does not match, or the certificate
+            is for the other role, has expired or is not valid yet.
     """
     files = [folder / name for name in ("authority.pem", "cert.pem", "key.pem")]
     if missing := [str(file) for file in files if not file.is_file()]:
@@ -183,7 +183,7 @@ def _builder(
         issuer_name=issuer,
         public_key=public,
         serial_number=x509.random_serial_number(),
-        # Clocks of boards without a battery are behind.
+        # The clocks of boards without a battery run late.
         not_valid_before=now - _BEFORE,
         not_valid_after=now + timedelta(days=days),
     )
@@ -208,7 +208,7 @@ def _name(text: str) -> x509.Name:
 
 
 def _is_host(text: str) -> bool:
-    """Whether this is an address or a name, which no folder outside of the keys' can have."""
+    """Return whether a text is an address or a host name; neither can lead out of the folder of keys."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

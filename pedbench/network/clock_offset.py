@@ -1,4 +1,4 @@
-"""The clock of a server on another machine, as seen from the edge."""
+"""Offset between the clock of a remote server and that of the edge."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pedbench.types import Exchange
 
 @dataclass(frozen=True, kw_only=True)
 class ClockOffset:
-    """How far a server's clock is ahead of the edge's.
+    """Time by which a server's clock is ahead of the edge's.
 
     Attributes:
         seconds: The server's clock minus the edge's.
-        uncertainty: Half of the round trip that it was read in: the offset cannot be further off.
+        uncertainty: Largest possible error in seconds: half of the round trip.
     """
 
     seconds: float
@@ -22,20 +22,20 @@ class ClockOffset:
 
 
 def estimate_offset(trips: Iterable[tuple[float, float, float]]) -> ClockOffset:
-    """Estimate an offset as NTP does (RFC 5905), by the shortest of several round trips.
+    """Estimate an offset as in NTP (RFC 5905), from the shortest of several round trips.
 
     Args:
-        trips: Per round trip the edge's clock before it, the server's, and the edge's after it.
+        trips: Per round trip the edge's clock before, the server's, and the edge's after.
     """
-    sent, there, back = min(trips, key=lambda trip: trip[2] - trip[0])
-    return ClockOffset(seconds=there - (sent + back) / 2, uncertainty=(back - sent) / 2)
+    sent, remote, back = min(trips, key=lambda trip: trip[2] - trip[0])
+    return ClockOffset(seconds=remote - (sent + back) / 2, uncertainty=(back - sent) / 2)
 
 
 def on_edge_clock(exchange: Exchange, offset: ClockOffset) -> Exchange:
-    """An exchange with the server's times on the edge's clock.
+    """Return an exchange with the server's times on the edge's clock.
 
-    How long the server took is kept, as only its own clock knows. What is left of the time between message and reply
-    is split into both ways by the offset; neither gets less than nothing.
+    The duration at the server is kept, as only its own clock measures it. The offset splits the remaining time between
+    message and reply into both directions; neither is negative.
     """
     took = exchange.finished - exchange.received
     latest = max(exchange.sent, exchange.replied - took)

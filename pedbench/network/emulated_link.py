@@ -1,11 +1,11 @@
 """A link between the edge and its servers, emulated without privileges: a queue for each direction.
 
-The model: a device has one way out and one way in, whichever server a message is for. Messages are put on the wire one
-after another, as fast as the rate allows, and arrive a delay later; the delay does not hold up the next message. A
-lost packet is put on the wire again, and its message arrives one round trip later for each time that happened. Messages
-between the edge and one server arrive in order. What a message takes on this host's own loopback comes on top.
+The model: a device has one queue out and one in, shared by all servers. Messages are put on the wire one after another
+at the link's rate and arrive after the delay, which does not hold up the next message. A lost packet is put on the wire
+again, and each round of losses delays its message by a round trip. Messages between the edge and one server arrive in
+order. The time on this host's own loopback comes on top.
 
-What it leaves out: TCP's start-up and its slowing down after losses. It is the link of warm connections.
+Not modelled: TCP's slow start and its slowing down after losses. It is the link of warm connections.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pedbench.network.links import PACKET, Direction, Link
 
 @dataclass(kw_only=True)
 class LinkQueue:
-    """One direction of a link, in seconds of any clock that never goes back.
+    """One direction of a link, in seconds of any monotonic clock.
 
     Attributes:
-        direction: Its rate, delay, jitter and loss.
-        back: Seconds that the other direction's delay is: with this one's, a round trip.
-        seed: With the message's number it decides what is drawn for a message, whenever that is sent.
-        free: When the last message will have been put on the wire.
+        direction: Rate, delay, jitter and loss.
+        back: Delay of the other direction in seconds; both delays make a round trip.
+        seed: Determines, with the message's number, its jitter and losses, whenever it is sent.
+        free: Time at which the wire becomes free.
     """
 
     direction: Direction
@@ -43,30 +43,30 @@ class LinkQueue:
         """Put a message on the wire.
 
         Args:
-            now: When it is handed over; never earlier than that of the message before.
+            now: Time of the call; never earlier than in the call before.
             size: Bytes of the message.
-            server: Which server it is from or for.
-            number: The message's place in its pass.
+            server: Index of the server that sends or receives it.
+            number: Index of the message in its pass.
 
-        Returns:
-            When its last byte arrives.
+            Returns:
+            The time at which its last byte arrives.
         """
         rng = np.random.default_rng((*self.seed, number))
         lost = max(1, -(-size // PACKET))
         delay = (self.direction.delay + self.direction.jitter * rng.uniform(-1, 1)) / 1000
-        wire, again = self.direction.seconds(size), 0
+        wire, resent = self.direction.seconds(size), 0
         while self.direction.loss and (lost := int(rng.binomial(lost, self.direction.loss))):
             wire += self.direction.seconds(lost * PACKET)
-            again += 1
+            resent += 1
         self.free = max(now, self.free) + wire
         trip = self.direction.delay / 1000 + self.back
-        arrival = max(self.free + delay + again * trip, self._arrived.get(server, 0.0))
+        arrival = max(self.free + delay + resent * trip, self._arrived.get(server, 0.0))
         self._arrived[server] = arrival
         return arrival
 
 
 def link_queues(link: Link, seed: int) -> tuple[LinkQueue, LinkQueue]:
-    """Both directions of a link, idle: up and down."""
+    """Return the idle queues of a link: up and down."""
     return (
         LinkQueue(direction=link.up, back=link.down.delay / 1000, seed=(seed, 0)),
         LinkQueue(direction=link.down, back=link.up.delay / 1000, seed=(seed, 1)),
@@ -74,11 +74,11 @@ def link_queues(link: Link, seed: int) -> tuple[LinkQueue, LinkQueue]:
 
 
 class Transport:
-    """Holds messages back on this host's clock as a link would, for the length of one pass.
+    """Emulation of a link for one pass: delays messages on this host's clock.
 
     Args:
-        link: The link; `loopback` lets everything through at once.
-        seed: Of jitter and losses.
+        link: The link; `loopback` delivers at once.
+        seed: Seed of jitter and losses.
     """
 
     def __init__(self, link: Link, seed: int) -> None:
@@ -96,7 +96,7 @@ class Transport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End; what is still under way is dropped: nobody waits for it any more."""
+        """Stop, and drop messages that are still under way: nobody waits for them any more."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -104,11 +104,11 @@ class Transport:
             self._thread.join()
 
     def up(self, size: int, server: int, number: int, deliver: Callable[[], None]) -> None:
-        """Carry a message of the edge to where `deliver` hands it to the server; see `LinkQueue.send`."""
+        """Call `deliver` when a message of the edge reaches the server; see `LinkQueue.send`."""
         self._send(self._up, size, server, number, deliver)
 
     def down(self, size: int, server: int, number: int, deliver: Callable[[], None]) -> None:
-        """Carry a reply to where `deliver` hands it to the edge."""
+        """Call `deliver` when a reply reaches the edge."""
         self._send(self._down, size, server, number, deliver)
 
     def _send(

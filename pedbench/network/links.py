@@ -12,10 +12,10 @@ from pedbench.errors import suggestion
 FILE = Path(__file__).with_name("links.toml")
 
 PACKET, HEADERS = 1448, 66
-"""Bytes that a packet carries of a message, and those of its Ethernet, IPv4 and TCP headers."""
+"""Bytes of a packet's payload, and of its Ethernet, IPv4 and TCP headers."""
 
 LOOPBACK = "loopback"
-"""The link that is this host's own: nothing is emulated."""
+"""Name of this host's own link: nothing is emulated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +23,10 @@ class Direction:
     """One direction of a link.
 
     Attributes:
-        rate: Megabits a second, 0 for no limit.
-        delay: Milliseconds on the way.
-        jitter: Each message's delay is drawn from `delay` plus or minus so many milliseconds.
-        loss: Share of the packets that have to be sent again.
+        rate: Megabits per second, 0 for no limit.
+        delay: One-way delay in milliseconds.
+        jitter: Largest deviation of a message's delay from `delay`, in milliseconds (uniform).
+        loss: Share of the packets that are lost and sent again.
     """
 
     rate: float
@@ -41,14 +41,14 @@ class Direction:
             raise ValueError(f"jitter must not exceed the delay, found {self}")
 
     def seconds(self, size: int) -> float:
-        """How long it takes to put a message of so many bytes on the wire, with the packets' headers."""
+        """Return the time to put a message of `size` bytes on the wire, packet headers included."""
         packets = max(1, -(-size // PACKET))
         return (size + packets * HEADERS) * 8 / (self.rate * 1e6) if self.rate else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """The edge device's way to the network and back, which all its servers share."""
+    """The edge device's access to the network, shared by all its servers."""
 
     name: str
     up: Direction
@@ -56,22 +56,22 @@ class Link:
 
     @property
     def emulated(self) -> bool:
-        """Whether it differs from this host's own."""
+        """Whether the link differs from this host's own."""
         return self.name != LOOPBACK
 
 
 @cache
 def links() -> dict[str, Link]:
-    """The links of `links.toml` by name."""
-    found = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    """Return the links of `links.toml` by name."""
+    directions = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return {
-        name: Link(name=name, up=Direction(**given["up"]), down=Direction(**given["down"]))
-        for name, given in found.items()
+        name: Link(name=name, up=Direction(**item["up"]), down=Direction(**item["down"]))
+        for name, item in directions.items()
     }
 
 
 def find_link(name: str) -> Link:
-    """A link by its name.
+    """Look up a link by its name.
 
     Raises:
         ValueError: The name is unknown.
