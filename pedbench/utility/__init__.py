@@ -1,1 +1,1 @@
-"""Utility: prompts for the objects of a picture, and how good the masks are that they get."""
+"""Utility: prompts for the objects of a picture, and the quality of the masks that they get."""

@@ -1,4 +1,4 @@
-"""Utility of an embedding where nothing is annotated: how well its masks agree with the undefended ones."""
+"""Utility of an embedding without annotations: agreement of its masks with the undefended ones."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pedbench.utility.segmentation import Row, intersection_over_union, is_cut, 
 POINTS_PER_SIDE = 4
 
 SMALLEST_SHARE = 0.01
-"""Of the picture's area; smaller masks of the undefended model are not compared with."""
+"""Minimum share of the picture's area; smaller masks of the undefended model are not compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What the undefended model sees at the points of a grid.
+    """Masks of the undefended model at the points of a grid.
 
     Attributes:
-        places: (N,) which points of the grid, counted row by row, have a mask that is large enough.
+        places: (N,) indices, row by row, of the grid points whose mask is large enough.
         points: (N, 2) their x, y in pixels of the original picture.
-        runs: The N masks as COCO's run lengths, so that many pictures' references fit into memory.
+        runs: The N masks as COCO's run lengths, so that references of many pictures fit into memory.
         original: Height and width (H, W) of the original picture.
     """
 
@@ -46,7 +46,7 @@ class Reference:
 
 
 def reference(undefended: Embedding, original: Size) -> Reference:
-    """Ask the undefended model for the mask at each point of a 4 x 4 grid.
+    """Predict the undefended model's mask at each point of a 4 x 4 grid.
 
     Args:
         undefended: The original network's embedding of the picture.
@@ -66,32 +66,32 @@ def reference(undefended: Embedding, original: Size) -> Reference:
     )
 
 
-def agreement(embedding: Embedding, of: Reference, *, frame: Size, window: int) -> list[Row]:
-    """IoU of a defended mask with the undefended one, point by point.
+def agreement(embedding: Embedding, target: Reference, *, frame: Size, window: int) -> list[Row]:
+    """Compute the IoU of the defended mask with the undefended one, point by point.
 
     Args:
-        embedding: What a defense made of the picture's frame.
-        of: The picture's reference.
+        embedding: The defense's embedding of the picture's frame.
+        target: The picture's reference.
         frame: Height and width of the frame.
         window: Side of a window in pixels of the frame.
 
     Returns:
-        A row for each point of the reference, `annotation` being its place in the grid; sizes are those of
-        the undefended masks.
+        A row for each point of the reference; `annotation` is its place in the grid, `size` that of the
+        undefended mask.
     """
-    if not len(of.places):
+    if not len(target.places):
         return []
-    masks, expected = predict_at(embedding, of.original, of.points), of.masks
+    masks, expected = predict_at(embedding, target.original, target.points), target.masks
     rows: list[Row] = []
     values = intersection_over_union(masks, expected)
-    for place, mask, value in zip(of.places.tolist(), expected, values, strict=True):
-        seen = Instance(id=place, category="", mask=mask, area=float(mask.sum()))
+    for place, mask, value in zip(target.places.tolist(), expected, values, strict=True):
+        instance = Instance(id=place, category="", mask=mask, area=float(mask.sum()))
         row = Row(
             annotation=place,
             metric="agreement",
             value=value,
-            size=size_class(seen.area),
-            cut=is_cut(seen, frame, window),
+            size=size_class(instance.area),
+            cut=is_cut(instance, frame, window),
         )
         rows.append(row)
     return rows

@@ -1,4 +1,4 @@
-"""Masks for prompts in pixels of the original picture."""
+"""Mask prediction for prompts in pixels of the original picture."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from pedbench.models.sam.decoder import predict_masks, upscale
 from pedbench.pictures.frame import Size, frame_size, scale_boxes, scale_points
 
 _MOST_AT_ONCE = 8
-"""Prompts that one thread decodes together, whatever the number of threads."""
+"""Maximum prompts that one thread decodes together, whatever the number of threads."""
 
 _PIXELS_AT_ONCE = 2**25
-"""Canvas or picture pixels of all the masks that one thread works on: what bounds the memory."""
+"""Maximum pixels (canvas or picture) of all masks that one thread works on; bounds the memory."""
 
 Masks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Of each prompt's three masks the one with the highest predicted IoU.
+    """The mask with the highest predicted IoU of each prompt's three.
 
     Attributes:
         masks: (N, H, W) bool at the original resolution.
-        logits: (N, 1, h, w) of the same masks as the decoder made them, over the canvas.
+        logits: (N, 1, h, w) of the same masks over the canvas, as the decoder returns them.
     """
 
     masks: Masks
@@ -53,7 +53,7 @@ def predict(
         points: (N, K, 2) clicks as x, y.
         labels: (N, K) 1 inside the object, 0 outside; all inside by default.
         boxes: (N, 4) left, top, right, bottom.
-        logits: (N, 1, h, w) of the masks to correct.
+        logits: (N, 1, h, w) logits of the masks to correct.
     """
     network = embedding.network
     size = (original[0], original[1])
@@ -75,11 +75,11 @@ def predict(
 
 
 def predict_at(embedding: Embedding, original: Size, points: npt.NDArray[Any]) -> Masks:
-    """Decode a mask (H, W) for each of at least one point; the same on any number of threads.
+    """Decode a mask (H, W) for each of at least one point; independent of the number of threads.
 
     Args:
         original: Height and width (H, W) of the original picture.
-        points: (N, 2) as x, y; each is a prompt of its own.
+        points: (N, 2) as x, y; each is a prompt.
     """
     parts = [points[part, None] for part in shares(len(points), prompts_at_once(embedding, original))]
     with single_threaded() as pool:
@@ -88,13 +88,13 @@ def predict_at(embedding: Embedding, original: Size, points: npt.NDArray[Any]) -
 
 
 def prompts_at_once(embedding: Embedding, original: Size) -> int:
-    """How many prompts a thread decodes at a time."""
+    """Return the number of prompts that a thread decodes at a time."""
     canvas = int(embedding.network.image_encoder.img_size)
     return min(_MOST_AT_ONCE, max(1, _PIXELS_AT_ONCE // max(canvas * canvas, original[0] * original[1])))
 
 
 def shares(count: int, most: int) -> list[slice]:
-    """Cut `count` prompts into the fewest parts of at most `most`, which differ by one at most."""
+    """Cut `count` prompts into the fewest parts of at most `most`; sizes differ by at most one."""
     parts = -(-count // most)
     ends = [count * number // parts for number in range(1, parts + 1)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]

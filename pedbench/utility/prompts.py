@@ -1,6 +1,6 @@
-"""Prompts for an object, as the two protocols place them.
+"""Prompts for an object in the two protocols, `clicks` and `saf`.
 
-Pixels are named (x, y) in the original picture. "First" means first in row order.
+Pixels are (x, y) in the original picture. "First" means first in row order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEAR_ENOUGH = 20
 
 
 def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a mask; right and bottom are exclusive, as in COCO's boxes.
+    """Return left, top, right and bottom of a mask; right and bottom are exclusive, as in COCO's boxes.
 
     Raises:
         ValueError: The mask is empty.
@@ -30,10 +30,10 @@ def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
 
 
 def innermost_pixel(mask: Mask) -> Pixel:
-    """The pixel farthest from the object's border: protocol `clicks`, first click.
+    """Return the pixel farthest from the object's border: protocol `clicks`, first click.
 
-    It is where the Euclidean distance transform of the mask, padded by a pixel, is largest (Kirillov et al.,
-    Segment Anything, arXiv 2304.02643, section D.1); the first such pixel.
+    The first maximum of the Euclidean distance transform of the mask, padded by a pixel (Kirillov et al.,
+    Segment Anything, arXiv 2304.02643, section D.1).
 
     Args:
         mask: (H, W) bool, not empty.
@@ -46,10 +46,10 @@ def innermost_pixel(mask: Mask) -> Pixel:
 
 
 def next_click(truth: Mask, guess: Mask) -> tuple[Pixel, bool] | None:
-    """Where a person would correct a mask: protocol `clicks`, all but the first click.
+    """Return the click that corrects a mask: protocol `clicks`, all but the first click.
 
-    Of the pixels missed and the pixels too many, the more numerous kind is corrected, on a draw the missed
-    ones: at the innermost pixel of that region.
+    It is the innermost pixel of the larger error region, missed or surplus pixels; of the missed ones if both are
+    equally large.
 
     Args:
         truth: (H, W) bool.
@@ -65,12 +65,12 @@ def next_click(truth: Mask, guess: Mask) -> tuple[Pixel, bool] | None:
 
 
 def saf_point(mask: Mask) -> Pixel:
-    """The one point of protocol `saf`.
+    """Return the one point of protocol `saf`.
 
-    The centre of mass, rounded half to even, if it is inside the object. Else, of each pixel's runs within
-    the object up, down, left and right, the shortest counts: the first pixel whose shortest run is at least
-    20, or if there is none, the first of those where it is longest. As in segment-anything-fast
-    (github.com/pytorch-labs/segment-anything-fast, experiments/data.py).
+    The centre of mass, rounded half to even, if it is inside the object. Else the first pixel whose distance to
+    the border, up, down, left and right, is at least 20 pixels; if there is none, the first with the largest
+    minimum of the four. Same as segment-anything-fast (github.com/pytorch-labs/segment-anything-fast,
+    experiments/data.py).
 
     Args:
         mask: (H, W) bool, not empty.
@@ -78,7 +78,7 @@ def saf_point(mask: Mask) -> Pixel:
     left, top, right, bottom = bounding_box(mask)
     inside = mask[top:bottom, left:right]
     rows, columns = np.nonzero(inside)
-    # Over the whole picture's coordinates, as adding the offset afterwards could round otherwise.
+    # In coordinates of the whole picture: adding the offset afterwards could round differently.
     x, y = round((columns + left).sum() / len(columns)), round((rows + top).sum() / len(rows))
     if mask[y, x]:
         return x, y
@@ -90,7 +90,7 @@ def saf_point(mask: Mask) -> Pixel:
 
 
 def _run_to_left(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """How many pixels further to the left still belong to the mask without a gap; -1 outside."""
+    """Return the number of pixels to the left that belong to the mask without a gap; -1 outside."""
     places = np.arange(mask.shape[1])
     border = np.maximum.accumulate(np.where(mask, -1, places), axis=1)
     run: npt.NDArray[np.int64] = places - border - 1

@@ -1,4 +1,4 @@
-"""Utility of an embedding: the masks that prompts get out of it, against the annotated ones."""
+"""Utility of an embedding: its masks for prompts, compared with the annotated ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROMPTS: dict[Protocol, dict[str, str]] = {
     "clicks": {"1": "IoU[1 click]", "3": "IoU[3 clicks]", "5": "IoU[5 clicks]", "box": "IoU[box]"},
     "saf": {"1": "IoU[saf]"},
 }
-"""The prompts of each protocol (a number of clicks, or the box), and the metric that each gives."""
+"""Metric of each prompt (a number of clicks, or the box), per protocol."""
 
 SizeClass = Literal["S", "M", "L"]
 
@@ -32,7 +32,7 @@ class Row(TypedDict):
     """The value of one annotation.
 
     Attributes:
-        metric: `IoU[1 click]`, `IoU[box]`, `IoU[saf]`, `agreement` and the like.
+        metric: `IoU[1 click]`, `IoU[box]`, `IoU[saf]`, `agreement` and so on.
         size: COCO's class of the annotation's area: S < 32^2 <= M < 96^2 <= L.
         cut: Whether a border between windows runs through the object.
     """
@@ -55,17 +55,17 @@ def evaluate(
 ) -> list[Row]:
     """Score the masks of one picture's objects.
 
-    After the first click, the decoder gets all clicks so far and the logits of the mask that they correct, as
-    SAM's interactive training and evaluation do (arXiv 2304.02643, appendices A and D.1); a mask without a
-    wrong pixel stays as it is. Masks are thresholded and compared at the original resolution.
+    After the first click, the decoder gets all clicks so far and the logits of the mask to correct, as in SAM's
+    interactive training and evaluation (arXiv 2304.02643, appendices A and D.1). A mask without a wrong pixel
+    stays as it is. Masks are thresholded and compared at the original resolution.
 
     Args:
-        embedding: What a defense made of the picture's frame.
-        sample: The picture. Instances without any pixel are left out; crowds too, except in `saf`.
-        frame: Height and width of the frame, to tell which objects are cut by a window's border.
+        embedding: The defense's embedding of the picture's frame.
+        sample: The picture. Instances without any pixel are skipped; crowds too, except in `saf`.
+        frame: Height and width of the frame, to find the objects that a window's border cuts.
         window: Side of a window in pixels of the frame.
-        protocol: How prompts are placed.
-        prompts: Which prompts of `PROMPTS[protocol]` to score.
+        protocol: Placement of the prompts.
+        prompts: Prompts of `PROMPTS[protocol]` to score.
 
     Returns:
         A row for each instance and prompt; none for a picture without instances.
@@ -109,19 +109,19 @@ def _predictions(
         return [(prompt, masks) for prompt in prompts]
     counts = [int(prompt) for prompt in prompts if prompt != "box"]
     after = clicked_masks(embedding, truths, max(counts, default=0))
-    found = [(str(count), after[count - 1]) for count in counts]
+    predictions = [(str(count), after[count - 1]) for count in counts]
     if "box" in prompts:
         boxes = np.array([bounding_box(truth) for truth in truths])
-        found.append(("box", predict(embedding, truths.shape[1:], boxes=boxes).masks))
-    return found
+        predictions.append(("box", predict(embedding, truths.shape[1:], boxes=boxes).masks))
+    return predictions
 
 
 def clicked_masks(embedding: Embedding, truths: Masks, clicks: int) -> list[Masks]:
-    """The masks after one click, two clicks and so on, each click correcting the mask before it.
+    """Return the masks after one click, two clicks and so on; each click corrects the mask before it.
 
     Args:
         truths: (N, H, W) bool.
-        clicks: How many.
+        clicks: Number of clicks.
 
     Returns:
         For each number of clicks the masks (N, H, W).
@@ -159,7 +159,7 @@ def clicked_masks(embedding: Embedding, truths: Masks, clicks: int) -> list[Mask
 
 
 def intersection_over_union(masks: Masks, truths: Masks) -> list[float]:
-    """IoU of each mask with its truth, by pycocotools; 0 for an empty mask.
+    """Compute the IoU of each mask with its truth by pycocotools; 0 for an empty mask.
 
     Args:
         masks: (N, H, W) bool.
@@ -173,12 +173,12 @@ def intersection_over_union(masks: Masks, truths: Masks) -> list[float]:
 
 
 def size_class(area: float) -> SizeClass:
-    """COCO's size class of an area in square pixels of the original picture."""
+    """Return COCO's size class of an area in square pixels of the original picture."""
     return "S" if area < 32**2 else "M" if area < 96**2 else "L"
 
 
 def is_cut(instance: Instance, frame: Size, window: int) -> bool:
-    """Whether a border between windows runs through an object.
+    """Return whether a border between windows runs through an object.
 
     Args:
         frame: Height and width of the frame.
