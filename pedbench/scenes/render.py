@@ -1,4 +1,4 @@
-"""From a seed and an index to a finished scene: picture, exact masks and secrets."""
+"""Rendering of a scene from a seed and an index: picture, exact masks and secrets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pedbench.scenes.staging.compose import (
 from pedbench.scenes.staging.furnish import furnish
 
 SIZES = ((320, 240),) * 7 + ((240, 320), (320, 320), (320, 200))
-"""(width, height) of finished pictures; one is drawn."""
+"""(width, height) of finished pictures; one is chosen at random."""
 
 LEAST_OBJECTS = 6
 
@@ -41,7 +41,7 @@ class SceneObject:
 
     Attributes:
         mask: (H, W) bool, the visible part; masks of a scene do not overlap.
-        amodal_area: Pixels that it would cover within the frame if no other object hid it.
+        amodal_area: Pixels in the frame that it would cover if no other object hid it.
     """
 
     category: str
@@ -51,13 +51,13 @@ class SceneObject:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSecret:
-    """A word or a face that can be seen.
+    """A visible word or face.
 
     Attributes:
-        content: The word exactly as drawn, or the name of who it is.
+        content: The word exactly as painted, or the person's name.
         box: x, y, width, height in pixels.
         visible: Share that no object hides, at least 0.9.
-        height: Of the word from top to bottom or of the face, along its own upright, pixels.
+        height: Height of the word or face along its own upright, in pixels.
     """
 
     kind: Literal["text", "face"]
@@ -77,13 +77,13 @@ class Scene:
 
 
 def render(seed: int, index: int, split: Split) -> Scene:
-    """The scene with this number, the same on every machine.
+    """Render a scene; the result is the same on every machine.
 
     Args:
-        split: Whose photographs and faces it may show.
+        split: Split of the photographs and faces that it may show.
 
     Raises:
-        RuntimeError: If no attempt held the objects that a scene needs.
+        RuntimeError: No attempt produced enough objects.
     """
     if split not in ("train", "val"):
         raise ValueError(f"split must be 'train' or 'val', found {split!r}")
@@ -141,7 +141,7 @@ def _compose(arrangement: Arrangement, rng: np.random.Generator) -> Scene:
 
 
 def _secret(spot: Spot, owned: npt.NDArray[np.bool_]) -> SceneSecret | None:
-    """What of a mark can be seen; None if it is hidden, cut by the frame, askew or of unreadable height."""
+    """Return a mark as a secret; None if it is hidden, cut by the frame, slanted or not of legible height."""
     height, width = owned.shape
     xs, ys = [x for x, _ in spot.corners], [y for _, y in spot.corners]
     if min(xs) < 0 or min(ys) < 0 or max(xs) > width or max(ys) > height:
@@ -153,7 +153,7 @@ def _secret(spot: Spot, owned: npt.NDArray[np.bool_]) -> SceneSecret | None:
     visible = int((owned & inside).sum()) / max(total, 1)
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = spot.corners
     base = (((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 + ((cx - dx) ** 2 + (cy - dy) ** 2) ** 0.5) / 2
-    # Twice the area over twice the base: the letters' height perpendicular to their line.
+    # Area over base: the letters' height perpendicular to their line.
     upright = abs((cx - ax) * (dy - by) - (dx - bx) * (cy - ay)) / 2 / max(base, 1e-6) / OVERSAMPLING
     slant = abs((by + cy - ay - dy) / max(abs(bx + cx - ax - dx), 1e-6))
     if visible < _LEAST_VISIBLE_SECRET or slant > 0.3:

@@ -1,4 +1,4 @@
-"""Scenes as a COCO folder: pictures, instances and, beside them, what is secret in each picture."""
+"""Scenes as a COCO folder: pictures, instances, and the secrets of each picture."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pedbench.scenes.render import render
 from pedbench.scenes.staging.furnish import CATEGORIES
 
 REVISION = "1"
-"""Changes whenever any scene does; part of every data set's identity."""
+"""Revision of the generator, raised whenever any scene changes; part of every dataset's identity."""
 
 SPLIT_SEEDS: dict[Split, int] = {"train": 1, "val": 2}
-"""Seeds of the published splits; any other seed makes fresh scenes."""
+"""Seeds of the published splits; every other seed makes new scenes."""
 
 _MARKER = "scenes.json"
-_LEFT_FOR_OTHERS = 1000  # annotation ids are image_id * 1000 + k
+_IDS_PER_IMAGE = 1000  # annotation ids are image_id * 1000 + k
 _PNG_EFFORT = 4
 
 Job = tuple[str, int, Split, int]
@@ -46,14 +46,14 @@ def write_split(
 
     Writes `<root>/images/000000.png` and so on and `<root>/annotations/instances.json` (COCO's layout; every
     annotation has an `amodal_area` in pixels; top-level `secrets` of image_id, kind, content and bbox). The
-    folder appears only when it is complete; if it is there already with the same content, nothing happens.
+    folder appears only when it is complete. Nothing happens if it exists with the same content.
 
     Args:
         workers: Processes that render; 1 renders in this one.
-        progress: Called with (scenes done, scenes wanted).
+        progress: Called with (scenes done, scenes in all).
 
     Raises:
-        ValueError: If the count or workers are not positive, or the folder holds something else.
+        ValueError: The count or workers are not positive, or the folder holds other files.
     """
     if count < 1 or workers < 1:
         raise ValueError(f"count and workers must be at least 1, found count={count} and workers={workers}")
@@ -76,7 +76,7 @@ def write_split(
         try:
             partial.rename(root)
         except OSError:
-            # Another process was faster.
+            # Another process may have finished first.
             if not _complete(root, identity):
                 raise
     finally:
@@ -91,10 +91,10 @@ def _complete(root: Path, identity: dict[str, Any]) -> bool:
         raise ValueError(
             f"{root} exists and holds no scenes ({_MARKER} is missing); name a folder that does not exist"
         )
-    found = json.loads(marker.read_text())
-    if found != identity:
+    content = json.loads(marker.read_text())
+    if content != identity:
         raise ValueError(
-            f"{root} holds other scenes: found {found}, expected {identity}; remove it or name another"
+            f"{root} holds other scenes: found {content}, expected {identity}; remove it or name another"
         )
     return True
 
@@ -120,7 +120,7 @@ def _write_one(job: Job) -> Entry:
         code = coco_mask.encode(np.asfortranarray(each.mask, np.uint8))
         annotations.append(
             {
-                "id": index * _LEFT_FOR_OTHERS + k,
+                "id": index * _IDS_PER_IMAGE + k,
                 "image_id": index,
                 "category_id": CATEGORIES.index(each.category) + 1,
                 "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},

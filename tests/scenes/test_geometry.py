@@ -27,7 +27,7 @@ def test_quad_homography_agrees_with_scikit_image(offsets: list[float]) -> None:
 def test_plane_lookup_inverts_projection(yaw: float, tilt: float, s: float, t: float) -> None:
     pose = Pose(origin=(0.2, 0.7, 3.0)).yawed(yaw).tilted(tilt)
     lookup = CAMERA.plane(pose.origin, pose.right, tuple3(-pose.up[0], -pose.up[1], -pose.up[2]))
-    assert carry(lookup, CAMERA.project(pose.at(s, -t, 0.0))) == pytest.approx((s, t), abs=1e-6)
+    assert carry(lookup, CAMERA.project(pose.point(s, -t, 0.0))) == pytest.approx((s, t), abs=1e-6)
 
 
 def test_camera_looks_down() -> None:

@@ -1,1 +1,1 @@
-"""The things that stand in scenes."""
+"""The objects of scenes."""

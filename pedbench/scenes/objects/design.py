@@ -1,4 +1,4 @@
-"""What an object is before it has a place: its category, its room and how it is painted."""
+"""Designs of objects before placement: category, size and how to paint them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Design:
     """One particular object.
 
     Attributes:
-        width, depth: Footprint on what it stands on (for things on a wall: width and thickness), metres.
-        height: Metres.
+        width, depth: Footprint on its support (on a wall: width and thickness), metres.
+        height: Height in metres.
         paint: Paints it at a pose whose origin is the middle of its base (on a wall: its centre).
     """
 
@@ -32,11 +32,11 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """What a designer works with.
+    """Settings and random numbers for a designer.
 
     Attributes:
         avoid: Colours of the surroundings; the object's main colour differs from them.
-        scale: Enlarges everything; far scenes take larger things so that they stay recognisable.
+        scale: Factor on all lengths; distant scenes use larger objects to keep them recognisable.
     """
 
     rng: np.random.Generator
@@ -45,17 +45,17 @@ class Kit:
     scale: float
 
     def between(self, low: float, high: float) -> float:
-        """A random length in metres, scaled."""
+        """Return a random length in metres, scaled."""
         return self.scale * float(self.rng.uniform(low, high))
 
     def share(self, low: float, high: float) -> float:
-        """A random number, not scaled."""
+        """Return a random number from a range, not scaled."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, probability: float) -> bool:
-        """True with a probability."""
+        """Return True with a probability."""
         return bool(self.rng.random() < probability)
 
     def colour(self, *more: Colour) -> Colour:
-        """A colour unlike the surroundings and the ones given."""
+        """Return a colour that differs from the surroundings and from `more`."""
         return object_colour(self.rng, [*self.avoid, *more])

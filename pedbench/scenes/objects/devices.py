@@ -20,7 +20,7 @@ _CASES: tuple[Colour, ...] = (
 
 
 def monitor(kit: Kit) -> Design:
-    """A monitor on its stand."""
+    """Design a monitor on its stand."""
     width = kit.between(0.42, 0.68)
     panel = width * kit.share(0.55, 0.66)
     lift = kit.between(0.06, 0.12)
@@ -42,7 +42,7 @@ def monitor(kit: Kit) -> Design:
 
 
 def wall_screen(kit: Kit) -> Design:
-    """A large monitor hung on a wall."""
+    """Design a large monitor hung on a wall."""
     width = kit.between(0.55, 0.8)
     panel = width * kit.share(0.52, 0.62)
     case, edge = _case(kit), kit.share(0.02, 0.05)
@@ -54,7 +54,7 @@ def wall_screen(kit: Kit) -> Design:
 
 
 def laptop(kit: Kit) -> Design:
-    """An open laptop: base with keys, and the screen leaning back."""
+    """Design an open laptop: base with keys, and the screen leaning back."""
     width = kit.between(0.34, 0.5)
     base, panel = width * kit.share(0.58, 0.68), width * kit.share(0.58, 0.66)
     case, lean, edge = _case(kit), kit.share(8, 26), kit.share(0.04, 0.07)
@@ -73,32 +73,32 @@ def laptop(kit: Kit) -> Design:
             (-base * 0.14, base / 2 - inset),
             "top",
         )
-        brush.face(corners, deck, brush.light.on(normal))
+        brush.face(corners, deck, brush.light.gain(normal))
         corners, normal = box_side(
             pose, (-width * 0.12, width * 0.12), (0.0, 0.019), (-base * 0.44, -base * 0.2), "top"
         )
-        brush.face(corners, plain(brush.rng, scaled(case, 0.8)), brush.light.on(normal))
+        brush.face(corners, plain(brush.rng, scaled(case, 0.8)), brush.light.gain(normal))
         _slab(brush, pose.moved(0.0, 0.015, base / 2).tilted(lean), width, panel, 0.012, case, edge)
 
     return Design(category="laptop", width=width, depth=base, height=panel, paint=paint)
 
 
 def phone(kit: Kit) -> Design:
-    """A phone: lying, leaning on a small stand, or upright in a holder."""
+    """Design a phone: lying, leaning on a small stand, or upright in a holder."""
     width = kit.between(0.085, 0.15)
     length = width * kit.share(1.7, 2.1)
     return _handheld(kit, "phone", width, length, edge=0.07)
 
 
 def tablet(kit: Kit) -> Design:
-    """A tablet, lying or on a stand, upright or across."""
+    """Design a tablet, lying or on a stand, in portrait or landscape format."""
     long, short = kit.between(0.24, 0.34), kit.between(0.18, 0.23)
     width, length = (long, short) if kit.chance(0.6) else (short, long)
     return _handheld(kit, "tablet", width, length, edge=0.08)
 
 
 def keyboard(kit: Kit) -> Design:
-    """A keyboard with coloured or grey keys."""
+    """Design a keyboard with coloured or grey keys."""
     width = kit.between(0.28, 0.46)
     depth = width * kit.share(0.32, 0.4)
     base = kit.colour()
@@ -113,7 +113,7 @@ def keyboard(kit: Kit) -> Design:
 
 
 def mouse(kit: Kit) -> Design:
-    """A computer mouse."""
+    """Design a computer mouse."""
     width = kit.between(0.06, 0.09)
     depth = width * kit.share(1.5, 1.8)
     colour = kit.colour()
@@ -164,7 +164,7 @@ def _slab(
     corners, _ = box_side(pose, *extents, "front")
     lit = screen(brush.rng, brush.split, brush.extent(corners), case, edge)
     brush.cuboid(pose, *extents, plain(brush.rng, case))
-    # A screen gives its own light.
+    # A screen is lit by itself.
     brush.face(corners, lit, 1.0)
 
 

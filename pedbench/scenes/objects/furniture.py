@@ -9,7 +9,7 @@ from pedbench.scenes.painting.textures import object_colour, patterned, plain, s
 
 
 def chair(kit: Kit) -> Design:
-    """A chair of wood, plain or with a padded seat and slats or a panel as its back."""
+    """Design a chair of wood, plain or with a padded seat and slats or a panel as its back."""
     width, depth = kit.between(0.38, 0.5), kit.between(0.38, 0.48)
     seat, top = kit.between(0.42, 0.48), kit.between(0.8, 1.0)
     wood = kit.colour() if kit.chance(0.6) else wood_colour(kit.rng)
@@ -52,7 +52,7 @@ def chair(kit: Kit) -> Design:
 
 
 def cushion(kit: Kit) -> Design:
-    """A soft cushion leaning back."""
+    """Design a soft cushion leaning back."""
     width = kit.between(0.2, 0.34)
     height = width * kit.share(0.7, 1.0)
     colour, lean = kit.colour(), kit.share(12, 40)
@@ -73,7 +73,7 @@ def cushion(kit: Kit) -> Design:
                 middle, (-width / 2, width / 2), (-height / 2, height / 2), (0.0, 0.0), "front"
             )
             rim = [
-                middle.at(share * x * width / 2, share * y * height / 2, 0.0)
+                middle.point(share * x * width / 2, share * y * height / 2, 0.0)
                 for x, y in round_outline(square)
             ]
             brush.face(corners, body, gain, rim)

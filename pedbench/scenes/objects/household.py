@@ -15,7 +15,7 @@ from pedbench.scenes.painting.textures import mixed, object_colour, patterned, p
 
 
 def book(kit: Kit) -> Design:
-    """A closed book, lying or standing upright with its spine to the viewer."""
+    """Design a closed book, lying or standing upright with its spine to the viewer."""
     width = kit.between(0.12, 0.2)
     length, thick = width * kit.share(1.2, 1.5), kit.between(0.02, 0.05)
     colour = kit.colour()
@@ -49,7 +49,7 @@ def book(kit: Kit) -> Design:
 
 
 def box(kit: Kit) -> Design:
-    """A cardboard or patterned box, with tape or a lid."""
+    """Design a cardboard or patterned box, with tape or a lid."""
     width, depth, height = kit.between(0.1, 0.24), kit.between(0.08, 0.2), kit.between(0.06, 0.2)
     card = kit.chance(0.4)
     colour = (176, 134, 88) if card else kit.colour()
@@ -76,7 +76,7 @@ def box(kit: Kit) -> Design:
 
 
 def paper_note(kit: Kit) -> Design:
-    """A note to be stuck flat on something upright; the pose's origin is its centre."""
+    """Design a note that sticks flat on an upright surface; the pose's origin is its centre."""
     width = kit.between(0.1, 0.2)
     height = width * kit.share(0.55, 1.05)
     paper = _paper(kit)
@@ -92,7 +92,7 @@ def paper_note(kit: Kit) -> Design:
 
 
 def desk_note(kit: Kit) -> Design:
-    """A note or a sheet lying on a desk."""
+    """Design a note or a sheet lying on a desk."""
     width = kit.between(0.13, 0.25)
     depth = width * kit.share(0.7, 1.2)
     paper = _paper(kit)
@@ -101,13 +101,13 @@ def desk_note(kit: Kit) -> Design:
         corners, normal = box_side(
             pose, (-width / 2, width / 2), (0.0, 0.003), (-depth / 2, depth / 2), "top"
         )
-        brush.face(corners, note(brush.rng, brush.extent(corners), paper), max(brush.light.on(normal), 0.9))
+        brush.face(corners, note(brush.rng, brush.extent(corners), paper), max(brush.light.gain(normal), 0.9))
 
     return Design(category="note", width=width, depth=depth, height=0.003, paint=paint)
 
 
 def wall_frame(kit: Kit) -> Design:
-    """A framed picture to be hung; the pose's origin is its centre."""
+    """Design a framed picture on a wall; the pose's origin is its centre."""
     height = kit.between(0.15, 0.3)
     width = height * kit.share(0.75, 1.2)
     rim = wood_colour(kit.rng) if kit.chance(0.4) else kit.colour()
@@ -120,7 +120,7 @@ def wall_frame(kit: Kit) -> Design:
 
 
 def desk_frame(kit: Kit) -> Design:
-    """A framed picture that stands, leaning back."""
+    """Design a framed picture that stands, leaning back."""
     height = kit.between(0.14, 0.22)
     width = height * kit.share(0.75, 1.15)
     rim = wood_colour(kit.rng) if kit.chance(0.4) else kit.colour()
@@ -133,17 +133,17 @@ def desk_frame(kit: Kit) -> Design:
 
 
 def wall_clock(kit: Kit) -> Design:
-    """A round clock to be hung; the pose's origin is its centre."""
+    """Design a round clock on a wall; the pose's origin is its centre."""
     return _clock(kit, kit.between(0.08, 0.14), standing=False)
 
 
 def desk_clock(kit: Kit) -> Design:
-    """A small clock that stands."""
+    """Design a small clock that stands."""
     return _clock(kit, kit.between(0.05, 0.085), standing=True)
 
 
 def toy_ball(kit: Kit) -> Design:
-    """A ball, plain, striped or patterned."""
+    """Design a ball, plain, striped or patterned."""
     radius = kit.between(0.03, 0.08)
     colour = kit.colour()
     second = object_colour(kit.rng, [colour], 60)
@@ -154,7 +154,7 @@ def toy_ball(kit: Kit) -> Design:
             if kit.chance(0.6)
             else plain(kit.rng, colour)
         )
-        ball(brush, pose.at(0.0, radius, 0.0), radius, texture, 0.6)
+        ball(brush, pose.point(0.0, radius, 0.0), radius, texture, 0.6)
 
     return Design(category="ball", width=2 * radius, depth=2 * radius, height=2 * radius, paint=paint)
 
@@ -165,7 +165,7 @@ def _clock(kit: Kit, radius: float, standing: bool) -> Design:
 
     def paint(brush: Brush, pose: Pose) -> None:
         centre = pose.moved(0.0, radius, 0.0) if standing else pose
-        edge = [centre.at(radius * x, radius * y, 0.02) for x, y in round_outline(0.0)]
+        edge = [centre.point(radius * x, radius * y, 0.02) for x, y in round_outline(0.0)]
         brush.patch(edge, scaled(rim, 0.6), (-centre.away[0], -centre.away[1], -centre.away[2]))
         if standing:
             foot = plain(kit.rng, scaled(rim, 0.8))
@@ -173,7 +173,7 @@ def _clock(kit: Kit, radius: float, standing: bool) -> Design:
                 pose, (-0.5 * radius, 0.5 * radius), (0.0, 0.25 * radius), (-0.01, 0.05 * kit.scale), foot
             )
         corners, _ = box_side(centre, (-radius, radius), (-radius, radius), (-0.02, 0.0), "front")
-        front = [centre.at(radius * x, radius * y, -0.02) for x, y in round_outline(0.0)]
+        front = [centre.point(radius * x, radius * y, -0.02) for x, y in round_outline(0.0)]
         brush.face(corners, dial(kit.rng, colour, rim), 1.0, front)
 
     return Design(category="clock", width=2 * radius, depth=0.06, height=2 * radius, paint=paint)
@@ -211,6 +211,6 @@ def _paper(kit: Kit) -> tuple[int, int, int]:
 
 
 def _swung(pose: Pose, degrees: float) -> Pose:
-    """Turned in its own plane."""
+    """Design a pose turned in its own plane."""
     level = Pose(origin=pose.origin, right=pose.right, up=pose.away, away=pose.up).yawed(degrees)
     return Pose(origin=pose.origin, right=level.right, up=level.away, away=pose.away)

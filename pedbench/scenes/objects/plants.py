@@ -12,7 +12,7 @@ from pedbench.scenes.painting.textures import scaled
 
 
 def plant(kit: Kit) -> Design:
-    """A potted plant with broad or narrow leaves."""
+    """Design a potted plant with broad or narrow leaves."""
     radius = kit.between(0.05, 0.08)
     pot_height = radius * kit.share(1.4, 2.0)
     reach = radius * kit.share(2.2, 3.4)
@@ -29,7 +29,7 @@ def plant(kit: Kit) -> Design:
             (pot_height, radius * 1.08),
         ]
         revolve(brush, pose, profile, glaze(kit, pot), 0.25, (64, 44, 30))
-        root = pose.at(0.0, pot_height, 0.0)
+        root = pose.point(0.0, pot_height, 0.0)
         for index in range(leaves):
             c, s = turn(kit.share(0, 360))
             rise = reach * (upright + kit.share(-0.3, 0.45))
@@ -57,7 +57,7 @@ def _leaf(
     (x0, y0), (x1, y1) = brush.camera.project(root), brush.camera.project(tip)
     dx, dy = x1 - x0, y1 - y0
     left, right = [], []
-    # A leaf sags a little towards its tip and is broadest before its middle.
+    # A leaf sags towards its tip and is broadest at its middle.
     for share, wide, sag in (
         (0.0, 0.06, 0.0),
         (0.3, 0.8, -0.07),

@@ -1,4 +1,4 @@
-"""Mugs, bottles, bowls, vases and lamps: what is turned on a lathe."""
+"""Mugs, bottles, bowls, vases and lamps: solids of revolution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pedbench.scenes.painting.textures import object_colour, patterned, plain, s
 
 
 def mug(kit: Kit) -> Design:
-    """A mug or cup with a handle at one side."""
+    """Design a mug or cup with a handle at one side."""
     radius = kit.between(0.035, 0.062)
     height = radius * kit.share(1.6, 2.6)
     waist, foot = kit.share(0.85, 1.1), kit.share(0.75, 1.0)
@@ -23,7 +23,7 @@ def mug(kit: Kit) -> Design:
 
     def paint(brush: Brush, pose: Pose) -> None:
         scale = brush.camera.scale(pose.origin)
-        x, y = brush.camera.project(pose.at(0.0, 0.52 * height, 0.0))
+        x, y = brush.camera.project(pose.point(0.0, 0.52 * height, 0.0))
         reach = radius * scale
         brush.ring((x + side * reach * 1.02, y), (reach * 0.5, height * scale * 0.29), reach * 0.2, colour)
         profile = [
@@ -38,7 +38,7 @@ def mug(kit: Kit) -> Design:
 
 
 def bottle(kit: Kit) -> Design:
-    """A bottle with a neck, a cap and a label."""
+    """Design a bottle with a neck, a cap and a label."""
     radius = kit.between(0.026, 0.044)
     height = radius * kit.share(5.5, 8.0)
     shoulder, neck = kit.share(0.55, 0.72), kit.share(0.28, 0.42)
@@ -66,7 +66,7 @@ def bottle(kit: Kit) -> Design:
 
 
 def bowl(kit: Kit) -> Design:
-    """A wide bowl, empty or with fruit."""
+    """Design a wide bowl, empty or with fruit."""
     radius = kit.between(0.065, 0.12)
     height = radius * kit.share(0.5, 0.8)
     colour = kit.colour()
@@ -79,7 +79,7 @@ def bowl(kit: Kit) -> Design:
         revolve(brush, pose, profile, glaze(kit, colour), 0.45, scaled(colour, 1.15))
         for index in range(fruits):
             c, s = turn(40.0 + 360.0 * index / max(fruits, 1))
-            centre = pose.at(0.42 * radius * c, height * 0.98, 0.42 * radius * s)
+            centre = pose.point(0.42 * radius * c, height * 0.98, 0.42 * radius * s)
             ball(
                 brush,
                 centre,
@@ -92,10 +92,10 @@ def bowl(kit: Kit) -> Design:
 
 
 def vase(kit: Kit) -> Design:
-    """A vase of random outline, sometimes with flowers."""
+    """Design a vase of random outline, sometimes with flowers."""
     height = kit.between(0.15, 0.28)
     belly, throat = height * kit.share(0.2, 0.32), height * kit.share(0.09, 0.16)
-    where, lip = kit.share(0.3, 0.6), height * kit.share(0.12, 0.2)
+    belly_at, lip = kit.share(0.3, 0.6), height * kit.share(0.12, 0.2)
     colour = kit.colour()
     petal = object_colour(kit.rng, [*kit.avoid, colour])
     stems = int(kit.rng.integers(3, 7)) if kit.chance(0.5) else 0
@@ -103,8 +103,8 @@ def vase(kit: Kit) -> Design:
     def paint(brush: Brush, pose: Pose) -> None:
         for index in range(stems):
             c, s = turn(360.0 * index / stems + kit.share(0, 40))
-            tip = pose.at(0.32 * height * c, height * kit.share(1.3, 1.7), 0.2 * height * s)
-            brush.rod(pose.at(0.0, height * 0.95, 0.0), tip, 0.008 * kit.scale, (52, 110, 48))
+            tip = pose.point(0.32 * height * c, height * kit.share(1.3, 1.7), 0.2 * height * s)
+            brush.rod(pose.point(0.0, height * 0.95, 0.0), tip, 0.008 * kit.scale, (52, 110, 48))
             radius = height * kit.share(0.09, 0.14)
             for petals in range(5):
                 pc, ps = turn(72.0 * petals)
@@ -124,9 +124,9 @@ def vase(kit: Kit) -> Design:
             )
         profile = [
             (0.0, belly * 0.6),
-            (where * 0.5 * height, belly * 0.9),
-            (where * height, belly),
-            ((where + 0.2) * height, belly * 0.75),
+            (belly_at * 0.5 * height, belly * 0.9),
+            (belly_at * height, belly),
+            ((belly_at + 0.2) * height, belly * 0.75),
             (0.9 * height, throat),
             (height, lip),
         ]
@@ -142,7 +142,7 @@ def vase(kit: Kit) -> Design:
 
 
 def lamp(kit: Kit) -> Design:
-    """A lamp with a foot, a stem and a shade; its shade glows when it is lit."""
+    """Design a lamp with a foot, a stem and a shade; its shade glows when it is lit."""
     height = kit.between(0.3, 0.48)
     radius = height * kit.share(0.2, 0.32)
     narrow, shade_height = kit.share(0.45, 0.9), height * kit.share(0.3, 0.42)
@@ -161,8 +161,8 @@ def lamp(kit: Kit) -> Design:
             None,
         )
         brush.rod(
-            pose.at(0.0, 0.05 * height, 0.0),
-            pose.at(0.0, height - shade_height * 0.8, 0.0),
+            pose.point(0.0, 0.05 * height, 0.0),
+            pose.point(0.0, height - shade_height * 0.8, 0.0),
             0.022 * kit.scale,
             metal,
         )
@@ -188,7 +188,7 @@ def lamp(kit: Kit) -> Design:
 
 
 def glaze(kit: Kit, colour: Colour) -> Image.Image:
-    """The side of a pot: plain, patterned, with a band or with a picture."""
+    """Paint the texture of a pot's side: plain, patterned, with a band or with a picture."""
     draw = kit.share(0, 1)
     second = object_colour(kit.rng, [colour], 60)
     texture = plain(kit.rng, colour).resize((96, 96))

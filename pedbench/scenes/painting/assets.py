@@ -30,7 +30,7 @@ PICTURES = (
 )
 RELIEFS = ("brick.png", "grass.png", "gravel.png")
 
-# No stranger may serve both splits, so the split is by index; every third face is kept for validation.
+# Each person belongs to one split only: every third face is for validation.
 _FACES = {
     "train": [index for index in range(100) if index % 3 != 1],
     "val": [index for index in range(100) if index % 3 == 1],
@@ -50,12 +50,12 @@ _TONES: tuple[tuple[Colour, Colour, Colour], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Face:
-    """A portrait and where the face is in it.
+    """A portrait and the box of its face.
 
     Attributes:
         picture: RGB, square or upright.
-        name: Who it is; equal names are the same person.
-        box: Left, top, right, bottom as shares of the picture's width and height.
+        name: Name of the person; equal names are the same person.
+        box: Left, top, right, bottom of the face as shares of the picture's width and height.
     """
 
     picture: Image.Image
@@ -64,7 +64,7 @@ class Face:
 
 
 def photograph(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Image.Image:
-    """A random crop of a random photograph, RGB, resized to (width, height) pixels."""
+    """Return a random crop of a random photograph, RGB, resized to (width, height) pixels."""
     source = _half(PICTURES[int(rng.integers(len(PICTURES)))], split)
     aspect = size[0] / size[1]
     widest = min(float(source.width), source.height * aspect)
@@ -77,13 +77,13 @@ def photograph(rng: np.random.Generator, split: Split, size: tuple[int, int]) ->
 
 
 def relief(name: str, split: Split) -> Image.Image:
-    """The split's half of a photographed surface as grey with full contrast, 300 px wide or less."""
+    """Return the split's part of a photographed surface, grey with full contrast, at most 300 px wide."""
     return ImageOps.autocontrast(_half(name, split).convert("L"), cutoff=1)
 
 
 def face(rng: np.random.Generator, split: Split) -> Face:
-    """A random person of the split, randomly toned and mirrored, 200 px wide."""
-    # The portrait is one person among the strangers, but the only one in true colour: drawn more often.
+    """Return a random person of the split, randomly toned and mirrored, 200 px wide."""
+    # The only portrait in true colour is used more often than other persons.
     if split == "train" and rng.random() < 0.08:
         picture, name, box = _astronaut(rng)
     else:

@@ -1,4 +1,4 @@
-"""Painting solid things on a layer: textured quadrilaterals, boxes, rods, rings and soft mounds."""
+"""Painting of solids on a layer: textured quadrilaterals, boxes, rods, rings and soft mounds."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ Side = Literal["front", "back", "left", "right", "top"]
 
 @dataclass(frozen=True, kw_only=True)
 class Light:
-    """One far lamp and light from everywhere.
+    """One distant lamp and ambient light.
 
     Attributes:
         towards: Unit vector from the scene to the lamp.
-        ambient: Share of a colour that is seen without the lamp.
+        ambient: Brightness of a colour without the lamp, as a share.
     """
 
     towards: Point3
     ambient: float
 
-    def on(self, normal: Point3) -> float:
-        """The factor by which a surface's colour is lit."""
+    def gain(self, normal: Point3) -> float:
+        """Return the factor on the colour of a surface with this normal."""
         return self.ambient + (1.12 - self.ambient) * max(0.0, dot(self.towards, normal))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """A mark as it lies in the canvas: its four corners from the top left, clockwise."""
+    """A mark on the canvas, with its four corners from the top left, clockwise."""
 
     mark: Mark
     corners: tuple[Point2, Point2, Point2, Point2]
 
 
 class Brush:
-    """Paints one object.
+    """Painter of one object.
 
     Attributes:
         image: RGB canvas, meaningful where `mask` is 255.
         mask: L canvas, 255 on the object, 0 elsewhere.
-        spots: What is secret on the object.
+        spots: Secrets on the object.
     """
 
     def __init__(self, camera: Camera, light: Light, split: Split, rng: np.random.Generator) -> None:
@@ -75,7 +75,7 @@ class Brush:
         self.spots: list[Spot] = []
 
     def extent(self, corners: Sequence[Point3]) -> tuple[int, int]:
-        """Width and height in canvas pixels at which a quadrilateral is seen; its longer edges count."""
+        """Return the width and height of a projected quadrilateral in canvas pixels, by its longer edges."""
         a, b, c, d = (self.camera.project(corner) for corner in corners)
         width, height = max(_gap(a, b), _gap(d, c)), max(_gap(a, d), _gap(b, c))
         return max(8, round(width)), max(8, round(height))
@@ -88,7 +88,7 @@ class Brush:
 
     def patch(self, points: Sequence[Point3], colour: Colour, normal: Point3) -> None:
         """Paint a flat polygon of the world."""
-        self.fill(self.camera.outline(points), scaled(colour, self.light.on(normal)))
+        self.fill(self.camera.outline(points), scaled(colour, self.light.gain(normal)))
 
     def face(
         self,
@@ -102,7 +102,7 @@ class Brush:
         Args:
             corners: Top left, top right, bottom right and bottom left of the surface.
             gain: Factor on the surface's colours.
-            outline: A polygon in the same plane that bounds what is painted; by default the quadrilateral.
+            outline: A polygon in the same plane that bounds the painting; by default the quadrilateral.
         """
         printed = Printed(picture=surface) if isinstance(surface, Image.Image) else surface
         quad = [self.camera.project(corner) for corner in corners]
@@ -146,13 +146,13 @@ class Brush:
         """Paint the visible sides of a box given by its extents along the pose's axes, metres.
 
         Args:
-            body: Texture of all sides that `special` does not name.
+            body: Texture of all sides that are not in `special`.
         """
         for side in ("back", "left", "right", "top", "front"):
             corners, normal = box_side(pose, across, upward, inward, side)
             centre = along(corners[0], (0.5, corners[2]), (-0.5, corners[0]))
             if dot(normal, along(centre, (-1.0, self.camera.position))) < 0:
-                self.face(corners, (special or {}).get(side, body), self.light.on(normal))
+                self.face(corners, (special or {}).get(side, body), self.light.gain(normal))
 
     def rod(self, start: Point3, end: Point3, thickness: float, colour: Colour) -> None:
         """Paint a round bar between two points of the world; `thickness` in metres."""
@@ -196,7 +196,7 @@ class Brush:
         """
         for index, (height, half_width, half_depth) in enumerate(levels):
             share = (index + 1) / len(levels)
-            points = [pose.at(half_width * x, height, half_depth * y) for x, y in round_outline(square)]
+            points = [pose.point(half_width * x, height, half_depth * y) for x, y in round_outline(square)]
             gain = self.light.ambient * 0.75 + (1.15 - self.light.ambient * 0.75) * share
             self.fill(self.camera.outline(points), scaled(colour, gain))
 
@@ -208,7 +208,7 @@ def box_side(
     inward: tuple[float, float],
     side: Side,
 ) -> tuple[list[Point3], Point3]:
-    """Corners of one side of a box as seen from outside, from the top left clockwise, and its normal."""
+    """Return the corners of a box's side, seen from outside clockwise from the top left, and its normal."""
     (x0, x1), (y0, y1), (z0, z1) = across, upward, inward
     table: dict[Side, tuple[tuple[tuple[float, float, float], ...], tuple[float, Point3]]] = {
         "front": (((x0, y1, z0), (x1, y1, z0), (x1, y0, z0), (x0, y0, z0)), (-1.0, pose.away)),
@@ -218,11 +218,11 @@ def box_side(
         "top": (((x0, y1, z1), (x1, y1, z1), (x1, y1, z0), (x0, y1, z0)), (1.0, pose.up)),
     }
     corners, (sign, axis) = table[side]
-    return [pose.at(*corner) for corner in corners], along((0.0, 0.0, 0.0), (sign, axis))
+    return [pose.point(*corner) for corner in corners], along((0.0, 0.0, 0.0), (sign, axis))
 
 
 def lit(picture: Image.Image, gain: float) -> Image.Image:
-    """A picture with its colours multiplied, clipped at white."""
+    """Multiply a picture's colours, clipped at white."""
     return Image.blend(Image.new("RGB", picture.size), picture, gain)
 
 

@@ -1,8 +1,8 @@
 """The camera, oriented poses in the world, and plane-to-picture homographies.
 
 World: x to the right, y up, z away from the viewer, in metres. Picture: x to the right, y down, in pixels.
-All of it is scalar arithmetic; angles pass through `turn`, which rounds, so that no two mathematics libraries
-can disagree about a scene.
+All of it is scalar arithmetic; angles pass through `turn`, which rounds, so that scenes do not depend on the
+mathematics library.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from dataclasses import dataclass
 Point2 = tuple[float, float]
 Point3 = tuple[float, float, float]
 Homography = tuple[float, float, float, float, float, float, float, float]
-"""The eight numbers (a..h) of x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1)."""
+"""Coefficients (a..h) of x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1)."""
 
 NEAR = 0.08
 
 
 def turn(degrees: float) -> tuple[float, float]:
-    """Cosine and sine of an angle in degrees, rounded to nine decimals."""
+    """Return cosine and sine of an angle in degrees, rounded to nine decimals."""
     radians = degrees * math.pi / 180.0
     return round(math.cos(radians), 9), round(math.sin(radians), 9)
 
 
 def dot(a: Point3, b: Point3) -> float:
-    """Scalar product."""
+    """Return the scalar product."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def along(origin: Point3, *steps: tuple[float, Point3]) -> Point3:
-    """The origin moved by each (length, direction)."""
+    """Return the origin moved by each (length, direction)."""
     x, y, z = origin
     for length, direction in steps:
         x, y, z = x + length * direction[0], y + length * direction[1], z + length * direction[2]
@@ -40,7 +40,7 @@ def along(origin: Point3, *steps: tuple[float, Point3]) -> Point3:
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """An object's own coordinate system: where its origin stands and where its axes point.
+    """Coordinate system of an object: its origin and axes in the world.
 
     Attributes:
         origin: World position of the object's origin, metres.
@@ -52,16 +52,16 @@ class Pose:
     up: Point3 = (0.0, 1.0, 0.0)
     away: Point3 = (0.0, 0.0, 1.0)
 
-    def at(self, right: float, up: float, away: float) -> Point3:
-        """World position of a point given in the object's coordinates, metres."""
+    def point(self, right: float, up: float, away: float) -> Point3:
+        """Return the world position of a point given in the object's coordinates, metres."""
         return along(self.origin, (right, self.right), (up, self.up), (away, self.away))
 
     def moved(self, right: float, up: float, away: float) -> Pose:
-        """The same orientation with another origin, given in the object's coordinates."""
-        return Pose(origin=self.at(right, up, away), right=self.right, up=self.up, away=self.away)
+        """Return the pose with its origin moved, in the object's coordinates."""
+        return Pose(origin=self.point(right, up, away), right=self.right, up=self.up, away=self.away)
 
     def yawed(self, degrees: float) -> Pose:
-        """Turned about its up axis."""
+        """Return the pose turned about its up axis."""
         c, s = turn(degrees)
         zero = (0.0, 0.0, 0.0)
         return Pose(
@@ -72,7 +72,7 @@ class Pose:
         )
 
     def tilted(self, degrees: float) -> Pose:
-        """Turned about its right axis: a positive angle leans its top away."""
+        """Return the pose turned about its right axis; a positive angle leans the top away."""
         c, s = turn(degrees)
         zero = (0.0, 0.0, 0.0)
         return Pose(
@@ -101,53 +101,53 @@ class Camera:
 
     @property
     def position(self) -> Point3:
-        """Where the camera is in the world."""
+        """Position of the camera in the world."""
         return 0.0, self.height, 0.0
 
     def view(self, point: Point3) -> Point3:
-        """A world point as (right, down, depth) seen from the camera, metres."""
+        """Return a world point as (right, down, depth) seen from the camera, metres."""
         c, s = turn(self.pitch)
         rise = point[1] - self.height
         return point[0], -(rise * c + point[2] * s), point[2] * c - rise * s
 
     def project(self, point: Point3) -> Point2:
-        """Pixel position of a world point; points nearer than `NEAR` are taken at that depth."""
+        """Return the pixel position of a world point; points nearer than `NEAR` are moved to that depth."""
         x, y, z = self.view(point)
         scale = self.focal / max(z, NEAR)
         return self.size[0] / 2 + x * scale, self.size[1] / 2 + y * scale
 
     def depth(self, point: Point3) -> float:
-        """Distance along the viewing direction, metres."""
+        """Return the distance along the viewing direction, metres."""
         return self.view(point)[2]
 
     def scale(self, point: Point3) -> float:
-        """Pixels per metre at a point."""
+        """Return the pixels per metre at a point."""
         return self.focal / max(self.depth(point), NEAR)
 
     def sine_of_elevation(self, point: Point3) -> float:
-        """Sine of the angle at which the camera looks down on a point; negative when it looks up."""
+        """Return the sine of the angle at which the camera looks down on a point; negative when it looks up."""
         rise = self.height - point[1]
         return rise / math.sqrt(point[0] ** 2 + rise**2 + point[2] ** 2)
 
     def outline(self, points: Sequence[Point3]) -> list[Point2]:
-        """The projected polygon, clipped where it comes nearer than `NEAR`; empty when all of it does."""
+        """Project a polygon, clipped at the depth `NEAR`; empty if all of it is nearer."""
         seen = [self.view(point) for point in points]
         kept: list[Point3] = []
-        for here, there in zip(seen, [*seen[1:], seen[0]], strict=True):
-            if here[2] >= NEAR:
-                kept.append(here)
-            if (here[2] >= NEAR) != (there[2] >= NEAR):
-                t = (NEAR - here[2]) / (there[2] - here[2])
-                kept.append((here[0] + t * (there[0] - here[0]), here[1] + t * (there[1] - here[1]), NEAR))
+        for start, end in zip(seen, [*seen[1:], seen[0]], strict=True):
+            if start[2] >= NEAR:
+                kept.append(start)
+            if (start[2] >= NEAR) != (end[2] >= NEAR):
+                t = (NEAR - start[2]) / (end[2] - start[2])
+                kept.append((start[0] + t * (end[0] - start[0]), start[1] + t * (end[1] - start[1]), NEAR))
         return [
             (self.size[0] / 2 + x * self.focal / z, self.size[1] / 2 + y * self.focal / z) for x, y, z in kept
         ]
 
     def plane(self, origin: Point3, across: Point3, down: Point3) -> Homography:
-        """From pixels to coordinates (s, t) of the plane origin + s * across + t * down.
+        """Return the homography from pixels to coordinates (s, t) of the plane origin + s * across + t * down.
 
         Args:
-            across, down: World vectors of one unit of s and t, for instance of one texture pixel.
+            across, down: World vectors of one unit of s and t, e.g. of one texture pixel.
         """
         (ox, oy, oz), (ax, ay, az), (dx, dy, dz) = (
             self.view(origin),
@@ -164,7 +164,7 @@ class Camera:
 
 
 def square_to_quad(quad: Sequence[Point2], width: float, height: float) -> Homography:
-    """The homography that takes the rectangle (0, 0)..(width, height) to a quadrilateral.
+    """Return the homography that maps the rectangle (0, 0)..(width, height) to a quadrilateral.
 
     Args:
         quad: Images of the top left, top right, bottom right and bottom left corners, pixels.
@@ -173,7 +173,7 @@ def square_to_quad(quad: Sequence[Point2], width: float, height: float) -> Homog
 
 
 def quad_to_square(quad: Sequence[Point2], width: float, height: float) -> Homography:
-    """The inverse of `square_to_quad`, as PIL's PERSPECTIVE transform wants it."""
+    """Return the inverse of `square_to_quad`, as PIL's PERSPECTIVE transform expects it."""
     return _normalised(_adjugate(_square_matrix(quad, width, height)))
 
 
@@ -186,7 +186,7 @@ def carry(homography: Homography, point: Point2) -> Point2:
 
 
 def round_outline(square: float, count: int = 28) -> list[Point2]:
-    """A closed curve between the unit circle (0) and nearly the unit square (towards 1)."""
+    """Return a closed curve between the unit circle (0) and nearly the unit square (towards 1)."""
     points = []
     for index in range(count):
         c, s = turn(index * 360.0 / count)

@@ -1,4 +1,4 @@
-"""Random words and numbers, and how they are set on a flat surface."""
+"""Random words and numbers, typeset on a flat surface."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from pedbench.scenes.painting.assets import Colour
 
 OVERSAMPLING = 2
-"""Scenes are drawn this much larger than they come out."""
+"""Factor by which the canvas is larger than the finished picture."""
 
 CAPITALS = (11.0, 13.6)
-"""Height of a capital letter in the finished picture, pixels; perspective takes or adds a little."""
+"""Height range of capital letters in the finished picture, in pixels, before perspective."""
 
 _CAPITAL_PER_EM = 0.729  # DejaVu Sans
 _WIDTH_PER_CAPITAL = 0.86
@@ -57,10 +57,10 @@ WORDS = tuple(_LIST.split())
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """Something secret on a flat surface.
+    """A secret on a flat surface.
 
     Attributes:
-        content: The word exactly as drawn, or the person's name.
+        content: The word exactly as painted, or the person's name.
         box: Left, top, right, bottom in pixels of the surface.
     """
 
@@ -71,16 +71,16 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """A flat surface: its picture, RGB, and what is secret on it."""
+    """A flat surface: its RGB picture and its secrets."""
 
     picture: Image.Image
     marks: tuple[Mark, ...] = ()
 
 
 def word(rng: np.random.Generator, longest: int) -> str:
-    """A random word or number of at most `longest` (>= 4) characters.
+    """Return a random word or number of at most `longest` (>= 4) characters.
 
-    Words always begin with a capital, so that every one is at least as high as a capital letter.
+    Words begin with a capital, so that each is at least as high as a capital letter.
     """
     draw = float(rng.random())
     if draw < 0.16 or longest < 4:
@@ -98,18 +98,18 @@ def write(
     """Fill an area of a surface with lines of random words.
 
     Args:
-        picture: Drawn on in place; its pixels are `OVERSAMPLING` times finer than the finished picture's.
+        picture: Modified in place; its pixels are `OVERSAMPLING` times finer than the finished picture's.
         area: Left, top, right, bottom, pixels of `picture`.
-        most: Upper bound on the number of words.
+        most: Maximum number of words.
 
-    Returns:
-        One mark a word; none when not even one fits.
+        Returns:
+        One mark per word; none if no word fits.
     """
     left, top, right, bottom = area
     tallest = min(CAPITALS[1] * OVERSAMPLING, (bottom - top) * 0.7)
     if tallest < CAPITALS[0] * OVERSAMPLING:
         return ()
-    # Narrow surfaces take the smallest letters, so that at least four of them fit in a line.
+    # Narrow surfaces use smaller letters, so that four fit in a line.
     tallest = min(tallest, max(CAPITALS[0] * OVERSAMPLING, (right - left) / 4 / _WIDTH_PER_CAPITAL))
     capital = float(rng.uniform(CAPITALS[0] * OVERSAMPLING, tallest))
     style = _style(int(rng.integers(3)), round(capital / _CAPITAL_PER_EM))
@@ -136,7 +136,7 @@ def write(
 
 
 def figure(picture: Image.Image, text: str, centre: tuple[float, float], em: int, ink: Colour) -> None:
-    """Draw one short text centred on a point, as on clock faces; not a secret."""
+    """Draw a short text centred on a point, as on clock faces; it is not a secret."""
     ImageDraw.Draw(picture).text(centre, text, font=_style(1, em), anchor="mm", fill=ink)
 
 
@@ -144,5 +144,5 @@ def figure(picture: Image.Image, text: str, centre: tuple[float, float], em: int
 def _style(kind: int, em: int) -> ImageFont.FreeTypeFont:
     name = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono-Bold.ttf")[kind]
     font = (files("matplotlib") / "mpl-data" / "fonts" / "ttf" / name).read_bytes()
-    # The basic layout needs no optional library, so that glyphs fall alike everywhere.
+    # The basic layout needs no optional library, so glyphs are placed the same everywhere.
     return ImageFont.truetype(io.BytesIO(font), em, layout_engine=ImageFont.Layout.BASIC)

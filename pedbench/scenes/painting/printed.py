@@ -1,6 +1,6 @@
-"""What is on flat things: screens, notes, framed pictures, book covers, keys and clock faces.
+"""Pictures on flat objects: screens, notes, framed pictures, book covers, keys and clock faces.
 
-Sizes are in pixels of the oversampled picture, so that letters come out as high as `lettering.CAPITALS` says.
+Sizes are in pixels of the oversampled picture, so that letters get the heights of `lettering.CAPITALS`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pedbench.scenes.painting.textures import mixed, object_colour, patterned, p
 Size = tuple[int, int]
 
 LEAST_FACE = 24
-"""Side of the smallest portrait, pixels of the finished picture: what common face detectors need."""
+"""Minimum side of a portrait in pixels of the finished picture: common face detectors need it."""
 
 
 def screen(rng: np.random.Generator, split: Split, size: Size, bezel: Colour, edge: float) -> Printed:
-    """A lit screen with a window of words, a photograph behind it, or dark with light words.
+    """Paint a lit screen: a wallpaper (plain or photograph), mostly with a light or dark window of words.
 
     Args:
-        edge: Width of the dark border round the lit part as a share of the shorter side.
+        edge: Width of the bezel as a share of the shorter side.
     """
     width, height = size
     border = max(2, round(edge * min(size)))
@@ -70,7 +70,7 @@ def screen(rng: np.random.Generator, split: Split, size: Size, bezel: Colour, ed
 
 
 def note(rng: np.random.Generator, size: Size, paper: Colour) -> Printed:
-    """A paper note with one or a few words, or scribbles where no legible word fits."""
+    """Paint a paper note with one or a few words, or scribbles where no legible word fits."""
     width, height = size
     board = plain(rng, paper).resize(size, Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(board)
@@ -87,7 +87,7 @@ def note(rng: np.random.Generator, size: Size, paper: Colour) -> Printed:
 
 
 def framed(rng: np.random.Generator, split: Split, size: Size, frame: Colour) -> Printed:
-    """A frame with a mat and a portrait or a photograph of something."""
+    """Paint a frame with a mat and a portrait or a photograph of something."""
     width, height = size
     board = Image.new("RGB", size, frame)
     pen = ImageDraw.Draw(board)
@@ -98,7 +98,7 @@ def framed(rng: np.random.Generator, split: Split, size: Size, frame: Colour) ->
     pen.rectangle([rim, rim, width - rim - 1, height - rim - 1], fill=(240, 236, 226))
     inner = (rim + mat, rim + mat, width - rim - mat, height - rim - mat)
     room = (inner[2] - inner[0], inner[3] - inner[1])
-    # Nobody could tell whose face it is below some size.
+    # Smaller faces cannot be recognised.
     if rng.random() < 0.3 or min(room) < LEAST_FACE * OVERSAMPLING:
         board.paste(photograph(rng, split, room), inner[:2])
         return Printed(picture=board)
@@ -106,9 +106,9 @@ def framed(rng: np.random.Generator, split: Split, size: Size, frame: Colour) ->
     scale = min(room[0] / person.picture.width, room[1] / person.picture.height)
     shown = (round(person.picture.width * scale), round(person.picture.height * scale))
     portrait = person.picture.resize(shown, Image.Resampling.BICUBIC)
-    # The picture is widened by its own blurred edges where the frame has another shape.
-    behind = person.picture.resize(room, Image.Resampling.BILINEAR).filter(ImageFilter.GaussianBlur(12))
-    board.paste(behind, inner[:2])
+    # A blurred copy fills the frame where its shape differs from the portrait's.
+    backdrop = person.picture.resize(room, Image.Resampling.BILINEAR).filter(ImageFilter.GaussianBlur(12))
+    board.paste(backdrop, inner[:2])
     x, y = inner[0] + (room[0] - shown[0]) // 2, inner[1] + (room[1] - shown[1]) // 2
     board.paste(portrait, (x, y))
     left, top, right, bottom = person.box
@@ -117,7 +117,7 @@ def framed(rng: np.random.Generator, split: Split, size: Size, frame: Colour) ->
 
 
 def cover(rng: np.random.Generator, split: Split, size: Size, colour: Colour) -> Printed:
-    """A book's cover: coloured, with a band, a picture or a pattern."""
+    """Paint a book's cover: coloured, with a band, a picture or a pattern."""
     board = plain(rng, colour).resize(size, Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(board)
     width, height = size
@@ -141,7 +141,7 @@ def cover(rng: np.random.Generator, split: Split, size: Size, colour: Colour) ->
 
 
 def keys(rng: np.random.Generator, base: Colour, cap: Colour) -> Printed:
-    """The keys of a keyboard, 240 by 84 px."""
+    """Paint the keys of a keyboard, 240 by 84 px."""
     board = Image.new("RGB", (240, 84), base)
     pen = ImageDraw.Draw(board)
     accent = object_colour(rng, [cap], 60)
@@ -156,7 +156,7 @@ def keys(rng: np.random.Generator, base: Colour, cap: Colour) -> Printed:
 
 
 def dial(rng: np.random.Generator, colour: Colour, rim: Colour) -> Printed:
-    """A clock face with hands at a random time, 160 px square; its corners are rim-coloured."""
+    """Paint a clock face with hands at a random time, 160 px square; its corners are rim-coloured."""
     board = Image.new("RGB", (160, 160), rim)
     pen = ImageDraw.Draw(board)
     pen.ellipse([10, 10, 150, 150], fill=colour)

@@ -27,7 +27,7 @@ def revolve(
     """Paint a vertical solid of revolution standing on the pose's origin.
 
     Args:
-        texture: Wrapped round the side; its height spans the profile's.
+        texture: Wrapped around the side; its height spans the profile's.
         gloss: Strength of the highlight, 0 to 1.
         inside: Colour of the hollow seen through the open top; None for a closed top.
     """
@@ -35,7 +35,7 @@ def revolve(
     slices = _slices(profile, camera.scale(pose.origin))
     rings = []
     for height, radius in slices:
-        centre = pose.at(0.0, height, 0.0)
+        centre = pose.point(0.0, height, 0.0)
         x, y = camera.project(centre)
         a = max(radius * camera.scale(centre), 0.5)
         rings.append((x, y, a, a * camera.sine_of_elevation(centre)))
@@ -60,7 +60,7 @@ def revolve(
         rim = texture.getpixel((0, 0))
         if not isinstance(rim, tuple):
             raise ValueError(f"textures are RGB pictures, this one has the mode {texture.mode}")
-        edge = scaled((int(rim[0]), int(rim[1]), int(rim[2])), brush.light.on(pose.up))
+        edge = scaled((int(rim[0]), int(rim[1]), int(rim[2])), brush.light.gain(pose.up))
         pen = ImageDraw.Draw(brush.image)
         pen.ellipse([x - a, y - b, x + a, y + b], fill=edge)
         if inside is not None:
@@ -69,7 +69,7 @@ def revolve(
 
 
 def ball(brush: Brush, centre: Point3, radius: float, texture: Image.Image, gloss: float) -> None:
-    """Paint a ball; the texture is stretched over the half that is seen."""
+    """Paint a ball; the texture is stretched over the visible half."""
     x, y = brush.camera.project(centre)
     a = radius * brush.camera.scale(centre)
     left, right = max(0, math.floor(x - a)), min(brush.camera.size[0], math.ceil(x + a) + 1)
@@ -80,7 +80,7 @@ def ball(brush: Brush, centre: Point3, radius: float, texture: Image.Image, glos
     v = ((np.arange(top, bottom, dtype=np.float64) + 0.5 - y) / a)[:, None]
     squared = u * u + v * v
     out: Floats = np.sqrt(np.maximum(1.0 - squared, 0.0))
-    # Dividing by (1 + out) bends the pattern as a stereographic map does.
+    # Dividing by 0.5 + out bends the pattern like a stereographic map.
     colours = _look_up(texture, 0.5 + 0.5 * u / (0.5 + out), 0.5 + 0.5 * v / (0.5 + out))
     pixels = _lit(brush, colours, u, -v, out, gloss)
     stencil = Image.fromarray(((squared <= 1.0) * 255).astype(np.uint8))
@@ -123,7 +123,7 @@ def _side(
     out: Floats = np.sqrt(1.0 - u * u)
     height = np.interp(centre_row, ys, heights)
     up = np.interp(centre_row, ys, np.array(falls[::-1]))
-    # A cubic stands in for the arc sine.
+    # A cubic approximates the arc sine.
     colours = _look_up(texture, 0.5 + 0.5 * u * (0.64 + 0.36 * u * u), 1.0 - height / total)
     flat: Floats = np.sqrt(np.maximum(1.0 - up * up, 0.0))
     return _lit(brush, colours, u * flat, up, out * flat, gloss)
@@ -144,7 +144,7 @@ def _lit(
     toward = np.maximum(x * right + y * up - z * out, 0.0)
     ambient = brush.light.ambient * 0.9
     gain = (ambient + (1.18 - ambient) * toward) * (0.72 + 0.28 * out)
-    # Halfway between the lamp and the viewer, who is taken to be straight ahead.
+    # Halfway vector between lamp and viewer, who is assumed straight ahead.
     length = math.sqrt(x * x + y * y + (z - 1.0) * (z - 1.0))
     shine = np.maximum((x * right + y * up - (z - 1.0) * out) / length, 0.0)
     for _ in range(5):

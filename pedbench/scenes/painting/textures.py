@@ -1,6 +1,6 @@
-"""Colours and surface textures, most of them procedural, some from photographed surfaces.
+"""Colours and surface textures, procedural or from photographed surfaces.
 
-A texture is a grey relief (made once a process) that is coloured afresh for every use.
+A texture is a grey relief (made once per process) that is coloured for each use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageOps
 from pedbench.scenes.painting.assets import Colour, Split, relief
 
 SIDE = 256
-"""Width and height of a relief, pixels; reliefs tile seamlessly."""
+"""Width and height of a relief in pixels; reliefs tile seamlessly."""
 
 WALLS = ("plaster", "plaster", "stripes", "dots", "panels", "brick", "weave", "diamonds")
 FLOORS = ("planks", "planks", "tiles", "weave", "plaster", "gravel")
@@ -27,7 +27,7 @@ _VARIANTS = 3
 def textured(
     rng: np.random.Generator, split: Split, names: Sequence[str], colour: Colour, contrast: float
 ) -> Image.Image:
-    """A random one of the named textures around a colour.
+    """Colour a random one of the named textures.
 
     Args:
         contrast: Half the spread between its darkest and lightest parts, as a share of the colour.
@@ -41,13 +41,13 @@ def textured(
 
 
 def patterned(rng: np.random.Generator, split: Split, first: Colour, second: Colour) -> Image.Image:
-    """A cloth-like pattern between two colours, RGB, `SIDE` by `SIDE` px."""
+    """Return a cloth-like pattern of two colours, RGB, `SIDE` by `SIDE` px."""
     name = CLOTHS[int(rng.integers(len(CLOTHS)))]
     return ImageOps.colorize(_relief(name, int(rng.integers(_VARIANTS)), split), black=first, white=second)
 
 
 def tiled(texture: Image.Image, times: int) -> Image.Image:
-    """The texture repeated `times` by `times`."""
+    """Return the texture repeated `times` by `times`."""
     board = Image.new("RGB", (texture.width * times, texture.height * times))
     for row in range(times):
         for column in range(times):
@@ -56,7 +56,7 @@ def tiled(texture: Image.Image, times: int) -> Image.Image:
 
 
 def plain(rng: np.random.Generator, colour: Colour) -> Image.Image:
-    """A smooth surface with a faint gradient, RGB, 16 by 16 px."""
+    """Return a smooth surface with a faint gradient, RGB, 16 by 16 px."""
     slope_x, slope_y = float(rng.uniform(-0.09, 0.09)), float(rng.uniform(-0.09, 0.09))
     ramp = np.linspace(-1.0, 1.0, 16)
     gain = 1.0 + slope_x * ramp[None, :, None] + slope_y * ramp[:, None, None]
@@ -65,19 +65,19 @@ def plain(rng: np.random.Generator, colour: Colour) -> Image.Image:
 
 
 def scaled(colour: Colour, factor: float) -> Colour:
-    """A colour made darker or lighter, clipped to 0..255."""
+    """Return a colour made darker or lighter, clipped to 0..255."""
     red, green, blue = (min(255, max(0, int(channel * factor + 0.5))) for channel in colour)
     return red, green, blue
 
 
 def mixed(first: Colour, second: Colour, share: float) -> Colour:
-    """A colour between two; share 0 is the first."""
+    """Return a colour between two; share 0 is the first."""
     red, green, blue = (int(a + (b - a) * share + 0.5) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def distance(first: Colour, second: Colour) -> float:
-    """How different two colours look: weighted squares, brightness above hue."""
+    """Return how different two colours look: root of weighted squares, brightness before hue."""
     red, green, blue = (a - b for a, b in zip(first, second, strict=True))
     light = 0.3 * red + 0.59 * green + 0.11 * blue
     squares = 0.3 * red * red + 0.4 * green * green + 0.3 * blue * blue + light * light
@@ -85,19 +85,19 @@ def distance(first: Colour, second: Colour) -> float:
 
 
 def surface_colour(rng: np.random.Generator) -> Colour:
-    """A muted colour, as walls, floors and furniture have."""
+    """Return a muted colour for walls, floors and furniture."""
     return _hsv(float(rng.uniform(0, 1)), float(rng.uniform(0.03, 0.4)), float(rng.uniform(0.38, 0.88)))
 
 
 def wood_colour(rng: np.random.Generator) -> Colour:
-    """A brown between ash and walnut."""
+    """Return a brown between ash and walnut."""
     return _hsv(
         float(rng.uniform(0.05, 0.11)), float(rng.uniform(0.25, 0.65)), float(rng.uniform(0.32, 0.85))
     )
 
 
 def object_colour(rng: np.random.Generator, avoid: Sequence[Colour], least: float = 75.0) -> Colour:
-    """A colour that stands out from the ones to avoid: often vivid, sometimes nearly grey."""
+    """Return a colour that differs from the ones to avoid: often vivid, sometimes nearly grey."""
     best, best_gap = (255, 255, 255), -1.0
     for _ in range(12):
         if rng.random() < 0.3:
@@ -120,7 +120,7 @@ def _hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def _noise(rng: np.random.Generator, columns: int, rows: int) -> Image.Image:
-    """Smooth seamless noise with about columns by rows bumps, grey, full contrast."""
+    """Return smooth seamless noise with about columns by rows bumps, grey, full contrast."""
     grid = rng.integers(0, 256, (rows, columns), dtype=np.uint8)
     # Three periods are enlarged and the middle one kept, so that the edges meet.
     wide = Image.fromarray(np.tile(grid, (3, 3))).resize((3 * SIDE, 3 * SIDE), Image.Resampling.BICUBIC)
@@ -146,7 +146,7 @@ def _relief(name: str, variant: int, split: Split) -> Image.Image:
     if name == "plaster":
         return _octaves(rng, 12, 12)
     if name == "marble":
-        # Veins are where smooth noise crosses its middle grey.
+        # Veins run where smooth noise crosses middle grey.
         return _octaves(rng, 5, 4).point([255 - max(0, 160 - 8 * abs(level - 128)) for level in range(256)])
     if name == "wood":
         return _octaves(rng, 3, 40)

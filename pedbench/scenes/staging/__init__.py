@@ -1,1 +1,1 @@
-"""Where things stand, and in what light."""
+"""Staging: placement of objects, light and shadows."""

@@ -1,4 +1,4 @@
-"""Putting designed objects in a setting: where they stand, what they may hide, which is nearer."""
+"""Placement of objects in a setting: free places, occlusion and order of depth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pedbench.scenes.staging.footprint import flat, footprint, overlap, share_in
 from pedbench.scenes.staging.setting import Setting
 
 COARSE = 8
-"""Canvas pixels to a cell of the coarse masks with which hiding is foreseen."""
+"""Canvas pixels per cell of the coarse masks that predict occlusion."""
 
 _LEAST_SEEN = 0.42
 _LEAST_AREA = 40 * 4  # canvas pixels
@@ -34,11 +34,11 @@ class Item:
     Attributes:
         image, mask: RGB and L crops of the canvas.
         corner: Left and top of the crops in the canvas; even numbers.
-        nearness: Smaller is nearer; decides who hides whom.
-        pose: Where it stands or hangs.
+        nearness: Order of depth: smaller is nearer and hides larger.
+        pose: Pose in the world.
         shadow: Its footprint and the footprint's shadow, as world polygons.
-        stuck: It lies on another object, and casts its shadow there.
-        coarse: Where it is, on a coarse grid, as if nothing hid it.
+        stuck: Whether it lies on another object and casts its shadow there.
+        coarse: Its unoccluded mask on a coarse grid.
     """
 
     design: Design
@@ -55,19 +55,19 @@ class Item:
 
 @dataclass(kw_only=True)
 class Arrangement:
-    """A setting that fills up."""
+    """A setting and the items placed in it."""
 
     setting: Setting
     split: Split
     rng: np.random.Generator
     items: list[Item] = field(default_factory=list)
-    _taken: list[tuple[object, list[Point2]]] = field(default_factory=list)
+    _occupied: list[tuple[object, list[Point2]]] = field(default_factory=list)
 
     def keep_clear(self, floor: Top, table: Top) -> None:
-        """Let nothing stand on the floor where the table, which is background, would have to hide it."""
+        """Reserve the floor under and behind the table, which is background and cannot hide objects."""
         eye_x, eye_z = flat(self.setting.camera.position, floor.pose)
         corners = [
-            flat(table.pose.at(x, 0.0, z), floor.pose)
+            flat(table.pose.point(x, 0.0, z), floor.pose)
             for x, z in (
                 (table.across[0], table.inward[0]),
                 (table.across[1], table.inward[0]),
@@ -77,14 +77,14 @@ class Arrangement:
         ]
         left = min(corners, key=lambda point: (point[0] - eye_x) / (point[1] - eye_z))
         right = max(corners, key=lambda point: (point[0] - eye_x) / (point[1] - eye_z))
-        beyond = [(x + 2 * (x - eye_x), z + 2 * (z - eye_z)) for x, z in (right, left)]
-        self._taken += [(floor, corners), (floor, [left, right, *beyond])]
+        far = [(x + 2 * (x - eye_x), z + 2 * (z - eye_z)) for x, z in (right, left)]
+        self._occupied += [(floor, corners), (floor, [left, right, *far])]
 
     def stand(self, design: Design, top: Top, yaw: tuple[float, float], tries: int = 10) -> Item | None:
-        """Stand an object on a surface where there is room, often in front of something that stands there.
+        """Place an object on a surface at a random free place, often in front of another.
 
         Args:
-            yaw: Range of its turn away from facing the viewer, degrees.
+            yaw: Range of its rotation relative to the viewer's direction, degrees.
         """
         others = [item for item in self.items if item.pose.origin[1] == top.pose.origin[1]]
         for _ in range(tries):
@@ -104,7 +104,7 @@ class Arrangement:
         return None
 
     def put(self, design: Design, pose: Pose, top: Top) -> Item | None:
-        """Stand an object at a pose, if it is on the surface, free, in sight and hides nothing too much."""
+        """Place an object at a pose if it fits on the surface, is in sight and hides no object too much."""
         ground = [flat(point, top.pose) for point in footprint(design, pose, 0.004)]
         if any(
             not (
@@ -114,15 +114,15 @@ class Arrangement:
             for x, z in ground
         ):
             return None
-        if any(where is top and overlap(ground, other) for where, other in self._taken):
+        if any(surface is top and overlap(ground, other) for surface, other in self._occupied):
             return None
         item = self._offer(design, pose, self.setting.camera.depth(pose.origin), stuck=False)
         if item:
-            self._taken.append((top, ground))
+            self._occupied.append((top, ground))
         return item
 
     def hang(self, design: Design, wall: Wall, tries: int = 14) -> Item | None:
-        """Hang an object on a wall where there is room."""
+        """Hang an object on a wall at a random free place."""
         built_in = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in wall.fixtures]
         for _ in range(tries):
             x = float(self.rng.uniform(*wall.across))
@@ -134,17 +134,17 @@ class Arrangement:
                 (x + half_x, y + half_y),
                 (x - half_x, y + half_y),
             ]
-            taken = [*built_in, *(other for where, other in self._taken if where is wall)]
-            if any(overlap(area, other) for other in taken):
+            occupied = [*built_in, *(other for surface, other in self._occupied if surface is wall)]
+            if any(overlap(area, other) for other in occupied):
                 continue
             item = self._offer(design, wall.pose.moved(x, y, 0.0), _BEHIND_ALL, stuck=False)
             if item:
-                self._taken.append((wall, area))
+                self._occupied.append((wall, area))
                 return item
         return None
 
     def attach(self, design: Design, pose: Pose, host: Item) -> Item | None:
-        """Put an object on another one."""
+        """Place an object on another one."""
         return self._offer(design, pose, host.nearness - 0.001, stuck=True)
 
     def _in_front(self, other: Item, design: Design, top: Top) -> Pose:
@@ -167,7 +167,7 @@ class Arrangement:
         hanging = nearness == _BEHIND_ALL or (stuck and design.category == "note")
         low = -design.height / 2 if hanging else 0.0
         corners = [
-            pose.at(x * design.width / 2, low + y * design.height, z * design.depth / 2)
+            pose.point(x * design.width / 2, low + y * design.height, z * design.depth / 2)
             for x in (-1, 1)
             for y in (0, 1)
             for z in (-1, 1)
@@ -225,7 +225,7 @@ class Arrangement:
             right, down = -0.03 * x, -0.03 * y
             return (
                 tuple(
-                    pose.at(sx * w + right, sy * h + down, 0.0)
+                    pose.point(sx * w + right, sy * h + down, 0.0)
                     for sx, sy in ((-1, 1), (1, 1), (1, -1), (-1, -1))
                 ),
             )

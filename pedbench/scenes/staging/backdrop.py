@@ -1,4 +1,4 @@
-"""Walls, floors and the furniture that things stand on: all of it background, painted back to front."""
+"""Walls, floors, tables and shelves: the background, painted back to front."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TILES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Top:
-    """A level rectangle that things stand on.
+    """A level rectangle for objects to stand on.
 
     Attributes:
-        pose: At the height of the surface; its away axis points to the surface's far edge.
+        pose: Pose at the height of the surface; its away axis points to the far edge.
         across, inward: Extents along the pose's axes, metres.
-        colour: The surface's.
+        colour: Colour of the surface.
     """
 
     pose: Pose
@@ -34,11 +34,11 @@ class Top:
 
 @dataclass(frozen=True, kw_only=True)
 class Wall:
-    """An upright rectangle that things hang on; its away axis points into the wall.
+    """An upright rectangle for objects to hang on; its away axis points into the wall.
 
     Attributes:
         across, upward: Extents along the pose's axes, metres.
-        fixtures: Left, bottom, right, top of what is built in and must stay free.
+        fixtures: Left, bottom, right, top of built-in parts that must stay free.
     """
 
     pose: Pose
@@ -49,7 +49,7 @@ class Wall:
 
 
 class Backdrop(Brush):
-    """Paints the large surfaces, back to front, straight on the canvas."""
+    """Painter of the large surfaces, back to front, directly on the canvas."""
 
     def surface(self, colour: Colour, names: Sequence[str], contrast: float) -> Image.Image:
         return tiled(textured(self.rng, self.split, names, colour, contrast), _TILES)
@@ -58,11 +58,11 @@ class Backdrop(Brush):
         self._plane(room, room.right, (0.0, -1.0, 0.0), texture, 4.5, 0.98, None)
 
     def side_wall(self, corner: Pose, side: float, texture: Image.Image, gain: float) -> None:
-        area = [corner.at(0.0, y, z) for y, z in ((-0.8, 0.0), (4.0, 0.0), (4.0, -6.0), (-0.8, -6.0))]
+        area = [corner.point(0.0, y, z) for y, z in ((-0.8, 0.0), (4.0, 0.0), (4.0, -6.0), (-0.8, -6.0))]
         self._plane(corner, corner.away, (0.0, -1.0, 0.0), texture, 4.5, gain, area)
 
     def floor(self, ground: Pose, texture: Image.Image) -> None:
-        area = [ground.at(x, 0.0, z) for x, z in ((-6.0, 0.0), (6.0, 0.0), (6.0, -6.0), (-6.0, -6.0))]
+        area = [ground.point(x, 0.0, z) for x, z in ((-6.0, 0.0), (6.0, 0.0), (6.0, -6.0), (-6.0, -6.0))]
         back = along((0.0, 0.0, 0.0), (-1.0, ground.away))
         self._plane(ground.moved(0.0, 0.0, -2.0), ground.right, back, texture, 7.0, 0.95, area)
 
@@ -86,7 +86,7 @@ class Backdrop(Brush):
                     self.camera.outline(edge), scaled((int(colour[0]), int(colour[1]), int(colour[2])), gain)
                 )
         area = [
-            pose.at(x, 0.0, z)
+            pose.point(x, 0.0, z)
             for x, z in (
                 (across[0], inward[1]),
                 (across[1], inward[1]),
@@ -137,7 +137,7 @@ class Backdrop(Brush):
         weave = textured(self.rng, self.split, ("weave", "diamonds", "bands", "stripes"), colour, 0.2)
         half, deep = float(self.rng.uniform(0.7, 1.3)), float(self.rng.uniform(0.4, 0.7))
         corners = [
-            place.at(x, 0.0, z) for x, z in ((-half, deep), (half, deep), (half, -deep), (-half, -deep))
+            place.point(x, 0.0, z) for x, z in ((-half, deep), (half, deep), (half, -deep), (-half, -deep))
         ]
         if all(self.camera.depth(corner) > 0.5 for corner in corners):
             self.face(corners, weave, 0.95)
@@ -165,7 +165,7 @@ class Backdrop(Brush):
         top = min(max(0, math.floor(min(y for _, y in outline))), height - 1)
         bottom = min(max(top + 1, math.ceil(max(y for _, y in outline)) + 1), height)
         a, b, c, d, e, f, g, h = lookup
-        # Only the rows that the surface reaches are looked up, so the homography starts at their first.
+        # Only the surface's rows are transformed, so the homography starts at the first of them.
         w = h * top + 1.0
         rows = tuple(v / w for v in (a, b, c + b * top, d, e, f + e * top, g, h))
         middle = texture.getpixel((0, 0))

@@ -1,4 +1,4 @@
-"""From placed items to one picture: who owns which pixel, shadows, the last touches of light."""
+"""Composition of placed items to one picture: pixel ownership, shadows and exposure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pedbench.scenes.staging.arrange import Item
 from pedbench.scenes.staging.setting import Setting
 
 LEAST_AREA = 36
-"""Visible pixels below which nothing counts as an object, and is not drawn."""
+"""Minimum visible pixels of an object; smaller ones are not painted."""
 
 _LEAST_VISIBLE_OBJECT = 0.25
 _CELL = 4
 
 
 def assign_owners(items: Sequence[Item], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """(H, W) of the canvas: 1 + index of the item seen there, 0 for background."""
+    """Return (H, W) of the canvas: 1 + index of the visible item, 0 for background."""
     owners = Image.new("L", size)
     for k, item in enumerate(items):
         owners.paste(
@@ -35,7 +35,7 @@ def assign_owners(items: Sequence[Item], size: tuple[int, int]) -> npt.NDArray[n
 def divide(
     items: Sequence[Item], owners: npt.NDArray[np.uint8]
 ) -> tuple[list[npt.NDArray[np.bool_]], list[int]]:
-    """Visible masks at the finished resolution and unhidden areas; a pixel goes to who fills most of it."""
+    """Return visible masks at the finished resolution and amodal areas; a pixel belongs to its largest item."""
     height, width = owners.shape[0] // OVERSAMPLING, owners.shape[1] // OVERSAMPLING
     most = np.ones((height, width), np.uint8)
     winner = np.zeros((height, width), np.uint8)
@@ -43,18 +43,18 @@ def divide(
     for k in reversed(range(len(items))):
         item = items[k]
         x, y = item.corner
-        here = np.s_[y : y + item.mask.height, x : x + item.mask.width]
+        crop = np.s_[y : y + item.mask.height, x : x + item.mask.width]
         small = np.s_[y // 2 : (y + item.mask.height) // 2, x // 2 : (x + item.mask.width) // 2]
-        seen = _quarters(owners[here] == k + 1)
-        better = seen > most[small]
-        most[small][better] = seen[better]
+        visible = _quarters(owners[crop] == k + 1)
+        better = visible > most[small]
+        most[small][better] = visible[better]
         winner[small][better] = k + 1
         amodal[k] = int((_quarters(np.asarray(item.mask) > 0) >= 2).sum())
     return [winner == k + 1 for k in range(len(items))], amodal
 
 
 def _quarters(fine: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """How many of each finished pixel's four canvas pixels are set."""
+    """Count the set canvas pixels of each finished pixel, 0 to 4."""
     v = fine.view(np.uint8)
     return v[::2, ::2] + v[1::2, ::2] + v[::2, 1::2] + v[1::2, 1::2]
 
@@ -72,7 +72,7 @@ def whole_enough(mask: npt.NDArray[np.bool_], amodal: int) -> bool:
 
 
 def shade_ground(setting: Setting, items: Sequence[Item]) -> Image.Image:
-    """The background with the objects' shadows and the dimness of creases."""
+    """Paint the objects' shadows and the dark creases on the background."""
     camera = setting.camera
     size = (camera.size[0] // _CELL, camera.size[1] // _CELL)
     near, far = Image.new("L", size), Image.new("L", size)
@@ -107,7 +107,7 @@ def cast_shadow(canvas: Image.Image, item: Item) -> None:
 
 
 def develop(picture: Image.Image, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """The light's fall-off over the picture, a tint and darker corners."""
+    """Apply a gradient of light, a tint and darker corners; return (H, W, 3) pixels."""
     pixels = np.asarray(picture, np.float64)
     height, width = pixels.shape[:2]
     x = ((np.arange(width) + 0.5) / width * 2 - 1)[None, :]

@@ -1,4 +1,4 @@
-"""Which objects a desk or a room gets, and where they belong."""
+"""Choice of a scene's objects and of their places on desks, shelves, floors and walls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CATEGORIES = (
 )  # fmt: skip
 
 _SMALL: tuple[tuple[Designer, float, float], ...] = (
-    # designer, weight, how far it may be turned (degrees)
+    # designer, weight, maximum turn (degrees)
     (vessels.mug, 1.5, 0),
     (vessels.bottle, 1.3, 0),
     (vessels.bowl, 0.9, 0),
@@ -53,7 +53,7 @@ _SHELF: tuple[tuple[Designer, float, float], ...] = (
     (vessels.bottle, 0.7, 0),
 )
 _FLOOR: tuple[tuple[Designer, float, float, float], ...] = (
-    # designer, weight, turn, how much larger than on a desk
+    # designer, weight, maximum turn (degrees), scale relative to a desk
     (household.box, 1.3, 40, 2.0),
     (household.toy_ball, 1.3, 0, 2.2),
     (furniture.cushion, 1.4, 30, 1.6),
@@ -65,7 +65,7 @@ _FLOOR: tuple[tuple[Designer, float, float, float], ...] = (
 
 
 def furnish(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Arrangement:
-    """A setting with its objects.
+    """Make a setting with its objects.
 
     Args:
         size: Width and height of the finished picture, pixels.
@@ -77,7 +77,7 @@ def _desk(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Arra
     stage = Arrangement(setting=desk_setting(rng, split, size), split=split, rng=rng)
     top = stage.setting.main
     kit = _kit(stage, top.colour, 1.0)
-    wanted = int(rng.integers(10, 17))
+    count = int(rng.integers(10, 17))
     little = _kit(stage, top.colour, float(rng.uniform(0.76, 0.98)))
     anchor = float(rng.random())
     if anchor < 0.6:
@@ -89,7 +89,7 @@ def _desk(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Arra
         _fill_shelf(stage, _kit(stage, shelf.colour, 0.8), shelf)
     used: Counter[Designer] = Counter()
     for _ in range(24):
-        if len(stage.items) >= wanted:
+        if len(stage.items) >= count:
             break
         _stand_one(stage, little, top, _SMALL, used)
         _stack(stage, little)
@@ -102,7 +102,7 @@ def _room(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Arra
     if floor is None:
         raise ValueError("a room has a floor that things stand on; this setting has none")
     stage.keep_clear(floor, top)
-    wanted = int(rng.integers(10, 18))
+    count = int(rng.integers(10, 18))
     kit = _kit(stage, top.colour, 1.5)
     little = _kit(stage, top.colour, float(rng.uniform(1.15, 1.5)))
     if rng.random() < 0.6:
@@ -116,7 +116,7 @@ def _room(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Arra
         stage.stand(furniture.chair(ground), floor, turn)
     used: Counter[Designer] = Counter()
     for _ in range(30):
-        if len(stage.items) >= wanted:
+        if len(stage.items) >= count:
             break
         if rng.random() < 0.5:
             _stand_one(stage, little, top, _SMALL, used)
@@ -129,7 +129,7 @@ def _room(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Arra
 
 
 def _workplace(stage: Arrangement, kit: Kit, top: Top, designer: Designer) -> None:
-    """A computer at the back, keys and mouse before it, notes stuck on it."""
+    """Place a computer at the back, with keyboard and mouse in front and notes stuck on it."""
     rng = stage.rng
     for _ in range(5):
         device = designer(kit)
@@ -160,7 +160,7 @@ def _stick_note(stage: Arrangement, kit: Kit, host: Item) -> None:
     design = host.design
     across = (design.width / 2 - note.width * 0.4) * (1.0 if stage.rng.random() < 0.5 else -1.0)
     up = design.height - note.height * kit.share(0.3, 0.6)
-    # Over a monitor's front and a laptop's lid alike: just before the plane of the screen.
+    # Just in front of the screen's plane, for monitors and laptops.
     ahead = design.depth / 2 + 0.06 if design.category == "laptop" else -0.03
     stage.attach(note, host.pose.moved(across, up, ahead), host)
 
@@ -194,7 +194,7 @@ def _stand_one(
     choices: tuple[tuple[Designer, float, float], ...],
     used: Counter[Designer],
 ) -> None:
-    """Stand a random one of the choices; what was chosen before is less likely."""
+    """Place a random one of the choices; those used before are less likely."""
     weights = [weight / (1 + 2 * used[designer]) for designer, weight, _ in choices]
     designer, _, turned = choices[_pick(stage.rng, weights)]
     if stage.stand(designer(kit), top, (-turned, turned)):
@@ -202,7 +202,7 @@ def _stand_one(
 
 
 def _stack(stage: Arrangement, kit: Kit) -> None:
-    """Now and then something small on a box or a lying book."""
+    """Place a small object on a box or a lying book, in some of the cases."""
     last = stage.items[-1] if stage.items else None
     if (
         last is None

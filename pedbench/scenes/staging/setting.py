@@ -1,4 +1,4 @@
-"""The empty stage: camera, light, walls, floor, furniture that things stand on; all of it background."""
+"""The empty stage: camera, light, walls, floor and furniture, all of it background."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Setting:
 
     Attributes:
         background: RGB canvas without objects.
-        creases: Where surfaces meet: lines of the world that ambient light hardly reaches.
+        creases: World lines where surfaces meet, which ambient light hardly reaches.
     """
 
     camera: Camera
@@ -47,7 +47,7 @@ class Setting:
 
 
 def desk_setting(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Setting:
-    """A desk against a wall or in a corner, as someone sitting at it sees it.
+    """Make a desk against a wall or in a corner, from the viewpoint of a person sitting at it.
 
     Args:
         size: Width and height of the finished picture, pixels.
@@ -68,10 +68,10 @@ def desk_setting(rng: np.random.Generator, split: Split, size: tuple[int, int]) 
         side = 1.0 if room.away[0] < 0 else -1.0
         corner = room.moved(side * half, 0.0, 0.0)
         painter.side_wall(corner, side, level, 0.86)
-        creases.append((corner.at(0.0, -0.7, 0.0), corner.at(0.0, 2.0, 0.0)))
+        creases.append((corner.point(0.0, -0.7, 0.0), corner.point(0.0, 2.0, 0.0)))
     across, inward = (-half, half), (-depth, 0.0)
     painter.table(room, across, inward, 0.04, painter.surface(desk_colour, DESKS, 0.13))
-    creases.append((room.at(-half, 0.0, 0.0), room.at(half, 0.0, 0.0)))
+    creases.append((room.point(-half, 0.0, 0.0), room.point(half, 0.0, 0.0)))
     shelves, fixtures = [], []
     if rng.random() < 0.2:
         x, y = float(rng.uniform(-0.6, 0.6)), float(rng.uniform(0.35, 0.5))
@@ -98,7 +98,7 @@ def desk_setting(rng: np.random.Generator, split: Split, size: tuple[int, int]) 
 
 
 def room_setting(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Setting:
-    """A room with a table, as someone standing in it sees it."""
+    """Make a room with a table, from the viewpoint of a person standing in it."""
     camera = _camera(rng, size, height=(1.4, 1.65), pitch=(12.0, 22.0), focal=(0.95, 1.2))
     room = Pose(origin=(0.0, 0.0, float(rng.uniform(3.1, 3.9)))).yawed(_yaw(rng))
     painter = Backdrop(camera, _light(rng), split, rng)
@@ -107,13 +107,13 @@ def room_setting(rng: np.random.Generator, split: Split, size: tuple[int, int]) 
     level = painter.surface(wall_colour, WALLS, 0.08)
     painter.wall(room, level)
     painter.floor(room, painter.surface(floor_colour, FLOORS, 0.16))
-    creases = [(room.at(-4.0, 0.0, 0.0), room.at(4.0, 0.0, 0.0))]
+    creases = [(room.point(-4.0, 0.0, 0.0), room.point(4.0, 0.0, 0.0))]
     side = 1.0 if room.away[0] < 0 else -1.0
     if rng.random() < 0.75:
         corner = room.moved(side * float(rng.uniform(1.3, 2.0)), 0.0, 0.0)
         painter.side_wall(corner, side, level, 0.86)
-        creases.append((corner.at(0.0, 0.0, 0.0), corner.at(0.0, 3.0, 0.0)))
-        creases.append((corner.at(0.0, 0.0, 0.0), corner.at(0.0, 0.0, -3.0)))
+        creases.append((corner.point(0.0, 0.0, 0.0), corner.point(0.0, 3.0, 0.0)))
+        creases.append((corner.point(0.0, 0.0, 0.0), corner.point(0.0, 0.0, -3.0)))
     painter.skirting(room, mixed(wall_colour, (250, 250, 248), 0.6))
     if rng.random() < 0.45:
         painter.rug(room.moved(float(rng.uniform(-0.4, 0.4)), 0.002, -1.2))
