@@ -33,7 +33,7 @@ NO_VERBS = """
 
 NO_NAMES = """
     again amid answered asked at behind beside beyond by drawn for given heard held here how into likewise lying
-    made of on said taken there to told unseen upon wanted what where which who whose why with without
+    made of on said taken there told unseen upon wanted what where which who whose why with without
 """
 """Prepositions, adverbs and lone participles: they do not say what a value is."""
 

@@ -1,4 +1,4 @@
-"""The manifest beside weights: which file each network is, and how it was trained."""
+"""The manifest next to weights: file, digest and training recipe of each network."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def entry(name: str, folder: Path = ASSETS) -> dict[str, Any]:
-    """What the manifest of a folder says of a network; empty where it says nothing.
+    """Return the entry of a network in a folder's manifest; empty if there is none.
 
     Raises:
-        CheckpointError: The manifest is no JSON object.
+        CheckpointError: The manifest is not a JSON object.
     """
     return _entries(folder).get(name, {})
 
@@ -32,10 +32,10 @@ def _entries(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def verify(name: str, file: Path, folder: Path = ASSETS) -> None:
-    """Hold a weights file against the manifest, if that knows it under this name.
+    """Check a weights file against the manifest's digest, if the manifest lists it under this name.
 
     Raises:
-        CheckpointError: It is another file.
+        CheckpointError: The digest differs.
     """
     known = entry(name, folder)
     if known and folder / known["file"] == file and (found := digest(file)) != known["sha256"]:
@@ -45,17 +45,17 @@ def verify(name: str, file: Path, folder: Path = ASSETS) -> None:
 
 
 def trained_on(name: str, folder: Path = ASSETS) -> str:
-    """Data and steps behind a shipped network, for `Attack.knowledge`.
+    """Describe the training of a shipped network, for `Attack.knowledge`.
 
     Args:
-        name: As in the manifest, e.g. "mae-mini".
-        folder: Holds `manifest.json`.
+        name: Name in the manifest, e.g. "mae-mini".
+        folder: Folder of `manifest.json`.
 
     Returns:
-        E.g. "mae-mini: 6000 scenes (train), 1100 steps of 8"; the steps where the recipe tells them.
+        E.g. "mae-mini: 6000 scenes (train), 1100 steps of 8"; without steps if the recipe has none.
 
     Raises:
-        ValueError: The manifest does not know the network, or is not there.
+        ValueError: The manifest is missing or does not list the network.
     """
     known = _entries(folder)
     if name not in known:

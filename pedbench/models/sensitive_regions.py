@@ -1,4 +1,4 @@
-"""Where a picture shows faces or text, as far as detectors find them that a small device can run."""
+"""Detectors of faces and text that a small device can run."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 
 _TEXT_SIDE = 640
-"""Longest side in pixels of the smallest picture in which text is looked for; smaller ones are enlarged."""
+"""Minimum longest side in pixels for text detection; smaller pictures are enlarged."""
 
 _FACE_SIDE = 480
-"""Likewise for faces; larger pictures are reduced, as the search takes as long as it has pixels."""
+"""Longest side in pixels for face detection; pictures are scaled to it, as time grows with the pixels."""
 
 _CASCADE = 24
-"""Side in pixels of the smallest face that the cascade can find."""
+"""Side in pixels of the smallest face that the cascade finds."""
 
 _LARGEST_FACE = 0.35
-"""Relative to the longest side."""
+"""Side of the largest face, relative to the picture's longest side."""
 
 _AGREEING = 4
 """Windows of the cascade that have to agree on a face."""
 
 
 class FaceDetector:
-    """Frontal faces, by the cascade of local binary patterns that scikit-image ships.
+    """Detector of frontal faces: the cascade of local binary patterns in scikit-image.
 
     Source: Liao et al., Learning Multi-Scale Block Local Binary Patterns for Face Recognition, 2007.
     """
@@ -42,13 +42,13 @@ class FaceDetector:
         self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
-        """Boxes of the faces in (H, W, 3) pixels."""
+        """Return the boxes of the faces in (H, W, 3) pixels."""
         scale = _FACE_SIDE / max(pixels.shape[:2])
         scaled = _resize(pixels, scale)
         if min(scaled.shape[:2]) < _CASCADE:
             return []
         largest = max(_CASCADE, min(round(_LARGEST_FACE * _FACE_SIDE), *scaled.shape[:2]))
-        found = self._cascade.detect_multi_scale(
+        faces = self._cascade.detect_multi_scale(
             img=scaled,
             scale_factor=1.1,
             step_ratio=1,
@@ -58,12 +58,12 @@ class FaceDetector:
         )
         return [
             (face["c"] / scale, face["r"] / scale, face["width"] / scale, face["height"] / scale)
-            for face in found
+            for face in faces
         ]
 
 
 class TextDetector:
-    """Lines of text, by PP-OCRv4's detection network, which rapidocr-onnxruntime ships; nothing is read.
+    """Detector of text lines: PP-OCRv4's detection network in rapidocr-onnxruntime, without recognition.
 
     Source: PP-OCR, arXiv 2009.09941.
 
@@ -74,19 +74,19 @@ class TextDetector:
     def __init__(self) -> None:
         try:
             from rapidocr_onnxruntime import RapidOCR
-        # Missing libraries of the system, such as OpenCV's libGL, are import errors, too.
+        # Missing system libraries, such as OpenCV's libGL, are import errors, too.
         except ImportError as error:
             raise PluginUnavailable(
                 f"text is found with rapidocr-onnxruntime, which cannot be loaded ({error}): install "
                 "'pedbench[probes]' with a Python older than 3.13, or choose text=False"
             ) from error
-        # Of itself the network would enlarge every picture to 736 px on its shortest side.
+        # By default the network enlarges every picture to 736 px on its shortest side.
         self._engine: Any = RapidOCR(
             det_limit_type="max", det_limit_side_len=4000, use_cls=False, use_rec=False
         )
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
-        """Upright boxes around the lines in (H, W, 3) pixels."""
+        """Return upright boxes around the lines in (H, W, 3) pixels."""
         scale = max(1.0, _TEXT_SIDE / max(pixels.shape[:2]))
         blue_green_red = np.ascontiguousarray(_resize(pixels, scale)[..., ::-1])
         lines, _ = self._engine(blue_green_red)

@@ -1,4 +1,4 @@
-"""How transformers start: from these values they learn several times faster than from their libraries' own."""
+"""Initialisation of transformers: training is several times faster than from their libraries' defaults."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 _SLOWEST = 10_000.0
-"""Ratio of the longest wavelength to the shortest, as Vaswani et al. 2017 have it."""
+"""Ratio of the longest wavelength to the shortest (Vaswani et al. 2017)."""
 
 
 def sinusoidal_positions(side: int, channels: int) -> Tensor:
-    """Sines and cosines of the columns, then of the rows, as He et al. 2022 and public ViTMAE weights order them.
+    """Return sines and cosines of the columns, then of the rows: the order of He et al. 2022 and public ViTMAE weights.
 
     Args:
-        side: Of the square grid of tokens.
-        channels: Of a token; a multiple of 4.
+        side: Side of the square grid of tokens.
+        channels: Channels of a token, a multiple of 4.
 
     Returns:
         (side * side, channels), row by row.
@@ -27,7 +27,7 @@ def sinusoidal_positions(side: int, channels: int) -> Tensor:
 
 
 def xavier(network: nn.Module) -> None:
-    """Draw all matrices of linear layers anew, as Glorot and Bengio 2010 and He et al. 2022 do."""
+    """Reinitialise all matrices of linear layers as in Glorot and Bengio 2010 and He et al. 2022."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

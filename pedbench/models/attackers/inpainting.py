@@ -1,4 +1,4 @@
-"""Inpainting by diffusion: the mini family's own pipeline, its loss, and any pipeline of diffusers beside it."""
+"""Inpainting by diffusion: the mini family's pipeline, its loss, and a loader for any pipeline of diffusers."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
 
 SIDE = 64
-"""Longest side in pixels of the pictures that the mini pipeline paints."""
+"""Longest side in pixels of the mini pipeline's pictures."""
 
 MULTIPLE = 8
-"""Sides of painted pictures are multiples of it."""
+"""Divisor of both sides of painted pictures."""
 
 _KIND = "diffusion inpainting pipeline (diffusers)"
-_SEEN_WEIGHT = 0.1
+_VISIBLE_WEIGHT = 0.1
 
 
 class InpaintMini(DiffusionPipeline):  # type: ignore[misc]
-    """Paints the hidden part of small pictures, with the call that inpainting pipelines have.
+    """Pipeline that paints the hidden part of small pictures; called like diffusers' inpainting pipelines.
 
     Args:
-        unet: Takes 7 channels: the noisy picture, the mask, the picture without its hidden part. Predicts the
+        unet: Network of 7 input channels: noisy picture, mask, picture without its hidden part. Predicts the
             velocity.
-        scheduler: Of velocity predictions.
+        scheduler: Solver for velocity predictions.
     """
 
     model_cpu_offload_seq = "unet"
@@ -69,20 +69,20 @@ class InpaintMini(DiffusionPipeline):  # type: ignore[misc]
         output_type: str = "pil",
         return_dict: bool = True,
     ) -> Any:
-        """Paint.
+        """Paint the masked part of pictures.
 
         Args:
-            image: Pictures as diffusers takes them: PIL, (B, H, W, 3) arrays or (B, 3, H, W) tensors in [0, 1].
-            mask_image: Likewise, with one channel; 1 (white) where to paint.
-            height: Pixels, a multiple of 8; the image's without it, rounded down.
-            width: Likewise.
+            image: Pictures as in diffusers: PIL, (B, H, W, 3) arrays or (B, 3, H, W) tensors in [0, 1].
+            mask_image: Masks in the same formats, with one channel; 1 (white) where to paint.
+            height: Height in pixels, a multiple of 8; by default the image's, rounded down.
+            width: Width in pixels, a multiple of 8; by default the image's, rounded down.
             num_inference_steps: Evaluations of the network.
-            generator: Draws the noise; one, or one for each picture.
+            generator: Source of the noise; one, or one per picture.
             output_type: "pil", "np" or "pt".
             return_dict: Whether to wrap the pictures.
 
         Returns:
-            An `ImagePipelineOutput`, or a tuple of the pictures; what is not to be painted is the image's.
+            An `ImagePipelineOutput`, or a tuple of the pictures; unmasked pixels are the image's.
         """
         device, dtype = self._execution_device, self.unet.dtype
         picture = self.image_processor.preprocess(image, height, width).to(device, dtype)
@@ -100,7 +100,7 @@ class InpaintMini(DiffusionPipeline):  # type: ignore[misc]
 
 
 def build_inpaint_mini() -> InpaintMini:
-    """The mini pipeline, untrained; torch's seed decides the weights."""
+    """Build the untrained mini pipeline; torch's seed decides the weights."""
     unet = UNet2DModel(
         sample_size=SIDE,
         in_channels=7,
@@ -122,16 +122,16 @@ def build_inpaint_mini() -> InpaintMini:
 
 
 def inpainting_loss(unet: Any, pictures: Tensor, masks: Tensor, generator: torch.Generator) -> Tensor:
-    """What the mini pipeline's network is trained to make small.
+    """Compute the training loss of the mini pipeline's network.
 
-    The squared error of the predicted velocity at a random time of the cosine schedule; hidden pixels count ten
-    times as much as seen ones.
+    It is the squared error of the predicted velocity at a random time of the cosine schedule. Hidden pixels weigh
+    ten times as much as visible ones.
 
     Args:
-        unet: The pipeline's.
-        pictures: (B, 3, H, W) in [-1, 1], sides multiples of 8; as the attack has it, the longer is 64.
+        unet: The pipeline's network.
+        pictures: (B, 3, H, W) in [-1, 1], sides multiples of 8; in the attack, the longer side is 64.
         masks: (B, 1, H, W), 1 where hidden, else 0.
-        generator: Draws times and noise, on the pictures' device.
+        generator: Source of times and noise, on the pictures' device.
 
     Returns:
         Scalar.
@@ -147,14 +147,14 @@ def inpainting_loss(unet: Any, pictures: Tensor, masks: Tensor, generator: torch
     noisy = schedule.add_noise(pictures, noise, times)
     predicted = unet(torch.cat([noisy, masks, pictures * (1 - masks)], dim=1), times).sample
     errors = (predicted - schedule.get_velocity(pictures, noise, times)).square()
-    weights = (masks + _SEEN_WEIGHT * (1 - masks)).expand_as(errors)
+    weights = (masks + _VISIBLE_WEIGHT * (1 - masks)).expand_as(errors)
     loss: Tensor = (weights * errors).sum() / weights.sum()
     return loss
 
 
 @contextmanager
 def solving() -> Iterator[None]:
-    """Keep quiet about diffusers' solvers, which read torch's tensors in a way that NumPy 2 warns of."""
+    """Silence NumPy 2's warnings about how diffusers' solvers read torch's tensors."""
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning
@@ -168,7 +168,7 @@ def _schedule() -> DDPMScheduler:
 
 
 def painted_size(frame_size: tuple[int, int], side: int = SIDE) -> tuple[int, int]:
-    """The size at which a frame is painted: its longer side becomes `side`, both are multiples of 8.
+    """Return the size for painting a frame: its longer side becomes `side`, both are multiples of 8.
 
     Args:
         frame_size: Height and width in pixels.
@@ -181,12 +181,12 @@ def painted_size(frame_size: tuple[int, int], side: int = SIDE) -> tuple[int, in
 
 @dataclass(frozen=True, kw_only=True)
 class Inpainting:
-    """A pipeline and how it was published.
+    """A pipeline and the type of its published weights.
 
     Attributes:
-        pipeline: Of diffusers, with a solver that needs few steps wherever its scheduler allows to be exchanged.
+        pipeline: Pipeline of diffusers, with a solver of few steps if its scheduler can be exchanged.
         published: The type of its weights.
-        device: Where it computes, as torch names it.
+        device: Torch's name of its device.
     """
 
     pipeline: Any
@@ -194,9 +194,9 @@ class Inpainting:
     device: str = "cpu"
 
     def to(self, device: str) -> Inpainting:
-        """The same on another device; the pipeline itself moves.
+        """Move the pipeline to a device.
 
-        An accelerator computes with weights as they were published, a CPU in float32.
+        An accelerator computes with weights in their published type, a CPU in float32.
         """
         if self.published == torch.float16:
             for part in self.pipeline.components.values():
@@ -206,18 +206,18 @@ class Inpainting:
 
 
 def load_inpainting(model: str) -> Inpainting:
-    """Load a pipeline of diffusers that inpaints; nothing is downloaded and no code of the model is run.
+    """Load an inpainting pipeline of diffusers; nothing is downloaded and no code of the model is run.
 
-    diffusers finds no pipeline whose class is not its own, so ours is put together from its parts.
+    diffusers cannot load pipelines of foreign classes, so ours is assembled from its parts.
 
     Args:
-        model: As `pretrained.model_reference` returns it.
+        model: Result of `model_reference`.
 
     Returns:
         The pipeline in float32 on the CPU.
 
     Raises:
-        CheckpointError: There is no such model, or none that inpaints.
+        CheckpointError: The model is missing or is no inpainting pipeline.
     """
     logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
@@ -243,12 +243,12 @@ def _own(folder: Path) -> Inpainting:
 
 
 def _public(folder: Path, name: str, index: dict[str, Any]) -> Inpainting:
-    # Its answer to a picture that it takes exception to is a black one.
+    # The safety checker replaces pictures that it objects to by black ones.
     unchecked = (
         {"safety_checker": None, "requires_safety_checker": False} if "safety_checker" in index else {}
     )
     files = [file.name for file in folder.rglob("*.safetensors")]
-    # Some repositories hold half precision alone.
+    # Some repositories have weights in half precision only.
     half = bool(files) and all(".fp16." in name for name in files)
     try:
         pipeline = AutoPipelineForInpainting.from_pretrained(

@@ -1,4 +1,4 @@
-"""The attackers' network: from what a view holds of a picture to the whole of it."""
+"""The attackers' restoration network: guesses the whole picture from the known part of it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pedbench.models.attackers.sized import load_sized
 
 @dataclass(frozen=True, kw_only=True)
 class RestorationSizes:
-    """What fixes the shapes of a restoration network.
+    """Sizes of a restoration network.
 
     Attributes:
-        canvas: Side in pixels of the square canvas that pictures lie in.
+        canvas: Side in pixels of the square canvas around pictures.
         patch: Side in pixels of the patch that becomes one token.
         width: Channels of its tokens.
         depth: Number of transformer blocks.
-        heads: Attention heads of each.
+        heads: Attention heads of each block.
         detail: Feature planes at full resolution, from which convolutions make the picture.
-        token_channels: Channels of an encoder's tokens that it gets beside pixels; 0 for pixels alone.
+        token_channels: Channels of the encoder's tokens that it takes besides pixels; 0 for pixels only.
         token_side: Side of the grid of those tokens.
     """
 
@@ -53,7 +53,7 @@ class _Block(nn.Module):
         batch, count, width = tokens.shape
         split = self.qkv(self.norm1(tokens)).reshape(batch, count, 3, self.heads, width // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)
-        # Written out: for so few tokens the fused kernel's backward pass is several times slower on CPUs.
+        # For so few tokens, the fused kernel's backward pass is several times slower on CPUs.
         weights = (q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)).softmax(-1)
         tokens = tokens + self.out((weights @ v).transpose(1, 2).reshape(tokens.shape))
         result: Tensor = tokens + self.mlp(self.norm2(tokens))
@@ -63,14 +63,14 @@ class _Block(nn.Module):
 class RestorationTransformer(nn.Module):
     """A vision transformer with a convolutional head that completes, sharpens or decodes.
 
-    What is held of the picture is kept and corrected; the rest is made up.
+    It corrects the known part of the picture and invents the rest.
     """
 
     def __init__(self, sizes: RestorationSizes) -> None:
         super().__init__()
         self.sizes = sizes
         side, width = sizes.canvas // sizes.patch, sizes.width
-        # Colours, what of them is held, and what lies in the picture.
+        # Channels: three colours, whether they are known, whether the pixel lies in the frame.
         self.embed = nn.Conv2d(5, width, sizes.patch, sizes.patch)
         self.positions = nn.Parameter(sinusoidal_positions(side, width)[None])
         if sizes.token_channels:
@@ -87,29 +87,29 @@ class RestorationTransformer(nn.Module):
     def forward(
         self,
         picture: Tensor,
-        held: Tensor,
+        visible: Tensor,
         inside: Tensor,
         tokens: Tensor | None = None,
-        tokens_held: Tensor | None = None,
+        tokens_visible: Tensor | None = None,
     ) -> Tensor:
         """Guess pictures.
 
         Args:
-            picture: (B, 3, S, S) in [0, 1], S the canvas; what is not held is ignored.
-            held: (B, 1, S, S) 1 where the picture's colours are known, exactly or not, else 0.
+            picture: (B, 3, S, S) in [0, 1], S the canvas; ignored where not visible.
+            visible: (B, 1, S, S) 1 where the picture's colours are known, exactly or roughly, else 0.
             inside: (B, 1, S, S) 1 on the frame, 0 on the canvas beyond it.
-            tokens: (B, C, g, g) an encoder's tokens on their grid; what is not held is ignored.
-            tokens_held: (B, 1, g, g) 1 where there is a token, else 0.
+            tokens: (B, C, g, g) an encoder's tokens on their grid; ignored where not visible.
+            tokens_visible: (B, 1, g, g) 1 where there is a token, else 0.
 
         Returns:
             (B, 3, S, S), not clipped to [0, 1].
         """
-        known = torch.cat([(picture - 0.5) * held, held, inside], dim=1)
+        known = torch.cat([(picture - 0.5) * visible, visible, inside], dim=1)
         grid = self.embed(known)
         if self.sizes.token_channels:
-            if tokens is None or tokens_held is None:
+            if tokens is None or tokens_visible is None:
                 raise ValueError("this network decodes tokens: expected some, found none")
-            grid = grid + self.embed_tokens(torch.cat([tokens * tokens_held, tokens_held], dim=1))
+            grid = grid + self.embed_tokens(torch.cat([tokens * tokens_visible, tokens_visible], dim=1))
         state = grid.flatten(2).transpose(1, 2) + self.positions
         for block in self.blocks:
             state = block(state)
@@ -130,10 +130,10 @@ def save_restoration(network: RestorationTransformer, path: Path) -> None:
 
 
 def load_restoration(path: Path) -> RestorationTransformer:
-    """Read what `save_restoration` wrote; in evaluation mode, its parameters frozen.
+    """Load a network of `save_restoration`, in evaluation mode, its parameters frozen.
 
     Raises:
-        MissingWeightsError: There is no such file.
-        CheckpointError: It is none of these, or not the one in the manifest.
+        MissingWeightsError: The file is missing.
+        CheckpointError: The file is of another kind, or its digest differs from the manifest.
     """
     return load_sized(path, RestorationSizes, RestorationTransformer, "restoration")

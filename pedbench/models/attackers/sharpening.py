@@ -1,4 +1,4 @@
-"""The attackers' network that sharpens: from a degraded picture and a linear estimate to the picture."""
+"""The attackers' sharpening network: guesses a picture from its degraded version and a linear estimate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pedbench.types import Picture
 
 @dataclass(frozen=True, kw_only=True)
 class SharpeningSizes:
-    """What fixes the shapes of a sharpening network.
+    """Sizes of a sharpening network.
 
     Attributes:
         width: Feature planes, at half the picture's resolution.
@@ -35,14 +35,14 @@ class SharpeningSizes:
 class SharpeningNetwork(nn.Module):
     """A residual convolutional network that corrects a linear estimate of a degraded picture.
 
-    Source: after Zhang et al., Beyond a Gaussian Denoiser (DnCNN), arXiv 1608.03981, and FFDNet, arXiv 1710.04026,
-        for the half resolution and the planes that tell the strength.
+    Source: Zhang et al., Beyond a Gaussian Denoiser (DnCNN), arXiv 1608.03981; half resolution and planes of the
+        strength as in FFDNet, arXiv 1710.04026.
     """
 
     def __init__(self, sizes: SharpeningSizes) -> None:
         super().__init__()
         self.sizes = sizes
-        # Four pixels of two pictures, and planes that tell kind and strength.
+        # Four pixels of two pictures, and planes of kind and strength.
         self.enter = nn.Conv2d(24 + len(KINDS) + 1, sizes.width, 3, padding=1)
         self.bodies = nn.ModuleList(
             nn.Sequential(
@@ -53,7 +53,7 @@ class SharpeningNetwork(nn.Module):
             for _ in range(sizes.blocks)
         )
         self.leave = nn.Conv2d(sizes.width, 12, 3, padding=1)
-        # It begins as the linear estimate.
+        # Before training, the output is the linear estimate.
         for parameter in self.leave.parameters():
             nn.init.zeros_(parameter)
 
@@ -78,12 +78,12 @@ class SharpeningNetwork(nn.Module):
 
 
 def condition(kind: str, strength: float) -> Tensor:
-    """(kinds + 1,) which kind of degradation it is, and the logarithm of its strength in pixels."""
+    """Return (kinds + 1,) the one-hot kind of degradation and the scaled logarithm of its strength in pixels."""
     return torch.tensor([float(kind == each) for each in KINDS] + [math.log2(strength) / 2])
 
 
 def sharpen(network: SharpeningNetwork, degraded: Picture, known: Degradation) -> Picture:
-    """Guess what a degraded picture (H, W, 3) showed; (H, W, 3) in [0, 1]."""
+    """Guess the original (H, W, 3) in [0, 1] of a degraded picture (H, W, 3)."""
     height, width = degraded.shape[:2]
 
     def even(picture: Picture) -> Tensor:
@@ -109,10 +109,10 @@ def save_sharpening(network: SharpeningNetwork, path: Path) -> None:
 
 
 def load_sharpening(path: Path) -> SharpeningNetwork:
-    """Read what `save_sharpening` wrote; in evaluation mode, its parameters frozen.
+    """Load a network of `save_sharpening`, in evaluation mode, its parameters frozen.
 
     Raises:
-        MissingWeightsError: There is no such file.
-        CheckpointError: It is none of these, or not the one in the manifest.
+        MissingWeightsError: The file is missing.
+        CheckpointError: The file is of another kind, or its digest differs from the manifest.
     """
     return load_sized(path, SharpeningSizes, SharpeningNetwork, "sharpening")

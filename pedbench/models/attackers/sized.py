@@ -1,4 +1,4 @@
-"""Networks whose weights file tells their sizes."""
+"""Loading of networks whose weights file states their sizes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pedbench.models.manifest import verify
 N = TypeVar("N", bound=nn.Module)
 
 _LARGEST = 1024
-"""Of a size; what is larger would fill the memory before the weights could show that it is wrong."""
+"""Largest size that is accepted: a larger one would fill the memory before the weights are compared."""
 
 
 def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N], kind: str) -> N:
-    """Read a network; in evaluation mode, its parameters frozen.
+    """Load a network, in evaluation mode, its parameters frozen.
 
     Args:
         path: A `.safetensors` with `sizes` in its metadata.
-        sizes: Makes the sizes.
-        build: Makes the network.
-        kind: What the network is, for messages.
+        sizes: Class of the sizes.
+        build: Builds the network from sizes.
+        kind: Kind of network, for messages.
 
     Raises:
-        MissingWeightsError: There is no such file.
-        CheckpointError: It is none of these, or not the one in the manifest.
+        MissingWeightsError: The file is missing.
+        CheckpointError: The file is of another kind, or its digest differs from the manifest.
     """
     if not path.is_file():
         raise MissingWeightsError(
@@ -51,7 +51,7 @@ def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N],
             raise ValueError("other shapes than its sizes say")
         network = build(known)
         network.load_state_dict(state)
-    # What comes of a foreign file's sizes can be any kind of exception.
+    # Sizes from a foreign file can raise any kind of exception.
     except Exception as error:
         raise CheckpointError(
             f"{path}: found no {kind} network ({type(error).__name__}: {str(error)[:200]})\n"

@@ -1,4 +1,4 @@
-"""ViTMAE networks of transformers from local folders: the mini family's and the public ones alike."""
+"""ViTMAE networks of transformers from local folders: the mini family's and public ones."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedAutoencoder:
-    """A network with what it expects of its input.
+    """A network with the normalisation of its input.
 
     Attributes:
         network: A `transformers.ViTMAEForPreTraining` in evaluation mode, its parameters frozen.
-        mean: (3, 1, 1) of the pixels in [0, 1].
-        deviation: (3, 1, 1) likewise.
-        device: Where all of these are, as torch names it.
+        mean: (3, 1, 1) mean of pixels in [0, 1].
+        deviation: (3, 1, 1) standard deviation of pixels in [0, 1].
+        device: Torch's name of the device of all of these.
     """
 
     network: Any
@@ -38,7 +38,7 @@ class MaskedAutoencoder:
 
     @property
     def side(self) -> int:
-        """Side in pixels of the pictures that it was trained on."""
+        """Side in pixels of its training pictures."""
         return int(self.network.config.image_size)
 
     @property
@@ -48,11 +48,11 @@ class MaskedAutoencoder:
 
     @property
     def normalised_targets(self) -> bool:
-        """Whether its targets were patches of mean 0 and variance 1, so that a prediction lacks both."""
+        """Whether its targets were patches of mean 0 and variance 1, so that predictions lack both."""
         return bool(self.network.config.norm_pix_loss)
 
     def to(self, device: str) -> MaskedAutoencoder:
-        """The same on another device; the network itself moves."""
+        """Move the network and its statistics to a device."""
         return replace(
             self,
             network=self.network.to(device),
@@ -63,11 +63,11 @@ class MaskedAutoencoder:
 
 
 def load_pixel_autoencoder(model: str) -> MaskedAutoencoder:
-    """`load_autoencoder` for attacks that take its predictions as pixels.
+    """Load a ViTMAE whose predictions are pixels; see `load_autoencoder`.
 
     Raises:
-        ValueError: It was trained on normalised pixels.
-        CheckpointError: There is no such model, or another one.
+        ValueError: The model was trained on normalised pixels.
+        CheckpointError: The model is missing or of another kind.
     """
     loaded = load_autoencoder(model)
     if loaded.normalised_targets:
@@ -81,10 +81,10 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
     """Load a ViTMAE with its decoder; nothing is downloaded and no code of the model is run.
 
     Args:
-        model: As `pretrained.model_reference` returns it.
+        model: Result of `model_reference`.
 
-    Raises:
-        CheckpointError: There is no such model, or another one.
+        Raises:
+        CheckpointError: The model is missing or of another kind.
     """
     folder = model_folder(model, _KIND, "config.json")
     kind = read_json(folder / "config.json").get("model_type")
@@ -104,7 +104,7 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
     )
     refuse_gaps(folder, report["missing_keys"], _KIND)
     for name in _POSITIONS:
-        # transformers 5 leaves them at zero in networks that it builds anew, and trains and saves them so.
+        # transformers 5 leaves positions at zero in new networks, and trains and saves them so.
         if not network.state_dict()[name][:, 1:].any():
             raise CheckpointError(
                 f"{folder}: found positions ({name}) that are all zero, so that patches cannot be told apart\n"
@@ -125,10 +125,10 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
 
 
 def fit_positions(network: Any, count: int) -> Any:
-    """The same network for `count` patches along a side, with shared weights and interpolated positions.
+    """Return a network for `count` patches along a side, with shared weights and interpolated positions.
 
-    transformers interpolates the decoder's positions along the flattened grid, which tears its rows apart; here
-    both tables are interpolated as the grids that they are.
+    transformers interpolates the decoder's positions along the flattened grid, which mixes its rows; here both
+    tables are interpolated as grids.
 
     Args:
         network: A `ViTMAEForPreTraining`.

@@ -1,4 +1,4 @@
-"""Object detectors of transformers from local folders: the mini family's and the public ones alike."""
+"""Object detectors of transformers from local folders: the mini family's and public ones."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pedbench.types import Picture
 _KIND = "object detector (a transformers model for object detection)"
 
 CANVAS = 352
-"""Side in pixels of the smallest square that a picture is laid into: a frame of 320 px with its margins."""
+"""Minimum side in pixels of the square around a picture: a frame of 320 px with its margins."""
 
 GREY = 0.5
-"""Of the square beyond the picture."""
+"""Colour of the square beyond the picture."""
 
 COCO_NAMES = {
     "aeroplane": "airplane",
@@ -28,16 +28,16 @@ COCO_NAMES = {
     "sofa": "couch",
     "tvmonitor": "tv",
 }
-"""COCO's names of categories that some detectors trained on COCO call as PASCAL VOC does."""
+"""COCO's names of categories that some detectors trained on COCO name as in PASCAL VOC."""
 
 
 class Found(NamedTuple):
-    """An object.
+    """A detected object.
 
     Attributes:
-        category: As the model names it.
+        category: Category, under COCO's name if it has one.
         box: x, y, width, height in pixels of the picture.
-        confidence: In [0, 1].
+        confidence: Confidence in [0, 1].
     """
 
     category: str
@@ -47,12 +47,12 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
-    """A network with what prepares its input and reads its output.
+    """A detector with its image processor.
 
     Attributes:
-        network: Of transformers' `AutoModelForObjectDetection`, in evaluation mode, its parameters frozen.
+        network: Network of `AutoModelForObjectDetection`, in evaluation mode, its parameters frozen.
         processor: Its image processor.
-        device: Where it computes.
+        device: Torch's name of its device.
     """
 
     network: Any
@@ -60,10 +60,10 @@ class Detector:
     device: str
 
     def __call__(self, picture: Picture, threshold: float) -> list[Found]:
-        """Objects in a picture (H, W, 3) of which the network is at least as sure as the threshold.
+        """Return the objects in a picture (H, W, 3) whose confidence reaches the threshold.
 
-        Processors bring whatever they get to one size. So the picture is laid into the corner of a grey square
-        first: then a small part of a frame is not blown up, and looks as it does within the frame.
+        Processors resize every input to one size. So the picture is first pasted into the corner of a grey square,
+        which keeps small parts of a frame at the scale that they have in the frame.
         """
         height, width = picture.shape[:2]
         square = np.full((max(CANVAS, height, width),) * 2 + (3,), GREY, np.float32)
@@ -75,14 +75,17 @@ class Detector:
         )
         with torch.inference_mode():
             outputs = self.network(**inputs.to(self.device))
-        (found,) = self.processor.post_process_object_detection(
+        (detections,) = self.processor.post_process_object_detection(
             outputs, threshold=threshold, target_sizes=[square.shape[:2]]
         )
         names = self.network.config.id2label
         return [
             Found(COCO_NAMES.get(names[label], names[label]), (left, top, right - left, bottom - top), score)
             for label, score, (left, top, right, bottom) in zip(
-                found["labels"].tolist(), found["scores"].tolist(), found["boxes"].tolist(), strict=True
+                detections["labels"].tolist(),
+                detections["scores"].tolist(),
+                detections["boxes"].tolist(),
+                strict=True,
             )
         ]
 
@@ -91,11 +94,11 @@ def load_detector(model: str, device: str) -> Detector:
     """Load a detector with its image processor; nothing is downloaded and no code of the model is run.
 
     Args:
-        model: As `pretrained.model_reference` returns it.
-        device: Where it computes.
+        model: Result of `model_reference`.
+        device: Torch's name of the device.
 
-    Raises:
-        CheckpointError: There is no such model, or another one.
+        Raises:
+        CheckpointError: The model is missing or of another kind.
     """
     folder = model_folder(model, _KIND, "config.json")
     from transformers import AutoImageProcessor, AutoModelForObjectDetection

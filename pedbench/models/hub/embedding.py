@@ -1,4 +1,4 @@
-"""Networks of transformers that make a vector of a picture, from local folders."""
+"""Networks of transformers that embed a picture as a vector, from local folders."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KIND = "embedder (a transformers model of pictures, such as CLIP or DINOv2)"
 
 @dataclass(frozen=True, kw_only=True)
 class Embedder:
-    """A network with what prepares its input.
+    """An embedder with its image processor.
 
     Attributes:
-        network: Of transformers' `AutoModel`, in evaluation mode, its parameters frozen.
+        network: Network of `AutoModel`, in evaluation mode, its parameters frozen.
         processor: Its image processor.
-        device: Where it computes.
+        device: Torch's name of its device.
     """
 
     network: Any
@@ -33,20 +33,20 @@ class Embedder:
     device: str
 
     def __call__(self, picture: Picture) -> npt.NDArray[np.float32]:
-        """The vector (D,), of length 1, of a picture (H, W, 3).
+        """Return the vector (D,) of length 1 of a picture (H, W, 3).
 
-        It is what pictures are compared by in models of pictures and text, such as CLIP; else the network's pooled
-        output, or if there is none, the mean of its last tokens or cells.
+        In models of pictures and text, such as CLIP, it is the image embedding; else the network's pooled output
+        or, without one, the mean of its last tokens or cells.
         """
         pixels = self.processor(images=Image.fromarray(to_uint8(picture)), return_tensors="pt")[
             "pixel_values"
         ]
-        ask = getattr(self.network, "get_image_features", self.network)
+        forward = getattr(self.network, "get_image_features", self.network)
         with torch.inference_mode():
-            found = ask(pixel_values=pixels.to(self.device))
-        vector = found.get("pooler_output")
+            outputs = forward(pixel_values=pixels.to(self.device))
+        vector = outputs.get("pooler_output")
         if vector is None:
-            last = found["last_hidden_state"]
+            last = outputs["last_hidden_state"]
             vector = last.mean(dim=1) if last.ndim == 3 else last.mean(dim=(2, 3))
         values: npt.NDArray[np.float32] = vector.flatten().float().cpu().numpy()
         return values / np.float32(max(float(np.linalg.norm(values)), 1e-12))
@@ -56,11 +56,11 @@ def load_embedder(model: str, device: str) -> Embedder:
     """Load an embedder with its image processor; nothing is downloaded and no code of the model is run.
 
     Args:
-        model: As `pretrained.model_reference` returns it.
-        device: Where it computes.
+        model: Result of `model_reference`.
+        device: Torch's name of the device.
 
-    Raises:
-        CheckpointError: There is no such model, or another one.
+        Raises:
+        CheckpointError: The model is missing or of another kind.
     """
     folder = model_folder(model, _KIND, "config.json")
     if not (folder / "preprocessor_config.json").is_file():

@@ -1,4 +1,4 @@
-"""Folders of pretrained models in Hugging Face's formats: found on this machine, never fetched, never with code."""
+"""Folders of pretrained models in Hugging Face's formats: local only, and no code of theirs is run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pedbench.host.home import home
 from pedbench.models.manifest import ASSETS, entry, trained_on, verify
 
 WEIGHTS = (".safetensors", ".bin")
-"""Endings of files of weights; the second are state dicts of torch, read without running anything in them."""
+"""Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
 
 
 def model_reference(model: str) -> str:
-    """A model as a configuration names it, whatever the working directory of who reads it.
+    """Return a model's name for a configuration, independent of the working directory.
 
     Args:
-        model: The name of a model that pedbench ships, a local folder, or an id of the Hugging Face hub.
+        model: The name of a shipped model, a local folder, or an id of the Hugging Face hub.
 
     Returns:
-        A folder's absolute path; anything else as it is.
+        The absolute path of a folder; other names unchanged.
     """
     path = Path(model).expanduser()
     is_path = path.is_absolute() or model.startswith(("~", ".")) or ("/" in model and path.exists())
@@ -33,27 +33,27 @@ def model_reference(model: str) -> str:
 
 
 def model_files(model: str) -> tuple[Path, ...]:
-    """What has to be readable for a model to load: its folder, there or not, and where links in it lead to."""
+    """Return the paths that loading a model reads: its folder, existing or not, and the targets of its links."""
     folder = _folder(model)
     targets = {file.resolve() for file in folder.rglob("*") if file.is_symlink()}
     return (folder, *sorted(targets))
 
 
 def model_knowledge(model: str) -> str:
-    """What a model has learned from, in words: what the manifest says of a shipped one, or whose weights they are."""
+    """Describe a model's training data in words: the manifest's entry of a shipped one, else the weights' name."""
     return trained_on(model) if entry(model) else f"the weights of {Path(model).name}"
 
 
 def weights_file(model: str) -> Path:
-    """A single file of weights: that of a shipped network by its name, or the path of another."""
+    """Return the weights file of a shipped network by its name, or another file by its path."""
     path = Path(model).expanduser()
     return path.resolve() if path.suffix else ASSETS / f"{model}.safetensors"
 
 
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
-    """sha256 of each file of weights among files and in folders, by its path below the folder's parent."""
+    """Return the sha256 of each weights file among files and in folders, by its path below the folder's parent."""
     listed = list(files)
-    found = {}
+    digests = {}
     for path in listed:
         if path.is_dir():
             inner = sorted(path.rglob("*"))
@@ -61,21 +61,21 @@ def weight_digests(files: Iterable[Path]) -> dict[str, str]:
             inner = [path] if path.is_file() and not set(listed) & set(path.parents) else []
         for file in inner:
             if file.suffix in WEIGHTS:
-                found[str(file.relative_to(path.parent))] = digest(file)
-    return found
+                digests[str(file.relative_to(path.parent))] = digest(file)
+    return digests
 
 
 def model_folder(model: str, kind: str, description: str) -> Path:
-    """The folder of a model, checked as far as that goes without loading it.
+    """Return the folder of a model after all checks that need no loading.
 
     Args:
-        model: As `model_reference` returns it.
-        kind: What is expected, for messages.
+        model: Result of `model_reference`.
+        kind: Kind of model that is expected, for messages.
         description: The file that describes a model of that kind, e.g. "config.json".
 
     Raises:
-        MissingWeightsError: There is no such model on this machine.
-        CheckpointError: Its folder holds code, or it is not the one in the manifest.
+        MissingWeightsError: The model is not on this machine.
+        CheckpointError: The folder contains code, or the digest differs from the manifest.
     """
     folder = _folder(model)
     if not (folder / description).is_file():
@@ -95,25 +95,25 @@ def model_folder(model: str, kind: str, description: str) -> Path:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object.
+    """Read a JSON object.
 
     Raises:
-        CheckpointError: The file holds something else.
+        CheckpointError: The file is not a JSON object.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{file}: found no JSON ({error})\nexpected a model's settings") from error
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{file}: found a {type(found).__name__}\nexpected a JSON object")
-    return found
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file}: found a {type(content).__name__}\nexpected a JSON object")
+    return content
 
 
 def refuse_gaps(folder: Path, missing: Iterable[str], kind: str) -> None:
-    """Refuse weights some of which would stay random.
+    """Refuse incomplete weights, some of which would stay random.
 
     Raises:
-        CheckpointError: Some are missing.
+        CheckpointError: Some weights are missing.
     """
     names = sorted(missing)
     if names:
@@ -124,15 +124,15 @@ def refuse_gaps(folder: Path, missing: Iterable[str], kind: str) -> None:
 
 
 def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
-    """A network of transformers in evaluation mode, its parameters frozen, without any code of the folder.
+    """Load a network of transformers in evaluation mode, its parameters frozen, without any code of the folder.
 
     Args:
         auto: One of transformers' `AutoModel` classes.
-        folder: As `model_folder` returns it.
-        kind: What is expected, with its article, for messages.
+        folder: Result of `model_folder`.
+        kind: Kind of model that is expected, with its article, for messages.
 
     Raises:
-        CheckpointError: The folder holds no weights in .safetensors files, or not all.
+        CheckpointError: Weights in .safetensors files are missing or incomplete.
     """
     if not any(folder.glob("*.safetensors")):
         raise CheckpointError(f"{folder}: found no weights in .safetensors files\nexpected those of {kind}")
@@ -157,7 +157,7 @@ def _advice(model: str, folder: Path) -> str:
 
 
 def _folder(model: str) -> Path:
-    """Where a model lies or should: of the hub's, where `pedbench fetch` puts them, or in the hub's own cache."""
+    """Return a model's folder, existing or not; a hub model's is that of `pedbench fetch` or in the hub's cache."""
     if "/" not in model:
         return ASSETS / model
     if Path(model).is_absolute():

@@ -1,4 +1,4 @@
-"""Sizes of the Segment Anything networks that the benchmark knows."""
+"""Sizes of the Segment Anything networks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pedbench.pictures.windows import WindowGrid
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """Everything that fixes the shapes of one Segment Anything network.
+    """Sizes of one Segment Anything network.
 
     Attributes:
-        name: Name under which the network is found.
+        name: Name of the network.
         image_size: Side of the square canvas in pixels.
         patch_size: Side of a patch in pixels; a patch becomes one token.
         embed_dim: Channels of the encoder's tokens.
@@ -22,7 +22,7 @@ class Architecture:
         global_blocks: Indices of the blocks with global attention, ascending; all others attend within
             windows.
         window_size: Side of an attention window in tokens.
-        mlp_ratio: Hidden width of an encoder block's MLP over `embed_dim`.
+        mlp_ratio: Hidden width of an encoder block's MLP, relative to `embed_dim`.
         neck_channels: Channels of the image embedding, and of the mask decoder's tokens.
         decoder_depth: Layers of the mask decoder's two-way transformer.
         decoder_heads: Attention heads of those layers.
@@ -52,7 +52,7 @@ class Architecture:
             raise ValueError(f"global_blocks {self.global_blocks} do not lie in 0..{self.depth - 1}")
 
     def reordered(self, name: str) -> Architecture:
-        """The same network in PED order: its global blocks last."""
+        """Return the same network in PED order: its global blocks last."""
         first = self.depth - len(self.global_blocks)
         return replace(self, name=name, global_blocks=tuple(range(first, self.depth)))
 
@@ -64,7 +64,7 @@ class Architecture:
 
     @property
     def grid(self) -> WindowGrid:
-        """The window grid of the encoder's window blocks."""
+        """Window grid of the encoder's window blocks."""
         return WindowGrid(tokens=self.tokens, window=self.window_size, patch=self.patch_size)
 
 
@@ -103,7 +103,7 @@ SAM_TINY = Architecture(
     decoder_heads=2,
     decoder_mlp=256,
 )
-# 64 tokens a side are no multiple of 14: the smallest network whose border windows are padded as in real SAM.
+# 64 tokens per side are no multiple of 14: the smallest network whose border windows are padded as in real SAM.
 SMALL = Architecture(
     name="small",
     image_size=256,

@@ -1,4 +1,4 @@
-"""Assembly of Segment Anything networks from `segment_anything`'s own modules."""
+"""Assembly of Segment Anything networks from the modules of `segment_anything`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
 
     Args:
         architecture: Sizes of the network.
-        fast: Whether the encoder uses `FastBlock` instead of `segment_anything`'s own blocks.
-        allocate: Whether the parameters get memory. Without, they live on the meta device until weights are
-            assigned, which spares initialising what is overwritten.
+        fast: Whether the encoder uses `FastBlock` instead of `segment_anything`'s blocks.
+        allocate: Whether the parameters get memory. If not, they stay on the meta device until weights are
+            assigned, which saves the initialisation.
     """
     channels = architecture.neck_channels
     with torch.device("cpu" if allocate else "meta"):
@@ -68,7 +68,7 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
             pixel_mean=[0.0] * 3,
             pixel_std=[1.0] * 3,
         )
-    # No checkpoint holds these two, so they must not stay on the meta device.
+    # No checkpoint contains these two, so they must not stay on the meta device.
     sam.pixel_mean = torch.tensor(PIXEL_MEAN).view(3, 1, 1)
     sam.pixel_std = torch.tensor(PIXEL_STD).view(3, 1, 1)
     if fast:
@@ -77,7 +77,7 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
 
 
 def randomise(sam: Any, seed: int) -> None:
-    """Fill every weight at random, in place, position tables included (SAM initialises those at zero).
+    """Fill all weights with random values in place, including position tables (zero in SAM's initialisation).
 
     See `random_tensors`.
     """
@@ -88,18 +88,18 @@ def randomise(sam: Any, seed: int) -> None:
 
 
 def random_tensors(state: Mapping[str, Tensor], seed: int) -> Iterator[tuple[str, Tensor]]:
-    """Draw weights that keep activations of order one, to the last bit the same on every machine.
+    """Draw weights that keep activations of order one; identical to the last bit on every machine.
 
     Args:
-        state: Tensors, possibly without memory, by name; only names and shapes matter.
-        seed: Beside these it alone decides what is drawn.
+        state: Tensors by name, possibly without memory; only names and shapes matter.
+        seed: Seed of the values.
 
     Yields:
         Name and float32 values, in the order of the names.
     """
     rng = np.random.default_rng(seed)
     for name, tensor in sorted(state.items()):
-        # Evenly distributed with variance 1: other distributions take functions that machines round differently.
+        # Uniform with variance 1: other distributions need functions that machines round differently.
         noise = (rng.random(tensor.shape, np.float32) - np.float32(0.5)) * np.float32(math.sqrt(12))
         if "rel_pos" in name or name.endswith("pos_embed"):
             noise *= np.float32(0.2)
@@ -111,10 +111,10 @@ def random_tensors(state: Mapping[str, Tensor], seed: int) -> Iterator[tuple[str
 
 
 def preprocess(sam: Any, frame: npt.NDArray[Any] | Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """Normalise a frame, or a tile of one, and pad it at the bottom and right as SAM does: with zeros.
+    """Normalise a frame or a tile, and pad it with zeros at the bottom and right as SAM does.
 
     Args:
-        sam: The network; its pixel statistics and canvas size are used.
+        sam: The network, for its pixel statistics and canvas size.
         frame: (H, W, 3) RGB, uint8 in 0..255 or float in [0, 1].
         size: Height and width to pad to; by default the network's canvas.
 
@@ -122,7 +122,7 @@ def preprocess(sam: Any, frame: npt.NDArray[Any] | Tensor, size: tuple[int, int]
         (1, 3, *size) on the network's device.
 
     Raises:
-        ValueError: Another shape, a larger frame, or floats outside [0, 1].
+        ValueError: The shape differs, the frame is too large, or floats lie outside [0, 1].
     """
     height, width = size or (sam.image_encoder.img_size,) * 2
     pixels = torch.as_tensor(np.ascontiguousarray(frame) if isinstance(frame, np.ndarray) else frame)

@@ -1,13 +1,13 @@
 """Exact fast attention with decomposed relative positions, for `segment_anything`'s image encoder.
 
-The reference materialises softmax(q k^T s + bias) for all heads at once. Here the same mathematics goes
-one of three ways:
+The reference materialises softmax(q k^T s + bias) for all heads at once. Three implementations here compute the
+same:
 
-- `chunked_attention`, where nothing is differentiated on a CPU: a piece of the attention map at a time, small
-  enough to stay in the cache, in matrix products, which on CPUs are faster than the fused kernel with a mask;
+- `chunked_attention`, on a CPU without gradients: pieces of the attention map that fit into the cache, in matrix
+  products, which are faster on CPUs than the fused kernel with a mask;
 - `bias_attention`: the bias as the mask of `scaled_dot_product_attention`;
-- `augmented_attention`: no mask at all. With one-hot keys, q' = [q s, rel_h, rel_w] and k' = [k, onehot_h,
-  onehot_w] give q' k'^T = q k^T s + rel_h + rel_w, so that fused kernels without a mask argument serve too.
+- `augmented_attention`: no mask. With one-hot keys, q' = [q s, rel_h, rel_w] and k' = [k, onehot_h, onehot_w] give
+  q' k'^T = q k^T s + rel_h + rel_w, so fused kernels without a mask argument can be used.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from torch.nn import functional
 
 from pedbench.models.sam.onednn_linear import linear
 
-# Scores of one piece: 4 MiB in float32. Measured on two CPU cores; half and twice as many differ little.
+# Scores in one piece: 4 MiB in float32. Measured on two CPU cores; half or twice as many differ little.
 _SCORES = 2**20
-# Measured likewise: no fused CPU kernel differentiates a mask; from here on training is faster without one.
+# Tokens from which training is faster without a mask, which no fused CPU kernel differentiates. Measured alike.
 _TRAINED_MASK_TOKENS = 256
 
 
 @lru_cache(maxsize=64)
 def _relative_index(size: int, device: torch.device) -> Tensor:
-    """(size, size) indices into a table of 2 size - 1 relative positions: query minus key, from 0 on."""
+    """Return (size, size) indices into a table of 2 size - 1 relative positions: query minus key, from 0 on."""
     # An inference tensor in the cache could not be saved for a later backward pass.
     with torch.inference_mode(False):
         position = torch.arange(size, device=device)
@@ -40,7 +40,7 @@ def _relative_index(size: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _one_hot_keys(height: int, width: int, padding: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(height * width, height + width + padding): each key's row and column, one-hot, then zeros."""
+    """Return (height * width, height + width + padding): each key's row and column, one-hot, then zeros."""
     with torch.inference_mode(False):
         rows = torch.eye(height, dtype=dtype, device=device).repeat_interleave(width, dim=0)
         columns = torch.eye(width, dtype=dtype, device=device).repeat(height, 1)
@@ -51,7 +51,7 @@ def _one_hot_keys(height: int, width: int, padding: int, dtype: torch.dtype, dev
 def relative_terms(
     q: Tensor, table_h: Tensor, table_w: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Each query's relative-position terms per key row and per key column.
+    """Return each query's relative-position terms per key row and per key column.
 
     Args:
         q: (B, heads, h * w, c) unscaled queries.
@@ -74,12 +74,12 @@ def relative_terms(
 def bias_attention(
     q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor, size: tuple[int, int], scale: float
 ) -> Tensor:
-    """Attention with the relative terms as an additive mask.
+    """Compute attention with the relative terms as an additive mask.
 
     Args:
-        q: (B, heads, h * w, c) unscaled queries; `k` and `v` alike.
-        k: Keys.
-        v: Values.
+        q: (B, heads, h * w, c) unscaled queries.
+        k: (B, heads, h * w, c) keys.
+        v: (B, heads, h * w, c) values.
         rel_h: (B, heads, h * w, h) term of each key row.
         rel_w: (B, heads, h * w, w) term of each key column.
         size: (h, w).
@@ -95,7 +95,7 @@ def bias_attention(
 def chunked_attention(
     q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor, size: tuple[int, int], scale: float
 ) -> Tensor:
-    """Attention a piece of the map at a time, in one buffer; not differentiable. See `bias_attention`."""
+    """Compute attention piece by piece in one buffer; not differentiable. See `bias_attention`."""
     batch, heads, length, channels = q.shape
     out = q.new_empty(batch, length, heads, channels).transpose(1, 2)
     buffer = q.new_empty(min(batch * heads * length**2, max(_SCORES, length)))
@@ -115,7 +115,7 @@ def chunked_attention(
 
 
 def _pieces(batch: int, heads: int, length: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut an attention map by grids where these are small, else by heads and queries."""
+    """Cut an attention map into grids if these are small, else into heads and queries."""
     grids = _SCORES // (heads * length**2)
     if grids:
         for first in range(0, batch, grids):
@@ -129,9 +129,9 @@ def _pieces(batch: int, heads: int, length: int) -> Iterator[tuple[slice, slice,
 def augmented_attention(
     q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor, size: tuple[int, int], scale: float
 ) -> Tensor:
-    """Attention with the relative terms as further channels of queries and keys; see `bias_attention`."""
+    """Compute attention with the relative terms as further channels of queries and keys; see `bias_attention`."""
     channels = q.shape[-1]
-    # Fused kernels want a multiple of 8 channels, the same for queries, keys and values.
+    # Fused kernels need a multiple of 8 channels, the same for queries, keys and values.
     padding = -(channels + sum(size)) % 8
     one_hot = _one_hot_keys(*size, padding, q.dtype, q.device)
     queries = functional.pad(torch.cat([q * scale, rel_h, rel_w], dim=-1), (0, padding))
@@ -144,7 +144,7 @@ class FastAttention(nn.Module):
     """`segment_anything`'s encoder attention: same parameters, same result, less memory and time.
 
     Args:
-        reference: The attention module to stand in for; its parameters are taken over, not copied.
+        reference: The attention module to replace; its parameters are shared, not copied.
 
     Raises:
         ValueError: The module has no relative positions.
@@ -164,10 +164,10 @@ class FastAttention(nn.Module):
         self.rel_pos_w: nn.Parameter = reference.rel_pos_w
 
     def forward(self, x: Tensor) -> Tensor:
-        """Let the tokens of each grid attend to each other.
+        """Apply attention among the tokens of each grid.
 
         Args:
-            x: (B, h, w, C) tokens; B counts windows where the block attends within windows.
+            x: (B, h, w, C) tokens; B counts windows if the block attends within windows.
 
         Returns:
             (B, h, w, C).
@@ -178,7 +178,7 @@ class FastAttention(nn.Module):
         return linear(self.proj, self.attend(linear(self.qkv, x)))
 
     def attend(self, qkv: Tensor) -> Tensor:
-        """The attention between the two projections.
+        """Compute the attention between the two projections.
 
         Args:
             qkv: (B, h, w, 3 C) queries, keys and values.
@@ -199,10 +199,10 @@ class FastAttention(nn.Module):
         split = qkv.reshape(batch, height * width, 3, self.num_heads, -1)
         q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
         rel_h, rel_w = relative_terms(q, self.rel_pos_h, self.rel_pos_w, size)
-        out = self._way(rel_h, height * width)(q, k, v, rel_h, rel_w, size, self.scale)
+        out = self._implementation(rel_h, height * width)(q, k, v, rel_h, rel_w, size, self.scale)
         return out.transpose(1, 2).reshape(batch, height, width, -1)
 
-    def _way(self, terms: Tensor, length: int) -> Callable[..., Tensor]:
+    def _implementation(self, terms: Tensor, length: int) -> Callable[..., Tensor]:
         if not terms.is_cuda and not terms.requires_grad:
             return chunked_attention
         return augmented_attention if terms.is_cuda or length >= _TRAINED_MASK_TOKENS else bias_attention

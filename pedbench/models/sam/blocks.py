@@ -14,19 +14,18 @@ from pedbench.models.sam.onednn_linear import linear, linear_gelu
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Window
 
-# Tokens at a time on a CPU, of an MLP and of window blocks: what lies between stays in the cache, and memory low.
-# Measured on two cores.
+# Tokens at a time in MLPs and window blocks on a CPU: keeps intermediate values in the cache. Measured on two cores.
 _TOKENS = 1024
 
 
 class FastBlock(nn.Module):
     """A block of `segment_anything`'s encoder: same parameters, same result, less memory and time.
 
-    The reference pads windows at the border with zeros behind the first normalisation, projects the padding like all
-    tokens and drops what becomes of it. Zeros are projected to the bias, so only real tokens go through matrices here.
+    The reference pads border windows with zeros after the first normalisation, projects the padding like all tokens and
+    drops it at the end. Zeros are projected to the bias, so here only real tokens pass through matrix products.
 
     Args:
-        reference: The block to stand in for; its parameters are taken over, not copied.
+        reference: The block to replace; its parameters are shared, not copied.
 
     Raises:
         ValueError: Its attention has no relative positions.
@@ -53,8 +52,8 @@ class FastBlock(nn.Module):
 
         Args:
             tokens: (N, C), window by window, each row by row.
-            inside: (N,) their places among all places of the windows, ascending.
-            windows: How many windows these are.
+            inside: (N,) their indices among all places of the windows, ascending.
+            windows: Number of windows.
 
         Returns:
             (N, C).
@@ -81,11 +80,11 @@ class FastBlock(nn.Module):
 def run_windows(
     blocks: Iterable[FastBlock], tokens: Tensor, windows: Sequence[Window], grid: WindowGrid
 ) -> Tensor:
-    """Run window blocks, one after the other, on some windows.
+    """Run window blocks in sequence on some windows.
 
     Args:
         blocks: The blocks.
-        tokens: (n, window, window, C); what lies in the padding is ignored.
+        tokens: (n, window, window, C); padding is ignored.
         windows: Row and column of each of the n windows.
         grid: The windows' grid.
 
@@ -108,7 +107,7 @@ def run_windows(
 
 @lru_cache(maxsize=64)
 def _inside(windows: tuple[Window, ...], grid: WindowGrid) -> Tensor:
-    """Places among the tokens of windows that are no padding, ascending."""
+    """Return the indices of the windows' tokens that are not padding, ascending."""
     # An inference tensor in the cache could not be saved for a later backward pass.
     with torch.inference_mode(False):
         sizes = torch.tensor([grid.inside(window) for window in windows]).reshape(-1, 2, 1, 1)

@@ -1,4 +1,4 @@
-"""Weights on disk: official `.pth` checkpoints and `.safetensors`, both mapped into memory."""
+"""Weights files: official `.pth` checkpoints and `.safetensors`, both mapped into memory."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def load(path: str | Path, architecture: Architecture) -> Any:
-    """Build a SAM and give it the weights of a file.
+    """Build a SAM with the weights of a file.
 
-    The parameters stay mapped to the file, so that several processes share one copy in the page cache. A
-    write to them stays in the process.
+    The parameters stay mapped to the file, so that processes share one copy in the page cache. Writes to them
+    stay in the process.
 
     Args:
-        path: An official `.pth` checkpoint or `.safetensors`, under official names or those of transformers.
-        architecture: The network that the file is for.
+        path: An official `.pth` checkpoint or `.safetensors`, with official or transformers' names.
+        architecture: Architecture of the network.
 
     Returns:
         A `segment_anything.modeling.Sam` in evaluation mode.
 
     Raises:
-        CheckpointError: No such file, not a weights file, or weights of another network.
+        CheckpointError: The file is missing, not a weights file, or for another network.
     """
     state = _checked(read_state(path), path)
     sam = build_sam(architecture, allocate=False)
     expected = sam.state_dict()
-    found, wanted = _describe(state), _describe(expected)
+    found, described = _describe(state), _describe(expected)
     other = [key for key in expected if key not in state or state[key].shape != expected[key].shape]
-    if other and found == wanted:
+    if other and found == described:
         shape = tuple(state[other[0]].shape) if other[0] in state else "nowhere"
         found += f", {other[0]} {shape}"
-        wanted += f", {other[0]} {tuple(expected[other[0]].shape)}"
+        described += f", {other[0]} {tuple(expected[other[0]].shape)}"
     if other or state.keys() != expected.keys():
         raise CheckpointError(
             f"{path}: found {found}\n"
-            f"expected {architecture.name}, {wanted}: pass a file of it, or the file's model"
+            f"expected {architecture.name}, {described}: pass a file of it, or the file's model"
         )
     sam.load_state_dict(state, assign=True)
     return sam
 
 
 def recognise(path: str | Path, among: Iterable[Architecture]) -> Architecture:
-    """Tell which network a file holds the weights of, by its tensors.
+    """Recognise the network of a weights file by its tensors.
 
     Raises:
-        CheckpointError: No such file, not a weights file, or weights of none of these networks.
+        CheckpointError: The file is missing, not a weights file, or for none of these networks.
     """
     state, known = read_state(path), tuple(among)
     for architecture in known:
@@ -74,10 +74,10 @@ def recognise(path: str | Path, among: Iterable[Architecture]) -> Architecture:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the named tensors of a file, mapped into memory; SAM's under their official names.
+    """Read the named tensors of a file, mapped into memory; SAM's get their official names.
 
     Raises:
-        CheckpointError: No such file, or not a weights file.
+        CheckpointError: The file is missing or not a weights file.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,19 +91,19 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         else:
             # Files older than torch 1.6 are not zip archives, and only those can be mapped.
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    # Readers of weights let nearly every kind of exception through on broken files.
+    # On broken files, readers of weights raise nearly every kind of exception.
     except Exception as error:
         raise CheckpointError(
             f"{path}: found no readable weights ({type(error).__name__})\n"
             "expected tensors by name in a .pth or .safetensors file, and no other pickled objects, whose code is "
-            "never run: fetch or convert it anew"
+            "never run: fetch or convert it again"
         ) from error
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
         entries = ", ".join(map(str, list(state)[:4])) if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(
-            f"{path}: found a file that holds more than tensors by name ({entries})\n"
+            f"{path}: found a file with more than tensors by name ({entries})\n"
             "expected a bare state dict, as official SAM checkpoints are: save the model's state_dict() alone"
         )
     return official_names(state)
@@ -123,13 +123,13 @@ def save(sam: Any, path: str | Path) -> None:
     """Write a network's weights, atomically, as `.safetensors` or `.pth` by the suffix.
 
     Raises:
-        ValueError: Another suffix.
+        ValueError: The suffix is neither.
     """
     write({key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}, Path(path))
 
 
 def write(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write named tensors; see `save`. The folder is made if there is none."""
+    """Write named tensors; see `save`. Creates the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     if path.suffix == ".safetensors":
@@ -144,7 +144,7 @@ def write(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def fingerprint(source: Any) -> str:
-    """Identify weights, whatever file format they came in.
+    """Return a hash of weights that does not depend on the file format.
 
     Args:
         source: A network, or the path of a weights file.
@@ -161,7 +161,7 @@ def fingerprint(source: Any) -> str:
 
 
 def _describe(state: Mapping[str, Tensor]) -> str:
-    """Name a network by its tensors, in a few words."""
+    """Describe a network by its tensors, in a few words."""
     patch = state.get("image_encoder.patch_embed.proj.weight")
     grid = state.get("image_encoder.pos_embed")
     blocks = {key.split(".")[2] for key in state if key.startswith("image_encoder.blocks.")}

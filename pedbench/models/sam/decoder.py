@@ -1,4 +1,4 @@
-"""Prompted masks from an image embedding: SAM's prompt encoder and mask decoder as pure functions."""
+"""Masks for prompts from an image embedding: SAM's prompt encoder and mask decoder as pure functions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def predict_masks(
         features: (1, C, h, w) image embedding.
         points: (B, K, 2) clicks as x, y in pixels of the frame.
         labels: (B, K); 1 foreground, 0 background, -1 no click.
-        boxes: (B, 4) as left, top, right, bottom in pixels of the frame. With `points`, both make one prompt.
-        mask_input: (B, 1, 4h, 4w) logits, as returned here, of the masks that the prompts correct.
+        boxes: (B, 4) as left, top, right, bottom in pixels of the frame. With `points`, both form one prompt.
+        mask_input: (B, 1, 4h, 4w) logits, as returned here, of the masks to correct.
         batch: Prompts decoded at a time; bounds memory, not results.
 
     Returns:
-        Logits (B, 3, 4h, 4w) of the masks at low resolution, over the canvas, and the predicted IoU (B, 3).
+        Low-resolution logits (B, 3, 4h, 4w) over the canvas, and the predicted IoU (B, 3).
 
     Raises:
         ValueError: No prompt, or shapes that do not fit together.
@@ -72,7 +72,7 @@ def predict_masks(
 
 
 def upscale(sam: Any, low_resolution: Tensor, frame: tuple[int, int], original: tuple[int, int]) -> Tensor:
-    """Bring mask logits to the resolution of the original picture; a mask is where they exceed 0.
+    """Upscale mask logits to the resolution of the original picture; a mask is where they exceed 0.
 
     Args:
         sam: The network.

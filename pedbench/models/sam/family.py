@@ -1,4 +1,4 @@
-"""Which networks belong together: an original, its fine-tuned twin in PED order, and a small one."""
+"""Families of networks: an original, its fine-tuned twin in PED order, a small one, and others."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Member:
 
     Attributes:
         architecture: Its sizes.
-        file: Its weights; None where nobody named any.
+        file: Its weights; None if nobody named a file.
         source: The command that makes or fetches the file.
     """
 
@@ -71,13 +71,13 @@ class Family:
     Attributes:
         name: `mini`, `vit_b`, `vit_l` or `vit_h`; or the folder or hub id of a SAM in transformers' format.
         original: The undefended network; the training-free variants derive from it.
-        fine_tuned: The same in PED order, trained on.
-        small: A small network for the device alone; None where the family has none.
-        blurred: The original trained on by `fine_tuned`'s recipe, on blurred pictures; None likewise, as below.
-        pixelated: The same on pixelated pictures.
-        prolonged: The original trained as long as `fine_tuned` was.
+        fine_tuned: The original in PED order, fine-tuned.
+        small: A small network for the device alone; like the next three, None if the family has none.
+        blurred: The original fine-tuned by `fine_tuned`'s recipe on blurred pictures.
+        pixelated: The original fine-tuned by the same recipe on pixelated pictures.
+        prolonged: The original trained as long as `fine_tuned`.
         core: Weights that are part of every measurement's identity.
-        named: Files that were named in the place of the family's own, by their weights' name.
+        named: Files named by the user instead of the family's own, by the name of their weights.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Family:
     named: tuple[tuple[str, str], ...] = ()
 
     def member(self, weights: str) -> Member | None:
-        """The network from whose file weights come; those of the training-free variants come from the original's."""
+        """Return the network whose file contains these weights; for training-free variants, the original."""
         members = {
             "fine-tuned": self.fine_tuned,
             "small": self.small,
@@ -102,13 +102,13 @@ class Family:
         return members.get(weights, self.original)
 
     def files(self) -> list[Path]:
-        """All weights files, there or not."""
+        """Return all weights files, existing or not."""
         members = [self.member(weights) for weights in WEIGHTS]
         found = [member.file for member in members if member is not None and member.file is not None]
         return list(dict.fromkeys(found))
 
     def unnamed(self, used: Iterable[str]) -> str:
-        """Why a defense that uses these weights cannot be measured, if nobody named a file of them; else ""."""
+        """Return the reason why weights cannot be used, if nobody named a file for them; else ""."""
         for weights in used:
             member = self.member(weights)
             if member is not None and member.file is None:
@@ -116,11 +116,11 @@ class Family:
         return ""
 
     def digests(self, used: Collection[str] = ()) -> dict[str, str]:
-        """sha256 of each weights file that is there, by the network's name.
+        """Return the sha256 of each existing weights file, by the network's name.
 
         Args:
-            used: Weights that a defense uses. Beside those that always count, only they do, so that a network
-                changes the identity of no measurement that has nothing to do with it.
+            used: Weights that a defense uses. Only they and `core` count, so that a network does not change
+                the identity of unrelated measurements.
         """
         counted = [weights for weights in FILED if weights in self.core or weights in used]
         members = [self.member(weights) for weights in counted]
@@ -131,7 +131,7 @@ class Family:
         }
 
     def unverified(self) -> list[str]:
-        """Networks whose weights file is there and neither a manifest beside it nor a public record knows it."""
+        """Return the networks whose existing weights file is in no manifest and in no public record."""
         members = [member for member in (self.original, self.fine_tuned, self.small) if member is not None]
         return [
             member.architecture.name
@@ -141,7 +141,7 @@ class Family:
 
 
 def _known(file: Path, member: Member) -> bool:
-    """Whether the manifest beside a weights file knows it, or a public record of an official checkpoint."""
+    """Return whether a weights file is in the manifest next to it, or is a known official checkpoint."""
     return entry(member.architecture.name, file.parent).get("file") == file.name or verified(file)
 
 
@@ -154,7 +154,7 @@ def _asset(architecture: Architecture, name: str = "") -> Member:
 
 
 def _trained(architecture: Architecture) -> Path | None:
-    """Where `pedbench train ped-sam` puts a network's weights, if they are there."""
+    """Return the file of a network's weights from `pedbench train ped-sam`, if it exists."""
     file = home() / architecture.name / f"{architecture.name}.safetensors"
     return file if file.is_file() else None
 
@@ -172,23 +172,23 @@ MINI = Family(
 _REAL = {item.name: item for item in (VIT_B, VIT_L, VIT_H)}
 FAMILIES = (MINI.name, *_REAL)
 FILED = tuple(weights for weights in WEIGHTS if weights == "original" or weights not in VARIANTS)
-"""Weights that lie in a file of their own."""
+"""Weights with a file of their own; the others are derived."""
 
 
 def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) -> Family:
     """Look up a family.
 
     Args:
-        name: `mini`, which comes with its weights, or `vit_b`, `vit_l`, `vit_h`; or the folder or hub id of a SAM in
-            transformers' format, which comes with its original network.
-        files: Checkpoints by the name of their weights, such as "fine-tuned", in the place of the family's own; not
-            for `mini`. Without one, the original is the official checkpoint and the small network SlimSAM, where
-            `pedbench fetch` puts them, and the fine-tuned network the one that `pedbench train ped-sam` made, if it
-            did; nobody publishes the others.
+        name: `mini`, which includes its weights, or `vit_b`, `vit_l`, `vit_h`; or the folder or hub id of a SAM in
+            transformers' format, which includes its original network.
+        files: Checkpoints by the name of their weights, such as "fine-tuned", instead of the family's own; not for
+            `mini`. By default, the original is the official checkpoint and the small network SlimSAM, both from
+            `pedbench fetch`, and the fine-tuned network that of `pedbench train ped-sam`, if it exists. The others
+            are not published.
 
-    Raises:
-        ValueError: Unknown name of a family or of weights, or files for `mini`.
-        CheckpointError: The folder is missing, or it holds another network.
+        Raises:
+        ValueError: The name of the family or of weights is unknown, or `mini` was given files.
+        CheckpointError: The folder is missing or contains another network.
     """
     name = model_reference(name)
     for weights in files:
@@ -211,22 +211,22 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
     if "/" in name:
         if "original" in files:
             raise ValueError(f"{name} comes with its original network; found a checkpoint path for it")
-        of, file = read_architecture(name)
-        original = Member(architecture=of, file=file, source="pass the path of the whole folder")
+        architecture, file = read_architecture(name)
+        original = Member(architecture=architecture, file=file, source="pass the path of the whole folder")
     elif name in _REAL:
-        of = _REAL[name]
-        original = member("original", of, _fetched(f"sam_{name}"), f"pedbench fetch sam_{name}")
+        architecture = _REAL[name]
+        original = member("original", architecture, _fetched(f"sam_{name}"), f"pedbench fetch sam_{name}")
     else:
         raise ValueError(f"unknown model family {name!r}; known: {', '.join(FAMILIES)}")
-    twin = of.reordered(f"ped-{of.name}")
+    twin = architecture.reordered(f"ped-{architecture.name}")
     return Family(
         name=name,
         original=original,
         fine_tuned=member("fine-tuned", twin, _trained(twin), "pedbench train ped-sam"),
         small=member("small", SLIM_SAM, _fetched(SLIM_SAM.name), f"pedbench fetch {SLIM_SAM.name}"),
-        blurred=member("blurred", replace(of, name=f"blur-{of.name}"), None),
-        pixelated=member("pixelated", replace(of, name=f"pixelate-{of.name}"), None),
-        prolonged=member("prolonged", replace(of, name=f"{of.name}-prolonged"), None),
+        blurred=member("blurred", replace(architecture, name=f"blur-{architecture.name}"), None),
+        pixelated=member("pixelated", replace(architecture, name=f"pixelate-{architecture.name}"), None),
+        prolonged=member("prolonged", replace(architecture, name=f"{architecture.name}-prolonged"), None),
         named=tuple(sorted((weights, str(path)) for weights, path in paths.items())),
     )
 
@@ -236,7 +236,7 @@ def _fetched(entry: str) -> Path:
 
 
 def described_family(description: Mapping[str, Any]) -> Family:
-    """The family whose networks a defense runs, as its public description names it and, if need be, its files.
+    """Return the family that a defense's public description names, with its files if any.
 
     Raises:
         ValueError: The description names no family.
@@ -250,7 +250,7 @@ def described_family(description: Mapping[str, Any]) -> Family:
 
 @lru_cache(maxsize=16)
 def load_network(
-    of: Family,
+    members: Family,
     weights: Weights,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -259,27 +259,27 @@ def load_network(
     """Load a network once per process; callers share it and must not change it.
 
     Args:
-        of: The family.
-        weights: Which of its networks.
-        device: Where the network computes.
+        members: The family.
+        weights: Name of the weights.
+        device: Torch's name of the device.
         dtype: Type of the image encoder's parameters; prompts and masks are computed in float32.
-        random_seed: Take random weights instead of trained ones: enough to time a network, or to test.
+        random_seed: Seed of random weights instead of trained ones, enough for timing and tests.
 
     Returns:
         A `segment_anything.modeling.Sam` in evaluation mode, its parameters frozen.
 
     Raises:
-        ValueError: Unknown `weights`, or the family has no such network.
-        CheckpointError: The weights file is missing, of another kind, or not the one in the manifest.
+        ValueError: The weights are unknown, or the family has no such network.
+        CheckpointError: The weights file is missing, of another kind, or differs from the manifest.
     """
     if weights not in WEIGHTS:
         raise ValueError(f"unknown weights {weights!r}; known: {', '.join(WEIGHTS)}")
     if weights in VARIANTS and weights != "original":
-        return variant(load_network(of, "original", device, dtype, random_seed), weights)
-    member = of.member(weights)
+        return variant(load_network(members, "original", device, dtype, random_seed), weights)
+    member = members.member(weights)
     if member is None:
         raise ValueError(
-            f"the {of.name} family has no {weights} network; choose other weights or the mini family"
+            f"the {members.name} family has no {weights} network; choose other weights or the mini family"
         )
     if random_seed is None:
         file = _verified(member)
@@ -294,7 +294,7 @@ def load_network(
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyNetworks(Networks):
-    """The networks of a family on one device; arguments as `load_network`."""
+    """The networks of a family on one device; see `load_network`."""
 
     family: Family
     device: str = "cpu"
@@ -306,8 +306,8 @@ class FamilyNetworks(Networks):
         return self.dtype == torch.float32
 
     def network(self, weights: str) -> Any:
-        """The network of that name; see `load_network`."""
-        # Inference tensors, as weights would be that a pass loads, could not take part in a later backward pass.
+        """Return the network of that name; see `load_network`."""
+        # Weights loaded as inference tensors, during a pass, could not take part in a later backward pass.
         with torch.inference_mode(False):
             return load_network(
                 self.family, cast(Weights, weights), self.device, self.dtype, self.random_seed
@@ -315,7 +315,7 @@ class FamilyNetworks(Networks):
 
 
 def _verified(member: Member) -> Path:
-    """The weights file of a member, checked against the manifest if that knows the file."""
+    """Return the weights file of a member after checking it against the manifest."""
     name, file = member.architecture.name, member.file
     if file is None:
         raise CheckpointError(f"no weights were named for {name}\n{member.source}")

@@ -1,4 +1,4 @@
-"""Linear layers by oneDNN, which multiplies faster on CPUs than what torch takes by itself in float32."""
+"""Linear layers by oneDNN, which is faster on CPUs than torch's default in float32."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def linear(layer: Any, x: Tensor) -> Tensor:
 
 
 def linear_gelu(layer: Any, activation: nn.GELU, x: Tensor) -> Tensor:
-    """Apply a linear layer and then a GELU to (..., in) values, in one go where that can be."""
+    """Apply a linear layer and a GELU to (..., in) values, fused if possible."""
     if _fusible(layer, x):
         return _fused(layer, x, "gelu", activation.approximate)
     return functional.gelu(layer(x), approximate=activation.approximate)
@@ -30,7 +30,7 @@ def _fusible(layer: Any, x: Tensor) -> bool:
 
 
 def _fused(layer: Any, x: Tensor, activation: str, algorithm: str) -> Tensor:
-    # `torch.compile` calls the same operator. For each number of threads it gives the same result to the last bit.
+    # The operator that `torch.compile` uses. Its result does not depend on the number of threads, to the last bit.
     product: Tensor = torch.ops.mkldnn._linear_pointwise(
         x, layer.weight, layer.bias, activation, [], algorithm
     )

@@ -1,4 +1,4 @@
-"""Families with random weights: enough to time a network."""
+"""Families with random weights, enough for timing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pedbench.models.sam.family import Family, Member, family
 
 
 def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, random: bool) -> Family:
-    """The family that a command line asks for; see `family` and `random_family`.
+    """Return the family of a command line; see `family` and `random_family`.
 
     Raises:
-        ValueError: Unknown name, or files that the family does not take.
+        ValueError: The name is unknown, or the family takes no files.
     """
     if random and (original or fine_tuned):
         raise ValueError("--random-weights takes no checkpoint; leave --original and --fine-tuned out.")
@@ -25,15 +25,15 @@ def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, 
 
 
 def random_family(name: str, seed: int = 0) -> Family:
-    """A family with random weights, which take as long as trained ones.
+    """Return a family with random weights, which take the same time as trained ones.
 
-    They are files, drawn on first use and kept in pedbench's home, so that all processes share one copy in memory.
+    The weights are files in pedbench's home, made on first use, so that all processes share one copy in memory.
 
     Args:
         name: One of `FAMILIES`.
-        seed: Draws other weights.
+        seed: Seed of the weights.
     """
-    of = family(name)
+    base = family(name)
 
     def member(original: Member) -> Member:
         architecture = original.architecture
@@ -43,4 +43,4 @@ def random_family(name: str, seed: int = 0) -> Family:
             write(dict(random_tensors(state, seed)), file)
         return Member(architecture=architecture, file=file, source="--random-weights")
 
-    return Family(name=name, original=member(of.original), fine_tuned=member(of.fine_tuned))
+    return Family(name=name, original=member(base.original), fine_tuned=member(base.fine_tuned))

@@ -1,4 +1,4 @@
-"""The PED block order: window blocks first, then global blocks; and its training-free relatives."""
+"""The PED block order (window blocks first, then global blocks) and other training-free variants."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 def global_blocks(encoder: Any) -> tuple[int, ...]:
-    """Indices of the encoder's blocks with global attention, ascending."""
+    """Return the indices of the encoder's blocks with global attention, ascending."""
     return tuple(index for index, block in enumerate(encoder.blocks) if block.window_size == 0)
 
 
 def block_order(depth: int, globals_at: Sequence[int]) -> tuple[int, ...]:
-    """The PED order of `depth` blocks: place i is taken by the block that stood at the i-th index."""
+    """Return the PED order of `depth` blocks: entry i is the former index of the block at place i."""
     windows = (index for index in range(depth) if index not in globals_at)
     return (*windows, *sorted(globals_at))
 
 
 def reorder(encoder: Any) -> tuple[int, ...]:
-    """Put the window blocks before the global ones, in place; within each kind the order stays.
+    """Move the window blocks before the global ones, in place; each kind keeps its order.
 
     Returns:
-        The permutation that was applied, as `restore` wants it.
+        The permutation, for `restore`.
     """
     order = block_order(len(encoder.blocks), global_blocks(encoder))
     encoder.blocks = nn.ModuleList(encoder.blocks[index] for index in order)
@@ -39,8 +39,7 @@ def restore(encoder: Any, order: Sequence[int]) -> None:
 
     Args:
         encoder: The re-ordered encoder.
-        order: What `reorder` returned; for a network that was loaded in PED order, `block_order` of the
-            original.
+        order: Result of `reorder`; for a network loaded in PED order, `block_order` of the original.
 
     Raises:
         ValueError: `order` is not a permutation of the encoder's blocks.
@@ -60,11 +59,10 @@ def variant(sam: Any, name: Variant) -> Any:
             the centre of their relative-position tables; `dropped`: the global blocks are left out.
 
     Returns:
-        Another `Sam` that shares the weights of `sam`: what is done to them in place, `to` included, is done
-        to both.
+        Another `Sam` that shares the weights of `sam`: changes in place, `to` included, affect both.
 
-    Raises:
-        ValueError: Unknown name.
+        Raises:
+        ValueError: The name is unknown.
     """
     if name not in VARIANTS:
         raise ValueError(f"unknown variant {name!r}; known: {', '.join(VARIANTS)}")

@@ -1,4 +1,4 @@
-"""An image encoder cut in two: a stage that works on single windows, and one that needs the whole grid."""
+"""An image encoder in two stages: one on single windows, one on the whole grid."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from pedbench.types import Window
 
 
 def window_grid(encoder: Any) -> WindowGrid:
-    """The grid of an encoder's window blocks."""
+    """Return the grid of an encoder's window blocks."""
     _, height, width, _ = encoder.pos_embed.shape
     window = max(block.window_size for block in encoder.blocks)
     return WindowGrid(tokens=(height, width), window=window, patch=encoder.patch_embed.proj.stride[0])
 
 
 def first_global_block(encoder: Any) -> int:
-    """Where the window stage ends: the index of the first global block, or the depth where there is none.
+    """Return the index of the first global block, where the window stage ends; the depth if there is none.
 
     Raises:
-        ValueError: A window block follows a global one, so that no stage could work on single windows.
+        ValueError: A window block follows a global one, so no stage can work on single windows.
     """
-    depth, found = len(encoder.blocks), global_blocks(encoder)
-    first = depth - len(found)
-    if found != tuple(range(first, depth)):
+    depth, blocks = len(encoder.blocks), global_blocks(encoder)
+    first = depth - len(blocks)
+    if blocks != tuple(range(first, depth)):
         raise ValueError(
-            f"blocks {found} of {depth} are global, so windows mix before the last window block; "
+            f"blocks {blocks} of {depth} are global, so windows mix before the last window block; "
             "re-order the encoder first (pedbench.models.sam.reorder)"
         )
     return first
@@ -64,7 +64,7 @@ def window_tiles(sam: Any, crops: Iterable[npt.NDArray[Any] | Tensor]) -> Tensor
     Args:
         sam: The network.
         crops: Per window its part of the frame, (h, w, 3), uint8 or float in [0, 1]; smaller than a tile
-            where the frame ends within the window.
+            if the frame ends within the window.
 
     Returns:
         (n, 3, side, side), side being the window's side in pixels.
@@ -80,7 +80,7 @@ class WindowStage:
     The results are those of the whole encoder; see `run_window_blocks`.
 
     Args:
-        encoder: An encoder without a window block behind a global one. Its weights must not change
+        encoder: An encoder without a window block after a global one. Its weights must not change
             afterwards.
 
     Raises:
@@ -97,7 +97,7 @@ class WindowStage:
         """Patch-embed tiles, without position embedding.
 
         Args:
-            tiles: (n, 3, side, side) normalised pixels, as `window_tiles` makes them.
+            tiles: (n, 3, side, side) normalised pixels from `window_tiles`.
 
         Returns:
             (n, window, window, C).
@@ -111,7 +111,7 @@ class WindowStage:
         """Add the position embedding and run the window blocks.
 
         Args:
-            tokens: (n, window, window, C) patch-embedded tokens; what lies in the padding is ignored.
+            tokens: (n, window, window, C) patch-embedded tokens; padding is ignored.
             windows: Row and column of each of the n windows.
 
         Returns:
@@ -121,10 +121,10 @@ class WindowStage:
         return run_window_blocks(self.encoder, embedded, windows, self.grid, 0, self.depth)
 
     def assemble(self, encoded: Mapping[Window, Tensor], frame: tuple[int, int]) -> Tensor:
-        """Put encoded windows together to the grid that the global stage takes.
+        """Join encoded windows to the grid of the global stage.
 
-        Windows that hold nothing of the frame are the same for every picture; those that are missing are
-        computed here, once.
+        Windows without any pixel of the frame are the same for every picture; missing ones are computed here
+        once.
 
         Args:
             encoded: (window, window, C) per window, as the stage returns them.
@@ -134,7 +134,7 @@ class WindowStage:
             (1, h, w, C).
 
         Raises:
-            ValueError: A window that holds part of the frame is missing.
+            ValueError: A window with part of the frame is missing.
         """
         active = self.grid.active(frame)
         lost = [window for window in active if window not in encoded]
@@ -159,7 +159,7 @@ class GlobalStage:
     """The global blocks and the neck, on the tokens of the whole grid.
 
     Args:
-        encoder: An encoder without a window block behind a global one.
+        encoder: An encoder without a window block after a global one.
 
     Raises:
         ValueError: The block order does not allow it.

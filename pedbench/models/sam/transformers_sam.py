@@ -1,4 +1,4 @@
-"""SAM in the format of transformers: its names of tensors as the official ones, and its settings as an architecture."""
+"""SAM in transformers' format: conversion of tensor names to official ones, and of settings to an architecture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pedbench.models.hub.folders import model_folder, read_json
 from pedbench.models.sam.architectures import Architecture
 
 WEIGHTS = "model.safetensors"
-"""The file of a folder that holds the tensors."""
+"""File of the tensors in a folder."""
 
 _KIND = "SAM of transformers"
 _MARK = "vision_encoder.patch_embed.projection.weight"
 
-# Turned round, what transformers' convert_sam_to_hf.py does.
+# The inverse of transformers' convert_sam_to_hf.py.
 _RENAMED = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -52,25 +52,25 @@ _RENAMED = tuple(
 
 
 def official_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under the names of official checkpoints, whichever of the two formats they came in."""
+    """Rename tensors of either format to the names of official checkpoints."""
     return {official_name(name) if _MARK in state else name: tensor for name, tensor in state.items()}
 
 
 def official_name(name: str) -> str:
-    """The name in an official checkpoint of a tensor of transformers' `SamModel`."""
+    """Return the official name of a tensor of transformers' `SamModel`."""
     for pattern, replacement in _RENAMED:
         name = pattern.sub(replacement, name)
     return name
 
 
 def read_architecture(model: str) -> tuple[Architecture, Path]:
-    """The sizes of a SAM in a folder of transformers, and the file of its weights.
+    """Read the sizes of a SAM in transformers' format, and return them with the file of its weights.
 
     Args:
-        model: As `pretrained.model_reference` returns it.
+        model: Result of `model_reference`.
 
     Raises:
-        CheckpointError: There is no such folder, or it holds another network.
+        CheckpointError: The folder is missing or contains another network.
     """
     folder = model_folder(model, _KIND, "config.json")
     kind = read_json(folder / "config.json").get("model_type")
@@ -94,7 +94,7 @@ def read_architecture(model: str) -> tuple[Architecture, Path]:
         heads=vision.num_attention_heads,
         global_blocks=tuple(vision.global_attn_indexes),
         window_size=vision.window_size,
-        # Half a channel more, so that rounding down gives this width again.
+        # Half a channel more, so that rounding down gives exactly this width.
         mlp_ratio=(vision.mlp_dim + 0.5) / vision.hidden_size,
         neck_channels=vision.output_channels,
         decoder_depth=decoder.num_hidden_layers,

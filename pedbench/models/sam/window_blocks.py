@@ -14,7 +14,7 @@ from pedbench.types import Window
 
 
 def window_runs(encoder: Any) -> tuple[tuple[int, int], ...]:
-    """Stretches of consecutive window blocks: the first block of each, and the one after its last."""
+    """Return the runs of consecutive window blocks: first index of each, and the index after its last."""
     runs = groupby(enumerate(encoder.blocks), key=lambda item: item[1].window_size > 0)
     stretches = [[index for index, _ in items] for windowed, items in runs if windowed]
     return tuple((stretch[0], stretch[-1] + 1) for stretch in stretches)
@@ -24,16 +24,16 @@ def add_positions(encoder: Any, tokens: Tensor, windows: Sequence[Window], grid:
     """Add the position embedding to patch-embedded windows.
 
     Args:
-        encoder: Whose embedding it is.
+        encoder: The encoder, for its position embedding.
         tokens: (n, window, window, C).
         windows: Row and column of each of the n windows.
         grid: The encoder's window grid.
 
     Returns:
-        (n, window, window, C); nothing is added in the padding.
+        (n, window, window, C); padding is unchanged.
 
-    Raises:
-        ValueError: A window that the grid does not have.
+        Raises:
+        ValueError: The grid has no such window.
     """
     embedding, side = encoder.pos_embed[0], grid.window
     positions = embedding.new_zeros(len(windows), side, side, embedding.shape[2])
@@ -47,15 +47,14 @@ def add_positions(encoder: Any, tokens: Tensor, windows: Sequence[Window], grid:
 def run_window_blocks(
     encoder: Any, tokens: Tensor, windows: Sequence[Window], grid: WindowGrid, first: int, last: int
 ) -> Tensor:
-    """Run blocks `first` to `last`, the latter exclusive, on windows apart.
+    """Run blocks `first` to `last`, the latter exclusive, on separate windows.
 
-    The results are those of the whole encoder. There, a window that reaches over the grid's border is padded
-    with zeros behind the first normalisation of every block, and what becomes of the padding is dropped
-    again. So here the tokens between attentions are the real ones alone.
+    The results are those of the whole encoder. It pads border windows with zeros after the first normalisation of
+    every block and drops the padding again, so between attentions only real tokens matter.
 
     Args:
         encoder: The encoder, in any block order.
-        tokens: (n, window, window, C), position embedding included; what lies in the padding is ignored.
+        tokens: (n, window, window, C), position embedding included; padding is ignored.
         windows: Row and column of each of the n windows.
         grid: The encoder's window grid.
         first: Index of the first block to run.
@@ -65,8 +64,8 @@ def run_window_blocks(
         (n, window, window, C); zero in the padding.
 
     Raises:
-        ValueError: Tokens of another shape, a window that the grid does not have, or a block that is missing
-            or has global attention.
+        ValueError: The tokens' shape differs, the grid lacks a window, or a block is missing or has global
+            attention.
     """
     expected = (len(windows), grid.window, grid.window)
     if tokens.ndim != 4 or tuple(tokens.shape[:3]) != expected:
