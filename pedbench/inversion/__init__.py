@@ -1,1 +1,1 @@
-"""Mathematics of attacks that need no training: what a payload determines of the picture behind it."""
+"""Mathematics of attacks: reconstruction of a picture from what payloads determine of it."""

@@ -1,4 +1,4 @@
-"""What repeated requests for one scene say together, where each adds noise of its own."""
+"""Averaging of repeated requests for one scene, each with independent noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pedbench.types import Patch, Tokens
 
 
 def average_patches(patches: Iterable[Patch]) -> tuple[Patch, ...]:
-    """One patch for all that cover the same rectangle: their mean, under the first one's server and request."""
+    """Average patches of the same rectangle; the mean keeps the first one's server and request."""
     groups: dict[tuple[int, ...], list[Patch]] = defaultdict(list)
     for patch in patches:
         groups[patch.top, patch.left, *patch.picture.shape].append(patch)
@@ -23,19 +23,19 @@ def average_patches(patches: Iterable[Patch]) -> tuple[Patch, ...]:
 
 
 def average_tokens(tokens: Iterable[Tokens]) -> tuple[Tokens, ...]:
-    """One group of tokens for each depth, at every position the mean of all that came for it."""
+    """Average tokens of the same depth and position; return one group per depth."""
     groups: dict[int, list[Tokens]] = defaultdict(list)
-    for held in tokens:
-        groups[held.depth].append(held)
+    for item in tokens:
+        groups[item.depth].append(item)
     averaged = []
     for group in groups.values():
         places, owner, counts = np.unique(
-            np.concatenate([held.positions for held in group]),
+            np.concatenate([item.positions for item in group]),
             axis=0,
             return_inverse=True,
             return_counts=True,
         )
-        values = np.concatenate([held.values for held in group]).astype(np.float64)
+        values = np.concatenate([item.values for item in group]).astype(np.float64)
         sums = np.zeros((len(places), values.shape[1]))
         np.add.at(sums, owner.reshape(-1), values)
         means = (sums / counts[:, None]).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Undoing a known separable degradation: a Gaussian blur, averages over blocks, or a loss of resolution.
+"""Inversion of a known separable degradation: Gaussian blur, block averages, or loss of resolution.
 
-All degrade rows and columns independently, each by a matrix. Written so, the frame's border is part of what is
-known, and needs no padding.
+Each degrades rows and columns independently by a matrix, which includes the effect of the frame's border, so no
+padding is needed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from pedbench.types import Picture
 Matrix = npt.NDArray[np.float64]
 
 QUANTISATION = 1 / 12 / 255**2
-"""Variance of what rounding to 8 bits adds, where all rounding errors are equally likely."""
+"""Variance of the error of rounding to 8 bits, if all rounding errors are equally likely."""
 
 CORRELATION = 1 / 32
 """Distance at which pixels correlate by 1/e, relative to the frame's longest side.
 
-Anything from 1/64 to 1/16 serves within 0.1 dB on scenes.
+Values from 1/64 to 1/16 differ by less than 0.1 dB on scenes.
 """
 
 
 def blur_operator(length: int, sigma: float) -> Matrix:
-    """What `scipy.ndimage.gaussian_filter(..., mode="nearest")` does along one axis, (length, length).
+    """Return the matrix of `scipy.ndimage.gaussian_filter(..., mode="nearest")` along one axis, (length, length).
 
     Args:
         length: Pixels along the axis.
@@ -39,7 +39,7 @@ def blur_operator(length: int, sigma: float) -> Matrix:
 
 
 def block_operator(length: int, side: int) -> Matrix:
-    """Averages over blocks of `side` pixels along one axis, (blocks, length); the last may be cut off."""
+    """Return the matrix of averages over blocks of `side` pixels, (blocks, length); the last may be smaller."""
     owner = np.arange(length) // side
     members = (owner == np.arange(owner[-1] + 1)[:, None]).astype(np.float64)
     operator: Matrix = members / members.sum(axis=1, keepdims=True)
@@ -47,7 +47,7 @@ def block_operator(length: int, side: int) -> Matrix:
 
 
 def resolution_operator(length: int, coarse: int) -> Matrix:
-    """What `PIL`'s bicubic reduction to `coarse` pixels and back does along one axis, (length, length)."""
+    """Return the matrix of PIL's bicubic reduction to `coarse` pixels and back, (length, length)."""
     planes = Image.fromarray(np.eye(length, dtype=np.float32))
     for size in (coarse, length):
         planes = planes.resize((length, size), Image.Resampling.BICUBIC)
@@ -57,17 +57,17 @@ def resolution_operator(length: int, coarse: int) -> Matrix:
 def wiener(
     degraded: Picture, rows: Matrix, columns: Matrix, correlation: float, noise: float = QUANTISATION
 ) -> Picture:
-    """Undo a separable degradation by the linear estimate of least expected squared error.
+    """Invert a separable degradation by the linear estimate of least expected squared error.
 
-    The sharp picture is taken for a random field whose correlation falls as exp(-distance) along each axis,
-    around the degraded picture's mean and with its variance, channel by channel.
+    The model of the sharp picture is a random field whose correlation falls as exp(-distance) along each axis,
+    with the degraded picture's mean and variance per channel.
 
     Args:
         degraded: (h, w, 3) in [0, 1].
-        rows: (h, H), what the degradation does along a column of pixels.
-        columns: (w, W), likewise along a row.
+        rows: (h, H), matrix of the degradation along a column of pixels.
+        columns: (w, W), matrix of the degradation along a row.
         correlation: Distance in pixels at which the correlation is 1/e.
-        noise: Variance of what came on top.
+        noise: Variance of additive noise.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -87,13 +87,13 @@ def wiener(
 
 
 def richardson_lucy(degraded: Picture, rows: Matrix, columns: Matrix, iterations: int) -> Picture:
-    """Undo a separable degradation of non-negative weights by the multiplicative iteration, which stays positive.
+    """Invert a separable degradation of non-negative weights by a multiplicative iteration, which stays positive.
 
     Args:
         degraded: (H, W, 3) in [0, 1].
-        rows: (H, H), what the degradation does along a column of pixels.
-        columns: (W, W), likewise along a row.
-        iterations: More recover finer detail, and more of the noise.
+        rows: (H, H), matrix of the degradation along a column of pixels.
+        columns: (W, W), matrix of the degradation along a row.
+        iterations: Number of iterations; more recover finer detail, and amplify noise.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -105,7 +105,7 @@ def richardson_lucy(degraded: Picture, rows: Matrix, columns: Matrix, iterations
     weights = np.outer(rows.sum(axis=0), columns.sum(axis=0))
     sharp = planes
     for _ in range(iterations):
-        # Half a level, so that black is never divided by black.
+        # At least half a level, to avoid dividing by zero.
         ratio = planes / np.maximum(rows @ sharp @ columns.T, 0.5 / 255)
         sharp = sharp * (rows.T @ ratio @ columns) / weights
     result: Picture = np.clip(sharp.transpose(1, 2, 0), 0, 1).astype(np.float32)
@@ -114,9 +114,7 @@ def richardson_lucy(degraded: Picture, rows: Matrix, columns: Matrix, iterations
 
 @lru_cache(maxsize=64)
 def _decompose(content: bytes, shape: tuple[int, int], correlation: float) -> tuple[Matrix, Matrix, Matrix]:
-    """Singular vectors and values of the operator on a field of independent values that are then correlated.
-
-    Remembered, as all frames of a size share their operators.
+    """Decompose an operator on a correlated field by singular values; cached, as frames of a size share operators.
 
     Args:
         content: The operator's bytes.
@@ -124,7 +122,7 @@ def _decompose(content: bytes, shape: tuple[int, int], correlation: float) -> tu
         correlation: See `wiener`.
 
     Returns:
-        (m, k) directions of the observation, (k,) their strengths, (n, k) what each means in pixels.
+        (m, k) directions of the observation, (k,) their strengths, (n, k) the same directions in pixels.
     """
     operator = np.frombuffer(content, np.float64).reshape(shape)
     distance = np.abs(np.subtract.outer(*[np.arange(operator.shape[1])] * 2))

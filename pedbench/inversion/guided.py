@@ -1,7 +1,7 @@
-"""A picture that has the received tokens, among those that a masked autoencoder makes up for the hidden part.
+"""Token inversion guided by a masked autoencoder: completions of the hidden part that match the received tokens.
 
-Sources: He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019 (the picture whose
-    tokens fit); Lei et al., DRAG, ICML 2025 (guided by a generative model of pictures); Bora et al., Compressed
+Sources: He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019 (optimise a picture to
+    match tokens); Lei et al., DRAG, ICML 2025 (guidance by a generative model of pictures); Bora et al., Compressed
     Sensing using Generative Models, ICML 2017 (its inputs as the unknowns).
 """
 
@@ -24,34 +24,34 @@ from pedbench.models.sam.window_blocks import add_positions, run_window_blocks, 
 from pedbench.types import Mask, Picture, View
 
 TOLERATED = 0.2
-"""Squared misfit of tokens, over what is usual, that weighs as much as one usual change of an unknown."""
+"""Squared misfit of tokens, relative to the usual one, that weighs as much as a usual change of one unknown."""
 
 CODE = 0.1
-"""Usual change of an input of the autoencoder's decoder, over the inputs' deviation."""
+"""Usual change of an input of the autoencoder's decoder, relative to the inputs' standard deviation."""
 
 PIXEL = 0.02
-"""Usual change of a pixel beyond what the decoder can make, in [0, 1]."""
+"""Usual deviation of a pixel, in [0, 1], from the pictures that the decoder can make."""
 
 DRAWS = 16
-"""Changes of the unknowns that are drawn to see which changes of tokens are usual."""
+"""Random changes of the unknowns for estimating the usual changes of tokens."""
 
 LEAST = 1e-3
-"""What is added to the variance of each direction of the channels, over their mean."""
+"""Regularisation of the variance of each direction of the channels, relative to their mean."""
 
 HISTORY = 50
-"""Steps that L-BFGS remembers."""
+"""History size of L-BFGS."""
 
 
 def guided(model: MaskedAutoencoder, view: View, evaluations: int) -> Picture:
-    """Complete a frame such that its mixed tokens are those that were received.
+    """Complete a frame such that its mixed tokens match the received ones.
 
-    Tokens of windows that were received as pixels say nothing of the others until a global block has mixed them. Where
-    none did, or nothing is seen or all, this is plain completion.
+    Only tokens that passed a global block tell about windows whose pixels are hidden. Without such tokens, or if all or
+    no pixels are seen, this is plain completion.
 
     Args:
         model: The autoencoder.
         view: Pixels and tokens of some windows.
-        evaluations: Of the encoder and its gradient, at most.
+        evaluations: Maximum evaluations of the encoder and its gradient.
 
     Returns:
         (H, W, 3) in [0, 1], the received pixels pasted.
@@ -62,57 +62,57 @@ def guided(model: MaskedAutoencoder, view: View, evaluations: int) -> Picture:
     if not kept.any() or seen.all() or not view.tokens:
         return complete(model, [view])[0]
     network = network_of(view, model.device)
-    wanted = _mixed(view, window_runs(network.image_encoder)[0][1], network.pixel_mean.device)
-    if not wanted:
+    targets = _mixed(view, window_runs(network.image_encoder)[0][1], network.pixel_mean.device)
+    if not targets:
         return complete(model, [view])[0]
     pictures = _Completions(model, view, over, kept)
     encode = WindowEncoder(network, pictures.origin, seen)
     unknown = [torch.zeros(shape, device=model.device, requires_grad=True) for shape in pictures.shapes]
-    scales = _scales(wanted, encode, pictures)
+    scales = _scales(targets, encode, pictures)
 
     def cost() -> Tensor:
-        made = encode(pictures(*unknown), scales)
+        grids = encode(pictures(*unknown), scales)
         misfit: Any = sum(
-            ((made[target.depth][target.rows, target.columns] - target.values) @ scales[target.depth])
+            ((grids[target.depth][target.rows, target.columns] - target.values) @ scales[target.depth])
             .square()
             .sum()
-            for target in wanted
+            for target in targets
         )
         value: Tensor = misfit / TOLERATED + sum(change.square().sum() for change in unknown)
         return value
 
     _minimise(cost, unknown, evaluations)
     with torch.no_grad():
-        found = pictures(*unknown).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return np.where(seen[..., None], canvas, found).astype(np.float32)
+        picture = pictures(*unknown).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return np.where(seen[..., None], canvas, picture).astype(np.float32)
 
 
-def _scales(wanted: Sequence[Target], encode: WindowEncoder, pictures: _Completions) -> dict[int, Tensor]:
-    """(C, C) by depth: takes changes of tokens to where all directions vary alike.
+def _scales(targets: Sequence[Target], encode: WindowEncoder, pictures: _Completions) -> dict[int, Tensor]:
+    """Return whitening matrices (C, C) of token changes by depth.
 
-    A guess is blurred as a whole, which shifts tokens everywhere in a few directions. Unless these count less, they are
-    explained by wrong colours.
+    Guesses are blurred as a whole, which shifts all tokens in a few directions. Unless these directions weigh less, the
+    optimisation explains them by wrong colours.
     """
     rng = torch.Generator().manual_seed(0)
     device = pictures.origin.device
-    depths = {target.depth for target in wanted}
+    depths = {target.depth for target in targets}
     changes: dict[int, list[Tensor]] = {depth: [] for depth in depths}
     with torch.no_grad():
         usual = encode(pictures(*(torch.zeros(shape, device=device) for shape in pictures.shapes)), depths)
         for _ in range(DRAWS):
-            drawn = [torch.randn(shape, generator=rng).to(device) for shape in pictures.shapes]
-            for depth, made in encode(pictures(*drawn), depths).items():
+            noise = [torch.randn(shape, generator=rng).to(device) for shape in pictures.shapes]
+            for depth, grid in encode(pictures(*noise), depths).items():
                 changes[depth] += [
-                    (made - usual[depth])[t.rows, t.columns] for t in wanted if t.depth == depth
+                    (grid - usual[depth])[t.rows, t.columns] for t in targets if t.depth == depth
                 ]
-        for target in wanted:
+        for target in targets:
             changes[target.depth].append(target.values - usual[target.depth][target.rows, target.columns])
-    return {depth: _whitening(torch.cat(found)) for depth, found in changes.items()}
+    return {depth: _whitening(torch.cat(stacked)) for depth, stacked in changes.items()}
 
 
 def _whitening(changes: Tensor) -> Tensor:
-    """(C, C) inverse root of the second moments of (n, C) changes."""
-    # Apple's accelerators know no double precision.
+    """Return the inverse root (C, C) of the second moments of (n, C) changes."""
+    # Apple's accelerators lack double precision.
     moments = (changes.T @ changes).cpu().double() / len(changes)
     variances, directions = torch.linalg.eigh(moments)
     roots = (variances.clamp(min=0) + LEAST * variances.mean()).sqrt()
@@ -141,18 +141,18 @@ def _minimise(cost: Callable[[], Tensor], unknown: Sequence[Tensor], evaluations
 
 
 def _mixed(view: View, first: int, device: torch.device) -> list[Target]:
-    """A view's tokens that went through more than the `first` blocks."""
-    found = []
-    for held in view.tokens:
-        if held.depth > first:
-            rows, columns = torch.tensor(held.positions.T.copy(), device=device)
-            values = torch.tensor(held.values, dtype=torch.float32, device=device)
-            found.append(Target(depth=held.depth, rows=rows, columns=columns, values=values, variance=1.0))
-    return found
+    """Return a view's tokens that passed more than the `first` blocks."""
+    targets = []
+    for group in view.tokens:
+        if group.depth > first:
+            rows, columns = torch.tensor(group.positions.T.copy(), device=device)
+            values = torch.tensor(group.values, dtype=torch.float32, device=device)
+            targets.append(Target(depth=group.depth, rows=rows, columns=columns, values=values, variance=1.0))
+    return targets
 
 
 class _Completions:
-    """What an autoencoder makes of a view, as a function of its decoder's inputs and of a rest beyond it."""
+    """Completions of a view, as a function of changes of the decoder's inputs and of a residual."""
 
     def __init__(self, model: MaskedAutoencoder, view: View, over: PatchLayout, kept: Mask) -> None:
         self._model, self._over = model, over
@@ -167,7 +167,7 @@ class _Completions:
         self.shapes = (self._codes.shape, (3, *self._spectrum.shape, 2))
 
     def __call__(self, codes: Tensor, rest: Tensor) -> Tensor:
-        """(3, H, W) in [0, 1] or near."""
+        """Return the completion (3, H, W), roughly in [0, 1]."""
         predicted = _decode(self._network, self._codes + self._usual * codes)
         pixels = unpatchify(predicted, self._over.patch)[0] * self._model.deviation + self._model.mean
         frame = (self.origin.shape[1], self.origin.shape[2])
@@ -178,7 +178,7 @@ class _Completions:
 
 
 def _codes(network: Any, pixels: Tensor, kept: Tensor) -> Tensor:
-    """(1, 1 + L, D) what the decoder of a ViTMAE gets, positions included."""
+    """Return the inputs (1, 1 + L, D) of a ViTMAE's decoder, positions included."""
     network.vit.embeddings.config.mask_ratio = 1 - (int(kept.sum()) + 0.5) / kept.shape[1]
     noise = torch.where(kept, 0, kept.shape[1]) + torch.arange(kept.shape[1], device=kept.device)
     decoder = network.decoder
@@ -194,7 +194,7 @@ def _codes(network: Any, pixels: Tensor, kept: Tensor) -> Tensor:
 
 
 def _decode(network: Any, codes: Tensor) -> Tensor:
-    """(1, L, patch * patch * 3) from what `_codes` returns."""
+    """Decode the result of `_codes` to (1, L, patch * patch * 3)."""
     decoder = network.decoder
     for layer in decoder.decoder_layers:
         codes = layer(codes)
@@ -203,7 +203,7 @@ def _decode(network: Any, codes: Tensor) -> Tensor:
 
 
 class WindowEncoder:
-    """The tokens of pictures that differ in the windows alone which were not wholly seen."""
+    """Encoder of pictures that differ only in windows with hidden pixels."""
 
     def __init__(self, network: Any, origin: Tensor, seen: Mask) -> None:
         self._network, self._encoder = network, network.image_encoder
@@ -223,7 +223,7 @@ class WindowEncoder:
             )
 
     def __call__(self, picture: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
-        """(h, w, C) by depth."""
+        """Return the tokens (h, w, C) by depth."""
         side = self._grid.window * self._grid.patch
         normalised = (picture * 255 - self._network.pixel_mean) / self._network.pixel_std
         height, width = (length * self._grid.patch for length in self._grid.padded)
@@ -236,8 +236,8 @@ class WindowEncoder:
         tokens = add_positions(self._encoder, self._encoder.patch_embed(tiles), self._open, self._grid)
         tokens = run_window_blocks(self._encoder, tokens, self._open, self._grid, 0, self._first)
         grid = self._grid.unpartition(self._known.index_copy(0, self._places, tokens))
-        found = {}
+        grids = {}
         for depth in range(self._first, max(depths)):
             grid = self._encoder.blocks[depth](grid)
-            found[depth + 1] = grid[0]
-        return {depth: found[depth] for depth in depths}
+            grids[depth + 1] = grid[0]
+        return {depth: grids[depth] for depth in depths}

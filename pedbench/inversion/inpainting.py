@@ -1,4 +1,4 @@
-"""Filling the hidden part of a frame with samples of a diffusion pipeline."""
+"""Completion of the hidden part of a frame by samples of a diffusion pipeline."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pedbench.types import Picture, View
 
 @dataclass(frozen=True, kw_only=True)
 class _Sketch:
-    """What was received of a frame, at the size at which it is painted.
+    """A view's pixels at the size of painting.
 
     Attributes:
-        picture: (3, h, w), unseen pixels with the nearest seen one's colour.
+        picture: (3, h, w), hidden pixels with the nearest seen one's colour.
         hidden: (h, w) bool.
     """
 
@@ -37,34 +37,33 @@ class _Sketch:
 def paint(
     model: Inpainting, views: Sequence[View], *, seeds: Sequence[Sequence[int]], steps: int, caption: str
 ) -> list[Picture]:
-    """Paint what was not seen of frames, several times, and take the samples that continue what was seen best.
+    """Paint the hidden part of frames several times, and return the samples that continue the seen part best.
 
-    Everything happens at the pipeline's own size. There, sample and seen pixels are put together before they
-    are enlarged, so that colours pass over the hole's border without a step. Samples of one size are painted together
-    on accelerators; each has its noise from its own seed.
+    Sample and seen pixels are merged at the pipeline's size before enlarging, so that colours have no step at the
+    border. Accelerators paint samples of one size together; each has its noise from its own seed.
 
     Args:
-        model: A diffusers pipeline that inpaints.
-        views: Each holds some pixels, or none.
-        seeds: Of each view, one for each sample.
-        steps: Of the solver.
-        caption: What the pictures show; "" if nothing is known.
+        model: An inpainting pipeline of diffusers.
+        views: Views with some pixels, or none.
+        seeds: Per view one seed for each sample.
+        steps: Steps of the solver.
+        caption: Caption of the pictures; "" if unknown.
 
     Returns:
         (H, W, 3) in [0, 1] each, the received pixels pasted.
 
     Raises:
-        ValueError: A caption for a pipeline that takes none, or a pipeline that does not tell its size.
+        ValueError: The pipeline takes no caption but got one, or does not state its size.
     """
     pipeline = model.pipeline
-    taken = inspect.signature(pipeline.__call__).parameters
-    if caption and "prompt" not in taken:
+    parameters = inspect.signature(pipeline.__call__).parameters
+    if caption and "prompt" not in parameters:
         raise ValueError(f"{type(pipeline).__name__} takes no caption, found {caption!r}: leave it out")
     sketches = [_sketch(view, painted_size(view.frame_size, _side(pipeline))) for view in views]
 
-    def drawn(part: Sequence[tuple[int, int]]) -> list[Tensor]:
+    def samples_of(part: Sequence[tuple[int, int]]) -> list[Tensor]:
         chosen = [sketches[index] for index, _ in part]
-        prompts = {"prompt": [caption] * len(part)} if "prompt" in taken else {}
+        prompts = {"prompt": [caption] * len(part)} if "prompt" in parameters else {}
         with solving():
             images = pipeline(
                 image=torch.stack([each.picture for each in chosen]).permute(0, 2, 3, 1).numpy(),
@@ -87,7 +86,7 @@ def paint(
         groups[sketches[index].hidden.shape] += [(index, seed) for seed in each]
     best = [(inf, sketch.picture) for sketch in sketches]
     for group in groups.values():
-        for (index, _), together in zip(group, in_batches(drawn, group, model.device, 1), strict=True):
+        for (index, _), together in zip(group, in_batches(samples_of, group, model.device, 1), strict=True):
             misfit = seam(together, sketches[index].hidden)
             if misfit < best[index][0]:
                 best[index] = (misfit, together)
@@ -107,11 +106,11 @@ def _sketch(view: View, size: tuple[int, int]) -> _Sketch:
 
 
 def hidden_part(seen: Tensor, size: tuple[int, int]) -> Tensor:
-    """The pixels of a picture of another size that were not seen as a whole.
+    """Return the pixels of a resized picture that are not entirely seen.
 
     Args:
         seen: (H, W) bool.
-        size: Height and width.
+        size: Height and width of the resized picture.
 
     Returns:
         (h, w) bool.
@@ -120,9 +119,9 @@ def hidden_part(seen: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def seam(picture: Tensor, hidden: Tensor) -> float:
-    """Mean squared step between neighbours of which one is hidden; 0 where the hidden part has no border.
+    """Return the mean squared step across the border of the hidden part; 0 if it has no border.
 
-    It is a score that an attacker has: a sample that does not go with what was seen breaks off at the border.
+    Attackers can compute this score: a sample that does not match the seen part has a visible seam.
 
     Args:
         picture: (3, h, w).
@@ -135,15 +134,13 @@ def seam(picture: Tensor, hidden: Tensor) -> float:
 
 
 def _side(pipeline: Any) -> int:
-    """Side in pixels of the pictures that a pipeline was trained on.
+    """Return the side in pixels of a pipeline's training pictures.
 
     Raises:
-        ValueError: It does not say.
+        ValueError: The pipeline does not state it.
     """
     network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
-    found = getattr(getattr(network, "config", None), "sample_size", None)
-    if not isinstance(found, int):
-        raise ValueError(
-            f"{type(pipeline).__name__} does not tell its network's sample_size, found {found!r}"
-        )
-    return found * int(getattr(pipeline, "vae_scale_factor", 1))
+    size = getattr(getattr(network, "config", None), "sample_size", None)
+    if not isinstance(size, int):
+        raise ValueError(f"{type(pipeline).__name__} does not tell its network's sample_size, found {size!r}")
+    return size * int(getattr(pipeline, "vae_scale_factor", 1))

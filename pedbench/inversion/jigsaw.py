@@ -1,4 +1,4 @@
-"""Which tile of a picture belongs where: a jigsaw puzzle of rectangular pieces."""
+"""Jigsaw solver: finds the places of a picture's rectangular tiles."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Scores = npt.NDArray[np.float64]
 
 _MISFIT = 1e4
 _ALONE = 1e3
-"""Keeps places without a neighbour for the end of the growth, but before those of another size."""
+"""Penalty of places without a neighbour: filled last, but before those of another size."""
 _ALONG = 3
-"""Pixels along a border that are compared as one: edges cross it at an angle, and noise averages out."""
+"""Pixels along a border that are averaged: edges cross it at an angle, and noise averages out."""
 _STARTS = 10
-"""Of the greedy solutions so many, the best, are refined."""
+"""Number of greedy solutions, the best ones, that are refined."""
 _STALLED = 8
-"""Rounds without a gain after which a refinement ends."""
+"""Rounds without a gain after which refinement ends."""
 
 RIGHT, LEFT, BELOW, ABOVE = range(4)
 _OPPOSITE = (LEFT, RIGHT, ABOVE, BELOW)
@@ -40,23 +40,23 @@ class Place(NamedTuple):
 def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.Generator) -> list[int]:
     """Find places for tiles such that neighbours continue each other.
 
-    Two tiles are as compatible as the pixels along their common border are similar, relative to what is usual
-    for either. From every tile at every place a solution is grown greedily. The best ones are refined: of
-    places no two of which touch, all tiles are re-assigned at once, which is a linear assignment.
+    The compatibility of two tiles is the similarity of the pixels along their common border, relative to what is
+    usual for either. A solution is grown greedily from every tile at every place. The best solutions are refined:
+    all tiles of places that do not touch are re-assigned at once, which is a linear assignment.
 
     Args:
         tiles: (h, w, 3) each.
-        places: As many; some of them touch, or nothing can be found out.
-        rng: Draws which places are re-assigned together.
+        places: As many places; without places that touch, the order cannot be found.
+        rng: Chooses the places that are re-assigned together.
 
     Returns:
-        For each tile the index of its place.
+        The index of each tile's place.
 
     Raises:
         ValueError: The tiles' sizes are not those of the places.
 
-    Source: the greedy placement is that of Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square
-        Jigsaw Puzzle Solver, 2011.
+    Source: Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011 (greedy
+        placement).
     """
     sizes, room = sorted(tile.shape[:2] for tile in tiles), sorted(place[2:] for place in places)
     if sizes != room:
@@ -64,13 +64,13 @@ def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.G
     puzzle = _Puzzle(tiles, places)
     starts = zip(*np.nonzero(puzzle.misfit == 0), strict=True)
     grown = {tuple(puzzle.grow(tile, place).tolist()) for tile, place in starts}
-    best = sorted(grown, key=lambda held: (puzzle.cost(np.array(held)), held))[:_STARTS]
-    refined = [puzzle.refine(np.array(held), rng) for held in best]
+    best = sorted(grown, key=lambda solution: (puzzle.cost(np.array(solution)), solution))[:_STARTS]
+    refined = [puzzle.refine(np.array(solution), rng) for solution in best]
     return [int(place) for place in np.argsort(min(refined, key=puzzle.cost))]
 
 
 def _compatibility(tiles: Sequence[Picture]) -> Scores:
-    """How ill tile j looks to the right of tile i, (n, n): logarithm of the difference over the usual one."""
+    """Return the cost (n, n) of tile j right of tile i: log of their difference relative to the usual one."""
     count = len(tiles)
     differences = np.full((count, count), np.nan)
     for i, left in enumerate(tiles):
@@ -90,7 +90,7 @@ def _compatibility(tiles: Sequence[Picture]) -> Scores:
 
 
 class _Puzzle:
-    """Costs of solutions; a solution says for each place which tile it holds."""
+    """Costs of solutions; a solution is the index of the tile at each place."""
 
     def __init__(self, tiles: Sequence[Picture], places: Sequence[Place]) -> None:
         self.count = len(tiles)
@@ -107,55 +107,55 @@ class _Puzzle:
                 RIGHT: (place.top, place.left + place.width),
                 BELOW: (place.top + place.height, place.left),
             }
-            for side, where in corner.items():
-                if where in corners:
-                    self.neighbours[index, side] = corners[where]
-                    self.neighbours[corners[where], _OPPOSITE[side]] = index
+            for side, corner_of_next in corner.items():
+                if corner_of_next in corners:
+                    self.neighbours[index, side] = corners[corner_of_next]
+                    self.neighbours[corners[corner_of_next], _OPPOSITE[side]] = index
 
-    def cost(self, held: npt.NDArray[np.int64]) -> float:
-        """The sum over all common borders."""
-        total = self.misfit[held, np.arange(self.count)].sum()
+    def cost(self, solution: npt.NDArray[np.int64]) -> float:
+        """Return the total cost of all common borders."""
+        total = self.misfit[solution, np.arange(self.count)].sum()
         for side in (RIGHT, BELOW):
-            beside = self.neighbours[:, side]
-            total += self.next_to[side][held[beside >= 0], held[beside[beside >= 0]]].sum()
+            neighbour = self.neighbours[:, side]
+            total += self.next_to[side][solution[neighbour >= 0], solution[neighbour[neighbour >= 0]]].sum()
         return float(total)
 
     def grow(self, tile: int, place: int) -> npt.NDArray[np.int64]:
-        """Start with one tile at one place and add, next to what is there, always what goes best with it."""
-        held = np.full(self.count, -1)
+        """Grow a solution from one tile at one place by always adding the best match next to it."""
+        solution = np.full(self.count, -1)
         costs, borders = self.misfit.copy(), np.zeros(self.count)
         free = np.ones(self.count, np.bool_)
         for _ in range(self.count):
-            held[place], free[tile] = tile, False
-            for side, beside in enumerate(self.neighbours[place]):
-                if beside >= 0:
-                    costs[:, beside] += self.next_to[_OPPOSITE[side]][:, tile]
-                    borders[beside] += 1
+            solution[place], free[tile] = tile, False
+            for side, neighbour in enumerate(self.neighbours[place]):
+                if neighbour >= 0:
+                    costs[:, neighbour] += self.next_to[_OPPOSITE[side]][:, tile]
+                    borders[neighbour] += 1
             means = costs / np.maximum(borders, 1) + np.where(borders > 0, 0, _ALONE)
-            means[~free] = means[:, held >= 0] = np.inf
+            means[~free] = means[:, solution >= 0] = np.inf
             tile, place = (int(index) for index in np.unravel_index(means.argmin(), means.shape))
-        return held
+        return solution
 
-    def refine(self, held: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Re-assign the tiles of random independent places until nothing is gained any more."""
-        held, best, stalled = held.copy(), self.cost(held), 0
+    def refine(self, solution: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Re-assign the tiles of random independent places until the cost stops falling."""
+        solution, best, stalled = solution.copy(), self.cost(solution), 0
         while stalled < _STALLED:
             chosen = self._independent(rng)
-            tiles = held[chosen]
+            tiles = solution[chosen]
             costs = self.misfit[np.ix_(tiles, chosen)]
             for column, place in enumerate(chosen):
-                for side, beside in enumerate(self.neighbours[place]):
-                    if beside >= 0:
-                        costs[:, column] += self.next_to[side][tiles, held[beside]]
+                for side, neighbour in enumerate(self.neighbours[place]):
+                    if neighbour >= 0:
+                        costs[:, column] += self.next_to[side][tiles, solution[neighbour]]
             rows, columns = linear_sum_assignment(costs)
-            held[chosen[columns]] = tiles[rows]
-            cost = self.cost(held)
+            solution[chosen[columns]] = tiles[rows]
+            cost = self.cost(solution)
             stalled = 0 if cost < best - 1e-9 else stalled + 1
             best = min(best, cost)
-        return held
+        return solution
 
     def _independent(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Places no two of which touch, as many as fit."""
+        """Return a random maximal set of places that do not touch each other."""
         chosen: list[int] = []
         blocked: set[int] = set()
         for place in rng.permutation(self.count).tolist():

@@ -1,4 +1,4 @@
-"""Completion by a masked autoencoder (ViTMAE): its patches over a frame, its mask, its predictions as pixels.
+"""Completion by a masked autoencoder (ViTMAE): patches over a frame, mask, and predictions as pixels.
 
 Source: He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377.
 """
@@ -22,18 +22,18 @@ from pedbench.models.sam.family import described_family
 from pedbench.types import Mask, Picture, View
 
 _BATCH = 8
-"""Frames that are completed at once on a CPU."""
+"""Frames in a batch on a CPU."""
 
 _VARIANCE = 1e-6
-"""What normalised-pixel targets add to a patch's variance."""
+"""Offset of a patch's variance in normalised-pixel targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchLayout:
-    """How the patches of an autoencoder lie over a frame.
+    """Position of an autoencoder's patches over a frame.
 
-    The frame lies in the top left corner of a square canvas, as SAM has it; patches may begin between two
-    of its pixels.
+    The frame lies in the top left corner of a square canvas, as in SAM; patches may begin between two of its
+    pixels.
 
     Attributes:
         canvas: Side of the canvas in pixels of the frame.
@@ -51,7 +51,7 @@ class PatchLayout:
         return self.count * self.patch
 
     def kept(self, seen: Mask) -> Mask:
-        """The patches all of whose pixels were seen; what reaches beyond the frame is none of them.
+        """Return the patches that are entirely seen; patches that extend beyond the frame are not.
 
         Args:
             seen: (H, W) of the frame.
@@ -64,45 +64,45 @@ class PatchLayout:
         sums = np.pad(canvas.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
         index = np.arange(self.count)
         first, last = index * self.canvas // self.count, -(-(index + 1) * self.canvas // self.count)
-        found = (
+        counts = (
             sums[np.ix_(last, last)]
             - sums[np.ix_(first, last)]
             - sums[np.ix_(last, first)]
             + sums[np.ix_(first, first)]
         )
         areas = np.multiply.outer(last - first, last - first)
-        kept: Mask = found == areas
+        kept: Mask = counts == areas
         return kept
 
     def shrink(self, view: View) -> Tensor:
-        """What was received as the autoencoder's picture, (3, side, side) in [0, 1].
+        """Return the view's pixels as the autoencoder's picture, (3, side, side) in [0, 1].
 
-        Unseen pixels take the nearest seen one's colour, so that nothing foreign enters patches at a border.
+        Hidden pixels take the nearest seen one's colour, so that they do not distort patches at the border.
         """
         picture = fill_with_nearest(view)
-        beyond = [(0, self.canvas - length) for length in picture.shape[:2]]
-        canvas = np.pad(picture, (*beyond, (0, 0)), mode="edge")
+        padding = [(0, self.canvas - length) for length in picture.shape[:2]]
+        canvas = np.pad(picture, (*padding, (0, 0)), mode="edge")
         return resize(torch.from_numpy(canvas).permute(2, 0, 1), (self.side, self.side))
 
     def on_frame(self, picture: Tensor, frame_size: tuple[int, int]) -> Tensor:
-        """The frame's part of the autoencoder's picture, (3, H, W)."""
+        """Return the frame's part (3, H, W) of the autoencoder's picture."""
         return resize(picture, (self.canvas, self.canvas))[:, : frame_size[0], : frame_size[1]]
 
 
 def layout(view: View, native: int, patch: int, window_patches: int = 0) -> PatchLayout:
-    """The patches over a view's frame, such that every window of the encoder is a whole number of them.
+    """Lay patches over a view's frame such that every window of the encoder is a whole number of them.
 
-    If the view does not name the family of networks, there are no windows to go by: the frame's longest side
-    becomes the autoencoder's.
+    If the view names no family of networks, the windows are unknown: the frame's longest side becomes the
+    autoencoder's.
 
     Args:
-        view: Whose frame and windows they lie over.
-        native: Side in pixels of the pictures that the autoencoder was trained on.
+        view: The view, for its frame and windows.
+        native: Side in pixels of the autoencoder's training pictures.
         patch: Side of its patches in pixels.
-        window_patches: Patches along a window's side; with 0, what comes nearest to `native`.
+        window_patches: Patches along a window's side; 0 for the number nearest to `native`.
 
     Raises:
-        ValueError: The windows form no square.
+        ValueError: The grid of windows is not square.
     """
     if "family" not in view.description:
         return PatchLayout(canvas=max(view.frame_size), count=native // patch, patch=patch)
@@ -114,32 +114,32 @@ def layout(view: View, native: int, patch: int, window_patches: int = 0) -> Patc
 
 
 def patchify(pictures: Tensor, patch: int) -> Tensor:
-    """(B, 3, S, S) pictures as (B, L, patch * patch * 3): row by row, each as rows, columns, channels."""
+    """Cut pictures (B, 3, S, S) into (B, L, patch * patch * 3): row by row, each as rows, columns, channels."""
     count = pictures.shape[2] // patch
     split = pictures.reshape(-1, 3, count, patch, count, patch)
     return split.permute(0, 2, 4, 3, 5, 1).reshape(-1, count * count, patch * patch * 3)
 
 
 def unpatchify(patches: Tensor, patch: int) -> Tensor:
-    """The inverse of `patchify`."""
+    """Invert `patchify`."""
     count = round(patches.shape[1] ** 0.5)
     split = patches.reshape(-1, count, count, patch, patch, 3).permute(0, 5, 1, 3, 2, 4)
     return split.reshape(-1, 3, count * patch, count * patch)
 
 
 def predict(network: Any, pictures: Tensor, kept: Tensor) -> Tensor:
-    """Let a ViTMAE predict all patches from some.
+    """Predict all patches from some with a ViTMAE.
 
     Args:
         network: A `ViTMAEForPreTraining` for L patches, in evaluation mode.
-        pictures: (B, 3, S, S), normalised; what lies in other patches has no influence.
+        pictures: (B, 3, S, S), normalised; other patches than the kept ones have no influence.
         kept: (B, L) bool; the same number in each row, at least 1 and less than L.
 
     Returns:
-        (B, L, patch * patch * 3), as normalised as the network's targets are.
+        (B, L, patch * patch * 3), normalised like the network's targets.
 
-    Raises:
-        ValueError: Other numbers are kept.
+        Raises:
+        ValueError: The numbers of kept patches differ, or are out of range.
         RuntimeError: The network kept other patches.
     """
     length, counts = kept.shape[1], kept.sum(dim=1)
@@ -148,52 +148,54 @@ def predict(network: Any, pictures: Tensor, kept: Tensor) -> Tensor:
         raise ValueError(
             f"expected the same number of kept patches, 1 to {length - 1}, found {counts.tolist()}"
         )
-    # int(L * (1 - ratio)) patches are kept, the ones with the least noise. The half patch is there because
-    # rounding would otherwise lose one for many k.
+    # The network keeps the int(L * (1 - ratio)) patches with the least noise. Without the half patch, rounding
+    # would lose one for many k.
     network.vit.embeddings.config.mask_ratio = 1 - (k + 0.5) / length
     noise = torch.where(kept, 0, length) + torch.arange(length, device=kept.device)
     with torch.inference_mode():
-        found = network(pictures, noise=noise.float())
-    if not torch.equal(found.mask == 0, kept):
-        raise RuntimeError(f"the network kept {(found.mask == 0).sum(dim=1).tolist()} patches instead of {k}")
-    predicted: Tensor = found.logits
+        output = network(pictures, noise=noise.float())
+    if not torch.equal(output.mask == 0, kept):
+        raise RuntimeError(
+            f"the network kept {(output.mask == 0).sum(dim=1).tolist()} patches instead of {k}"
+        )
+    predicted: Tensor = output.logits
     return predicted
 
 
 def neighbour_statistics(patches: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of every patch as those of kept ones suggest, weighted by inverse squared distance.
+    """Estimate mean and variance of each patch from the kept ones, weighted by inverse squared distance.
 
     Args:
-        patches: (L, n) normalised pixels; those that are not kept have no influence.
+        patches: (L, n) normalised pixels; only kept patches have influence.
         kept: (L,) bool.
 
     Returns:
-        (L, 1) each.
+        Mean and variance, (L, 1) each.
     """
     count = round(len(patches) ** 0.5)
     places = torch.stack([torch.arange(len(patches)) // count, torch.arange(len(patches)) % count], 1).float()
     squares = torch.cdist(places, places[kept.cpu()]).square().clamp(min=1e-6).to(patches.device)
     weights = 1 / squares
     weights = weights / weights.sum(dim=1, keepdim=True)
-    held = patches[kept]
-    return weights @ held.mean(dim=1, keepdim=True), weights @ held.var(dim=1, keepdim=True)
+    known = patches[kept]
+    return weights @ known.mean(dim=1, keepdim=True), weights @ known.var(dim=1, keepdim=True)
 
 
 def denormalise_patches(predicted: Tensor, patches: Tensor, kept: Tensor) -> Tensor:
-    """(L, n) predictions of normalised-pixel weights, scaled by what kept patches suggest."""
+    """Scale predictions (L, n) of normalised-pixel weights by the statistics of kept patches."""
     mean, variance = neighbour_statistics(patches, kept)
     return predicted * (variance + _VARIANCE).sqrt() + mean
 
 
 def complete(model: MaskedAutoencoder, views: Sequence[View], window_patches: int = 0) -> list[Picture]:
-    """Complete frames, together those of which as many patches were seen.
+    """Complete frames, in batches of those with the same number of seen patches.
 
-    Where no patch was seen as a whole, there is nothing to complete from: unseen pixels take the mean colour.
+    If no patch is entirely seen, hidden pixels take the mean colour.
 
     Args:
         model: The autoencoder.
-        views: What was received of the frames.
-        window_patches: As for `layout`.
+        views: Views of the frames.
+        window_patches: See `layout`.
 
     Returns:
         (H, W, 3) in [0, 1] each, the received pixels pasted.
@@ -219,12 +221,12 @@ def complete(model: MaskedAutoencoder, views: Sequence[View], window_patches: in
 def _complete(
     model: MaskedAutoencoder, views: Sequence[View], over: PatchLayout, kept: Sequence[Mask]
 ) -> list[Picture]:
-    """Complete some frames of which as many patches were kept.
+    """Complete frames with the same number of kept patches.
 
     Args:
         model: The autoencoder.
-        views: What was received of the frames.
-        over: How its patches lie over them.
+        views: Views of the frames.
+        over: Layout of its patches.
         kept: (count, count) each.
 
     Returns:
@@ -236,8 +238,8 @@ def _complete(
     normalised = (small - model.mean) / model.deviation
     predicted = predict(network, normalised, masks)
     if model.normalised_targets:
-        held = zip(predicted, patchify(normalised, over.patch), masks, strict=True)
-        predicted = torch.stack([denormalise_patches(*each) for each in held])
+        rows = zip(predicted, patchify(normalised, over.patch), masks, strict=True)
+        predicted = torch.stack([denormalise_patches(*each) for each in rows])
     pixels = unpatchify(predicted, over.patch) * model.deviation + model.mean
     shown = masks.reshape(-1, 1, over.count, over.count)
     shown = shown.repeat_interleave(over.patch, 2).repeat_interleave(over.patch, 3)

@@ -1,4 +1,4 @@
-"""Requests of a camera that pans, laid over each other where their content agrees."""
+"""Registration of the requests of a panning camera by their content."""
 
 from __future__ import annotations
 
@@ -12,60 +12,60 @@ from scipy.signal import fftconvolve
 from pedbench.types import Mask, Patch, Picture, View
 
 Shift = tuple[int, int]
-"""Rows and columns by which content lies further down and right in the first request's frame."""
+"""Displacement of content down and right in the first request's frame, in pixels."""
 
 _LEAST_OVERLAP = 512
-"""Pixels that must lie over each other before their agreement means anything."""
+"""Minimum pixels of overlap for a comparison."""
 
 _LARGEST_ERROR = 4 / 255
-"""Root mean square difference up to which content counts as the same."""
+"""Largest root mean square difference of matching content."""
 
 _FRACTION = 10
-"""From one request to the next the camera moves by at most this part of the frame's longest side along each axis."""
+"""Divisor of the frame's longest side: largest motion between two requests along each axis."""
 
 
 def placed_patches(view: View) -> tuple[Patch, ...]:
-    """The patches of all requests at their places in the first request's frame, as far as they lie in it.
+    """Return the patches of all requests at their places in the first request's frame, cropped to it.
 
-    Each request is laid where it agrees best with all that was placed before it; one that agrees nowhere is left
-    out.
+    Each request is placed where it matches the content placed before it best; a request without a match is
+    skipped.
 
     Args:
-        view: Of several requests of a camera that moves.
+        view: View of several requests of a moving camera.
     """
     reach = max(view.frame_size) // _FRACTION
     placed = view.in_frame(view.patches)
     shift: Shift = (0, 0)
     last = 0
     for request in sorted({patch.request for patch in view.patches} - {0}):
-        heard = [patch for patch in view.patches if patch.request == request]
-        found = displacement(_canvas(view, placed), _canvas(view, heard), shift, reach * (request - last))
+        new = [patch for patch in view.patches if patch.request == request]
+        found = displacement(_canvas(view, placed), _canvas(view, new), shift, reach * (request - last))
         if found is not None:
             shift, last = found, request
-            placed += [part for patch in heard if (part := _moved(patch, shift, view.frame_size)) is not None]
-    # Where they lie over each other, the first request is what the frame shows.
+            placed += [part for patch in new if (part := _moved(patch, shift, view.frame_size)) is not None]
+    # Later patches cover earlier ones, and the first request is the truth.
     return tuple(reversed(placed))
 
 
 def displacement(
     ground: tuple[Picture, Mask], laid: tuple[Picture, Mask], near: Shift, reach: int
 ) -> Shift | None:
-    """By how many whole pixels one canvas has to be moved to agree best with another where both hold something.
+    """Find the shift in whole pixels that matches one canvas best with another where both are covered.
 
     Args:
         ground: Canvas (H, W, 3) and coverage (H, W).
-        laid: The same of what is moved.
-        near: Shift around which to look.
-        reach: How far from it, in pixels along each axis.
+        laid: Canvas and coverage to shift.
+        near: Centre of the search.
+        reach: Radius of the search in pixels along each axis.
 
     Returns:
         The shift with the least mean squared difference; None if none has enough overlap and agreement.
     """
-    (one, seen), (other, held) = (
+    (one, seen), (other, covered) = (
         (c.astype(np.float64) * m[..., None], m.astype(float)) for c, m in (ground, laid)
     )
-    overlap = _correlated(seen, held)
-    squares = _correlated(np.square(one).sum(2), held) + _correlated(seen, np.square(other).sum(2))
+    overlap = _correlated(seen, covered)
+    squares = _correlated(np.square(one).sum(2), covered) + _correlated(seen, np.square(other).sum(2))
     squares -= 2 * sum(_correlated(one[..., channel], other[..., channel]) for channel in range(3))
     error = np.where(overlap > _LEAST_OVERLAP - 0.5, squares / np.maximum(3 * overlap, 1), np.inf)
     rows, columns = (np.arange(length) - length // 2 for length in error.shape)
@@ -78,9 +78,9 @@ def displacement(
 
 
 def _correlated(ground: npt.NDArray[np.float64], laid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Sum over products, by shift of the second: (2 H - 1, 2 W - 1), no shift in the middle."""
-    found: npt.NDArray[np.float64] = fftconvolve(ground, laid[::-1, ::-1])
-    return found
+    """Return the cross-correlation (2 H - 1, 2 W - 1) by shift of the second; the middle is no shift."""
+    sums: npt.NDArray[np.float64] = fftconvolve(ground, laid[::-1, ::-1])
+    return sums
 
 
 def _canvas(view: View, patches: Iterable[Patch]) -> tuple[Picture, Mask]:
@@ -88,7 +88,7 @@ def _canvas(view: View, patches: Iterable[Patch]) -> tuple[Picture, Mask]:
 
 
 def _moved(patch: Patch, shift: Shift, frame: tuple[int, int]) -> Patch | None:
-    """A patch elsewhere, without what then lies beyond the frame; None if all of it does."""
+    """Shift a patch and crop it to the frame; None if nothing is left."""
     top, left = patch.top + shift[0], patch.left + shift[1]
     inside = patch.picture[max(0, -top) : max(0, frame[0] - top), max(0, -left) : max(0, frame[1] - left)]
     if not inside.size:

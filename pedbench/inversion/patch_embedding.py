@@ -1,4 +1,4 @@
-"""Pixels from patch-embedded tokens: what a linear projection determines of the patch behind it."""
+"""Estimation of pixels from patch-embedded tokens, which are linear projections of patches."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pedbench.types import Picture
 Matrix = npt.NDArray[np.float64]
 
 _CALM = 0.05
-"""Such a share of a picture's patches is taken for flat."""
+"""Share of a picture's patches that is assumed flat."""
 _FAINTEST = 1e-12
-"""Least variance of noise, over the tokens' largest: what double precision stands."""
+"""Least variance of noise, relative to the tokens' largest: the limit of double precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +38,12 @@ class PatchEmbedding:
     side: int
 
     def embed(self, patches: Matrix) -> Matrix:
-        """(n, C) tokens of (n, 3 * side * side) flat patches."""
+        """Embed flat patches (n, 3 * side * side) as tokens (n, C)."""
         return patches @ self.weight.T + self.bias
 
 
 def embedding_of(network: Any) -> PatchEmbedding:
-    """The patch embedding of a `segment_anything.modeling.Sam`, its normalisation of pixels included."""
+    """Return the patch embedding of a `segment_anything.modeling.Sam`, including its normalisation of pixels."""
     encoder = network.image_encoder
     weight = encoder.patch_embed.proj.weight.detach().cpu().double().numpy()
     bias = encoder.patch_embed.proj.bias.detach().cpu().double().numpy()
@@ -60,17 +60,17 @@ def embedding_of(network: Any) -> PatchEmbedding:
 
 @dataclass(frozen=True, kw_only=True)
 class PatchStatistics:
-    """Mean, (3 * side * side,), and covariance of flat patches, as an attacker expects them."""
+    """Mean (3 * side * side,) and covariance of flat patches under an attacker's prior."""
 
     mean: Matrix
     covariance: Matrix
 
 
 def patch_statistics(pictures: Iterable[Picture], side: int) -> PatchStatistics:
-    """Statistics of patches that may lie anywhere in pictures of a kind.
+    """Estimate the statistics of patches anywhere in pictures of a kind.
 
-    Pictures are taken for stationary: two pixels are as correlated as their offset says, wherever they are.
-    That makes a few pictures enough for a covariance of full rank.
+    Pictures are assumed stationary: the correlation of two pixels depends on their offset only. So a few
+    pictures suffice for a covariance of full rank.
 
     Args:
         pictures: (h, w, 3) in [0, 1].
@@ -88,13 +88,13 @@ def patch_statistics(pictures: Iterable[Picture], side: int) -> PatchStatistics:
     reach = np.arange(-side + 1, side)
     for picture in usable:
         planes = (picture - mean).transpose(2, 0, 1)
-        # So much room that no offset within a patch wraps around.
+        # Padded so that no offset within a patch wraps around.
         size = [fft.next_fast_len(length + side, real=True) for length in planes.shape[1:]]
         spectrum = fft.rfft2(planes, s=size)
         products = fft.irfft2(spectrum[:, None].conj() * spectrum[None], s=size)
         sums += products[:, :, reach[:, None], reach]
         pixels += planes[0].size
-    # Over all pixels, not over the pairs that an offset has: the covariance then has no negative eigenvalue.
+    # Divided by all pixels, not by the pairs of an offset, which keeps the covariance positive semidefinite.
     correlation = sums / pixels
     offsets = np.arange(side)
     apart = offsets[None, :] - offsets[:, None] + side - 1
@@ -106,7 +106,7 @@ def patch_statistics(pictures: Iterable[Picture], side: int) -> PatchStatistics:
 
 
 def pseudo_inverse(embedding: PatchEmbedding, tokens: Matrix) -> Matrix:
-    """The smallest patches that give these tokens: exact where there are as many channels as values.
+    """Return the smallest patches with these tokens; exact if there are as many channels as values.
 
     Args:
         tokens: (n, C), without position embedding.
@@ -119,13 +119,13 @@ def pseudo_inverse(embedding: PatchEmbedding, tokens: Matrix) -> Matrix:
 
 
 class LinearEstimator:
-    """Reads patches off tokens with the least expected squared error: the linear MMSE estimate.
+    """Linear MMSE estimator of patches from tokens.
 
-    Tokens are taken for the embedding of patches with known mean and covariance, plus white noise.
+    The model of tokens is the embedding of patches with known mean and covariance, plus white noise.
 
     Args:
-        embedding: What made the tokens.
-        statistics: Of the patches.
+        embedding: The embedding of the tokens.
+        statistics: Statistics of the patches.
 
     Source: Kay, Fundamentals of Statistical Signal Processing: Estimation Theory, 1993, section 12.5.
     """
@@ -138,11 +138,11 @@ class LinearEstimator:
         self.variances = np.maximum(variances, 0)
 
     def noise(self, tokens: Matrix) -> float:
-        """The variance of the noise that tokens seem to carry; rounding alone makes some.
+        """Estimate the variance of the noise in tokens; rounding alone causes some.
 
-        It is the one under which they are likeliest, unless even calm patches, which have little to show in the
-        directions where patches vary least, vary by less. Without that bound, patches livelier than expected
-        would pass for noisy ones, and pixels that tokens determine would be smoothed.
+        It is the maximum likelihood estimate, bounded by the variance of calm patches in the directions where
+        patches vary least. Without the bound, patches with more contrast than expected would count as noisy,
+        and pixels that the tokens determine would be smoothed.
         """
         squares = np.square((tokens - self.mean) @ self.directions)
         bound = np.quantile(squares[:, self.variances <= np.median(self.variances)].mean(axis=1), _CALM)
@@ -153,18 +153,18 @@ class LinearEstimator:
             return float((np.log(spread) + energies / spread).sum())
 
         bounds = (math.log(_FAINTEST * top), math.log(top))
-        found = optimize.minimize_scalar(surprise, bounds=bounds, method="bounded")
-        return float(np.clip(bound, _FAINTEST * top, math.exp(found.x)))
+        optimum = optimize.minimize_scalar(surprise, bounds=bounds, method="bounded")
+        return float(np.clip(bound, _FAINTEST * top, math.exp(optimum.x)))
 
     def surprise(self, tokens: Matrix, noise: float) -> npt.NDArray[np.float64]:
-        """(n,) negative logarithm of each token's Gaussian density, but for a constant."""
+        """Return each token's negative log Gaussian density (n,), up to a constant."""
         spread = self.variances + noise
         squares = np.square((tokens - self.mean) @ self.directions) / spread
         total: npt.NDArray[np.float64] = squares.sum(axis=1) / 2 + np.log(spread).sum() / 2
         return total
 
     def patches(self, tokens: Matrix, noise: float) -> Matrix:
-        """(n, 3 * side * side) estimates, not clipped."""
+        """Estimate the patches (n, 3 * side * side), not clipped."""
         weights = (tokens - self.mean) @ self.directions / (self.variances + noise)
         estimates: Matrix = weights @ (self.directions.T @ self.crossed) + self.prior
         return estimates

@@ -1,4 +1,4 @@
-"""Which known degradation a defense's public description tells of."""
+"""Degradations that attackers know from a defense's public description."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Degradation:
 
     Attributes:
         kind: One of `KINDS`.
-        strength: In pixels of the frame: the blur's standard deviation, the side of a block, the factor by which
-            height and width shrank.
-        rows: (h, H), what it does along a column of pixels.
-        columns: (w, W), likewise along a row.
-        every: Only so many rows and columns of what is received tell something new.
-        longest: The frame's longest side.
+        strength: Standard deviation of the blur or side of a block, in pixels of the frame, or the factor by
+            which height and width shrink.
+        rows: (h, H), its matrix along a column of pixels.
+        columns: (w, W), its matrix along a row.
+        every: Step between rows and columns with new information in the received picture.
+        longest: The frame's longest side in pixels.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Degradation:
     longest: int
 
     def estimate(self, degraded: Picture) -> Picture:
-        """The best linear estimate (H, W, 3) of the frame, see `deconvolution.wiener`."""
+        """Return the best linear estimate (H, W, 3) of the frame; see `deconvolution.wiener`."""
         observed = degraded[:: self.every, :: self.every]
         return wiener(observed, self.rows, self.columns, CORRELATION * self.longest)
 
@@ -49,15 +49,15 @@ class Degradation:
 def known_degradation(
     description: Mapping[str, Any], size: tuple[int, int], longest: int
 ) -> Degradation | None:
-    """What a defense did to the pictures that it sent.
+    """Return the degradation of a defense's pictures.
 
     Args:
-        description: Of the defense, as views carry it.
-        size: Height and width of a picture that it sent.
-        longest: The frame's longest side.
+        description: The defense's public description, from a view.
+        size: Height and width of a received picture.
+        longest: The frame's longest side in pixels.
 
     Returns:
-        None for what is not known to be of this kind.
+        The degradation; None if the description names none of this kind.
     """
     params = description.get("params", {})
     height, width = size

@@ -1,4 +1,4 @@
-"""A view as a picture, taken for what it shows, and simple ways to fill what it does not."""
+"""A view as a picture, with simple fillings of its hidden part."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pedbench.types import Picture, View
 
 
 def read_out(view: View) -> Picture:
-    """Paste what was received: the exact pixels above the degraded ones, the mean colour where nothing came.
+    """Paste a view's pixels, exact ones over degraded ones, on the mean colour.
 
     Returns:
         (H, W, 3) in [0, 1].
     """
     canvas, seen = view.canvas()
-    degraded, held = view.degraded_canvas()
+    degraded, covered = view.degraded_canvas()
     picture = np.where(seen[..., None], canvas, degraded)
-    known = seen | held
+    known = seen | covered
     colour = picture[known].mean(axis=0, dtype=np.float64) if known.any() else view.prior.mean_colour
     return np.where(known[..., None], picture, colour).astype(np.float32)
 
 
 def fill_with_nearest(view: View) -> Picture:
-    """Give every pixel the colour of the nearest one that was received exactly; the prior's mean if none was.
+    """Give every pixel the colour of the nearest exact pixel; the prior's mean if there is none.
 
     Returns:
         (H, W, 3) in [0, 1].

@@ -1,4 +1,4 @@
-"""Pictures at another size, without rounding to 8 bits."""
+"""Resizing of pictures without rounding to 8 bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (C, h, w) values in [0, 1], bicubic and free of aliases."""
+    """Resize (C, h, w) values in [0, 1], bicubic with antialiasing."""
     if picture.shape[1:] == size:
         return picture
     resized = functional.interpolate(

@@ -1,4 +1,4 @@
-"""Where windows of tokens belong whose stated places are not the true ones."""
+"""Reordering of token windows whose stated places are shuffled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Picture, Tokens, View
 
 _ROUNDS = 3
-"""The first guess of the noise takes position embeddings for noise, so it is made again."""
+"""Rounds of noise estimation: the first counts position embeddings as noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class _Window:
 
     Attributes:
         values: (height * width, C) in reading order.
-        stated: Where they are said to belong, in tokens.
+        stated: Their stated place, in tokens.
     """
 
     values: Matrix
@@ -32,16 +32,16 @@ class _Window:
 
 
 def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> Tokens:
-    """All tokens of a view at the places where their windows seem to belong, among those that are stated.
+    """Return all tokens of a view at the estimated places of their windows, among the stated places.
 
-    If the tokens carry a position embedding, it gives the places away. Otherwise they are turned into pixels,
-    and windows are put together such that neighbours continue each other.
+    A position embedding in the tokens reveals the places. Otherwise the tokens are converted to pixels, and the
+    windows are assembled such that neighbours continue each other.
 
     Args:
-        view: Holds tokens, of each window all that lie in the frame, every window at another place. What lies
-            beyond the frame is left aside.
-        reader: Of the network that made them.
-        rng: For the search.
+        view: View with the tokens of whole windows, each at a different place. Tokens beyond the frame are
+            ignored.
+        reader: Reader of the network that made the tokens.
+        rng: Random generator of the search.
 
     Raises:
         ValueError: A window's tokens fill no rectangle.
@@ -64,17 +64,17 @@ def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> T
 
 def _windows(tokens: Sequence[Tokens], side: int) -> list[_Window]:
     windows = []
-    for held in tokens:
-        owners = held.positions // side
+    for group in tokens:
+        owners = group.positions // side
         for owner in np.unique(owners, axis=0):
             inside = (owners == owner).all(axis=1)
-            offsets = held.positions[inside] % side
+            offsets = group.positions[inside] % side
             order = np.lexsort((offsets[:, 1], offsets[:, 0]))
             height, width = (int(length) + 1 for length in offsets.max(axis=0))
             if height * width != len(order):
                 raise ValueError(f"expected whole windows, found {len(order)} tokens of {height}x{width}")
             top, left = (int(corner) * side for corner in owner)
-            values = held.values[inside][order].astype(np.float64)
+            values = group.values[inside][order].astype(np.float64)
             windows.append(_Window(values=values, stated=Place(top, left, height, width)))
     return windows
 
@@ -82,7 +82,7 @@ def _windows(tokens: Sequence[Tokens], side: int) -> list[_Window]:
 def _by_position(
     windows: Sequence[_Window], places: Sequence[Place], reader: TokenReader
 ) -> list[int] | None:
-    """For each window the place whose position embedding explains it best; None if they carry none."""
+    """Return for each window the place whose position embedding fits best; None if tokens have none."""
     table, expected = reader.embedding.positions, reader.expected
     embeddings = []
     for place in places:
@@ -107,13 +107,13 @@ def _by_position(
 
 
 def _positions(place: Place) -> npt.NDArray[np.int64]:
-    """(n, 2) rows and columns of the tokens of a place, in reading order."""
+    """Return rows and columns (n, 2) of a place's tokens, in reading order."""
     rows, columns = np.mgrid[place.top : place.top + place.height, place.left : place.left + place.width]
     return np.stack([rows.ravel(), columns.ravel()], axis=1)
 
 
 def _pictures(windows: Sequence[_Window], reader: TokenReader) -> list[Picture]:
-    """Windows as pictures, read together, as what noise there is shows better in many tokens."""
+    """Convert windows to pictures, all together, as more tokens give a better estimate of the noise."""
     pieces = iter(reader.pictures(np.concatenate([window.values for window in windows]), "linear_mmse"))
     pictures = []
     for window in windows:

@@ -1,4 +1,4 @@
-"""An encoder's tokens of some windows on their grid, for networks that decode them."""
+"""Tokens of a view on the encoder's grid, for networks that decode them."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ if TYPE_CHECKING:
     from pedbench.models.sam.family import Weights
 
 Grid = tuple[npt.NDArray[np.float32], Mask]
-"""(h, w, C) tokens, zero where none is held, and (h, w) which are."""
+"""Tokens (h, w, C), zero where unknown, and the mask (h, w) of known ones."""
 
 
 def network_of(view: View, device: str = "cpu") -> Any:
-    """The public network that a view's description names.
+    """Return the public network that a view's description names.
 
     Args:
-        view: Its description names the family and the weights.
-        device: Where it computes.
+        view: View whose description names the family and the weights.
+        device: Torch's name of the network's device.
 
     Raises:
         ValueError: The description names no family of networks.
-        CheckpointError: Its weights are not there.
+        CheckpointError: Its weights are missing.
     """
     weights = str(view.description.get("params", {}).get("weights", "original"))
     return load_network(described_family(view.description), cast("Weights", weights), device)
 
 
 def no_tokens(sizes: RestorationSizes) -> Grid:
-    """What a network of these sizes gets where nobody holds a token that it knows."""
+    """Return an empty grid for a network of these sizes."""
     side = sizes.token_side
     return np.zeros((side, side, sizes.token_channels), np.float32), np.zeros((side, side), np.bool_)
 
 
 def received_tokens(view: View, depth: int) -> Grid:
-    """The tokens of one depth that a view holds."""
+    """Return a view's tokens of one depth."""
     encoder = network_of(view).image_encoder
     values = np.zeros(tuple(encoder.pos_embed.shape[1:]), np.float32)
-    held = np.zeros(values.shape[:2], np.bool_)
+    known = np.zeros(values.shape[:2], np.bool_)
     for tokens in view.tokens:
         if tokens.depth == depth:
             rows, columns = tokens.positions.T
             values[rows, columns] = tokens.values
-            held[rows, columns] = True
-    return values, held
+            known[rows, columns] = True
+    return values, known
 
 
 def computed_tokens(view: View) -> Grid:
-    """What the window blocks make of the windows that a view holds wholly: servers know it of themselves."""
+    """Compute the tokens of windows that a view has entirely, as the servers can."""
     network = network_of(view)
     stage, grid = WindowStage(network.image_encoder), window_grid(network.image_encoder)
     canvas, seen = view.canvas()
     pixels = np.rint(canvas * 255).astype(np.uint8)
     windows = [w for w in grid.active(view.frame_size) if seen[grid.tile(w, view.frame_size).slices].all()]
     values = np.zeros(tuple(network.image_encoder.pos_embed.shape[1:]), np.float32)
-    held = np.zeros(values.shape[:2], np.bool_)
+    known = np.zeros(values.shape[:2], np.bool_)
     if windows:
         crops = [pixels[grid.tile(window, view.frame_size).slices] for window in windows]
         with torch.inference_mode():
             encoded = stage(stage.embed(window_tiles(network, crops)), windows).numpy()
-        for (row, column), found in zip(windows, encoded, strict=True):
+        for (row, column), window_tokens in zip(windows, encoded, strict=True):
             height, width = grid.inside((row, column))
             place = np.s_[row * grid.window :, column * grid.window :]
-            values[place][:height, :width] = found[:height, :width]
-            held[place][:height, :width] = True
-    return values, held
+            values[place][:height, :width] = window_tokens[:height, :width]
+            known[place][:height, :width] = True
+    return values, known

@@ -1,4 +1,4 @@
-"""Pixels from encoder tokens of any depth: the picture whose tokens, by the public weights, are the received ones.
+"""Inversion of encoder tokens of any depth: optimises a picture until its tokens match the received ones.
 
 Source: He, Zhang and Lee, Model Inversion Attacks Against Collaborative Inference, ACSAC 2019, section 4
     (regularised maximum likelihood estimation); the pixels are optimised by their spectrum as in Olah,
@@ -21,38 +21,37 @@ from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Mask, Picture, View
 
 RATE = 0.05
-"""Adam's learning rate at the start; it falls to 0 as a cosine does."""
+"""Adam's initial learning rate; it falls to 0 along a cosine."""
 
 SMOOTH = 5.0
-"""Weight of the total variation at the start.
+"""Initial weight of the total variation.
 
-Deep tokens have many pictures that explain them nearly as well. Going from smooth ones to detailed ones finds
-the likely ones among them.
+Many pictures explain deep tokens nearly equally well. Going from smooth to detailed pictures finds likely ones.
 """
 
 DETAILED = 0.05
-"""Weight at the end, where tokens are of the places looked for."""
+"""Final weight of the total variation if tokens belong to the hidden places."""
 
 MIXED = 3.0
-"""Weight at the end, where they are not: what attention carried there from elsewhere is coarse."""
+"""Final weight if they do not: attention carries only coarse information from elsewhere."""
 
 NOISY = 8.0
-"""Weight at the end for each unit of noise that tokens carry, relative to their variance."""
+"""Final weight per unit of the tokens' noise, relative to their variance."""
 
 _CORNER = 1e-6
-"""Squared gradient below which total variation is rounded off."""
+"""Offset of the squared gradient that makes total variation differentiable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Tokens that the picture looked for should have.
+    """Tokens that the picture should have.
 
     Attributes:
-        depth: Blocks that they went through; 0 means behind the patch embedding, without positions.
-        rows, columns: (n,) where they are in the encoder's grid.
+        depth: Blocks that they passed; 0 is after the patch embedding, without positions.
+        rows, columns: (n,) places in the encoder's grid.
         values: (n, C).
         variance: Mean over channels of the values' variance over tokens.
-        noise: Variance of the noise that the values seem to carry, over `variance`; known for depth 0 alone.
+        noise: Estimated variance of the values' noise, relative to `variance`; only for depth 0.
     """
 
     depth: int
@@ -64,18 +63,18 @@ class Target:
 
 
 def targets(view: View, reader: TokenReader, device: torch.device) -> list[Target]:
-    """A view's tokens as targets, the position embedding taken off those behind the patch embedding."""
+    """Return a view's tokens as targets; tokens of depth 0 without their position embedding."""
     found = []
-    for held in view.tokens:
-        values, noise = held.values.astype(np.float64), 0.0
-        if held.depth == 0:
-            values = reader.centred(values, held.positions)
+    for group in view.tokens:
+        values, noise = group.values.astype(np.float64), 0.0
+        if group.depth == 0:
+            values = reader.centred(values, group.positions)
             noise = reader.expected.noise(values)
-        rows, columns = torch.tensor(held.positions.T.copy(), device=device)
+        rows, columns = torch.tensor(group.positions.T.copy(), device=device)
         variance = max(float(values.var(axis=0).mean()), 1e-12)
         found.append(
             Target(
-                depth=held.depth,
+                depth=group.depth,
                 rows=rows,
                 columns=columns,
                 values=torch.tensor(values, dtype=torch.float32, device=device),
@@ -87,7 +86,7 @@ def targets(view: View, reader: TokenReader, device: torch.device) -> list[Targe
 
 
 def first_guess(view: View, reader: TokenReader) -> Picture:
-    """What pixels and the linear MMSE estimate from tokens say; elsewhere the nearest place of which they do.
+    """Return seen pixels, else the linear MMSE estimate from tokens, else the nearest known colour.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -98,9 +97,9 @@ def first_guess(view: View, reader: TokenReader) -> Picture:
         degraded=(*view.degraded, *reader.patches(view, view.tokens, "linear_mmse")),
         prior=view.prior,
     )
-    estimate, held = read.degraded_canvas()
+    estimate, covered = read.degraded_canvas()
     picture = np.where(seen[..., None], canvas, estimate)
-    known = seen | held
+    known = seen | covered
     if not known.any():
         return np.tile(view.prior.mean_colour, (*view.frame_size, 1)).astype(np.float32)
     rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
@@ -109,25 +108,25 @@ def first_guess(view: View, reader: TokenReader) -> Picture:
 
 
 def invert(network: Any, view: View, reader: TokenReader, steps: int) -> Picture:
-    """Find a picture that has a view's pixels and tokens.
+    """Find a picture with a view's pixels and tokens.
 
     Args:
         network: The `segment_anything.modeling.Sam` that made the tokens, its parameters frozen.
-        view: Holds tokens.
-        reader: Of the same network.
-        steps: Of the optimisation.
+        view: View with tokens.
+        reader: Reader of the same network.
+        steps: Steps of the optimisation.
 
     Returns:
         (H, W, 3) in [0, 1].
     """
     seen = view.canvas()[1]
-    wanted = targets(view, reader, network.pixel_mean.device)
-    detail = max(_detail(target, seen, reader.embedding.side) for target in wanted)
-    return optimise(network, wanted, first_guess(view, reader), steps, fixed=seen, detail=detail)
+    received = targets(view, reader, network.pixel_mean.device)
+    detail = max(_detail(target, seen, reader.embedding.side) for target in received)
+    return optimise(network, received, first_guess(view, reader), steps, fixed=seen, detail=detail)
 
 
 def _detail(target: Target, seen: Mask, side: int) -> float:
-    """The weight of the total variation at the end that goes with some tokens."""
+    """Return the final weight of the total variation for some tokens."""
     corners = torch.stack([target.rows, target.columns], dim=1).cpu().numpy() * side
     inside = corners[(corners < seen.shape).all(axis=1)]
     elsewhere = seen[inside[:, 0], inside[:, 1]].all()
@@ -135,12 +134,12 @@ def _detail(target: Target, seen: Mask, side: int) -> float:
 
 
 def token_grids(network: Any, picture: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
-    """The tokens of a picture at some depths, differentiable.
+    """Compute the tokens of a picture at some depths, differentiable.
 
     Args:
         network: A `segment_anything.modeling.Sam`.
-        picture: (3, H, W), in [0, 1] or near.
-        depths: 0 means behind the patch embedding, without positions.
+        picture: (3, H, W), roughly in [0, 1].
+        depths: Numbers of blocks; 0 is after the patch embedding, without positions.
 
     Returns:
         (h, w, C) by depth.
@@ -158,7 +157,7 @@ def token_grids(network: Any, picture: Tensor, depths: Collection[int]) -> dict[
 
 
 def total_variation(picture: Tensor) -> Tensor:
-    """Mean length of the gradient of a (3, H, W) picture, all channels together."""
+    """Return the mean length of the gradient of a (3, H, W) picture, all channels together."""
     down = picture[:, 1:, :-1] - picture[:, :-1, :-1]
     right = picture[:, :-1, 1:] - picture[:, :-1, :-1]
     lengths: Tensor = (down.square() + right.square()).sum(dim=0).add(_CORNER).sqrt()
@@ -167,26 +166,26 @@ def total_variation(picture: Tensor) -> Tensor:
 
 def optimise(
     network: Any,
-    wanted: Sequence[Target],
+    targets: Sequence[Target],
     start: Picture,
     steps: int,
     *,
     fixed: Mask,
     detail: float,
 ) -> Picture:
-    """Find the picture whose tokens come nearest to the wanted ones, among smooth ones.
+    """Find a smooth picture whose tokens are closest to the targets.
 
-    Minimised by Adam: the squared distance of the tokens over their variance, plus the total variation, whose
-    weight falls geometrically. Optimised is the change of the spectrum, each frequency scaled by how much of it
-    pictures usually hold (1/f), so that coarse structure comes first.
+    Adam minimises the squared distance of the tokens, relative to their variance, plus the total variation, whose
+    weight falls geometrically. The unknown is the change of the spectrum, each frequency scaled by its usual
+    amplitude (1/f), so that coarse structure comes first.
 
     Args:
         network: A `segment_anything.modeling.Sam` with frozen parameters.
-        wanted: What is known of the picture's tokens.
-        start: (H, W, 3) in [0, 1].
-        steps: Of the optimisation.
-        fixed: (H, W) pixels that are known and stay.
-        detail: Weight of the total variation at the end.
+        targets: Known tokens of the picture.
+        start: Initial picture (H, W, 3) in [0, 1].
+        steps: Steps of the optimisation.
+        fixed: (H, W) known pixels, which stay unchanged.
+        detail: Final weight of the total variation.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -203,7 +202,7 @@ def optimise(
         return changed
 
     optimiser = torch.optim.Adam([change], lr=RATE)
-    depths = {target.depth for target in wanted}
+    depths = {target.depth for target in targets}
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * step / steps)) / 2
         weight = SMOOTH * (detail / SMOOTH) ** (step / steps)
@@ -212,19 +211,19 @@ def optimise(
         misfit = sum(
             (grids[target.depth][target.rows, target.columns] - target.values).square().mean()
             / target.variance
-            for target in wanted
+            for target in targets
         )
-        beyond = (guess - guess.clamp(0, 1)).square().mean()
+        overflow = (guess - guess.clamp(0, 1)).square().mean()
         optimiser.zero_grad()
-        (misfit / len(wanted) + weight * total_variation(guess) + beyond).backward()
+        (misfit / len(targets) + weight * total_variation(guess) + overflow).backward()
         optimiser.step()
     with torch.no_grad():
-        found: Picture = picture().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return np.ascontiguousarray(found)
+        result: Picture = picture().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(result)
 
 
 def usual_spectrum(height: int, width: int) -> Tensor:
-    """(height, width // 2 + 1) amplitudes that fall with the frequency, of mean 1."""
+    """Return amplitudes (height, width // 2 + 1) of mean 1 that fall with the frequency."""
     rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
     frequencies = (rows.square() + columns.square()).sqrt().clamp(min=1 / max(height, width))
     amplitudes: Tensor = 1 / frequencies

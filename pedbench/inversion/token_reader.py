@@ -1,4 +1,4 @@
-"""Encoder tokens as pictures, with the public weights of the network that made them."""
+"""Conversion of encoder tokens to pictures with the network's public weights."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Estimator = Literal["linear_mmse", "pseudo_inverse"]
 
 @dataclass(frozen=True, kw_only=True)
 class TokenReader:
-    """Reads tokens of one network as an attacker with some prior does.
+    """Reader of one network's tokens under an attacker's prior.
 
-    What the encoder's blocks added to deeper tokens is taken for white noise, whose strength the tokens tell.
+    Changes by the encoder's blocks are modelled as white noise, whose strength is estimated from the tokens.
 
     Attributes:
         embedding: The network's patch embedding.
@@ -42,21 +42,21 @@ class TokenReader:
     expected: LinearEstimator
 
     def centred(self, values: Matrix, positions: npt.NDArray[np.int64]) -> Matrix:
-        """Tokens without the position embedding, if they are likelier to carry it than not.
+        """Remove the position embedding from tokens if they probably contain it.
 
         Args:
             values: (n, C).
-            positions: (n, 2), where in the grid they are.
+            positions: (n, 2) rows and columns in the grid.
         """
         bare = values - self.embedding.positions[positions[:, 0], positions[:, 1]]
         return min((values, bare), key=self.surprise)
 
     def surprise(self, values: Matrix) -> float:
-        """Negative log likelihood of tokens without position embedding, but for a constant."""
+        """Return the negative log likelihood of tokens without position embedding, up to a constant."""
         return float(self.expected.surprise(values, self.expected.noise(values)).sum())
 
     def pictures(self, values: Matrix, estimator: Estimator) -> list[Picture]:
-        """(side, side, 3) pictures in [0, 1] of (n, C) tokens without position embedding."""
+        """Estimate pictures (side, side, 3) in [0, 1] from tokens (n, C) without position embedding."""
         side = self.embedding.side
         if estimator == "pseudo_inverse":
             flat = pseudo_inverse(self.embedding, values)
@@ -66,23 +66,25 @@ class TokenReader:
         return list(planes.transpose(0, 2, 3, 1))
 
     def inside(self, view: View, tokens: Sequence[Tokens]) -> tuple[Tokens, ...]:
-        """The tokens that hold part of the frame; the canvas, which all have tokens of, may be larger."""
+        """Return the tokens within the frame; the canvas may be larger."""
         found = []
-        for held in tokens:
-            kept = (held.positions * self.embedding.side < view.frame_size).all(axis=1)
-            found.append(replace(held, values=held.values[kept], positions=held.positions[kept]))
+        for group in tokens:
+            kept = (group.positions * self.embedding.side < view.frame_size).all(axis=1)
+            found.append(replace(group, values=group.values[kept], positions=group.positions[kept]))
         return tuple(found)
 
     def patches(self, view: View, tokens: Sequence[Tokens], estimator: Estimator) -> tuple[Patch, ...]:
-        """Tokens as pictures at the places that go with them, cut at the frame."""
+        """Convert tokens to patches at their places, cropped to the frame."""
         side, (height, width) = self.embedding.side, view.frame_size
         found = []
-        for held in self.inside(view, tokens):
-            values = self.centred(held.values.astype(np.float64), held.positions)
-            corners = (held.positions * side).tolist()
+        for group in self.inside(view, tokens):
+            values = self.centred(group.values.astype(np.float64), group.positions)
+            corners = (group.positions * side).tolist()
             for picture, (top, left) in zip(self.pictures(values, estimator), corners, strict=True):
                 cut = picture[: height - top, : width - left]
-                found.append(Patch(picture=cut, top=top, left=left, server=held.server, request=held.request))
+                found.append(
+                    Patch(picture=cut, top=top, left=left, server=group.server, request=group.request)
+                )
         return tuple(found)
 
 
@@ -90,27 +92,27 @@ _READERS: dict[tuple[int, Family, str], tuple[Prior, TokenReader]] = {}
 
 
 def token_reader(view: View) -> TokenReader:
-    """The reader for the network that a view's description names; kept, as making it takes a moment.
+    """Return the cached reader for the network that a view's description names.
 
     Raises:
         ValueError: The description names no family of networks.
-        CheckpointError: The network's weights are not there.
+        CheckpointError: The network's weights are missing.
     """
     from pedbench.models.sam.family import described_family
 
     weights = str(view.description.get("params", {}).get("weights", "original"))
-    # The prior is kept beside its reader, so that its id stays taken.
+    # Keeping the prior in the cache keeps its id unique.
     key = (id(view.prior), described_family(view.description), weights)
     if key not in _READERS:
         _READERS[key] = view.prior, _make(view.prior, *key[1:])
     return _READERS[key][1]
 
 
-def _make(prior: Prior, of: Family, weights: str) -> TokenReader:
+def _make(prior: Prior, family: Family, weights: str) -> TokenReader:
     from pedbench.models.sam.family import load_network
     from pedbench.models.sam.stages import window_grid
 
-    network = load_network(of, cast("Weights", weights))
+    network = load_network(family, cast("Weights", weights))
     embedding = embedding_of(network)
     statistics = patch_statistics(prior.pictures, embedding.side)
     return TokenReader(
