@@ -36,22 +36,22 @@ def train(
     device: str | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, float]:
-    """Train a network of the mini family or of its attackers, going on from where a former run stopped.
+    """Train a network of the mini family or of its attackers; continues an interrupted run.
 
-    Training state is kept in `$PEDBENCH_HOME/training/<name>`; a kill at any moment loses two minutes at most.
+    Training state is kept in `$PEDBENCH_HOME/training/<name>`; a kill loses at most two minutes.
 
     Args:
-        name: One of `RECIPES`; or `prior`, what attackers know of pictures in general.
-        steps: Instead of the recipe's number of steps. More than before prolongs the constant-rate part.
-        out: Folder that gets the weights and the manifest entry.
-        device: Where to train; a CUDA device if there is one.
-        say: Called with a line of progress now and then.
+        name: One of `RECIPES`; or `prior`, the attackers' prior knowledge of pictures.
+        steps: Number of steps instead of the recipe's. More than before prolongs the constant-rate part.
+        out: Folder for the weights and the manifest entry.
+        device: Torch's name of the device; by default CUDA if available, else the CPU.
+        say: Called with lines of progress.
 
     Returns:
         Scores on the validation scenes.
 
     Raises:
-        ValueError: Unknown name.
+        ValueError: The name is unknown.
     """
     if name == "prior":
         _write_prior(out, say)
@@ -92,11 +92,11 @@ def _write_prior(out: Path, say: Callable[[str], None]) -> None:
 
 
 def packed(split: Split, count: int, say: Callable[[str], None]) -> PackedScenes:
-    """The scenes of a split as arrays, rendered and packed when they are not there yet."""
+    """Return the scenes of a split as arrays; renders and packs them on first use."""
 
-    def progress(done: int, wanted: int) -> None:
+    def progress(done: int, total: int) -> None:
         if done % 500 == 0:
-            say(f"{done} of {wanted} {split} scenes")
+            say(f"{done} of {total} {split} scenes")
 
     folder = home() / "scenes" / f"{REVISION}-{split}-{SPLIT_SEEDS[split]}-{count}"
     write_split(folder, seed=SPLIT_SEEDS[split], count=count, split=split, workers=cores(), progress=progress)
@@ -106,7 +106,7 @@ def packed(split: Split, count: int, say: Callable[[str], None]) -> PackedScenes
 def _train(trainer: Trainer, course: Course, say: Callable[[str], None]) -> None:
     import torch._inductor.config as inductor
 
-    # The patterns turn small attentions into a kernel whose backward pass is several times slower on CPUs.
+    # The pattern matcher replaces small attentions by a kernel whose backward pass is several times slower on CPUs.
     inductor.pattern_matcher = False
     began, first, last = time.monotonic(), trainer.step, course.schedule.steps
     running: dict[str, float] = {}
@@ -127,7 +127,7 @@ def _train(trainer: Trainer, course: Course, say: Callable[[str], None]) -> None
 
 
 def _averaged(trainer: Trainer, course: Course) -> nn.Module:
-    """The averaged weights, rounded to half precision but kept as float32: archives shrink them to half."""
+    """Return the averaged weights rounded to half precision, in float32: archives compress them to half the size."""
     network = course.fresh().eval()
     network.load_state_dict(
         {

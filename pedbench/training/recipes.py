@@ -1,4 +1,4 @@
-"""How each network of the mini family is made: what `pedbench train` knows by name."""
+"""Recipes of the mini family's networks, by the names of `pedbench train`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pedbench.training.tasks.segmentation import SegmentationCourse, Segmentatio
 from pedbench.training.tasks.sharpening import SharpeningCourse, SharpeningRecipe
 
 _FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
-"""Of what starts from `sam-mini`: the same for all, so that none has an advantage."""
+"""Schedule of all networks that start from `sam-mini`, the same so that none has an advantage."""
 
 RECIPES: dict[str, Any] = {
     "sam-mini": SegmentationRecipe(architecture="sam-mini", schedule=Schedule(steps=3200)),

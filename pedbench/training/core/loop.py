@@ -19,15 +19,15 @@ from torch import Tensor, nn
 class Schedule:
     """Learning rate over the steps: warm-up, constant, decay to zero.
 
-    The constant part can be prolonged later: the state at its end is kept.
+    The constant part can be prolonged later, as the state at its end is kept.
 
     Attributes:
         steps: Steps in all.
         warmup: Steps of linear warm-up.
-        decay: Share of the steps at the end over which the rate falls; 1 leaves no constant part.
+        decay: Share of the steps, at the end, over which the rate falls; 1 for no constant part.
         cosine: Whether it falls along half a cosine instead of a line.
         rate: The constant learning rate.
-        momentum: Of the running average of the weights, which is what is evaluated and shipped.
+        momentum: Momentum of the running average of the weights, which is evaluated and shipped.
     """
 
     steps: int
@@ -49,22 +49,22 @@ class Schedule:
 
 
 _STACKS = (".blocks.", ".transformer.", ".layers.", ".decoder_layers.")
-"""Parts of the names of what is repeated: transformer blocks, as different libraries call them."""
+"""Name parts of repeated layers (transformer blocks) in different libraries."""
 
 
 class Trainer:
-    """One network in training.
+    """Training of one network.
 
     Args:
         network: The network to train and ship.
-        auxiliary: Further modules that are trained with it and thrown away.
+        auxiliary: Further modules that are trained with it and discarded.
         schedule: Learning rate.
-        folder: Where the checkpoint `last.pt`, the checkpoint before the decay `stable.pt` and `log.jsonl` go.
-        writes: Whether this process writes them: of several that train the same network, one does.
+        folder: Folder of the checkpoint `last.pt`, the checkpoint before the decay `stable.pt`, and `log.jsonl`.
+        writes: Whether this process writes them; exactly one of several processes does.
 
     Attributes:
         step: Steps done.
-        validations: Scores so far, which checkpoints keep.
+        validations: Scores so far; part of checkpoints.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Trainer:
         ]
         self.optimisers: list[torch.optim.Optimizer] = []
         if matrices:
-            # Orthogonalised updates for hidden matrices: with the rate matched to Adam's, one rate serves both.
+            # Orthogonalised updates for hidden matrices; with Adam's scale of updates, one rate fits both.
             muon = torch.optim.Muon(
                 matrices, lr=schedule.rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
             )
@@ -98,7 +98,7 @@ class Trainer:
 
     @property
     def optimiser_bytes(self) -> int:
-        """What the optimisers keep once they have begun: one number a weight, Adam two."""
+        """Bytes of the optimisers' state after the first step: one float per weight, for Adam two."""
         counts = [
             sum(p.numel() for group in optimiser.param_groups for p in group["params"])
             for optimiser in self.optimisers
@@ -107,7 +107,7 @@ class Trainer:
         return sum(count * size for count, size in zip(counts, each, strict=True))
 
     def resume(self) -> bool:
-        """Continue from `last.pt`, or prolong a longer schedule from `stable.pt`; False if there is neither."""
+        """Load `last.pt`, or `stable.pt` to prolong the schedule; return whether either was loaded."""
         for name in ("last.pt", "stable.pt"):
             path = self.folder / name
             if not path.exists():
@@ -126,7 +126,7 @@ class Trainer:
         return False
 
     def save(self, name: str = "last.pt") -> None:
-        """Write a checkpoint; a kill while writing leaves the former one."""
+        """Write a checkpoint atomically."""
         if not self.writes:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ class Trainer:
         os.replace(temporary, self.folder / name)
 
     def update(self, loss: Tensor) -> None:
-        """One optimiser step on the loss."""
+        """Do one optimiser step on the loss."""
         factor = self.schedule.factor(self.step)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_([p for m in (self.network, self.auxiliary) for p in m.parameters()], 1.0)
@@ -154,7 +154,7 @@ class Trainer:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        # Early on the average follows fast, or it would drag the initialisation along.
+        # A small momentum at first keeps the initialisation out of the average.
         momentum = min(self.schedule.momentum, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for key, value in self.network.state_dict().items():
@@ -168,7 +168,7 @@ class Trainer:
         report: Callable[[int, dict[str, float]], None],
         checkpoint_seconds: float = 120,
     ) -> None:
-        """Train until the steps are used up, saving now and then, at the decay's start and at the end."""
+        """Train for all steps; saves regularly, at the start of the decay and at the end."""
         saved = time.monotonic()
         for step, batch in steps:
             if 0 < step == self.schedule.decay_starts:

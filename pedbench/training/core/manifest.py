@@ -1,4 +1,4 @@
-"""The manifest beside the shipped weights: what each file is, where it comes from, how well it does."""
+"""Writing of the manifest next to weights: digest, recipe, data and scores of each file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def record(
     Args:
         name: Of the network.
         weights: Its `.safetensors` file.
-        recipe: A dataclass that says how it was trained.
-        folder: Of the manifest; the file lies in it or below.
-        data: What it was trained on.
+        recipe: The recipe, a dataclass.
+        folder: Folder of the manifest; contains the file, directly or in a subfolder.
+        data: Description of the training data.
         scores: Validation scores by name.
     """
     path = folder / "manifest.json"

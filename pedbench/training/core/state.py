@@ -1,4 +1,4 @@
-"""What makes a training go on exactly: whose state a folder holds, clean stops, and repeatable arithmetic."""
+"""Exact resumption of trainings: ownership of folders, clean stops, and repeatable arithmetic."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import torch
 
 
 def claim(out: Path, settings: Mapping[str, Any], *, writes: bool) -> None:
-    """Write down in `<out>/training/settings.json` what is trained there, or find that it is the same.
+    """Write a training's settings to `<out>/training/settings.json`, or check that they are the same.
 
     Args:
-        out: Folder of the weights to come.
-        settings: What decides how the training ends, as JSON has it.
-        writes: Whether this process does: of several one.
+        out: Folder of the future weights.
+        settings: All settings that decide the result, as JSON values.
+        writes: Whether this process writes; exactly one of several processes does.
 
     Raises:
-        ValueError: The folder holds another training, or weights of which nothing says how they came about.
+        ValueError: The folder contains another training, or weights of unknown origin.
     """
     file = out / "training" / "settings.json"
     if file.is_file():
@@ -44,18 +44,20 @@ def claim(out: Path, settings: Mapping[str, Any], *, writes: bool) -> None:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect requests to stop, by Ctrl-C or SIGTERM, for the block to look at."""
-    asked: list[int] = []
+    """Collect the signals Ctrl-C and SIGTERM in a list, for the block to check."""
+    received: list[int] = []
     signals = (signal.SIGINT, signal.SIGTERM)
-    former = {number: signal.signal(number, lambda number, frame: asked.append(number)) for number in signals}
+    former = {
+        number: signal.signal(number, lambda number, frame: received.append(number)) for number in signals
+    }
     try:
-        yield asked
+        yield received
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
 
 
 def compute_repeatably() -> None:
-    """Have accelerators add up in a fixed order where they can, before they are first used."""
+    """Make accelerators sum in a fixed order where possible; call before their first use."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -1,1 +1,1 @@
-"""Batches of pictures and prompts to train on."""
+"""Batches of pictures and prompts for training."""

@@ -1,4 +1,4 @@
-"""Batches for a training step, a pure function of (seed, step): resuming needs no reader's state."""
+"""Batches of scenes, a pure function of (seed, step): resuming needs no state of a reader."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pedbench.training.data.prompting import Prompts
 from pedbench.types import Picture
 
 Degrade = Callable[[Picture], Picture]
-"""What a defense makes of a picture before it leaves the device."""
+"""Function that degrades a picture (H, W, 3) as a defense does before sending."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,12 @@ class Batch:
 
     Attributes:
         images: (B, 3, S, S) float32 in [0, 255].
-        sharp: The same before they were degraded.
+        sharp: The images before degradation.
         inside: (B, 1, S, S) 1 on the picture, 0 on its padding.
         clicks: One click in each object.
         boxes: Each object's box instead.
         targets: (B * P, S / 4, S / 4) share of each cell covered by the object.
-        valid: (B * P,) 0 where a picture had no object to prompt.
+        valid: (B * P,) 0 for prompts of pictures without objects, else 1.
         category: (B, S / 4, S / 4) 1 + category index of each cell, 0 for background.
         offset: (B, 2, S / 4, S / 4) x and y from each cell to its object's centre, in eighths of the canvas.
     """
@@ -48,7 +48,7 @@ class Batch:
     generator_seed: int
 
     def to(self, device: str) -> Batch:
-        """The same batch on another device."""
+        """Return a copy of the batch on a device."""
 
         def moved(value: Any) -> Any:
             if isinstance(value, Prompts):
@@ -84,7 +84,7 @@ def _example(
         image[:height, :width] = image[:height, :width][:, ::-1]
         labels[:height, :width] = labels[:height, :width][:, ::-1].copy()
         centres[:, 0] = width - 1 - centres[:, 0]
-    # Light and camera vary: a gain per channel around a common one, and an offset.
+    # Variation of light and camera: a gain per channel around a common one, and an offset.
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
     image[:height, :width] = np.clip(image[:height, :width] * gain + rng.uniform(-12, 12), 0, 255)
     sharp = image.copy()
@@ -140,15 +140,15 @@ def make_batch(
     step: int,
     degrade: Degrade | None = None,
 ) -> Batch:
-    """The batch of one step; epochs are permutations drawn from the seed.
+    """Make the batch of one step; epochs are permutations from the seed.
 
     Args:
-        scenes: To draw from.
-        size: Pictures.
-        prompts: Objects a picture.
-        seed: Of everything.
-        step: Which batch.
-        degrade: What a defense makes of a picture; None to leave them sharp.
+        scenes: The training scenes.
+        size: Pictures in the batch.
+        prompts: Prompted objects per picture.
+        seed: Seed of all random choices.
+        step: Index of the batch.
+        degrade: Degradation of the pictures; None to leave them sharp.
     """
     rng = np.random.default_rng((seed, 1, step))
     examples = [_example(scenes, int(i), prompts, rng, degrade) for i in order(len(scenes), size, seed, step)]

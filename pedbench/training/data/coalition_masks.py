@@ -1,4 +1,4 @@
-"""What coalitions of `ped_sam`'s servers hold of a picture, drawn at random: the adaptive attacker's masks."""
+"""Random masks of the parts of a picture that coalitions of `ped_sam`'s servers receive, for adaptive attackers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Mask, Window
 
 SERVERS = {3: 0.4, 25: 0.2, 2: 0.1, 5: 0.1, 9: 0.1, 13: 0.1}
-"""Numbers of servers and how often each is drawn; most often those of the suites."""
+"""Probability of each number of servers; highest for those of the suites."""
 
 NOTHING = 0.03
-"""How often nothing is held at all: attacks are also asked for a guess without a view."""
+"""Probability of an empty mask: attacks also guess without a view."""
 
 ALONE = 0.7
-"""How often a single server is drawn rather than a larger coalition."""
+"""Probability of a single server instead of a larger coalition."""
 
 
 def draw_coalition(frame: tuple[int, int], grid: WindowGrid, rng: np.random.Generator) -> tuple[Window, ...]:
-    """The windows that some coalition holds, by some policy and number of servers.
+    """Draw a policy, a number of servers and a coalition, and return the coalition's windows.
 
     Args:
         frame: Height and width of the frame.
-        grid: The windows' grid.
-        rng: Draws everything.
+        grid: The grid of windows.
+        rng: Source of all random choices.
     """
     if rng.random() < NOTHING:
         return ()
@@ -38,7 +38,7 @@ def draw_coalition(frame: tuple[int, int], grid: WindowGrid, rng: np.random.Gene
         assign("random", windows, servers, rng) if policy == "random" else _dealt(policy, windows, servers)
     )
     size = 1 if servers == 2 or rng.random() < ALONE else int(rng.integers(2, servers))
-    # Whoever holds all has nothing to guess.
+    # A coalition of all servers has nothing to guess.
     chosen = rng.choice(sorted(dealt), min(size, max(1, len(dealt) - 1)), replace=False)
     return tuple(sorted(window for server in chosen.tolist() for window in dealt[server]))
 
@@ -49,7 +49,7 @@ def _dealt(policy: str, windows: tuple[Window, ...], servers: int) -> Assignment
 
 
 def held_pixels(windows: tuple[Window, ...], frame: tuple[int, int], grid: WindowGrid) -> Mask:
-    """(S, S) the pixels of a frame that some windows hold, on the grid's canvas."""
+    """Return the mask (S, S) of some windows' pixels of a frame, on the grid's canvas."""
     mask = np.zeros(grid.canvas, np.bool_)
     for window in windows:
         mask[grid.tile(window, frame).slices] = True
@@ -57,7 +57,7 @@ def held_pixels(windows: tuple[Window, ...], frame: tuple[int, int], grid: Windo
 
 
 def held_tokens(windows: tuple[Window, ...], grid: WindowGrid) -> npt.NDArray[np.bool_]:
-    """(h, w) the tokens of some windows."""
+    """Return the mask (h, w) of some windows' tokens."""
     mask = np.zeros(grid.padded, np.bool_)
     for row, column in windows:
         side = grid.window

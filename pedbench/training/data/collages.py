@@ -1,4 +1,4 @@
-"""Training pictures of detectors: scenes and parts of scenes, as tiles are, side by side on a grey square."""
+"""Training pictures for detectors: scenes and tile-like parts of scenes, side by side on a grey square."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pedbench.privacy.pieces import MARGIN
 from pedbench.training.data.packing import PackedScenes
 
 WHOLE = 0.7
-"""How often a collage begins with a whole scene."""
+"""Probability that a collage begins with a whole scene."""
 
 EMPTY = 0.3
-"""How often a place stays empty: a tile that is looked at alone has nothing beside it."""
+"""Probability of an empty place: a single tile has nothing next to it."""
 
 _SHOWN = 0.35
-"""Share of an object's pixels that a part of a scene has to hold for the object to be in it."""
+"""Minimum share of an object's pixels in a part for the object to count."""
 
 _LEAST = 100
-"""Pixels that it has to hold of it."""
+"""Minimum pixels of an object in a part for the object to count."""
 
 _SMALLEST, _LARGEST = 48, 208
-"""Sides of parts in pixels."""
+"""Range of the sides of parts in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,13 @@ class Collage:
 
 
 def draw_collage(scenes: PackedScenes, first: int, side: int, rng: np.random.Generator) -> Collage:
-    """Shelves of parts, each continued by its edge as `legible.magnify` does it.
+    """Draw a collage: rows of parts, each padded with its edge as in `privacy.pieces.magnify`.
 
     Args:
-        scenes: To draw from.
-        first: The scene that it begins with; the others are drawn at random.
-        side: Of the square in pixels.
-        rng: Draws everything else.
+        scenes: The training scenes.
+        first: Index of the first scene; the others are random.
+        side: Side of the square in pixels.
+        rng: Source of all other random choices.
     """
     picture = np.full((side, side, 3), round(GREY * 255), np.uint8)
     categories: list[int] = []
@@ -85,7 +85,7 @@ def draw_collage(scenes: PackedScenes, first: int, side: int, rng: np.random.Gen
 def _part(
     scenes: PackedScenes, index: int, start: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
 ) -> Collage:
-    """A rectangle of a scene, mirrored and lit at random."""
+    """Crop a scene, with random mirroring and light."""
     place = np.s_[start[0] : start[0] + size[0], start[1] : start[1] + size[1]]
     pixels, labels = scenes.images[index][place], scenes.labels[index][place]
     if rng.random() < 0.5:
@@ -94,12 +94,12 @@ def _part(
     levels = np.arange(256)[:, None] * gain + offset
     lit = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
     whole = np.bincount(scenes.labels[index].ravel(), minlength=256)
-    held = np.bincount(labels.ravel(), minlength=256)
+    counts = np.bincount(labels.ravel(), minlength=256)
     categories, boxes = [], []
-    for number, found in enumerate(ndimage.find_objects(labels), 1):
-        if found is None or held[number] < max(_LEAST, _SHOWN * whole[number]):
+    for number, slices in enumerate(ndimage.find_objects(labels), 1):
+        if slices is None or counts[number] < max(_LEAST, _SHOWN * whole[number]):
             continue
-        rows, columns = found
+        rows, columns = slices
         categories.append(int(scenes.categories[index, number - 1]))
         boxes.append((columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start))
     return Collage(

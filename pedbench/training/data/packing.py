@@ -1,4 +1,4 @@
-"""Training pictures as memory-mapped arrays, so that a batch costs microseconds and memory stays flat."""
+"""Training pictures as memory-mapped arrays: fast batches in constant memory."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from scipy import ndimage
 from pedbench.data.coco_masks import decode_segmentation
 
 MAX_INSTANCES = 32
-"""Instances kept per picture; the labels of a picture's pixels are 1 + their place, 0 is background."""
+"""Maximum instances per picture; a pixel's label is 1 + its instance's index, 0 is background."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackedScenes:
-    """Pictures of a COCO folder on square canvases, their pixels labelled with the instance they belong to.
+    """Pictures of a COCO folder on square canvases, with instance labels of their pixels.
 
     Attributes:
         images: (N, S, S, 3) uint8, zero beyond the picture.
-        labels: (N, S, S) uint8, 0 for background and padding, else 1 + the instance's place.
+        labels: (N, S, S) uint8, 0 for background and padding, else 1 + the instance's index.
         sizes: (N, 2) int, height and width of each picture.
         counts: (N,) number of instances.
         categories: (N, MAX_INSTANCES) int, category index of each instance.
@@ -68,12 +68,12 @@ def _instances(
 
 
 def pack(root: Path, canvas: int, progress: Callable[[int, int], None] | None = None) -> PackedScenes:
-    """Pack a COCO folder (`images/`, `annotations/instances.json`) once and map the result.
+    """Pack a COCO folder (`images/`, `annotations/instances.json`) on first use, and map the arrays.
 
     Args:
-        root: The folder; the arrays are kept in its subfolder `packed-<canvas>`.
+        root: The folder; the arrays are in its subfolder `packed-<canvas>`.
         canvas: Side of the square canvas in pixels.
-        progress: Called with pictures done and pictures in all.
+        progress: Called with (pictures done, pictures in all).
     """
     document = json.loads((root / "annotations" / "instances.json").read_text())
     entries = document["images"]

@@ -1,4 +1,4 @@
-"""A folder of pictures to fine-tune on: a part is held out, batches are a function of (seed, step)."""
+"""A folder of pictures for fine-tuning: some are held out, batches are a function of (seed, step)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pedbench.types import Mask, Sample
 from pedbench.utility.prompts import innermost_pixel
 
 CELL = 4
-"""Pixels of the canvas, each way, to one of the decoder's masks."""
+"""Side in canvas pixels of one pixel of the decoder's masks."""
 
 INNERMOST = 0.6
-"""Share of the clicks that go to the innermost pixel of their object, as the first click of `clicks` does."""
+"""Share of clicks at the innermost pixel of their object, like the first click of protocol `clicks`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Frames:
         sizes: Height and width of each frame in pixels.
         points: (B, P, 2) x, y of a click, in pixels of the canvas: in an object if there is one, else anywhere on the
             frame.
-        targets: (B, P, S / 4, S / 4) share of each cell that the clicked object covers; nothing without objects.
+        targets: (B, P, S / 4, S / 4) share of each cell that the clicked object covers; zero without objects.
     """
 
     images: Tensor
@@ -51,7 +51,7 @@ class Frames:
         return len(self.sizes)
 
     def part(self, first: int, last: int) -> Frames:
-        """The frames from one place to another."""
+        """Return the frames from one index to another."""
         return Frames(
             images=self.images[first:last],
             sizes=self.sizes[first:last],
@@ -60,7 +60,7 @@ class Frames:
         )
 
     def pixels(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The images as floats in 0..255, and (B, 1, S, S) 1 on the frame, 0 on its padding."""
+        """Return the images as floats in 0..255, and (B, 1, S, S) 1 on the frame, 0 on its padding."""
         inside = torch.zeros(len(self), 1, *self.images.shape[2:], device=device)
         for place, (height, width) in enumerate(self.sizes):
             inside[place, :, :height, :width] = 1
@@ -68,19 +68,19 @@ class Frames:
 
 
 class Photographs:
-    """The pictures of a folder, some of which are held out.
+    """The pictures of a folder, some of which are held out for validation.
 
-    A picture that cannot be read is replaced by the next one that can, and named in `left_out`.
+    An unreadable picture is replaced by the next readable one and listed in `left_out`.
 
     Args:
-        images: The folder; all pictures in it and its subfolders count.
-        annotations: COCO's instances file of pictures in it; those held out are taken from these then.
-        held_out: How many pictures to examine on, drawn from the seed.
-        seed: Also of the batches.
-        say: Told, once for each, of pictures that cannot be read.
+        images: The folder, including its subfolders.
+        annotations: COCO's instances file of pictures in it; then only annotated pictures are held out.
+        held_out: Number of validation pictures, a random choice by the seed.
+        seed: Seed of the choice and of the batches.
+        say: Called once for each unreadable picture.
 
     Raises:
-        DatasetError: There is no such folder, too few pictures, or an unusable instances file.
+        DatasetError: The folder is missing, has too few pictures, or the instances file is unusable.
     """
 
     def __init__(
@@ -121,14 +121,14 @@ class Photographs:
         readable = ReadableIds(shuffled, self.sample)
         chosen = readable[:count]
         if len(chosen) < count:
-            why = next(iter(readable.left_out.values()), "There are no more.")
+            hint = next(iter(readable.left_out.values()), "There are no more.")
             raise DatasetError(
-                f"found {len(chosen)} pictures to hold out, expected {count}; add pictures or lower --held-out. {why}"
+                f"found {len(chosen)} pictures to hold out, expected {count}; add pictures or lower --held-out. {hint}"
             )
         return chosen
 
     def sample(self, id: str) -> Sample:
-        """A picture that is held out, with its annotations if there are any."""
+        """Return a held-out picture, with its annotations if there are any."""
         found: Sample = (self._annotated or self._folder).sample(id)
         return found
 
@@ -143,20 +143,20 @@ class Photographs:
         objects: bool = False,
         readers: int = 4,
     ) -> Frames:
-        """The frames of one step, mirrored and lit at random.
+        """Read the frames of one step, with random mirroring and light.
 
         Args:
-            step: Which batch; epochs are permutations drawn from the seed.
-            size: Pictures a step.
-            part: Which of them to read.
+            step: Index of the batch; epochs are permutations from the seed.
+            size: Pictures per step.
+            part: The part of the step's pictures to read.
             canvas: Longest side of a frame in pixels.
-            points: Clicks a frame.
-            objects: Whether they go to annotated objects, whose masks are wanted.
-            readers: Threads that read.
+            points: Clicks per frame.
+            objects: Whether clicks lie in annotated objects and `targets` are filled.
+            readers: Number of reading threads.
         """
         places = list(enumerate(order(len(self.ids), size, self._seed, step).tolist()))[part]
         images = np.zeros((len(places), canvas, canvas, 3), np.uint8)
-        drawn = np.zeros((len(places), points, 2), np.float32)
+        clicks = np.zeros((len(places), points, 2), np.float32)
         covered = np.zeros((len(places), points, canvas // CELL, canvas // CELL), np.float32)
 
         def fill(slot: int) -> tuple[int, int]:
@@ -167,24 +167,24 @@ class Photographs:
             height, width = pixels.shape[:2]
             mirrored = rng.random() < 0.5
             images[slot, :height, :width] = light(pixels[:, ::-1] if mirrored else pixels, rng)
-            drawn[slot] = rng.random((points, 2)) * (width, height) - 0.5
+            clicks[slot] = rng.random((points, 2)) * (width, height) - 0.5
             if objects:
                 masks = [
                     mask_to_frame(each.mask, (height, width)) for each in sample.instances if not each.crowd
                 ]
                 masks = [mask[:, ::-1] if mirrored else mask for mask in masks]
-                click_objects([mask for mask in masks if mask.any()], drawn[slot], covered[slot], rng)
+                click_objects([mask for mask in masks if mask.any()], clicks[slot], covered[slot], rng)
             return height, width
 
         with ThreadPoolExecutor(readers) as pool:
             sizes = tuple(pool.map(fill, range(len(places))))
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
         return Frames(
-            images=pixels, sizes=sizes, points=torch.from_numpy(drawn), targets=torch.from_numpy(covered)
+            images=pixels, sizes=sizes, points=torch.from_numpy(clicks), targets=torch.from_numpy(covered)
         )
 
     def _readable(self, index: int, *, objects: bool) -> Sample:
-        """A picture, or the next that can be read; with its annotations if objects are asked for."""
+        """Return a picture or the next readable one, with its annotations if `objects`."""
         for offset in range(len(self.ids)):
             id = self.ids[(index + offset) % len(self.ids)]
             try:
@@ -206,13 +206,13 @@ def click_objects(
     covered: npt.NDArray[np.float32],
     rng: np.random.Generator,
 ) -> None:
-    """Click in objects of a frame, in each as often as in others; without objects nothing changes.
+    """Place clicks in the objects of a frame, equally often in each; without objects nothing changes.
 
     Args:
-        masks: (h, w), of which each covers a pixel at least.
-        points: (P, 2) to be filled with x, y of the clicks.
-        covered: (P, H, W) to be filled with the share of each cell that the clicked object covers.
-        rng: Draws the objects and the places in them.
+        masks: (h, w) each, not empty.
+        points: (P, 2) output: x, y of the clicks.
+        covered: (P, H, W) output: share of each cell that the clicked object covers.
+        rng: Chooses the objects and the places in them.
     """
     if not masks:
         return

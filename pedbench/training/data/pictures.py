@@ -1,4 +1,4 @@
-"""Batches of whole pictures for networks that restore them: a pure function of (seed, step)."""
+"""Batches of whole pictures for restoring networks, a pure function of (seed, step)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pictures:
         images: (B, 3, S, S) float32 in [0, 1], zero beyond the picture.
         inside: (B, 1, S, S) 1 on the picture, 0 on its padding.
         sizes: Height and width of each.
-        rng: What else a batch draws comes from here.
+        rng: Source of all further random choices of a batch.
     """
 
     images: Tensor
@@ -30,23 +30,23 @@ class Pictures:
 
 
 def order(count: int, size: int, seed: int, step: int) -> npt.NDArray[np.int64]:
-    """Which pictures a step sees; epochs are permutations drawn from the seed."""
+    """Return the indices of a step's pictures; epochs are permutations from the seed."""
     epoch, place = divmod(step, count // size)
     shuffled = np.random.default_rng((seed, 0, epoch)).permutation(count)
     return shuffled[place * size : (place + 1) * size]
 
 
 def vary(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Mirror and light a picture (H, W, 3) at random; still whole numbers in 0..255."""
+    """Mirror and light a picture (H, W, 3) at random; values stay integers in 0..255."""
     mirrored = rng.random() < 0.5
     return light(pixels[:, ::-1] if mirrored else pixels, rng)
 
 
 def light(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Light a picture (H, W, 3) at random; still whole numbers in 0..255."""
+    """Light a picture (H, W, 3) at random; values stay integers in 0..255."""
     picture = pixels.astype(np.float32)
     gain = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
-    # Rounded, as frames are: a network must not learn that there are other values.
+    # Rounded like frames, so that networks see no other values.
     lit: npt.NDArray[np.float32] = np.rint(
         np.clip(picture * gain.astype(np.float32) + rng.uniform(-8, 8), 0, 255)
     )
@@ -54,7 +54,7 @@ def light(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArra
 
 
 def draw_pictures(scenes: PackedScenes, *, size: int, seed: int, step: int) -> Pictures:
-    """The pictures of one step, mirrored and lit at random."""
+    """Make the batch of one step, with random mirroring and light."""
     rng = np.random.default_rng((seed, 1, step))
     canvas = scenes.images.shape[1]
     images = np.zeros((size, canvas, canvas, 3), np.float32)
@@ -75,7 +75,7 @@ def draw_pictures(scenes: PackedScenes, *, size: int, seed: int, step: int) -> P
 
 
 def unaltered(scenes: PackedScenes, first: int, last: int) -> Pictures:
-    """Pictures as they are, for validation; the generator is their first index's."""
+    """Return unchanged pictures for validation, with a generator seeded by the first index."""
     images = torch.from_numpy(scenes.images[first:last].astype(np.float32) / np.float32(255))
     inside = torch.zeros(last - first, 1, *images.shape[1:3])
     sizes = tuple((int(height), int(width)) for height, width in scenes.sizes[first:last])
@@ -90,6 +90,6 @@ def unaltered(scenes: PackedScenes, first: int, last: int) -> Pictures:
 
 
 def psnr(guess: Tensor, truth: Tensor, region: Tensor) -> list[float]:
-    """Peak signal-to-noise ratio in dB of each picture (B, 3, S, S) over its region (B, 1, S, S)."""
+    """Compute the peak signal-to-noise ratio in dB of each picture (B, 3, S, S) over its region (B, 1, S, S)."""
     squares = ((guess.clamp(0, 1) - truth) ** 2 * region).sum((1, 2, 3)) / (3 * region.sum((1, 2, 3)))
     return [float(value) for value in -10 * torch.log10(squares.clamp(min=1e-10))]

@@ -1,4 +1,4 @@
-"""Prompts, masks and losses for a batch of pictures at once, as training needs them."""
+"""Prompts, masks and losses for batches of pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Prompts:
     labels: Tensor
 
     def with_click(self, point: Tensor, label: Tensor) -> Prompts:
-        """Add one click each: point (B * P, 2), label (B * P,)."""
+        """Return the prompts with one more click each: point (B * P, 2), label (B * P,)."""
         return Prompts(
             points=torch.cat([point[:, None], self.points], dim=1),
             labels=torch.cat([label[:, None], self.labels], dim=1),
@@ -33,15 +33,15 @@ class Prompts:
 def decode(
     network: Any, features: Tensor, prompts: Prompts, mask_input: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Masks for every prompt, with `segment_anything`'s modules.
+    """Decode masks for prompts of several pictures, with `segment_anything`'s modules.
 
-    Its `MaskDecoder.predict_masks` repeats one picture's features for that picture's prompts; this is the
-    same computation for several pictures.
+    `MaskDecoder.predict_masks` repeats one picture's features for its prompts; this is the same computation for
+    several pictures.
 
     Args:
         network: A `segment_anything.modeling.Sam`.
         features: (B, C, h, w) image embeddings.
-        prompts: P prompts a picture, pictures in order.
+        prompts: P prompts per picture, in the order of the pictures.
         mask_input: (B * P, 1, 4 h, 4 w) logits of the masks so far.
 
     Returns:
@@ -77,10 +77,10 @@ def decode(
 
 
 def mask_loss(logits: Tensor, predicted: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss of the best of three masks, and of their predicted IoU.
+    """Compute the loss of the best of three masks, and of their predicted IoU.
 
-    Cross-entropy is normalised by the object's own size, so that small objects weigh as much as large ones.
-    The targets are coverages, which makes the upscaled logits cross zero at the true border.
+    Cross-entropy is normalised by the object's size, so that small objects weigh as much as large ones. The
+    targets are coverages, so that upscaled logits cross zero at the true border.
 
     Args:
         logits: (n, 3, h, w).
@@ -103,7 +103,7 @@ def mask_loss(logits: Tensor, predicted: Tensor, target: Tensor, valid: Tensor) 
         iou = (hard & truth).sum((2, 3)) / (hard | truth).sum((2, 3)).clamp(min=1)
     total = entropy + dice
     best, _ = total.min(dim=1)
-    # A little of the mean keeps all three masks alive.
+    # A small weight of the mean keeps all three masks in training.
     each = (
         0.9 * best + 0.1 * total.mean(dim=1) + functional.mse_loss(predicted, iou, reduction="none").mean(1)
     )
@@ -114,7 +114,7 @@ def mask_loss(logits: Tensor, predicted: Tensor, target: Tensor, valid: Tensor) 
 def error_click(
     logits: Tensor, predicted: Tensor, target: Tensor, canvas: int, draw: Tensor
 ) -> tuple[Tensor, ...]:
-    """A further click at a random place where the best mask so far is wrong.
+    """Return the next click, at a random pixel where the best mask so far is wrong.
 
     Args:
         logits: (n, 3, h, w) of the round before.

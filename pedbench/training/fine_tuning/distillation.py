@@ -27,19 +27,19 @@ from pedbench.training.fine_tuning.teacher_agreement import Retention
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationRecipe:
-    """How a network in PED order is fine-tuned.
+    """Recipe for fine-tuning a network in PED order.
 
     Attributes:
         schedule: Steps and learning rate.
-        batch: Pictures a step, of all processes together.
-        masks: Beside the image embedding the frozen decoder's masks count, too: `teacher`, against those of the teacher
-            at random places; `annotations`, against the annotated objects that are clicked; or none.
-        points: Prompts a picture for that.
-        held_out: Pictures to examine on.
-        every: Steps from one validation to the next.
+        batch: Pictures per step, of all processes together.
+        masks: Additional loss on the frozen decoder's masks: `teacher` compares with the teacher's masks at random
+            places, `annotations` with the clicked annotated objects; None for no such loss.
+        points: Prompts per picture for that loss.
+        held_out: Number of validation pictures.
+        every: Steps between validations.
         patience: Validations without a better score after which the training stops.
-        precision: `bf16`, in which forward passes compute, or `no` for float32.
-        seed: Of the pictures held out and of the batches.
+        precision: Type of forward passes, `bf16`, or `no` for float32.
+        seed: Seed of the held-out pictures and of the batches.
     """
 
     schedule: Schedule
@@ -59,24 +59,24 @@ def _embed(encoder: Any, mean: Tensor, std: Tensor, images: Tensor, inside: Tens
 
 
 def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Squared error of image embeddings (B, C, h, w), relative to the teacher's variance."""
+    """Compute the squared error of image embeddings (B, C, h, w), relative to the teacher's variance."""
     goal = teacher.float()
     return functional.mse_loss(student.float(), goal) / goal.var()
 
 
 def mask_agreement_loss(network: Any, student: Tensor, teacher: Tensor, points: Tensor) -> Tensor:
-    """How far the masks of two image embeddings differ, by one decoder: cross-entropy, dice and predicted IoU.
+    """Compare one decoder's masks of two image embeddings: cross-entropy, dice and predicted IoU.
 
     Args:
-        network: The `segment_anything.modeling.Sam` whose decoder reads both.
+        network: The `segment_anything.modeling.Sam` with the decoder.
         student: (B, C, h, w).
-        teacher: (B, C, h, w), its masks are the goal.
+        teacher: (B, C, h, w), the target.
         points: (B, P, 2) x, y of clicks in pixels of the canvas.
     """
     prompts = _clicks(points)
     with torch.no_grad():
-        wanted, sure = (out.float() for out in decode(network, teacher, prompts))
-        goal = wanted.sigmoid()
+        masks, sure = (out.float() for out in decode(network, teacher, prompts))
+        goal = masks.sigmoid()
     logits, predicted = (out.float() for out in decode(network, student, prompts))
     entropy = functional.binary_cross_entropy_with_logits(logits, goal)
     probability = logits.sigmoid()
@@ -86,13 +86,13 @@ def mask_agreement_loss(network: Any, student: Tensor, teacher: Tensor, points: 
 
 
 def annotated_mask_loss(network: Any, student: Tensor, points: Tensor, targets: Tensor) -> Tensor:
-    """How far the masks that the decoder makes of an image embedding are from those of annotated objects.
+    """Compare the decoder's masks of an image embedding with those of annotated objects.
 
     Args:
-        network: The `segment_anything.modeling.Sam` whose decoder reads it.
+        network: The `segment_anything.modeling.Sam` with the decoder.
         student: (B, C, h, w).
         points: (B, P, 2) x, y of a click in each object, in pixels of the canvas.
-        targets: (B, P, 4 h, 4 w) share of each cell that the object covers; nothing where there is no object.
+        targets: (B, P, 4 h, 4 w) share of each cell that the object covers; zero without an object.
     """
     goals = targets.flatten(0, 1)
     logits, predicted = decode(network, student, _clicks(points))
@@ -101,7 +101,7 @@ def annotated_mask_loss(network: Any, student: Tensor, points: Tensor, targets: 
 
 
 def _clicks(points: Tensor) -> Prompts:
-    """(B, P, 2) as a click each, and the empty second point that SAM adds."""
+    """Convert points (B, P, 2) to prompts of a click and the empty second point that SAM adds."""
     clicks = points.flatten(0, 1)[:, None]
     labels = torch.tensor([1, -1], device=points.device).expand(len(clicks), 2)
     return Prompts(points=torch.cat([clicks, torch.zeros_like(clicks)], dim=1), labels=labels)
@@ -138,7 +138,7 @@ class DistillationCourse(Course):
         self.file = f"{name}.safetensors"
         self._photographs, self._accelerator, self._at_once = photographs, accelerator, at_once
         self.teacher: Any = load(teacher, architecture).requires_grad_(False).to(accelerator.device)
-        # Loaded weights are mapped to their file: the student needs memory of its own.
+        # Loaded weights are mapped to their file, so the student is a copy.
         student = load(teacher, architecture)
         reorder(student.image_encoder)
         network: Any = build_sam(self.architecture)
@@ -154,13 +154,13 @@ class DistillationCourse(Course):
 
     @property
     def retention(self) -> Retention:
-        """The validation, which asks the teacher when it is first used."""
+        """The validation; evaluates the teacher on first use."""
         if self._retention is None:
             self._retention = Retention(self._photographs, self.teacher, self._accelerator)
         return self._retention
 
     def make_batch(self, step: int) -> Frames:
-        """This process's share of a step's pictures."""
+        """Read this process's share of a step's pictures."""
         share = self.batch // self._accelerator.num_processes
         first = share * self._accelerator.process_index
         return self._photographs.batch(
@@ -173,7 +173,7 @@ class DistillationCourse(Course):
         )
 
     def loss(self, step: int, batch: Frames) -> tuple[Tensor, dict[str, float]]:
-        """The loss of the batch's last part; the gradients of those before it are there already."""
+        """Return the loss of the batch's last part; the gradients of the parts before it are already accumulated."""
         totals: dict[str, float] = {}
         loss = torch.zeros(())
         for first in range(0, len(batch), self._at_once):
@@ -211,7 +211,7 @@ class DistillationCourse(Course):
         return network
 
     def averaged(self, average: dict[str, Tensor]) -> Any:
-        """The network of the running average of the weights, whose memory it shares."""
+        """Return a network that shares the memory of the averaged weights."""
         network = self.fresh()
         network.load_state_dict(average, assign=True)
         return network.requires_grad_(False).to(self._accelerator.device)

@@ -1,4 +1,4 @@
-"""What a fine-tuning needs of a device's memory, told before it starts."""
+"""Estimate of a fine-tuning's device memory before it starts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pedbench.models.sam.architectures import Architecture
 from pedbench.training.core.loop import Trainer
 
 _KEPT = {"bf16": 60, "no": 109}
-"""Bytes that the forward pass keeps for the backward pass, per token, block and channel, with fused attention.
+"""Bytes saved for the backward pass, per token, block and channel, with fused attention.
 
-What autograd saves of the fast encoder was counted for ViT-B, ViT-L and ViT-H: 58 to 60 in bfloat16, beside the
-weights in that format, and 105 to 109 in float32. Compiled encoders keep less.
+Measured for ViT-B, ViT-L and ViT-H with the fast encoder: 58 to 60 in bfloat16, besides the weights in that format,
+and 105 to 109 in float32. Compiled encoders save less.
 """
 
 _KEPT_BY_DECODER = {"bf16": 41, "no": 65}
-"""The same of the mask loss, per token, channel of the neck and prompt; counted for these decoders."""
+"""Bytes saved for the mask loss, per token, channel of the neck and prompt; measured for these decoders."""
 
 
 def activation_bytes(architecture: Architecture, precision: str, points: int = 0) -> int:
-    """What one picture's forward pass keeps for its backward pass, about.
+    """Estimate the bytes that one picture's forward pass saves for its backward pass.
 
     Args:
         precision: `bf16` or `no`.
@@ -44,16 +44,16 @@ def memory_plan(
     points: int,
     processes: int,
 ) -> dict[str, int]:
-    """Bytes that each process needs on its device, by what they are for.
+    """Estimate the bytes that each process needs on its device, by purpose.
 
     Args:
-        trainer: Before its first step.
-        teacher: The network that is imitated.
-        architecture: Of the network in training.
-        at_once: Pictures that a process computes on together.
+        trainer: The trainer before its first step.
+        teacher: The teacher network.
+        architecture: Architecture of the network in training.
+        at_once: Pictures that a process computes together.
         precision: `bf16` or `no`.
-        points: Prompts a picture of the mask loss; 0 without it.
-        processes: How many train together.
+        points: Prompts per picture of the mask loss; 0 without it.
+        processes: Number of processes.
     """
     trained = sum(4 * p.numel() for p in trainer.network.parameters() if p.requires_grad)
     plan = {
@@ -71,7 +71,7 @@ def memory_plan(
 
 
 def shown(plan: dict[str, int], device: torch.device) -> str:
-    """The plan as lines of text, and what the device has if it tells."""
+    """Format the plan as lines of text, with the device's memory if it is known."""
     gibibytes = {name: size / 2**30 for name, size in {**plan, "in all": sum(plan.values())}.items()}
     width = max(map(len, gibibytes))
     lines = [f"  {name:<{width}}  {size:6.2f} GiB" for name, size in gibibytes.items()]

@@ -31,26 +31,27 @@ TEACHERS = (VIT_B, VIT_L, VIT_H, SAM_MINI)
 
 
 class FineTuning:
-    """One fine-tuning, which goes on where a former one with the same settings stopped.
+    """One fine-tuning; continues an interrupted one with the same settings.
 
     Args:
         teacher: Checkpoint of an original SAM, or `sam-mini`.
         images: Folder of pictures.
-        annotations: COCO's instances file of pictures in it, to examine by mIoU and, if the recipe says so, to learn.
-        out: Folder for the weights, their model card and, in `training/`, the state; by default in pedbench's home,
+        annotations: COCO's instances file of pictures in it, for validation by mIoU and, depending on the recipe,
+            for training.
+        out: Folder of the weights, their model card and, in `training/`, the state; by default in pedbench's home,
             where `family` looks for them.
-        recipe: How.
-        at_once: Pictures that a process computes on together; all of its own by default.
-        cpu: Whether to leave accelerators alone.
+        recipe: The recipe.
+        at_once: Pictures that a process computes together; by default its whole share.
+        cpu: Whether to compute on the CPU only.
         compiled: Whether to compile the encoders.
-        checkpoint_seconds: From one checkpoint to the next; those of large networks take gigabytes. A signal to
-            stop writes one at once.
+        checkpoint_seconds: Seconds between checkpoints, which take gigabytes for large networks. A signal to stop
+            writes one at once.
         say: Called with lines of progress.
 
     Raises:
-        ValueError: Settings that do not fit, or `out` holds another training.
-        CheckpointError: The teacher is no SAM in its original block order.
-        DatasetError: The pictures do not do.
+        ValueError: The settings are invalid, or `out` contains another training.
+        CheckpointError: The teacher is no SAM in the original block order.
+        DatasetError: The pictures are unusable or too few.
     """
 
     def __init__(
@@ -133,23 +134,23 @@ class FineTuning:
         return batch // processes
 
     def run(self) -> dict[str, float]:
-        """Train to the end, or until no validation of the last `patience` was better than one before.
+        """Train to the end, or until the last `patience` validations brought no better score.
 
         Returns:
-            The scores of what was kept.
+            The scores of the best weights.
 
         Raises:
-            KeyboardInterrupt: A signal asked to stop; the state is saved.
+            KeyboardInterrupt: A signal stopped the training; the state is saved.
         """
         trainer, last = self._trainer, self._recipe.schedule.steps
         if trainer.resume():
             self._say(f"{self._course.architecture.name}: going on at step {trainer.step} of {last}")
         if not trainer.validations:
             self._validate()
-        with stop_signals() as asked:
+        with stop_signals() as signals:
             batches = prefetched(self._course.make_batch, trainer.step, last)
             trainer.run(
-                self._until(batches, asked), self._course.loss, self._reporter(), self._checkpoint_seconds
+                self._until(batches, signals), self._course.loss, self._reporter(), self._checkpoint_seconds
             )
         if trainer.step < last and not self._exhausted:
             self._say(f"stopped at step {trainer.step} of {last}; the same command goes on from here")
@@ -162,17 +163,17 @@ class FineTuning:
         )
         return kept
 
-    def _until(self, batches: Iterator[Any], asked: list[int]) -> Iterator[Any]:
-        """The batches until a signal came to any of the processes, or no score got better for long."""
+    def _until(self, batches: Iterator[Any], signals: list[int]) -> Iterator[Any]:
+        """Yield batches until any process received a signal, or scores stopped improving."""
         for item in batches:
-            if self._anywhere(bool(asked)) or self._exhausted:
+            if self._anywhere(bool(signals)) or self._exhausted:
                 return
             yield item
 
-    def _anywhere(self, asked: bool) -> bool:
+    def _anywhere(self, signalled: bool) -> bool:
         if self._accelerator.num_processes == 1:
-            return asked
-        flag = torch.tensor(float(asked), device=self._accelerator.device)
+            return signalled
+        flag = torch.tensor(float(signalled), device=self._accelerator.device)
         return bool(self._accelerator.reduce(flag, "sum") > 0)
 
     def _reporter(self) -> Callable[[int, dict[str, float]], None]:
@@ -201,7 +202,7 @@ class FineTuning:
         return report
 
     def _validate(self) -> None:
-        """Examine the averaged weights, and set them aside if they are the best so far."""
+        """Validate the averaged weights, and save them if they are the best so far."""
         trainer = self._trainer
         scores = self._course.scores(self._course.averaged(trainer.average))
         trainer.validations.append({"step": float(trainer.step), **scores})
@@ -225,7 +226,7 @@ class FineTuning:
         return len(after) >= self._recipe.patience
 
     def _finish(self) -> None:
-        """Put the best weights in their place, with what is to be said of them."""
+        """Write the best weights with their manifest entry and model card."""
         path, kept, name = self.out / self._course.file, self._best, self._course.architecture.name
         shutil.copyfile(self._best_weights, path)
         pictures, count = self._photographs.revision, len(self._photographs.ids)

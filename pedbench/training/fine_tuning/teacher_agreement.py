@@ -1,4 +1,4 @@
-"""How much of the teacher's segmentation a student keeps, on pictures held out."""
+"""Validation of a student against its teacher, on held-out pictures."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from pedbench.utility.segmentation import evaluate
 
 
 class Retention:
-    """Examines students by the masks that they predict in float32, the held-out pictures shared among processes.
+    """Validation of students by their masks in float32; processes share the held-out pictures.
 
-    Where pictures are annotated: mIoU after one click, over that of the teacher. Elsewhere: agreement with the
-    teacher's masks at a 4 x 4 grid of points.
+    The score of annotated pictures is the mIoU after one click relative to the teacher's; without annotations, the
+    agreement with the teacher's masks at a 4 x 4 grid of points.
 
     Args:
         photographs: The pictures.
         teacher: The undefended network.
-        accelerator: Of the processes.
+        accelerator: The processes and their devices.
 
     Raises:
-        DatasetError: The pictures held out give nothing to compare.
+        DatasetError: The held-out pictures have no masks to compare.
     """
 
     def __init__(self, photographs: Photographs, teacher: Any, accelerator: Accelerator) -> None:
@@ -55,7 +55,7 @@ class Retention:
         )
 
     def scores(self, network: Any) -> dict[str, float]:
-        """`retention`, with the two mIoU that it is made of; or `agreement`.
+        """Return `retention` and the two mIoU of its quotient, or `agreement`.
 
         Args:
             network: A `segment_anything.modeling.Sam` in evaluation mode.
@@ -67,7 +67,7 @@ class Retention:
 
     def _mean(self, network: Any) -> float:
         rows = [(id, row["annotation"], row["value"]) for id in self._own for row in self._rows(network, id)]
-        # In one order, whatever the number of processes: a sum of floats depends on it.
+        # Sorted, as the sum of floats depends on the order, and the order on the number of processes.
         return self._mean_of([value for _, _, value in sorted(gather_object(rows))])
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""One task a kind of network: its data, loss and scores."""
+"""Training tasks, one per kind of network: data, loss and scores."""

@@ -1,4 +1,4 @@
-"""A loss for RT-DETR's encoder that has every place near an object's centre find it."""
+"""Dense loss for RT-DETR's encoder: every cell near an object's centre predicts it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from torchvision.ops import box_convert, generalized_box_iou_loss
 _STRIDES = (8, 16, 32)
 
 _ANCHOR = 0.05
-"""Side of the finest level's anchors relative to the canvas, doubled from level to level, as RT-DETR has it."""
+"""Side of the finest level's anchors relative to the canvas; doubles from level to level, as in RT-DETR."""
 
 
 def assigned(categories: Tensor, boxes: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """What each place of the encoder's levels is to find: of objects of its level's size, the one it is amid.
+    """Return the target of each feature-map cell: the smallest object of its level's scale around the cell.
 
     Args:
-        categories: (n,) of the objects.
+        categories: (n,) categories of the objects.
         boxes: (n, 4) centre and size, relative to the canvas.
-        side: Of the square that the network sees, in pixels.
+        side: Side of the network's input in pixels.
 
     Returns:
         (L,) categories, -1 for none, and (L, 4) boxes, level by level and row by row.
     """
     extent = boxes[:, 2:].prod(1).sqrt()
-    # At the level whose anchors come nearest in size, objects would lie amid a single place: here one level finer.
+    # One level finer than that of the nearest anchor size, where objects would cover a single cell.
     level = (extent / _ANCHOR).clamp(min=1e-6).log2().floor().clamp(0, len(_STRIDES) - 1)
     kinds, places = [], []
     for number, stride in enumerate(_STRIDES):
         count = side // stride
         middle = (torch.arange(count) + 0.5) / count
         grid = torch.stack(torch.meshgrid(middle, middle, indexing="ij")[::-1], dim=-1).reshape(-1, 1, 2)
-        # The middle of the box, and never less than the cell around its centre.
+        # The middle part of the box, at least the cell around its centre.
         reach = (0.3 * boxes[:, 2:]).clamp(min=0.5 / count)
-        amid = ((grid - boxes[:, :2]).abs() <= reach).all(-1) & (level == number)
-        size = torch.where(amid, extent, torch.inf)
+        central = ((grid - boxes[:, :2]).abs() <= reach).all(-1) & (level == number)
+        size = torch.where(central, extent, torch.inf)
         nearest = torch.cat([size, torch.full((len(grid), 1), 1e6)], dim=1).argmin(1)
         kinds.append(torch.cat([categories, torch.tensor([-1])])[nearest])
         places.append(torch.cat([boxes, torch.zeros(1, 4)])[nearest])
@@ -43,7 +43,7 @@ def assigned(categories: Tensor, boxes: Tensor, side: int) -> tuple[Tensor, Tens
 
 
 def dense_loss(logits: Tensor, boxes: Tensor, category: Tensor, truth: Tensor) -> Tensor:
-    """Varifocal loss (arXiv 2008.13367) of the categories; absolute and generalised-overlap loss of the boxes.
+    """Compute the varifocal loss (arXiv 2008.13367) of categories plus absolute and generalised IoU loss of boxes.
 
     Args:
         logits: (B, L, categories).

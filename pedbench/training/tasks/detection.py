@@ -1,4 +1,4 @@
-"""Recipe and course of the object detector: an RT-DETR of transformers, in small."""
+"""Training of the object detector: a small RT-DETR of transformers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pedbench.training.tasks.dense_detection_loss import assigned, dense_loss
 from pedbench.types import Instance, Sample
 
 _EXAMINED = 100
-"""Validation scenes."""
+"""Number of validation scenes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,12 @@ class DetectorSizes:
     """Sizes of the network.
 
     Attributes:
-        side: Of the square that it sees, in pixels; a multiple of 32.
+        side: Side of its square input in pixels, a multiple of 32.
         stages: Channels of the backbone's stem and stages, from stride 4 on.
         depths: Residual blocks of each stage.
         width: Channels of the encoder and decoder.
         heads: Attention heads of both.
-        queries: Objects that it finds at most.
+        queries: Maximum objects that it finds.
     """
 
     side: int = 256
@@ -53,13 +53,13 @@ class DetectorSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRecipe:
-    """How a detector is trained: on collages of scenes and of parts of scenes.
+    """Recipe of a detector, trained on collages of scenes and of parts of scenes.
 
     Attributes:
-        sizes: The network's.
+        sizes: Sizes of the network.
         schedule: Steps and learning rate.
-        batch: Collages a step.
-        seed: Of initialisation and batches.
+        batch: Collages per step.
+        seed: Seed of initialisation and batches.
     """
 
     sizes: DetectorSizes = field(default_factory=DetectorSizes)
@@ -70,14 +70,14 @@ class DetectorRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Collages:
-    """B collages.
+    """A batch of B collages.
 
     Attributes:
         pixels: (B, 3, S, S) in [0, 1] at the network's resolution.
-        labels: As transformers wants them: of each, `class_labels` (n,) and `boxes` (n, 4), centre and size
+        labels: Labels for transformers: per collage `class_labels` (n,) and `boxes` (n, 4), centre and size
             relative to the canvas.
-        category: (B, L) the category to be found from each place of the encoder's levels, -1 for none.
-        boxes: (B, L, 4) with which box.
+        category: (B, L) target category of each cell of the encoder's levels, -1 for none.
+        boxes: (B, L, 4) target box of each cell.
     """
 
     pixels: Tensor
@@ -142,7 +142,7 @@ class DetectorCourse(Course):
         config._attn_implementation = "eager"
         network: nn.Module = RTDetrForObjectDetection(config)
         for module in network.modules():
-            # The library starts those of the encoder at about 0, which stops what goes through.
+            # The library initialises the encoder's weights near 0, which blocks the signal.
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
         return network
@@ -202,11 +202,11 @@ class DetectorCourse(Course):
 
 
 def found_and_claimed(probe: Objects, scenes: PackedScenes) -> dict[str, float]:
-    """Share of a scene's planted objects that a probe finds in the undefended scene, and how much it claims.
+    """Return the share of planted objects that a probe finds in undefended scenes, and its claims per scene.
 
     Args:
-        probe: Not yet prepared.
-        scenes: The first of these are looked at.
+        probe: A probe before `prepare`.
+        scenes: Scenes, of which the first are used.
     """
     reader = Reader(probe, "cpu")
     found, claimed = [], 0

@@ -1,4 +1,4 @@
-"""Recipe and course of the diffusion model that inpaints at 64 px."""
+"""Training of the diffusion model for inpainting at 64 px."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _VALIDATED = 8
 
 @dataclass(frozen=True, kw_only=True)
 class InpaintingRecipe:
-    """How the diffusion model is trained: on pictures of one size a step, with the holes that coalitions have.
+    """Recipe of the diffusion model, trained on pictures of one size per step, with the masks of coalitions.
 
     Attributes:
-        boxes: How often a random rectangle is hidden instead, as in models for general use.
+        boxes: Probability of a random rectangle as mask instead, as in general-purpose models.
         schedule: Steps and learning rate.
-        batch: Pictures a step.
-        seed: Of initialisation and batches.
+        batch: Pictures per step.
+        seed: Seed of initialisation and batches.
     """
 
     boxes: float = 0.3
@@ -65,7 +65,7 @@ class InpaintingCourse(Course):
         return self._draw(self.training, self.batch, rng)
 
     def _draw(self, scenes: PackedScenes, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, int]:
-        """Pictures of one size (count, 3, h, w) in [-1, 1], what is hidden (count, 1, h, w), and a seed."""
+        """Return pictures of one size (count, 3, h, w) in [-1, 1], masks (count, 1, h, w), 1 if hidden, and a seed."""
         height, width = (int(length) for length in scenes.sizes[rng.integers(len(scenes))])
         alike = np.flatnonzero((scenes.sizes == (height, width)).all(axis=1))
         indices = np.sort(rng.choice(alike, count, replace=len(alike) < count))
@@ -75,7 +75,7 @@ class InpaintingCourse(Course):
         hidden = np.stack([self._hidden((height, width), rng) for _ in range(count)])
         size = painted_size((height, width))
         small = functional.interpolate(torch.from_numpy(pictures).permute(0, 3, 1, 2), size, mode="area")
-        # What is seen in part counts as hidden, as in the attack.
+        # Partly seen pixels count as hidden, as in the attack.
         part = functional.adaptive_avg_pool2d(torch.from_numpy(hidden.astype(np.float32))[:, None], size)
         return small.contiguous(), (part > 1e-6).float(), int(rng.integers(2**31))
 

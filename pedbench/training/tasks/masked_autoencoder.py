@@ -1,4 +1,4 @@
-"""Recipe and course of masked autoencoders: what public ViTMAE weights are, in small, and the adaptive attacker."""
+"""Training of masked autoencoders: small counterparts of public ViTMAE weights, and the adaptive attacker's."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, as public weights have it."""
+"""ImageNet's statistics of pixels in [0, 1], as in public weights."""
 
 _VALIDATED = 20
 
 _PERCEIVED = 4
-"""Pictures of a batch whose LPIPS is computed, which costs most of a step."""
+"""Pictures of a batch whose LPIPS is computed, which takes most of a step's time."""
 
 _TRIED = 12
-"""Coalitions drawn for a picture, of which the one that holds about as much as the others' stays."""
+"""Random coalitions per picture; the one whose number of patches is closest to the batch's is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderSizes:
-    """The sizes in `transformers.ViTMAEConfig`'s words."""
+    """Sizes of the network, named as in `transformers.ViTMAEConfig`."""
 
     image_size: int = 320
     patch_size: int = 16
@@ -50,17 +50,17 @@ class AutoencoderSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderRecipe:
-    """How a masked autoencoder is trained: on a random quarter of the patches, as He et al. 2022 do.
+    """Recipe of a masked autoencoder, trained on a random quarter of the patches as in He et al. 2022.
 
     Attributes:
-        sizes: The network's.
-        start: Weights of the mini family that it starts from; none with "".
-        kept: Patches that it sees, a quarter of the 300 that most scenes have; with 0, those that coalitions of
-            `ped_sam`'s servers hold.
-        perceptual: Weight of the LPIPS-mini distance beside the squared error.
+        sizes: Sizes of the network.
+        start: Weights of the mini family to start from; "" for none.
+        kept: Visible patches, a quarter of the 300 that most scenes have; 0 for those that coalitions of
+            `ped_sam`'s servers receive.
+        perceptual: Weight of the LPIPS-mini distance besides the squared error.
         schedule: Steps and learning rate.
-        batch: Pictures a step.
-        seed: Of initialisation and batches.
+        batch: Pictures per step.
+        seed: Seed of initialisation and batches.
     """
 
     sizes: AutoencoderSizes = field(default_factory=AutoencoderSizes)
@@ -74,7 +74,13 @@ class AutoencoderRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Masked:
-    """Pictures with the order in which their patches are kept, (B, patches), which lie in them, and how many stay."""
+    """Pictures with their masks.
+
+    Attributes:
+        noise: (B, patches) order in which patches are kept, ascending.
+        inside: (B, patches) 1 for patches in the picture, else 0.
+        kept: Number of patches that are kept.
+    """
 
     pictures: Pictures
     noise: Tensor
@@ -116,7 +122,7 @@ class AutoencoderCourse(Course):
         config._attn_implementation = "eager"
         network: Any = ViTMAEForPreTraining(config)
         xavier(network)
-        # transformers 5 leaves the positions of a network that it did not load at zero.
+        # transformers 5 leaves the positions of new networks at zero.
         for positions in (network.vit.embeddings.position_embeddings, network.decoder.decoder_pos_embed):
             grid = sinusoidal_positions(sizes.image_size // sizes.patch_size, positions.shape[2])
             positions.data[0, 1:] = grid
@@ -130,33 +136,33 @@ class AutoencoderCourse(Course):
         side = self.recipe.sizes.patch_size
         inside = pictures.inside[:, 0, ::side, ::side].flatten(1)
         draw = torch.from_numpy(pictures.rng.random(inside.shape, np.float32))
-        # Patches beyond the picture come last, and are never kept.
+        # Patches beyond the picture come last and are never kept.
         noise, kept = draw + 2 * (1 - inside), self.recipe.kept
         if not kept:
-            held = self._held(pictures)
-            noise = noise + (1 - held)
-            kept = int(held.sum(1).min())
+            visible = self._visible_patches(pictures)
+            noise = noise + (1 - visible)
+            kept = int(visible.sum(1).min())
         return Masked(pictures=pictures, noise=noise, inside=inside, kept=kept)
 
-    def _held(self, pictures: Pictures) -> Tensor:
-        """(B, patches) what a coalition holds of each picture; about as many patches of all, as they go together."""
+    def _visible_patches(self, pictures: Pictures) -> Tensor:
+        """Return a coalition's patches of each picture, (B, patches); similar numbers, as a batch needs one number."""
         grid, target, chosen = SAM_MINI.grid, 0, []
         for size in pictures.sizes:
-            drawn = [held_tokens(draw_coalition(size, grid, pictures.rng), grid) for _ in range(_TRIED)]
-            # What lies beyond the picture belongs to a window, and is no patch of it.
-            for held in drawn:
-                held[size[0] // grid.patch :] = held[:, size[1] // grid.patch :] = False
-            some = [held for held in drawn if held.any()]
+            candidates = [held_tokens(draw_coalition(size, grid, pictures.rng), grid) for _ in range(_TRIED)]
+            # Patches of a window beyond the picture do not count.
+            for visible in candidates:
+                visible[size[0] // grid.patch :] = visible[:, size[1] // grid.patch :] = False
+            some = [visible for visible in candidates if visible.any()]
             target = target or int(some[0].sum())
-            chosen.append(min(some, key=lambda held: abs(int(held.sum()) - target)))
+            chosen.append(min(some, key=lambda visible: abs(int(visible.sum()) - target)))
         return torch.from_numpy(np.stack(chosen).astype(np.float32)).flatten(1)
 
     def _run(self, network: nn.Module, batch: Masked) -> tuple[Tensor, Tensor, Tensor]:
-        """Predicted and true patches in normalised colours, (B, L, D), and which count, (B, L, 1)."""
+        """Return predicted and true patches in normalised colours, (B, L, D), and which count, (B, L, 1)."""
         mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
         images, inside = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
         pixels = (images - mean) / deviation * inside
-        # Half a patch more, as the kept number is rounded down from a float.
+        # Half a patch more, as the network rounds the kept number down.
         ratio = 1 - (batch.kept + 0.5) / batch.noise.shape[1]
         network.vit.embeddings.config.mask_ratio = ratio  # type: ignore[union-attr]
         out = network(pixel_values=pixels, noise=batch.noise.to(self.device))
@@ -175,7 +181,7 @@ class AutoencoderCourse(Course):
         return loss, values
 
     def _distance(self, guess: Tensor, counted: Tensor, pictures: Pictures) -> Tensor:
-        """Mean LPIPS-mini over what is hidden of the first pictures, what is kept pasted as the scorer does."""
+        """Return the mean LPIPS-mini over the hidden part of the first pictures, with the kept part pasted."""
         truth = pictures.images[: len(guess)].to(self.device)
         found, hidden = self._picture(self.network, guess, counted)
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
@@ -184,7 +190,7 @@ class AutoencoderCourse(Course):
         return distance
 
     def _picture(self, network: nn.Module, guess: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted colours, (B, 3, S, S), and where they count, (B, 1, S, S)."""
+        """Return predicted colours, (B, 3, S, S), and where they count, (B, 1, S, S)."""
         mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
         side = self.recipe.sizes.patch_size
         place = counted.reshape(len(counted), 1, self._side(), self._side())

@@ -1,4 +1,4 @@
-"""Recipe and course of the perceptual trunk: a SqueezeNet that tells the scenes' objects apart."""
+"""Training of the perceptual trunk: a SqueezeNet that classifies the scenes' objects."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ STRENGTHS = {
     "noise": (0.01, 0.03, 0.06, 0.12, 0.24),
     "shift": (1, 2, 4, 8, 16),
 }
-"""Standard deviations in pixels and in units of the full range, and pixels."""
+"""Strengths of distortions: standard deviation in pixels, standard deviation of pixels in [0, 1], and pixels."""
 
 _EXAMINED = 40
-"""Validation scenes on which distortions are ranked."""
+"""Number of validation scenes for ranking distortions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerceptualRecipe:
-    """How a trunk learns.
+    """Recipe of a trunk.
 
     Attributes:
         crop: Side in pixels of the squares around objects that it classifies.
         schedule: Steps and learning rate.
-        batch: Crops a step.
-        seed: Of initialisation and batches.
+        batch: Crops per step.
+        seed: Seed of initialisation and batches.
     """
 
     crop: int = 72
@@ -78,7 +78,7 @@ class PerceptualCourse(Course):
         return self._crops(self.training, self.batch, np.random.default_rng((self.recipe.seed, 1, step)))
 
     def _crops(self, scenes: PackedScenes, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """(count, 3, side, side) in [-1, 1] and the category of the object in the middle of each."""
+        """Return crops (count, 3, side, side) in [-1, 1] and the category of the object in the middle of each."""
         side = self.recipe.crop
         pixels = np.zeros((count, side, side, 3), np.float32)
         categories = np.zeros(count, np.int64)
@@ -126,7 +126,7 @@ class PerceptualCourse(Course):
 
 
 def rises(scenes: PackedScenes, metric: Metric) -> dict[str, float]:
-    """Share of pairs of strengths of one distortion in which the stronger one is farther away.
+    """Return, per distortion, the share of pairs of strengths of which the stronger has the larger distance.
 
     Args:
         scenes: Pictures to distort.
@@ -150,7 +150,7 @@ def rises(scenes: PackedScenes, metric: Metric) -> dict[str, float]:
 
 
 def distorted(picture: Picture, kind: str, rng: np.random.Generator) -> Iterator[Picture]:
-    """A picture (H, W, 3) distorted ever more strongly, by the kind's `STRENGTHS`."""
+    """Yield a picture (H, W, 3) with increasing distortion, by the kind's `STRENGTHS`."""
     noise = rng.standard_normal(picture.shape).astype(np.float32)
     for strength in STRENGTHS[kind]:
         if kind == "blur":

@@ -1,4 +1,4 @@
-"""Recipes and courses of restoration networks: completion of what some servers hold, with tokens or without."""
+"""Training of restoration networks: completion from the windows of some servers, with tokens or without."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _VALIDATED = 8
 
 @dataclass(frozen=True, kw_only=True)
 class RestorationRecipe:
-    """How a network learns to complete pictures from the windows that a coalition holds.
+    """Recipe of a network that completes pictures from a coalition's windows.
 
     Attributes:
-        encoder: The network whose tokens of those windows it gets; "" for pixels alone.
-        blocks: How many of the encoder's blocks those tokens went through.
-        sizes: The network's own.
+        encoder: Network whose tokens of those windows it gets; "" for pixels only.
+        blocks: Number of the encoder's blocks that those tokens passed.
+        sizes: Sizes of the network.
         schedule: Steps and learning rate.
-        batch: Pictures a step.
-        seed: Of initialisation and batches.
+        batch: Pictures per step.
+        seed: Seed of initialisation and batches.
     """
 
     encoder: str = ""
@@ -46,8 +46,8 @@ class RestorationRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """Pictures and what a coalition holds of them; see `RestorationTransformer.forward`."""
+class VisibleParts:
+    """Pictures and the masks of a coalition's pixels and tokens; see `RestorationTransformer.forward`."""
 
     pictures: Pictures
     pixels: Tensor
@@ -90,42 +90,42 @@ class RestorationCourse(Course):
     def fresh(self) -> nn.Module:
         return RestorationTransformer(self.recipe.sizes)
 
-    def make_batch(self, step: int) -> Held:
+    def make_batch(self, step: int) -> VisibleParts:
         pictures = draw_pictures(self.training, size=self.batch, seed=self.recipe.seed, step=step)
-        return self._held(pictures)
+        return self._visible_parts(pictures)
 
-    def _held(self, pictures: Pictures) -> Held:
+    def _visible_parts(self, pictures: Pictures) -> VisibleParts:
         pixels, tokens = [], []
         for size in pictures.sizes:
             windows = draw_coalition(size, self.grid, pictures.rng)
             pixels.append(held_pixels(windows, size, self.grid))
             tokens.append(held_tokens(windows, self.grid))
-        return Held(
+        return VisibleParts(
             pictures=pictures,
             pixels=torch.from_numpy(np.stack(pixels)[:, None].astype(np.float32)),
             tokens=torch.from_numpy(np.stack(tokens)[:, None].astype(np.float32)),
         )
 
-    def loss(self, step: int, batch: Held) -> tuple[Tensor, dict[str, float]]:
-        images, inside, held = self._canvas(batch)
+    def loss(self, step: int, batch: VisibleParts) -> tuple[Tensor, dict[str, float]]:
+        images, inside, visible = self._canvas(batch)
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            guess = self.network(images, held, inside, *self._tokens(batch))
-        hidden = inside * (1 - held)
+            guess = self.network(images, visible, inside, *self._tokens(batch))
+        hidden = inside * (1 - visible)
         error = (guess.float() - images) * hidden
         count = 3 * hidden.sum().clamp(min=1)
         square, absolute = error.square().sum() / count, error.abs().sum() / count
         loss = 4 * square + absolute
         return loss, {"psnr": float(-10 * torch.log10(square.detach())), "absolute": float(absolute.detach())}
 
-    def _canvas(self, batch: Held) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures, what lies in them and what is held, at the network's resolution."""
+    def _canvas(self, batch: VisibleParts) -> tuple[Tensor, Tensor, Tensor]:
+        """Return pictures, masks of the frame and masks of visible pixels, at the network's resolution."""
         pictures = batch.pictures
         scale = pictures.images.shape[2] // self.recipe.sizes.canvas
         parts = (pictures.images, pictures.inside, batch.pixels)
-        images, inside, held = (functional.avg_pool2d(part.to(self.device), scale) for part in parts)
-        return images, inside, held
+        images, inside, visible = (functional.avg_pool2d(part.to(self.device), scale) for part in parts)
+        return images, inside, visible
 
-    def _tokens(self, batch: Held) -> tuple[Tensor, ...]:
+    def _tokens(self, batch: VisibleParts) -> tuple[Tensor, ...]:
         if self._encoder is None:
             return ()
         encoder, sam = self._encoder.image_encoder, self._encoder
@@ -141,9 +141,9 @@ class RestorationCourse(Course):
         with torch.inference_mode():
             for first in range(0, len(self.validation), _VALIDATED):
                 last = min(first + _VALIDATED, len(self.validation))
-                batch = self._held(unaltered(self.validation, first, last))
-                images, inside, held = self._canvas(batch)
-                guess = network(images, held, inside, *self._tokens(batch))
+                batch = self._visible_parts(unaltered(self.validation, first, last))
+                images, inside, visible = self._canvas(batch)
+                guess = network(images, visible, inside, *self._tokens(batch))
                 full = functional.interpolate(guess, batch.pixels.shape[2:], mode="bicubic")
                 truth, frame = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
                 found += psnr(full, truth, frame * (1 - batch.pixels.to(self.device)))

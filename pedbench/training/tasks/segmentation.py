@@ -1,4 +1,4 @@
-"""Recipes and course of the Segment Anything networks: from which start, against which teacher, for how long."""
+"""Training of the Segment Anything networks, from random or given weights, with or without a teacher."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from pedbench.training.data.prompting import decode, error_click, mask_loss
 from pedbench.training.tasks.validation import one_click_scores
 
 MODES = ("click", "click", "click", "box", "clicks")
-"""The prompts of the steps, in turn."""
+"""Kinds of prompts, one per step in turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationRecipe:
-    """One network's training.
+    """Recipe of a Segment Anything network.
 
     Attributes:
         architecture: Name of the network's architecture.
-        start: Network whose weights it starts from; none for a random start.
-        teacher: Network whose image embedding of the sharp picture it imitates; none to learn from masks alone.
-        degraded_by: Defense, in its default configuration, whose degraded pictures it sees; none for sharp ones.
+        start: Network with the initial weights; None for random ones.
+        teacher: Network whose image embedding of the sharp picture it imitates; None to learn from masks only.
+        degraded_by: Defense, in its default configuration, that degrades its pictures; None for sharp ones.
         schedule: Steps and learning rate.
-        batch: Pictures a step.
-        prompts: Prompted objects a picture.
-        seed: Of initialisation and batches.
+        batch: Pictures per step.
+        prompts: Prompted objects per picture.
+        seed: Seed of initialisation and batches.
     """
 
     architecture: str
@@ -52,10 +52,10 @@ class SegmentationRecipe:
 
 
 class DenseHead(nn.Module):
-    """Category of each cell and offset to its object's centre: a dense signal that is only there to teach.
+    """Auxiliary head for training only: category of each cell and offset to its object's centre.
 
     Args:
-        channels: Of the image embedding.
+        channels: Channels of the image embedding.
         categories: Number of categories without background.
     """
 
@@ -65,18 +65,18 @@ class DenseHead(nn.Module):
         self.project = nn.Conv2d(channels, 16 * (categories + 3), 1)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, h, w) -> logits (B, categories + 1, 4 h, 4 w) and offsets (B, 2, 4 h, 4 w)."""
+        """Map features (B, C, h, w) to logits (B, categories + 1, 4 h, 4 w) and offsets (B, 2, 4 h, 4 w)."""
         out = functional.pixel_shuffle(self.project(features), 4)
         return out[:, : self.categories + 1], out[:, self.categories + 1 :]
 
 
 def embed(network: Any, images: Tensor, inside: Tensor) -> Tensor:
-    """Image embeddings (B, C, h, w) of pictures, zero beyond them after normalisation as at inference."""
+    """Compute image embeddings (B, C, h, w) of pictures, with zero padding after normalisation as at inference."""
     features: Tensor = network.image_encoder((images - network.pixel_mean) / network.pixel_std * inside)
     return features
 
 
-# Compiled on first use. Elementwise work is most of a step on CPUs; fused, a step is 1.5 times as fast.
+# Compiled on first use. Elementwise operations dominate on CPUs; fused, a step is 1.5 times as fast.
 _embed = torch.compile(embed, dynamic=False)
 _decode = torch.compile(decode, dynamic=False)
 _mask_loss = torch.compile(mask_loss, dynamic=False)
@@ -85,14 +85,14 @@ _mask_loss = torch.compile(mask_loss, dynamic=False)
 def training_loss(
     network: Any, dense: DenseHead, batch: Batch, mode: str, teacher: Any | None
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one batch.
+    """Compute the loss of one batch.
 
     Args:
         network: The network in training.
         dense: The auxiliary head.
         batch: The pictures.
         mode: "click", "box", or "clicks" (two to three clicks, each further one where the mask is wrong).
-        teacher: Its image embeddings are imitated.
+        teacher: Network whose image embeddings are imitated; None for no such loss.
 
     Returns:
         The loss, and values to log.

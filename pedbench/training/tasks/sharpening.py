@@ -1,4 +1,4 @@
-"""Recipe and course of the network that sharpens what defenses blurred, pixelated or reduced."""
+"""Training of the network that sharpens pictures of degrading defenses (blur, pixelation, downsampling)."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from pedbench.training.data.pictures import order
 from pedbench.types import Picture
 
 STRENGTHS = (0.5, 0.7, 1.0, 1.4, 2.0)
-"""By which the defenses' own strength is multiplied, each as often as the others, but the default half the time."""
+"""Factors on the defenses' default strength, equally likely; half of the time the default is used."""
 
 _EXAMINED = 40
-"""Validation scenes."""
+"""Number of validation scenes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharpeningRecipe:
-    """How the network learns: on parts of scenes that defenses degraded as a whole.
+    """Recipe of the network, trained on crops of degraded scenes.
 
     Attributes:
-        defenses: Which, with the parameter that is their strength.
-        sizes: The network's.
-        crop: Side in pixels of the parts; even.
-        frames: Scenes a step, each degraded in one way.
-        batch: Parts of them a step, as many of each.
+        defenses: Names of defenses, with the parameter that sets their strength.
+        sizes: Sizes of the network.
+        crop: Side of the crops in pixels, even.
+        frames: Scenes per step, each degraded in one way.
+        batch: Crops per step, equally many of each scene.
         schedule: Steps and learning rate.
-        seed: Of initialisation and batches.
+        seed: Seed of initialisation and batches.
     """
 
     defenses: tuple[tuple[str, str], ...] = (
@@ -62,7 +62,7 @@ class SharpeningRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Degraded:
-    """B parts of pictures: degraded, linearly estimated and true, (B, 3, S, S); and `sharpening.condition`."""
+    """Crops (B, 3, S, S) of pictures, degraded, linearly estimated and true, and their `sharpening.condition`."""
 
     degraded: Tensor
     estimate: Tensor
@@ -138,7 +138,7 @@ class SharpeningCourse(Course):
         return 4 * square + absolute, {"gain": float(gain), "absolute": float(absolute.detach())}
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """By how many dB of PSNR it is better than the linear estimate, at the defenses' own strengths."""
+        """Return the gain in dB of PSNR over the linear estimate, at the defenses' default strengths."""
         found = {}
         for defense, _ in self._defenses:
             gains = []
@@ -161,10 +161,10 @@ def _frame(scenes: PackedScenes, index: int) -> Picture:
 
 
 def degrade(defense: Any, frame: Picture) -> tuple[Picture, Degradation]:
-    """What a server gets of a frame, in the 8 bits that are sent, and what is known of how it came about.
+    """Return a frame as a server receives it, in 8 bits, and its degradation as attackers know it.
 
     Raises:
-        ValueError: Nothing is known of how the defense degrades.
+        ValueError: The defense's degradation is unknown.
     """
     degraded = from_uint8(to_uint8(defense.degrade(frame)))
     size = (frame.shape[0], frame.shape[1])

@@ -1,4 +1,4 @@
-"""One-click mIoU on packed scenes: a quick look during training, on masks at the scenes' own resolution."""
+"""One-click mIoU on packed scenes, a quick validation at the scenes' resolution."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MEDIUM, LARGE = 32**2, 96**2
 def one_click_scores(
     network: Any, scenes: PackedScenes, batch: int = 4, degrade: Degrade | None = None
 ) -> dict[str, float]:
-    """Mean IoU of the best-predicted mask for a click at each object's centre, by COCO size.
+    """Compute the mean IoU of the mask with the best predicted IoU for a click at each object's centre, by COCO size.
 
     Args:
         network: A `segment_anything.modeling.Sam` in evaluation mode.
         scenes: Validation scenes.
         batch: Scenes embedded at a time.
-        degrade: What a defense makes of a picture; None to leave them sharp.
+        degrade: Degradation of the pictures; None to leave them sharp.
 
     Returns:
         Means under S, M, L, ML and all; a class without objects is absent.
