@@ -273,7 +273,7 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
         load_autoencoder(str(tmp_path / "vit"))
     whole = load_autoencoder(str(make_autoencoder(tmp_path / "code"))).network
     (tmp_path / "code" / "modeling.py").write_text("raise SystemExit")
-    with pytest.raises(CheckpointError, match="found code beside the weights"):
+    with pytest.raises(CheckpointError, match="found code next to the weights"):
         load_autoencoder(str(tmp_path / "code"))
     ViTMAEModel(whole.config).save_pretrained(tmp_path / "trunk")
     with pytest.raises(CheckpointError, match="found no weights for decoder"):

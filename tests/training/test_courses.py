@@ -171,7 +171,7 @@ def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> No
         assert shown.sum(1).tolist() == [batch.kept] * 3
         again = draw_pictures(scenes, size=3, seed=0, step=step)
         again.rng.random(batch.inside.shape, np.float32)
-        held = course._held(again) > 0
+        held = course._visible_patches(again) > 0
         assert (shown <= held).all()
         assert batch.kept == int(held.sum(1).min())
     assert len(counts) > 2

@@ -107,7 +107,7 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
         # transformers 5 leaves positions at zero in new networks, and trains and saves them so.
         if not network.state_dict()[name][:, 1:].any():
             raise CheckpointError(
-                f"{folder}: found positions ({name}) that are all zero, so that patches cannot be told apart\n"
+                f"{folder}: found positions ({name}) that are all zero, so that patches cannot be distinguished\n"
                 f"expected a {_KIND} that was trained with positions"
             )
     config = network.config

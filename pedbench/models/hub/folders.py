@@ -85,8 +85,8 @@ def model_folder(model: str, kind: str, description: str) -> Path:
     code = sorted(folder.rglob("*.py"))
     if code:
         raise CheckpointError(
-            f"{folder}: found code beside the weights ({code[0].name})\n"
-            "expected weights and settings alone: code that comes with a model is never run"
+            f"{folder}: found code next to the weights ({code[0].name})\n"
+            "expected weights and settings only: code of a model is never run"
         )
     known = entry(folder.name, folder.parent) if folder.parent == ASSETS else {}
     if known:

@@ -25,7 +25,7 @@ from pedbench.models.sam.onednn_linear import linear
 
 # Scores in one piece: 4 MiB in float32. Measured on two CPU cores; half or twice as many differ little.
 _SCORES = 2**20
-# Tokens from which training is faster without a mask, which no fused CPU kernel differentiates. Measured alike.
+# Tokens from which training is faster without a mask (measured): no fused CPU kernel differentiates a mask.
 _TRAINED_MASK_TOKENS = 256
 
 

@@ -196,7 +196,7 @@ class Photographs:
             except PictureError as error:
                 if id not in self.left_out:
                     self.left_out[id] = str(error)
-                    self._say(f"left out, the next picture stands in for it: {error}")
+                    self._say(f"left out and replaced by the next picture: {error}")
         raise DatasetError("none of the pictures to train on can be read: name another folder with --images.")
 
 

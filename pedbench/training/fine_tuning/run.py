@@ -128,7 +128,7 @@ class FineTuning:
             raise ValueError(f"--batch: expected a multiple of the {processes} processes, found {batch}.")
         if pictures < batch:
             raise ValueError(
-                f"found {pictures} pictures to train on beside those held out, fewer than the {batch} of a step; "
+                f"found {pictures} pictures to train on besides those held out, fewer than the {batch} of a step; "
                 "add pictures, or lower --batch or --held-out."
             )
         return batch // processes
