@@ -48,6 +48,6 @@ class Completion(PretrainedAttack):
         return self.reconstruct_many([view], [rng])[0]
 
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
-        from pedbench.inversion.masked_autoencoder import complete
+        from pedbench.inversion.masked_autoencoder import complete_frames
 
-        return complete(self.network, views)
+        return complete_frames(self.network, views)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Attack, Calibration
-from pedbench.inversion.completion import complete
+from pedbench.inversion.completion import complete_frame
 from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
@@ -68,4 +68,4 @@ class TokenDecoder(Attack):
             tokens = computed_tokens(view)
         else:
             tokens = no_tokens(network.sizes)
-        return complete(network, *view.canvas(), *tokens)
+        return complete_frame(network, *view.canvas(), *tokens)

@@ -70,6 +70,6 @@ class Vitmae(PretrainedAttack):
         return self.reconstruct_many([view], [rng])[0]
 
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
-        from pedbench.inversion.masked_autoencoder import complete
+        from pedbench.inversion.masked_autoencoder import complete_frames
 
-        return complete(self.network, views, self.window_patches)
+        return complete_frames(self.network, views, self.window_patches)

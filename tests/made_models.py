@@ -106,14 +106,14 @@ def make_sam(file: Path, name: str, seed: int = 0) -> Path:
     """A SAM of an architecture at random, in the official format or, of a `.safetensors`, in transformers'."""
     from pedbench.models.sam.architectures import architecture
     from pedbench.models.sam.assembly import build_sam, random_tensors
-    from pedbench.models.sam.checkpoints import write
+    from pedbench.models.sam.checkpoints import write_tensors
 
     sizes = architecture(name)
     tensors = dict(random_tensors(build_sam(sizes, allocate=False).state_dict(), seed))
     if file.suffix == ".safetensors":
         save_for_transformers(tensors, sizes, file.parent)
         return (file.parent / "model.safetensors").rename(file)
-    write(tensors, file)
+    write_tensors(tensors, file)
     return file
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pedbench.models.attackers.restoration import RestorationTransformer
 
 
-def complete(
+def complete_frame(
     network: RestorationTransformer,
     canvas: Picture,
     seen: Mask,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pedbench.inversion.masked_autoencoder import PatchLayout, complete, layout, unpatchify
+from pedbench.inversion.masked_autoencoder import PatchLayout, complete_frames, layout, unpatchify
 from pedbench.inversion.token_decoding import network_of
 from pedbench.inversion.token_optimisation import Target, usual_spectrum
 from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions
@@ -60,11 +60,11 @@ def guided(model: MaskedAutoencoder, view: View, evaluations: int) -> Picture:
     over = layout(view, model.side, model.patch)
     kept = over.kept(seen)
     if not kept.any() or seen.all() or not view.tokens:
-        return complete(model, [view])[0]
+        return complete_frames(model, [view])[0]
     network = network_of(view, model.device)
     targets = _mixed(view, window_runs(network.image_encoder)[0][1], network.pixel_mean.device)
     if not targets:
-        return complete(model, [view])[0]
+        return complete_frames(model, [view])[0]
     pictures = _Completions(model, view, over, kept)
     encode = WindowEncoder(network, pictures.origin, seen)
     unknown = [torch.zeros(shape, device=model.device, requires_grad=True) for shape in pictures.shapes]

@@ -142,5 +142,7 @@ def _side(pipeline: Any) -> int:
     network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
     size = getattr(getattr(network, "config", None), "sample_size", None)
     if not isinstance(size, int):
-        raise ValueError(f"{type(pipeline).__name__} does not state its network's sample_size, found {size!r}")
+        raise ValueError(
+            f"{type(pipeline).__name__} does not state its network's sample_size, found {size!r}"
+        )
     return size * int(getattr(pipeline, "vae_scale_factor", 1))

@@ -127,7 +127,7 @@ def unpatchify(patches: Tensor, patch: int) -> Tensor:
     return split.reshape(-1, 3, count * patch, count * patch)
 
 
-def predict(network: Any, pictures: Tensor, kept: Tensor) -> Tensor:
+def predict_patches(network: Any, pictures: Tensor, kept: Tensor) -> Tensor:
     """Predict all patches from some with a ViTMAE.
 
     Args:
@@ -187,7 +187,9 @@ def denormalise_patches(predicted: Tensor, patches: Tensor, kept: Tensor) -> Ten
     return predicted * (variance + _VARIANCE).sqrt() + mean
 
 
-def complete(model: MaskedAutoencoder, views: Sequence[View], window_patches: int = 0) -> list[Picture]:
+def complete_frames(
+    model: MaskedAutoencoder, views: Sequence[View], window_patches: int = 0
+) -> list[Picture]:
     """Complete frames, in batches of those with the same number of seen patches.
 
     If no patch is entirely seen, hidden pixels take the mean colour.
@@ -236,7 +238,7 @@ def _complete(
     small = torch.stack([over.shrink(view) for view in views]).to(model.device)
     masks = torch.from_numpy(np.stack(kept)).flatten(1).to(model.device)
     normalised = (small - model.mean) / model.deviation
-    predicted = predict(network, normalised, masks)
+    predicted = predict_patches(network, normalised, masks)
     if model.normalised_targets:
         rows = zip(predicted, patchify(normalised, over.patch), masks, strict=True)
         predicted = torch.stack([denormalise_patches(*each) for each in rows])

@@ -16,7 +16,7 @@ from pedbench.errors import MissingWeightsError
 from pedbench.fetching.catalogue import entry
 from pedbench.fetching.fetch import provider
 from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS, verify
+from pedbench.models.manifest import ASSETS, verify_weights
 from pedbench.pictures.regions import interior_means
 from pedbench.types import Mask, Picture
 
@@ -62,7 +62,7 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
     """
     weights = weights or trunk_file(net)
     if weights == str(OWN):
-        verify(OWN.stem, OWN)
+        verify_weights(OWN.stem, OWN)
     if net == "random" and weights:
         raise ValueError(f"LPIPS net 'random' takes no weights, found {weights!r}")
     import torch

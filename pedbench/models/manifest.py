@@ -12,7 +12,7 @@ from pedbench.fetching.digests import digest
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
-def entry(name: str, folder: Path = ASSETS) -> dict[str, Any]:
+def manifest_entry(name: str, folder: Path = ASSETS) -> dict[str, Any]:
     """Return the entry of a network in a folder's manifest; empty if there is none.
 
     Raises:
@@ -31,13 +31,13 @@ def _entries(folder: Path) -> dict[str, dict[str, Any]]:
         raise CheckpointError(f"{path}: found no manifest ({error})\nexpected a JSON object") from error
 
 
-def verify(name: str, file: Path, folder: Path = ASSETS) -> None:
+def verify_weights(name: str, file: Path, folder: Path = ASSETS) -> None:
     """Check a weights file against the manifest's digest, if the manifest lists it under this name.
 
     Raises:
         CheckpointError: The digest differs.
     """
-    known = entry(name, folder)
+    known = manifest_entry(name, folder)
     if known and folder / known["file"] == file and (found := digest(file)) != known["sha256"]:
         raise CheckpointError(
             f"{file}: found sha256 {found}\nthe manifest expects {known['sha256']}: pedbench train {name}"

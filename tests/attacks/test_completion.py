@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from pedbench.adversary.prior import load_prior
-from pedbench.inversion.completion import complete
+from pedbench.inversion.completion import complete_frame
 from pedbench.inversion.token_decoding import computed_tokens, received_tokens
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
 from pedbench.models.sam.architectures import SAM_MINI
@@ -64,7 +64,7 @@ def test_the_network_sees_what_it_saw_in_training() -> None:
     full = functional.interpolate(part, (height, width), mode="bicubic").clamp(0, 1)[0].permute(1, 2, 0)
     seen = held[0, 0, :height, :width].bool().numpy()
     expected = np.where(seen[..., None], frame, full.numpy())
-    np.testing.assert_allclose(complete(network, *_view(frame).canvas()), expected, atol=1e-5)
+    np.testing.assert_allclose(complete_frame(network, *_view(frame).canvas()), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(320, 200), (77, 123), (1, 40), (1024, 683)])
@@ -74,7 +74,7 @@ def test_frames_of_any_size_are_completed(size: tuple[int, int]) -> None:
     seen = np.zeros(size, np.bool_)
     seen[:, : size[1] // 3] = True
     canvas[seen] = 0.25
-    guess = complete(network, canvas, seen)
+    guess = complete_frame(network, canvas, seen)
     assert guess.shape == canvas.shape
     assert guess.dtype == np.float32
     assert np.isfinite(guess).all()

@@ -15,7 +15,7 @@ from pedbench.inversion.masked_autoencoder import (
     layout,
     neighbour_statistics,
     patchify,
-    predict,
+    predict_patches,
     unpatchify,
 )
 from pedbench.models.attackers.vitmae import fit_positions, load_autoencoder
@@ -99,7 +99,7 @@ def test_every_number_of_patches_can_be_kept(mini: Path) -> None:
     pictures, ranks = torch.zeros(1, 3, 112, 112), torch.randperm(49)[None]
     for k in range(1, 49):
         # Raises if the network keeps others.
-        predict(small, pictures, ranks < k)
+        predict_patches(small, pictures, ranks < k)
     # The plain ratio loses one here and there.
     assert any(int(49 * (1 - (1 - k / 49))) != k for k in range(1, 49))
 
@@ -110,7 +110,7 @@ def test_counts_that_the_network_cannot_keep_are_refused(mini: Path) -> None:
     for counts in ((0, 0), (400, 400), (3, 4)):
         kept = torch.arange(400) < torch.tensor(counts)[:, None]
         with pytest.raises(ValueError, match="same number of kept patches, 1 to 399"):
-            predict(network, pictures, kept)
+            predict_patches(network, pictures, kept)
 
 
 def test_patches_are_cut_as_a_loop_cuts_them() -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from pedbench.errors import CheckpointError
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, SMALL, Architecture
-from pedbench.models.sam.checkpoints import fingerprint, load, save
+from pedbench.models.sam.checkpoints import fingerprint, load_sam, save_sam
 from pedbench.models.sam.reorder import variant
 
 MakeSam = Callable[[Architecture], Any]
@@ -24,8 +24,8 @@ MakeSam = Callable[[Architecture], Any]
 def test_round_trip(suffix: str, tmp_path: Path, random_sam: MakeSam) -> None:
     sam = random_sam(SMALL)
     path = tmp_path / f"weights.{suffix}"
-    save(sam, path)
-    loaded = load(path, SMALL)
+    save_sam(sam, path)
+    loaded = load_sam(path, SMALL)
     pixels = torch.randn(1, 3, 256, 256)
     assert torch.equal(loaded.image_encoder(pixels), sam.image_encoder(pixels))
     assert torch.equal(loaded.pixel_std, sam.pixel_std)
@@ -46,8 +46,8 @@ def test_fingerprint_sees_names_types_and_values(random_sam: MakeSam) -> None:
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_parameters_are_mapped_from_the_file(suffix: str, tmp_path: Path, random_sam: MakeSam) -> None:
     path = tmp_path / f"weights.{suffix}"
-    save(random_sam(SAM_MINI), path)
-    sam = load(path, SAM_MINI)
+    save_sam(random_sam(SAM_MINI), path)
+    sam = load_sam(path, SAM_MINI)
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("this system does not list a process's mappings")
@@ -74,13 +74,13 @@ def wrong_files(folder: Path, random_sam: MakeSam) -> dict[str, tuple[Path, str]
     tiny, other, code, words, nested = (
         folder / name for name in ("tiny.pth", "other.safetensors", "code.pth", "words.pth", "nested.pth")
     )
-    save(random_sam(SAM_TINY), tiny)
+    save_sam(random_sam(SAM_TINY), tiny)
     save_file({"vit.embeddings.cls_token": torch.zeros(1, 1, 8)}, other)
     torch.save({"model": Path("x")}, code)
     words.write_text("not a checkpoint")
     torch.save({"model": random_sam(SMALL).state_dict(), "epoch": 3}, nested)
     truncated = folder / "truncated.safetensors"
-    save(random_sam(SMALL), truncated)
+    save_sam(random_sam(SMALL), truncated)
     truncated.write_bytes(truncated.read_bytes()[:5000])
     trap = folder / "trap.pth"
     trap.write_bytes(pickle.dumps(Trap(folder / "ran")))
@@ -115,7 +115,7 @@ def wrong_files(folder: Path, random_sam: MakeSam) -> dict[str, tuple[Path, str]
 def test_wrong_files_get_two_lines(tmp_path: Path, random_sam: MakeSam) -> None:
     for path, found in wrong_files(tmp_path, random_sam).values():
         with pytest.raises(CheckpointError) as caught:
-            load(path, SMALL)
+            load_sam(path, SMALL)
         first, second = str(caught.value).splitlines()
         assert str(path) in first
         assert found in first
@@ -125,11 +125,11 @@ def test_wrong_files_get_two_lines(tmp_path: Path, random_sam: MakeSam) -> None:
 
 def test_block_order_is_part_of_the_kind(tmp_path: Path, random_sam: MakeSam) -> None:
     path = tmp_path / "mini.safetensors"
-    save(random_sam(SAM_MINI), path)
+    save_sam(random_sam(SAM_MINI), path)
     with pytest.raises(CheckpointError, match=r"(?s)\[3, 7\] are global.*\n.*ped-mini.*\[6, 7\] are global"):
-        load(path, PED_MINI)
+        load_sam(path, PED_MINI)
 
 
 def test_unknown_suffix_is_refused(tmp_path: Path, random_sam: MakeSam) -> None:
     with pytest.raises(ValueError, match=r"expected \.safetensors or \.pth"):
-        save(random_sam(SMALL), tmp_path / "weights.bin")
+        save_sam(random_sam(SMALL), tmp_path / "weights.bin")

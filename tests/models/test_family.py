@@ -15,7 +15,7 @@ import torch
 from pedbench.errors import CheckpointError
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, Architecture
-from pedbench.models.sam.checkpoints import save
+from pedbench.models.sam.checkpoints import save_sam
 from pedbench.models.sam.family import (
     MINI,
     WEIGHTS,
@@ -109,7 +109,7 @@ def test_weights_are_checked_against_the_manifest(
 ) -> None:
     sam = random_sam(SAM_MINI)
     path = tmp_path / "sam-mini.safetensors"
-    save(sam, path)
+    save_sam(sam, path)
     loaded = load_network(in_folder(tmp_path), "original")
     assert torch.equal(loaded.image_encoder.pos_embed, sam.image_encoder.pos_embed)
     load_network.cache_clear()
@@ -175,9 +175,9 @@ def test_digests_of_further_networks_are_taken_where_they_are_used(tmp_path: Pat
 def test_the_degraded_members_are_those_of_the_original_network(
     tmp_path: Path, random_sam: Callable[[Architecture], Any]
 ) -> None:
-    save(random_sam(SAM_MINI), tmp_path / "blur-mini.safetensors")
+    save_sam(random_sam(SAM_MINI), tmp_path / "blur-mini.safetensors")
     assert global_blocks(load_network(in_folder(tmp_path), "blurred").image_encoder) == (3, 7)
-    save(random_sam(PED_MINI), tmp_path / "pixelate-mini.safetensors")
+    save_sam(random_sam(PED_MINI), tmp_path / "pixelate-mini.safetensors")
     with pytest.raises(CheckpointError, match="expected pixelate-mini"):
         load_network(in_folder(tmp_path), "pixelated")
 

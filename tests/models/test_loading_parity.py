@@ -14,7 +14,7 @@ from pedbench.errors import CheckpointError
 from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
 from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.checkpoints import fingerprint, load, save
+from pedbench.models.sam.checkpoints import fingerprint, load_sam, save_sam
 from pedbench.models.sam.family import family, load_network
 from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.types import Picture
@@ -39,13 +39,13 @@ def test_three_programs_give_the_same_masks(
     tmp_path: Path, random_sam: MakeSam, reference_sam: Any, photographs: list[Picture]
 ) -> None:
     sam = random_sam(SMALL)
-    save(sam, tmp_path / "official.pth")
+    save_sam(sam, tmp_path / "official.pth")
     save_for_transformers(sam.state_dict(), SMALL, tmp_path / "converted", decoder_epsilon=1e-5)
     architecture, file = read_architecture(str(tmp_path / "converted"))
-    own = load(tmp_path / "official.pth", SMALL)
+    own = load_sam(tmp_path / "official.pth", SMALL)
     programs = [
         by_pedbench(own),
-        by_pedbench(load(file, architecture)),
+        by_pedbench(load_sam(file, architecture)),
         by_transformers(load_with_transformers(tmp_path / "converted"), own),
     ]
     reference = by_segment_anything(reference_sam(SMALL, sam))
@@ -89,7 +89,7 @@ def test_a_folder_of_transformers_is_a_family(tmp_path: Path, random_sam: MakeSa
 @pytest.mark.slow
 def test_a_run_with_a_folder_is_that_with_its_weights(run_small: Any, tmp_path: Path) -> None:
     """`sam-mini` in transformers' format is measured as `mini` is, by servers and by attacks, too."""
-    state = load(ASSETS / "sam-mini.safetensors", SAM_MINI).state_dict()
+    state = load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI).state_dict()
     save_for_transformers(state, SAM_MINI, tmp_path / "converted")
     found = []
     for model in ("mini", str(tmp_path / "converted")):

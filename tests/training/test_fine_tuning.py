@@ -22,7 +22,7 @@ from pedbench.fetching.digests import digest
 from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
 from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.checkpoints import load, read_state, save, write
+from pedbench.models.sam.checkpoints import load_sam, read_state, save_sam, write_tensors
 from pedbench.models.sam.reorder import variant
 from pedbench.pictures.frame import mask_to_frame, to_frame
 from pedbench.training.core.loop import Schedule, Trainer
@@ -131,7 +131,7 @@ def test_two_processes_learn_what_one_does(images: Path, uninterrupted: Path, tm
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    start = variant(load(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered").state_dict()
+    start = variant(load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered").state_dict()
     one, two = (
         torch.load(out / "training" / "last.pt", weights_only=True)["average"]
         for out in (uninterrupted, tmp_path / "out")
@@ -146,7 +146,7 @@ def test_two_processes_learn_what_one_does(images: Path, uninterrupted: Path, tm
 def test_it_comes_nearer_to_its_teacher_and_touches_the_encoder_alone(
     images: Path, uninterrupted: Path
 ) -> None:
-    teacher = load(ASSETS / "sam-mini.safetensors", SAM_MINI)
+    teacher = load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI)
     network = build_sam(PED_MINI)
     state = torch.load(uninterrupted / "training" / "last.pt", weights_only=True)
     network.load_state_dict(state["average"])
@@ -226,7 +226,7 @@ def test_clicks_lie_in_the_objects_whose_masks_are_learned(scene_folder: Path) -
 
 
 def test_masks_of_annotations_are_learned_where_there_are_objects() -> None:
-    network = load(ASSETS / "sam-mini.safetensors", SAM_MINI)
+    network = load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI)
     features = torch.randn(1, 128, 20, 20, generator=torch.Generator().manual_seed(0)).requires_grad_()
     points = torch.full((1, 2, 2), 100.0)
     targets = torch.zeros(1, 2, 80, 80)
@@ -243,7 +243,7 @@ def test_masks_of_annotations_are_learned_where_there_are_objects() -> None:
 
 
 def test_masks_agree_where_embeddings_do() -> None:
-    network = load(ASSETS / "sam-mini.safetensors", SAM_MINI)
+    network = load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI)
     teacher = torch.randn(1, 128, 20, 20, generator=torch.Generator().manual_seed(0))
     points = torch.tensor([[[40.0, 60.0], [200.0, 100.0]]])
     same, near, far = (
@@ -260,7 +260,7 @@ def test_it_stops_early_and_keeps_the_best(images: Path, tmp_path: Path) -> None
     kept = fine_tuning(images, tmp_path / "out", recipe=still, say=lines.append).run()
     assert kept["step"] == 0
     assert torch.load(tmp_path / "out" / "training" / "last.pt", weights_only=True)["step"] == 2
-    reordered = variant(load(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered").state_dict()
+    reordered = variant(load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered").state_dict()
     found = read_state(tmp_path / "out" / "ped-mini.safetensors")
     assert all(torch.equal(found[name], reordered[name]) for name in found)
 
@@ -297,10 +297,13 @@ def test_a_broken_picture_is_named_and_replaced(images: Path, tmp_path: Path) ->
 
 
 def test_the_teacher_is_told_by_its_weights(images: Path, tmp_path: Path) -> None:
-    save(variant(load(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered"), tmp_path / "ped.safetensors")
-    write({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    save_sam(
+        variant(load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered"),
+        tmp_path / "ped.safetensors",
+    )
+    write_tensors({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     tiny = build_sam(SAM_TINY)
-    save(tiny, tmp_path / "tiny.pth")
+    save_sam(tiny, tmp_path / "tiny.pth")
     for name, found in (
         ("ped.safetensors", r"\[6, 7\] are global"),
         ("other.safetensors", "1 tensors that are no SAM"),

@@ -18,7 +18,7 @@ from pedbench.training.core.loop import Schedule, Trainer
 from pedbench.training.core.task import prefetched
 from pedbench.training.data.batches import make_batch
 from pedbench.training.data.packing import PackedScenes
-from pedbench.training.data.prompting import Prompts, decode, error_click, mask_loss
+from pedbench.training.data.prompting import Prompts, decode_masks, error_click, mask_loss
 from pedbench.training.tasks.segmentation import DenseHead, training_loss
 from pedbench.training.tasks.validation import one_click_scores
 from pedbench.utility.prompts import innermost_pixel
@@ -69,7 +69,7 @@ def test_decode_is_segment_anythings_decoder() -> None:
     before = torch.randn(4, 1, 80, 80, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         prompts = Prompts(points=padded, labels=torch.tensor([1, -1]).expand(4, 2))
-        logits, predicted = decode(network, features, prompts, before)
+        logits, predicted = decode_masks(network, features, prompts, before)
         for picture in range(2):
             part = slice(2 * picture, 2 * picture + 2)
             sparse, dense = network.prompt_encoder(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pedbench.models.sam.architectures import VIT_B, Architecture
 from pedbench.models.sam.assembly import build_sam, preprocess, random_tensors
-from pedbench.models.sam.checkpoints import fingerprint, load, write
+from pedbench.models.sam.checkpoints import fingerprint, load_sam, write_tensors
 from pedbench.models.sam.decoder import predict_masks, upscale
 from pedbench.models.sam.transformers_sam import official_name, read_architecture
 from pedbench.pictures.files import read_picture
@@ -226,13 +226,13 @@ def compare(folder: Path, pictures: Sequence[Picture]) -> dict[str, Difference]:
     """
     checkpoint, converted, exact = folder / "sam_vit_b.pth", folder / "sam-vit-base", folder / "exact"
     state = dict(random_tensors(build_sam(VIT_B, allocate=False).state_dict(), 0))
-    write(state, checkpoint)
+    write_tensors(state, checkpoint)
     save_for_transformers(state, VIT_B, converted)
     save_for_transformers(state, VIT_B, exact, decoder_epsilon=1e-5)
     sizes, file = read_architecture(str(converted))
-    if fingerprint(load(file, sizes)) != fingerprint(checkpoint):
+    if fingerprint(load_sam(file, sizes)) != fingerprint(checkpoint):
         raise ValueError("the weights in transformers' format are not those of the official one")
-    own = load(checkpoint, VIT_B)
+    own = load_sam(checkpoint, VIT_B)
     features: dict[int, Tensor] = {}
     reference = by_segment_anything(sam_model_registry["vit_b"](checkpoint=str(checkpoint)).eval())
     programs = {

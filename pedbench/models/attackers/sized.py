@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import nn
 
 from pedbench.errors import CheckpointError, MissingWeightsError
-from pedbench.models.manifest import verify
+from pedbench.models.manifest import verify_weights
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -38,7 +38,7 @@ def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N],
         raise MissingWeightsError(
             f"no {kind} network: looked for {path}\nto make that of the mini family: pedbench train {path.stem}"
         )
-    verify(path.stem, path, path.parent)
+    verify_weights(path.stem, path, path.parent)
     try:
         with safe_open(path, framework="pt") as file:
             known = sizes(**json.loads((file.metadata() or {})["sizes"]))

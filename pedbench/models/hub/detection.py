@@ -31,7 +31,7 @@ COCO_NAMES = {
 """COCO's names of categories that some detectors trained on COCO name as in PASCAL VOC."""
 
 
-class Found(NamedTuple):
+class Detection(NamedTuple):
     """A detected object.
 
     Attributes:
@@ -59,7 +59,7 @@ class Detector:
     processor: Any
     device: str
 
-    def __call__(self, picture: Picture, threshold: float) -> list[Found]:
+    def __call__(self, picture: Picture, threshold: float) -> list[Detection]:
         """Return the objects in a picture (H, W, 3) whose confidence reaches the threshold.
 
         Processors resize every input to one size. So the picture is first pasted into the corner of a grey square,
@@ -80,7 +80,9 @@ class Detector:
         )
         names = self.network.config.id2label
         return [
-            Found(COCO_NAMES.get(names[label], names[label]), (left, top, right - left, bottom - top), score)
+            Detection(
+                COCO_NAMES.get(names[label], names[label]), (left, top, right - left, bottom - top), score
+            )
             for label, score, (left, top, right, bottom) in zip(
                 detections["labels"].tolist(),
                 detections["scores"].tolist(),

@@ -12,7 +12,7 @@ from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.fetching.catalogue import HUB, name_of
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS, entry, trained_on, verify
+from pedbench.models.manifest import ASSETS, manifest_entry, trained_on, verify_weights
 
 WEIGHTS = (".safetensors", ".bin")
 """Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
@@ -41,7 +41,7 @@ def model_files(model: str) -> tuple[Path, ...]:
 
 def model_knowledge(model: str) -> str:
     """Describe a model's training data in words: the manifest's entry of a shipped one, else the weights' name."""
-    return trained_on(model) if entry(model) else f"the weights of {Path(model).name}"
+    return trained_on(model) if manifest_entry(model) else f"the weights of {Path(model).name}"
 
 
 def weights_file(model: str) -> Path:
@@ -88,9 +88,9 @@ def model_folder(model: str, kind: str, description: str) -> Path:
             f"{folder}: found code next to the weights ({code[0].name})\n"
             "expected weights and settings only: code of a model is never run"
         )
-    known = entry(folder.name, folder.parent) if folder.parent == ASSETS else {}
+    known = manifest_entry(folder.name, folder.parent) if folder.parent == ASSETS else {}
     if known:
-        verify(folder.name, folder.parent / known["file"], folder.parent)
+        verify_weights(folder.name, folder.parent / known["file"], folder.parent)
     return folder
 
 

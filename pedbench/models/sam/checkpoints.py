@@ -22,7 +22,7 @@ from pedbench.models.sam.transformers_sam import official_names
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def load(path: str | Path, architecture: Architecture) -> Any:
+def load_sam(path: str | Path, architecture: Architecture) -> Any:
     """Build a SAM with the weights of a file.
 
     The parameters stay mapped to the file, so that processes share one copy in the page cache. Writes to them
@@ -65,7 +65,7 @@ def recognise(path: str | Path, among: Iterable[Architecture]) -> Architecture:
     state, known = read_state(path), tuple(among)
     for architecture in known:
         try:
-            load(path, architecture)
+            load_sam(path, architecture)
         except CheckpointError:
             continue
         return architecture
@@ -119,17 +119,19 @@ def _checked(state: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def save(sam: Any, path: str | Path) -> None:
+def save_sam(sam: Any, path: str | Path) -> None:
     """Write a network's weights, atomically, as `.safetensors` or `.pth` by the suffix.
 
     Raises:
         ValueError: The suffix is neither.
     """
-    write({key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}, Path(path))
+    write_tensors(
+        {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}, Path(path)
+    )
 
 
-def write(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write named tensors; see `save`. Creates the folder."""
+def write_tensors(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write named tensors; see `save_sam`. Creates the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     if path.suffix == ".safetensors":

@@ -13,12 +13,12 @@ import torch
 
 from pedbench.base import Networks
 from pedbench.errors import CheckpointError, suggestion
-from pedbench.fetching.catalogue import entry as entry_of
+from pedbench.fetching.catalogue import entry
 from pedbench.fetching.digests import digest
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
 from pedbench.models.hub.folders import model_reference
-from pedbench.models.manifest import ASSETS, entry, verify
+from pedbench.models.manifest import ASSETS, manifest_entry, verify_weights
 from pedbench.models.sam.architectures import (
     PED_MINI,
     SAM_MINI,
@@ -30,7 +30,7 @@ from pedbench.models.sam.architectures import (
     Architecture,
 )
 from pedbench.models.sam.assembly import build_sam, randomise
-from pedbench.models.sam.checkpoints import load
+from pedbench.models.sam.checkpoints import load_sam
 from pedbench.models.sam.half_precision import converted
 from pedbench.models.sam.reorder import VARIANTS, variant
 from pedbench.models.sam.transformers_sam import read_architecture
@@ -142,7 +142,7 @@ class Family:
 
 def _known(file: Path, member: Member) -> bool:
     """Return whether a weights file is in the manifest next to it, or is a known official checkpoint."""
-    return entry(member.architecture.name, file.parent).get("file") == file.name or verified(file)
+    return manifest_entry(member.architecture.name, file.parent).get("file") == file.name or verified(file)
 
 
 def _asset(architecture: Architecture, name: str = "") -> Member:
@@ -231,8 +231,8 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
     )
 
 
-def _fetched(entry: str) -> Path:
-    return home() / entry_of(entry).files[-1].path
+def _fetched(name: str) -> Path:
+    return home() / entry(name).files[-1].path
 
 
 def described_family(description: Mapping[str, Any]) -> Family:
@@ -283,7 +283,7 @@ def load_network(
         )
     if random_seed is None:
         file = _verified(member)
-        sam = load(file if dtype == torch.float32 else converted(file, dtype), member.architecture)
+        sam = load_sam(file if dtype == torch.float32 else converted(file, dtype), member.architecture)
     else:
         sam = build_sam(member.architecture)
         randomise(sam, random_seed)
@@ -321,5 +321,5 @@ def _verified(member: Member) -> Path:
         raise CheckpointError(f"no weights were named for {name}\n{member.source}")
     if not file.is_file():
         raise CheckpointError(f"no weights for {name}: looked for {file}\nto get them: {member.source}")
-    verify(name, file, file.parent)
+    verify_weights(name, file, file.parent)
     return file

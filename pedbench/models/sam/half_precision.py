@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from pedbench.host.home import home
-from pedbench.models.sam.checkpoints import read_state, write
+from pedbench.models.sam.checkpoints import read_state, write_tensors
 
 
 def converted(file: Path, dtype: torch.dtype) -> Path:
@@ -35,7 +35,7 @@ def converted(file: Path, dtype: torch.dtype) -> Path:
         # Servers start at the same time: one converts, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not copy.is_file():
-            write(
+            write_tensors(
                 {
                     key: value.to(dtype) if key.startswith("image_encoder.") else value.clone()
                     for key, value in read_state(file).items()

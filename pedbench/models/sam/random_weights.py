@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pedbench.host.home import home
 from pedbench.models.sam.assembly import build_sam, random_tensors
-from pedbench.models.sam.checkpoints import write
+from pedbench.models.sam.checkpoints import write_tensors
 from pedbench.models.sam.family import Family, Member, family
 
 
@@ -40,7 +40,7 @@ def random_family(name: str, seed: int = 0) -> Family:
         file = home() / "random-weights" / f"{architecture.name}-{seed}.safetensors"
         if not file.is_file():
             state = build_sam(architecture, allocate=False).state_dict()
-            write(dict(random_tensors(state, seed)), file)
+            write_tensors(dict(random_tensors(state, seed)), file)
         return Member(architecture=architecture, file=file, source="--random-weights")
 
     return Family(name=name, original=member(base.original), fine_tuned=member(base.fine_tuned))

@@ -92,7 +92,7 @@ def word(rng: np.random.Generator, longest: int) -> str:
     return chosen.upper() if rng.random() < 0.45 else chosen.capitalize()
 
 
-def write(
+def write_words(
     rng: np.random.Generator, picture: Image.Image, area: tuple[int, int, int, int], ink: Colour, most: int
 ) -> tuple[Mark, ...]:
     """Fill an area of a surface with lines of random words.

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from pedbench.scenes.painting.assets import Colour, Split, face, photograph
 from pedbench.scenes.painting.geometry import turn
-from pedbench.scenes.painting.lettering import OVERSAMPLING, Mark, Printed, figure, write
+from pedbench.scenes.painting.lettering import OVERSAMPLING, Mark, Printed, figure, write_words
 from pedbench.scenes.painting.textures import mixed, object_colour, patterned, plain, scaled
 
 Size = tuple[int, int]
@@ -61,7 +61,7 @@ def screen(rng: np.random.Generator, split: Split, size: Size, bezel: Colour, ed
             thumbnail = (90, max(20, area[3] - area[1] - 12))
             board.paste(photograph(rng, split, thumbnail), (area[2] - 90, area[1] + 6))
             area = (area[0], area[1], area[2] - 96, area[3])
-        marks = write(rng, board, area, ink, int(rng.integers(3, 13)))
+        marks = write_words(rng, board, area, ink, int(rng.integers(3, 13)))
     else:
         marks = ()
     if not marks:
@@ -77,7 +77,7 @@ def note(rng: np.random.Generator, size: Size, paper: Colour) -> Printed:
     pen.rectangle([0, 0, width, round(0.1 * height)], fill=scaled(paper, 0.9))
     ink = ((20, 20, 28), (24, 30, 96), (110, 16, 22))[int(rng.integers(3))]
     area = (round(0.07 * width), round(0.12 * height), round(0.96 * width), round(0.98 * height))
-    marks = write(rng, board, area, ink, int(rng.integers(1, 5)))
+    marks = write_words(rng, board, area, ink, int(rng.integers(1, 5)))
     if not marks:
         step = max(5, height // 5)
         for y in range(step, height - 3, step):

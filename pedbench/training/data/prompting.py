@@ -30,7 +30,7 @@ class Prompts:
         )
 
 
-def decode(
+def decode_masks(
     network: Any, features: Tensor, prompts: Prompts, mask_input: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Decode masks for prompts of several pictures, with `segment_anything`'s modules.

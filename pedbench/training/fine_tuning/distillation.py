@@ -16,12 +16,12 @@ from torch.nn import functional
 
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.checkpoints import load, save
+from pedbench.models.sam.checkpoints import load_sam, save_sam
 from pedbench.models.sam.reorder import reorder
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import Course
 from pedbench.training.data.photographs import Frames, Photographs
-from pedbench.training.data.prompting import Prompts, decode, mask_loss
+from pedbench.training.data.prompting import Prompts, decode_masks, mask_loss
 from pedbench.training.fine_tuning.teacher_agreement import Retention
 
 
@@ -75,9 +75,9 @@ def mask_agreement_loss(network: Any, student: Tensor, teacher: Tensor, points: 
     """
     prompts = _clicks(points)
     with torch.no_grad():
-        masks, sure = (out.float() for out in decode(network, teacher, prompts))
+        masks, sure = (out.float() for out in decode_masks(network, teacher, prompts))
         goal = masks.sigmoid()
-    logits, predicted = (out.float() for out in decode(network, student, prompts))
+    logits, predicted = (out.float() for out in decode_masks(network, student, prompts))
     entropy = functional.binary_cross_entropy_with_logits(logits, goal)
     probability = logits.sigmoid()
     overlap, sizes = (probability * goal).sum((2, 3)), (probability + goal).sum((2, 3))
@@ -95,7 +95,7 @@ def annotated_mask_loss(network: Any, student: Tensor, points: Tensor, targets: 
         targets: (B, P, 4 h, 4 w) share of each cell that the object covers; zero without an object.
     """
     goals = targets.flatten(0, 1)
-    logits, predicted = decode(network, student, _clicks(points))
+    logits, predicted = decode_masks(network, student, _clicks(points))
     loss, _ = mask_loss(logits, predicted, goals, valid=(goals.amax((1, 2)) > 0).float())
     return loss
 
@@ -137,9 +137,9 @@ class DistillationCourse(Course):
         self.architecture = architecture.reordered(name)
         self.file = f"{name}.safetensors"
         self._photographs, self._accelerator, self._at_once = photographs, accelerator, at_once
-        self.teacher: Any = load(teacher, architecture).requires_grad_(False).to(accelerator.device)
+        self.teacher: Any = load_sam(teacher, architecture).requires_grad_(False).to(accelerator.device)
         # Loaded weights are mapped to their file, so the student is a copy.
-        student = load(teacher, architecture)
+        student = load_sam(teacher, architecture)
         reorder(student.image_encoder)
         network: Any = build_sam(self.architecture)
         network.load_state_dict(student.state_dict())
@@ -220,4 +220,4 @@ class DistillationCourse(Course):
         return self.retention.scores(network)
 
     def save(self, network: nn.Module, path: Path) -> None:
-        save(network, path)
+        save_sam(network, path)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, save_restoration
 from pedbench.models.sam.architectures import architecture
-from pedbench.models.sam.checkpoints import load
+from pedbench.models.sam.checkpoints import load_sam
 from pedbench.models.sam.stages import run_blocks
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import Course
@@ -84,7 +84,7 @@ class RestorationCourse(Course):
         self.grid = architecture(recipe.encoder or "sam-mini").grid
         self._encoder: Any = None
         if recipe.encoder:
-            sam = load(weights / f"{recipe.encoder}.safetensors", architecture(recipe.encoder))
+            sam = load_sam(weights / f"{recipe.encoder}.safetensors", architecture(recipe.encoder))
             self._encoder = sam.to(device).requires_grad_(False)
 
     def fresh(self) -> nn.Module:

@@ -12,14 +12,14 @@ from torch.nn import functional
 
 from pedbench.models.sam.architectures import architecture
 from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.checkpoints import load, save
+from pedbench.models.sam.checkpoints import load_sam, save_sam
 from pedbench.models.sam.reorder import block_order
 from pedbench.registry import Registry
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import Course
 from pedbench.training.data.batches import Batch, Degrade, make_batch
 from pedbench.training.data.packing import PackedScenes
-from pedbench.training.data.prompting import decode, error_click, mask_loss
+from pedbench.training.data.prompting import decode_masks, error_click, mask_loss
 from pedbench.training.tasks.validation import one_click_scores
 
 MODES = ("click", "click", "click", "box", "clicks")
@@ -78,7 +78,7 @@ def embed(network: Any, images: Tensor, inside: Tensor) -> Tensor:
 
 # Compiled on first use. Elementwise operations dominate on CPUs; fused, a step is 1.5 times as fast.
 _embed = torch.compile(embed, dynamic=False)
-_decode = torch.compile(decode, dynamic=False)
+_decode = torch.compile(decode_masks, dynamic=False)
 _mask_loss = torch.compile(mask_loss, dynamic=False)
 
 
@@ -166,7 +166,7 @@ class SegmentationCourse(Course):
         self.network = self.fresh().train()
         if recipe.start is not None:
             source = architecture(recipe.start)
-            started = load(weights / f"{recipe.start}.safetensors", source)
+            started = load_sam(weights / f"{recipe.start}.safetensors", source)
             if target.global_blocks != source.global_blocks:
                 order = block_order(source.depth, source.global_blocks)
                 started.image_encoder.blocks = nn.ModuleList(started.image_encoder.blocks[i] for i in order)
@@ -174,7 +174,7 @@ class SegmentationCourse(Course):
         self.network.to(device)
         self._teacher: Any = None
         if recipe.teacher is not None:
-            teacher = load(weights / f"{recipe.teacher}.safetensors", architecture(recipe.teacher))
+            teacher = load_sam(weights / f"{recipe.teacher}.safetensors", architecture(recipe.teacher))
             self._teacher = teacher.to(device).requires_grad_(False)
         self._degrade: Degrade | None = None
         if recipe.degraded_by is not None:
@@ -205,4 +205,4 @@ class SegmentationCourse(Course):
         return one_click_scores(network, self.validation, degrade=self._degrade)
 
     def save(self, network: nn.Module, path: Path) -> None:
-        save(network, path)
+        save_sam(network, path)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pedbench.training.data.batches import Degrade
 from pedbench.training.data.packing import PackedScenes
-from pedbench.training.data.prompting import Prompts, decode
+from pedbench.training.data.prompting import Prompts, decode_masks
 
 MEDIUM, LARGE = 32**2, 96**2
 
@@ -56,7 +56,7 @@ def one_click_scores(
                 prompts = Prompts(
                     points=points.to(device), labels=torch.tensor([1, -1], device=device).expand(count, 2)
                 )
-                logits, predicted = decode(network, features[place : place + 1], prompts)
+                logits, predicted = decode_masks(network, features[place : place + 1], prompts)
                 best = logits[torch.arange(count), predicted.argmax(1)]
                 full = functional.interpolate(best[:, None], (canvas, canvas), mode="bilinear")[:, 0]
                 guess = (full > 0).cpu().numpy() & (inside[place, 0] > 0).cpu().numpy()
