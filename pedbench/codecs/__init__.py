@@ -1,1 +1,1 @@
-"""How arrays are written as bytes, one codec a file."""
+"""Codecs: how arrays are written as bytes, one codec a file."""

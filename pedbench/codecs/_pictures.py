@@ -1,7 +1,7 @@
-"""What picture codecs have in common: tiles of one message are written as one picture, one below the other.
+"""Shared code of picture codecs: the tiles of a message are written as one picture, one below the other.
 
-Zeros at the bottom and at the right of a tile, which is what stands beyond the frame, come back as zeros: their place
-is written down, and continued edges take it in the picture.
+Zeros at the bottom and right of a tile (padding beyond the frame) come back as exact zeros: their extent is written
+down, and in the picture the tile's edge is repeated over them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from PIL import Image
 Tiles = npt.NDArray[np.uint8]
 
 _BROKEN = (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""What PIL raises of bytes that are no picture, of damaged chunks, and of headers that announce too much."""
+"""Exceptions of PIL for bytes that are no picture, damaged chunks, and headers that announce too many pixels."""
 
 
 def write_pictures(array: npt.NDArray[Any], **options: Any) -> bytes:
-    """Write pictures.
+    """Encode pictures.
 
     Args:
         array: (..., H, W, 3) uint8.
-        options: `PIL.Image.Image.save`'s, with the format.
+        options: Arguments of `PIL.Image.Image.save`, `format` among them.
     """
     height, width = array.shape[-3:-1]
     tiles = array.reshape(-1, height, width, 3)
@@ -37,15 +37,15 @@ def write_pictures(array: npt.NDArray[Any], **options: Any) -> bytes:
 
 
 def read_pictures(data: bytes, shape: tuple[int, ...], kind: str) -> Tiles:
-    """Read what `write_pictures` wrote.
+    """Decode the bytes of `write_pictures`.
 
     Args:
         data: The bytes.
-        shape: Of the array.
+        shape: Shape of the array.
         kind: PIL's name of the format.
 
     Raises:
-        ValueError: The bytes are no such picture, or one of another size.
+        ValueError: The bytes are no such picture, or its size does not match the shape.
     """
     count = math.prod(shape[:-3])
     height, width = shape[-3:-1]
@@ -66,7 +66,7 @@ def read_pictures(data: bytes, shape: tuple[int, ...], kind: str) -> Tiles:
 
 
 def _extent(tile: Tiles) -> tuple[int, int]:
-    """Rows and columns up to the last that holds something."""
+    """Return the numbers of rows and columns up to the last that is not zero."""
     lit = tile.max(axis=2) > 0
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
     return (int(rows[-1]) + 1, int(columns[-1]) + 1) if rows.size else (0, 0)
@@ -75,5 +75,5 @@ def _extent(tile: Tiles) -> tuple[int, int]:
 def _continued(tile: Tiles, extent: tuple[int, int]) -> Tiles:
     if not all(extent):
         return tile
-    beyond = [(0, whole - part) for whole, part in zip(tile.shape, extent, strict=False)]
-    return np.pad(tile[: extent[0], : extent[1]], (*beyond, (0, 0)), mode="edge")
+    padding = [(0, side - part) for side, part in zip(tile.shape, extent, strict=False)]
+    return np.pad(tile[: extent[0], : extent[1]], (*padding, (0, 0)), mode="edge")

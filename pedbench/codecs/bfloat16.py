@@ -1,4 +1,4 @@
-"""Half the bits of float32, all of its range."""
+"""bfloat16: half the bits of float32, all of its range."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class Bfloat16(Codec):
     def encode(self, array: npt.NDArray[Any]) -> bytes:
         bits = array.astype("<f4").view("<u4").astype(np.uint64)
         upper = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-        # Above the largest value there is infinity, which no one could tell from a number.
+        # Above the largest value lies infinity, which decoding would refuse.
         if (upper & 0x7F80 == 0x7F80).any():
             raise FloatingPointError("a value is not finite as bfloat16")
         return upper.astype("<u2").tobytes()

@@ -11,10 +11,10 @@ from pedbench.codecs._pictures import read_pictures, write_pictures
 
 @dataclass(kw_only=True)
 class Jpeg(Codec):
-    """Pictures as JPEG leaves them.
+    """Pictures compressed with JPEG.
 
     Attributes:
-        quality: JPEG's, from 1 to 95, with chroma halved both ways.
+        quality: JPEG quality, 1 to 95; chroma is halved in both directions.
     """
 
     name = "jpeg"

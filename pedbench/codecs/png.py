@@ -11,7 +11,7 @@ from pedbench.codecs._pictures import read_pictures, write_pictures
 
 @dataclass(kw_only=True)
 class Png(Codec):
-    """Pictures without any loss."""
+    """Pictures compressed with PNG, without loss."""
 
     name = "png"
     version = 1

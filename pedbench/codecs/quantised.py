@@ -1,4 +1,4 @@
-"""Few bits a value, each channel on a scale of its own."""
+"""Quantised values: few bits each, with a scale per channel."""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from pedbench.base import Codec
 
 @dataclass(kw_only=True)
 class Quantised(Codec):
-    """Tokens in even steps between the least and the largest value that a channel takes in a message.
+    """Tokens rounded to equal steps between the smallest and largest value of a channel in a message.
 
-    Least value and step travel as float16, channel by channel, then the numbers of the steps, packed without gaps. A
-    value is off by at most half a step.
+    The message holds smallest value and step per channel as float16, then the step numbers, packed without gaps. The
+    error is at most half a step.
 
     Attributes:
-        bits: Of a value, from 2 to 8.
+        bits: Bits per value, 2 to 8.
     """
 
     name = "quantised"
@@ -56,7 +56,7 @@ class Quantised(Codec):
 
 
 def _rounded(values: npt.NDArray[np.float64], towards: float) -> npt.NDArray[np.float64]:
-    """Values as float16 holds them, none on the wrong side of the given one."""
-    found = values.astype(np.float16)
-    wrong = found > values if towards < 0 else found < values
-    return np.where(wrong, np.nextafter(found, np.float16(towards)), found).astype(np.float64)
+    """Round to float16 in one direction: down for `towards` -inf, up for inf."""
+    nearest = values.astype(np.float16)
+    wrong = nearest > values if towards < 0 else nearest < values
+    return np.where(wrong, np.nextafter(nearest, np.float16(towards)), nearest).astype(np.float64)

@@ -11,10 +11,10 @@ from pedbench.codecs._pictures import read_pictures, write_pictures
 
 @dataclass(kw_only=True)
 class Webp(Codec):
-    """Pictures as lossy WebP leaves them.
+    """Pictures compressed with lossy WebP.
 
     Attributes:
-        quality: WebP's, from 0 to 100.
+        quality: WebP quality, 0 to 100.
     """
 
     name = "webp"
