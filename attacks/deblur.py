@@ -77,7 +77,7 @@ class Deblur(Attack):
         if self.method == "learned":
             from pedbench.models.attackers.sharpening import sharpen
 
-            return sharpen(self._network, picture, known)
+            return sharpen(self._network, picture, known.estimate(picture), known.kind, known.strength)
         if self.method == "richardson_lucy" and known.kind == "blur":
             return richardson_lucy(picture, known.rows, known.columns, self.iterations)
         return known.estimate(picture)

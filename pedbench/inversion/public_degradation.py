@@ -16,15 +16,13 @@ from pedbench.inversion.deconvolution import (
 )
 from pedbench.types import Picture
 
-KINDS = ("blur", "blocks", "resolution")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Degradation:
     """A separable degradation of frames.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: `blur`, `blocks` or `resolution`.
         strength: Standard deviation of the blur or side of a block, in pixels of the frame, or the factor by
             which height and width shrink.
         rows: (h, H), its matrix along a column of pixels.

@@ -14,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pedbench.latency.summary import PHASES
 from pedbench.latency.tables import counted, unit_of
 from pedbench.network.links import links
 from pedbench.report.figures.phases import phase_bars
 from pedbench.report.figures.scatter import STYLE, Drawing, arms, drawable, looks_of, shortened
+from pedbench.report.words.text import PHASES
 
 
 def drawings(summary: pd.DataFrame, measured: Sequence[str], titles: Mapping[str, str]) -> Iterator[Drawing]:

@@ -9,10 +9,8 @@ import pandas as pd
 
 from pedbench.latency.comparison import Timings
 from pedbench.latency.power import INPUT_RAILS
+from pedbench.report.words.text import PHASES
 from pedbench.results.statistics import Estimate, mean, quantile
-
-PHASES = ("prepare", "uplink", "slowest server", "downlink", "edge", "decoder")
-"""In the order in which they happen; together they lead from the picture to a mask."""
 
 FEW = 20
 """Samples below which numbers are flagged."""

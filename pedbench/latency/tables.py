@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pedbench.latency.comparison import NETWORK
-from pedbench.latency.summary import FEW, MANY, PHASES
+from pedbench.latency.summary import FEW, MANY
 from pedbench.network.links import Link, links
-from pedbench.report.words.text import NOTHING, escape, one_line, quantity, table
+from pedbench.report.words.text import NOTHING, PHASES, escape, one_line, quantity, table, three_figures
 
 WAYS: Mapping[str, tuple[str, str]] = {
     "wall": ("Wall: measured", "What the clock said."),
@@ -118,10 +118,10 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
         f"{row['servers']:.0f}",
         _time(row, "p50", factor),
         _time(row, "p90", factor),
-        number(row[tail] * factor),
-        number(row["lower_bound"] * factor),
+        three_figures(row[tail] * factor),
+        three_figures(row["lower_bound"] * factor),
         NOTHING if pd.isna(ratio) else f"{ratio:.2f}",
-        *(number(row[phase] * factor) for phase in PHASES),
+        *(three_figures(row[phase] * factor) for phase in PHASES),
         quantity(row["bytes_up"], "B"),
         quantity(row["bytes_down"], "B"),
         *([NOTHING if pd.isna(row["energy"]) else f"{row['energy']:.2f}"] if powered else []),
@@ -131,13 +131,8 @@ def _cells(row: Any, tail: str, factor: float, powered: bool, count: int) -> tup
 
 def _time(row: Any, name: str, factor: float) -> str:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    text = number(row[name] * factor)
-    return text if pd.isna(low) else f"{text} [{number(low * factor)}, {number(high * factor)}]"
-
-
-def number(value: float) -> str:
-    """With three figures or, where there are more before the point, with all of these."""
-    return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
+    text = three_figures(row[name] * factor)
+    return text if pd.isna(low) else f"{text} [{three_figures(low * factor)}, {three_figures(high * factor)}]"
 
 
 def notes(summary: pd.DataFrame) -> Iterator[str]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from pedbench.offload.integrity.lie_names import LieName
+
 
 @dataclass(frozen=True, kw_only=True)
 class PluginIdentity:
@@ -25,10 +27,6 @@ class CoalitionRule:
 
     c: int | Literal["N"]
     m: int
-
-
-LieName = Literal["noise", "replay", "perturbed", "nan"]
-"""What servers may return in the place of tokens; see `offload.lies.Lies`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pedbench.errors import suggestion
 from pedbench.network.links import LOOPBACK
-from pedbench.suites.cell import LieName
+from pedbench.offload.integrity.lie_names import LieName
 
 Value = bool | int | float | str | list[bool | int | float | str]
 """What a plugin's parameter can be in a suite."""

@@ -14,9 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.inversion.public_degradation import KINDS, Degradation
 from pedbench.models.attackers.sized import load_sized
 from pedbench.types import Picture
+
+KINDS = ("blur", "blocks", "resolution")
+"""Kinds of degradation that the network tells apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +84,21 @@ def condition(kind: str, strength: float) -> Tensor:
     return torch.tensor([float(kind == each) for each in KINDS] + [math.log2(strength) / 2])
 
 
-def sharpen(network: SharpeningNetwork, degraded: Picture, known: Degradation) -> Picture:
-    """Guess the original (H, W, 3) in [0, 1] of a degraded picture (H, W, 3)."""
+def sharpen(
+    network: SharpeningNetwork, degraded: Picture, estimate: Picture, kind: str, strength: float
+) -> Picture:
+    """Guess what a degraded picture showed.
+
+    Args:
+        network: In evaluation mode.
+        degraded: (H, W, 3) in [0, 1].
+        estimate: (H, W, 3), the linear estimate.
+        kind: One of `KINDS`.
+        strength: In pixels of the frame.
+
+    Returns:
+        (H, W, 3) in [0, 1].
+    """
     height, width = degraded.shape[:2]
 
     def even(picture: Picture) -> Tensor:
@@ -91,9 +106,7 @@ def sharpen(network: SharpeningNetwork, degraded: Picture, known: Degradation) -
         return functional.pad(planes, (0, width % 2, 0, height % 2), mode="replicate")
 
     with torch.inference_mode():
-        guess = network(
-            even(degraded), even(known.estimate(degraded)), condition(known.kind, known.strength)[None]
-        )
+        guess = network(even(degraded), even(estimate), condition(kind, strength)[None])
     picture: Picture = guess[0, :, :height, :width].clamp(0, 1).permute(1, 2, 0).numpy().copy()
     return picture
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 
 from pedbench.base import Networks, Operation
+from pedbench.offload.integrity.lie_names import LieName
 from pedbench.offload.integrity.spot_checks import deviation, tolerated
 from pedbench.offload.operations.payload_fields import places
 from pedbench.offload.operations.tiles import stages
 from pedbench.offload.wire.codec_labels import code
 from pedbench.offload.wire.messages import Call, decode_answer, encode_answer
-from pedbench.suites.cell import LieName
 from pedbench.types import Assignment, Payload, Window
 
 Tokens = npt.NDArray[Any]

@@ -11,9 +11,8 @@ import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pedbench.latency.summary import PHASES
-from pedbench.latency.tables import number
 from pedbench.report.figures.scatter import STYLE, Drawing, drawable, shortened
+from pedbench.report.words.text import PHASES, three_figures
 
 _WAYS = {
     "wall": "Wall: all servers share this host",
@@ -72,7 +71,9 @@ def phase_bars(
                 left += widths
             for place, (_, row) in enumerate(of_link.iterrows()):
                 if pd.notna(row["p50"]):
-                    axes.text(left[place], place, f"  {number(row['p50'])} {unit}", va="center", fontsize=8)
+                    axes.text(
+                        left[place], place, f"  {three_figures(row['p50'])} {unit}", va="center", fontsize=8
+                    )
             reach = max(reach, left.max())
             axes.set_title(drawable(link), parse_math=False)
             axes.set_xlabel(unit)

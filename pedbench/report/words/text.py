@@ -12,6 +12,9 @@ from tabulate import tabulate
 NOTHING = "\N{EN DASH}"
 """Stands where a number is not defined."""
 
+PHASES = ("prepare", "uplink", "slowest server", "downlink", "edge", "decoder")
+"""The phases of a pass in the order in which they happen, from the picture to a mask."""
+
 _SPECIAL = re.compile(r"[\\`*|~$]|\](?=\()|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What has a meaning within a line; brackets have none alone, so that `mIoU[box]` stays readable as it is."""
 
@@ -47,6 +50,16 @@ def quantity(value: float, unit: str = "") -> str:
         ('0.620', '21.3 dB', '12.3 ms', '150.5 kB')
     """
     return estimate(value, None, None, unit)
+
+
+def three_figures(value: float) -> str:
+    """Round a number to three figures, or to its figures before the point where these are more.
+
+    Examples:
+        >>> three_figures(1.234), three_figures(23.45), three_figures(5678.9)
+        ('1.23', '23.4', '5679')
+    """
+    return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
 
 
 def estimate(value: Any, low: Any, high: Any, unit: str = "") -> str:

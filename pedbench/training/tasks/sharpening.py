@@ -145,8 +145,11 @@ class SharpeningCourse(Course):
             for index in range(min(_EXAMINED, len(self.validation))):
                 frame = _frame(self.validation, index)
                 degraded, known = degrade(defense, frame)
-                guess = sharpen(cast(SharpeningNetwork, network), degraded, known)
-                squares = [np.square(each - frame).mean() for each in (known.estimate(degraded), guess)]
+                estimate = known.estimate(degraded)
+                guess = sharpen(
+                    cast(SharpeningNetwork, network), degraded, estimate, known.kind, known.strength
+                )
+                squares = [np.square(each - frame).mean() for each in (estimate, guess)]
                 gains.append(10 * np.log10(squares[0] / squares[1]))
             found[f"dB gained on {defense.name}"] = float(np.mean(gains))
         return found
