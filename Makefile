@@ -42,6 +42,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tools.style
+	$(BIN)/python -m pytest -q --noconftest tests/test_layers.py
 
 types: $(INSTALLED)
 	$(BIN)/mypy pedbench attacks defenses datasets tools tests run_all.py
