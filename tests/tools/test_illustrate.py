@@ -105,8 +105,8 @@ def test_documents_are_illustrated_from_a_run(tmp_path: Path) -> None:
         subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
 
     python("run_all.py", "proof", "--out", str(tmp_path / "reports"))
-    (tmp_path / "docs" / "reference").mkdir(parents=True)
-    for name in ("README.md", "docs/reference/models.md"):
+    (tmp_path / "docs" / "measured").mkdir(parents=True)
+    for name in ("README.md", "docs/measured/models.md"):
         shutil.copy(ROOT / name, tmp_path / name)
     python("-m", "tools.pages", str(tmp_path / "reports" / "latest"), "--to", str(tmp_path))
     lines = _check_results(_block(tmp_path / "README.md", "results"))

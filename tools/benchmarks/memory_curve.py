@@ -1,7 +1,7 @@
 """Measure memory and time per picture over many pictures: `python -m tools.benchmarks.memory_curve`.
 
 Runs a suite of `ped_sam` under floors, one coalition, over more and more scenes, or photographs, each in a process of
-its own, and writes the table into docs/guide/many_machines.md; with `--attacked` a suite of all attacks.
+its own, and writes the table into docs/measured/scaling.md; with `--attacked` a suite of all attacks.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def main() -> None:
     ]
     columns = [what, "peak while measuring", "peak while reporting", f"time a {what[:-1]}"]
     block = f"memory curve, {what}{', all attacks' if given.attacked else ''}"
-    replace_block(DOCS / "guide" / "many_machines.md", block, table(columns, rows))
+    replace_block(DOCS / "measured" / "scaling.md", block, table(columns, rows))
 
 
 def heaviest_first(photographs: Path, folder: Path) -> None:

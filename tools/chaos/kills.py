@@ -1,7 +1,7 @@
 """Whether a run that is killed loses anything: `python -m tools.chaos.kills`.
 
 Runs the suite `proof` once undisturbed, then kills further runs of it at random moments and continues each, and writes
-the outcome into docs/guide/suites.md; with `--engine ray` into docs/guide/many_machines.md.
+the outcome into docs/measured/reliability.md.
 """
 
 from __future__ import annotations
@@ -27,11 +27,8 @@ from tools.pages.blocks import DOCS, replace_block
 PATIENCE = 90.0
 """Seconds after a kill in which all processes of the run have to be gone: two of Ray's own look each minute."""
 
-ENGINES: dict[str, tuple[tuple[str, ...], str]] = {
-    "local": ((), "guide/suites.md"),
-    "ray": (("--engine", "ray", "--workers", "2"), "guide/many_machines.md"),
-}
-"""Options of a run, and the document, by engine."""
+ENGINES: dict[str, tuple[str, ...]] = {"local": (), "ray": ("--engine", "ray", "--workers", "2")}
+"""Options of a run by engine."""
 
 
 def main() -> None:
@@ -43,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--engine", choices=ENGINES, default="local", help="local, or ray with two workers")
     given = parser.parse_args()
-    options, document = ENGINES[given.engine]
+    options = ENGINES[given.engine]
     rng = np.random.default_rng(given.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -67,8 +64,8 @@ def main() -> None:
             kept.append(before)
     called = "" if given.engine == "local" else f" --engine {given.engine}"
     replace_block(
-        DOCS / document,
-        "kills",
+        DOCS / "measured" / "reliability.md",
+        f"kills, {given.engine}",
         f"{given.kills} runs of `proof{called}` were killed at random moments of the {lasted:.0f} s that it takes, "
         f"with {min(kept)} to {max(kept)} records, and continued. **All {given.kills}** ended with the records and "
         "values of an undisturbed run, each record once, and no process outlived a kill "

@@ -1,6 +1,6 @@
 """Fill the documents with what was measured: `python -m tools.pages [RUN]`.
 
-Writes the table of a run into README.md, the networks' scores into docs/reference/models.md where their manifest is
+Writes the table of a run into README.md, the networks' scores into docs/measured/models.md where their manifest is
 there, and docs/pictures from its exhibits.
 """
 
@@ -18,7 +18,7 @@ def main() -> None:
     """Read the command line and write."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.pages",
-        description="Fill README.md, docs/reference/models.md and docs/pictures with what was measured.",
+        description="Fill README.md, docs/measured/models.md and docs/pictures with what was measured.",
     )
     parser.add_argument(
         "run",
@@ -32,10 +32,10 @@ def main() -> None:
     replace_block(given.to / "README.md", "results", results(given.run))
     manifest = ASSETS / "manifest.json"
     if manifest.is_file():
-        replace_block(given.to / "docs" / "reference" / "models.md", "networks", models(manifest))
-        replace_block(given.to / "docs" / "reference" / "models.md", "attackers", attackers(manifest))
+        replace_block(given.to / "docs" / "measured" / "models.md", "networks", models(manifest))
+        replace_block(given.to / "docs" / "measured" / "models.md", "attackers", attackers(manifest))
     else:
-        print(f"docs/reference/models.md stays as it is: there is no {manifest}")
+        print(f"docs/measured/models.md stays as it is: there is no {manifest}")
     draw_all(given.to / "docs" / "pictures", given.run)
 
 

@@ -1,7 +1,7 @@
 """How often the gate lets an unchanged run pass: `python -m tools.release.gate_reruns`.
 
 Runs the suite `proof` on two pictures with other numbers of workers and threads each time, holds each run to a baseline
-of two runs, and writes the outcome into docs/reference/gate.md.
+of two runs, and writes the outcome into docs/measured/instruments.md.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
             print(f"{number + 1}: {passed} passed, {dict(verdicts)}", flush=True)
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     replace_block(
-        DOCS / "reference" / "gate.md",
+        DOCS / "measured" / "instruments.md",
         "reruns",
         f"**{passed} of {given.runs}** reruns passed, with 1 to {max(WORKERS)} workers and {THREADS[0]} or "
         f"{THREADS[1]} threads: {told}.",

@@ -1,7 +1,7 @@
 """Measure what words survive blur and pixelation on training scenes: `python -m tools.studies.blur_default`.
 
 The default strength of both is the smallest at which at most a tenth of the words are read as they arrive. Prints
-the table and writes it into docs/reference/protocol.md.
+the table and writes it into docs/measured/instruments.md.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def main() -> None:
         f"strengths at which at most {MOST_READ:g} of the words are read: {', '.join(chosen)}.\n\n"
         f"{table(headers, lines, left=2)}"
     )
-    replace_block(given.to / "docs" / "reference" / "protocol.md", "blur", text)
+    replace_block(given.to / "docs" / "measured" / "instruments.md", "blur", text)
 
 
 def _weakest(

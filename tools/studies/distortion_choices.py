@@ -1,6 +1,6 @@
 """Ask metrics which of two distortions is nearer to a picture: `python -m tools.studies.distortion_choices`.
 
-Prints the table and writes it into docs/extend/datasets_and_metrics.md.
+Prints the table and writes it into docs/measured/instruments.md.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def main() -> None:
         f"{table(['nearer', *columns, f'{columns[0]} as {columns[2]}'], lines)}"
     )
     print(text)
-    replace_block(given.to / "docs" / "extend" / "datasets_and_metrics.md", "choices", text)
+    replace_block(given.to / "docs" / "measured" / "instruments.md", "choices", text)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The same weights of SAM ViT-B through three programs: `python -m tools.studies.loading_parity PHOTOGRAPHS`.
 
 Draws random weights in the official format, loads them with segment_anything, with transformers and with pedbench, and
-compares masks and predicted IoUs of the same prompts. Prints the table and writes it into docs/reference/models.md.
+compares masks and predicted IoUs of the same prompts. Prints the table and writes it into docs/measured/models.md.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photographs", type=Path, help="a folder of .jpg files")
     parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--document", type=Path, default=DOCS / "reference" / "models.md")
+    parser.add_argument("--document", type=Path, default=DOCS / "measured" / "models.md")
     given = parser.parse_args()
     files = sorted(given.photographs.glob("*.jpg"))
     chosen = files[:: max(1, len(files) // given.count)][: given.count]
