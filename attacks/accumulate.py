@@ -1,4 +1,4 @@
-"""Several requests for the same scene, put together."""
+"""Combination of several requests for one scene."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pedbench.types import Picture, View
 class Accumulate(Attack):
     """Put together the windows of several requests for one scene; holes take the nearest pixel's colour.
 
-    If windows are dealt anew for each request, a coalition that gets a share p of them has seen 1 - (1 - p)^k
-    of the scene after k requests. Calibrated on `ped_sam` with random assignment, whose visible share must come
-    up to that. A camera that pans carries the scene past windows that always go to the same server.
-    By how much it moved is found from what was received: the whole picture is taken to move alike.
+    If windows are assigned anew per request, a coalition that gets a share p of them has seen 1 - (1 - p)^k
+    of the scene after k requests. Calibrated on `ped_sam` with random assignment, whose visible share must
+    reach that. A panning camera carries the scene past windows that always go to the same server. Its motion
+    is estimated from the received pixels; the whole picture is assumed to move alike.
 
     Attributes:
-        requests: How many requests are put together.
+        requests: Number of requests that are combined.
     """
 
     name = "accumulate"

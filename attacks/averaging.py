@@ -1,4 +1,4 @@
-"""Several requests for the same scene, averaged."""
+"""Average of several requests for one scene."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class Averaging(Attack):
-    """Average what several requests for the same scene brought, then read it out.
+    """Average the payloads of several requests for one scene, then read them out.
 
-    Independent noise falls with the root of their number. Tokens are read as `patch_inversion` does. Calibrated on
-    `token_noise`, where eight requests leave a noise of 0.35 of one request's, and scenes gain 2 dB.
+    Independent noise falls with the root of their number. Tokens are read as in `patch_inversion`. The calibration
+    is `token_noise`: eight requests leave 0.35 of one request's noise, and scenes gain 2 dB.
 
     Attributes:
-        requests: How many requests are averaged.
+        requests: Number of requests that are averaged.
     """
 
     name = "averaging"

@@ -1,4 +1,4 @@
-"""Floor: the smoothest surface through what was seen."""
+"""Floor: the smoothest surface through the visible pixels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _resize(plane: Picture, size: tuple[int, int], method: Image.Resampling) -> 
 
 @dataclass(kw_only=True)
 class Biharmonic(Attack):
-    """Continue what was seen as a biharmonic surface, solved on a small copy and enlarged.
+    """Continue the visible pixels as a biharmonic surface, solved on a small copy and enlarged.
 
     Attributes:
         side: Longest side in pixels of the copy. Larger ones are slower and, for large holes, worse.

@@ -17,11 +17,12 @@ from pedbench.types import Picture, View
 class Completion(PretrainedAttack):
     """Fill in hidden windows with a masked autoencoder fine-tuned on what coalitions of `ped_sam`'s servers hold.
 
-    The masks are those of 2 to 25 servers, all assignment policies and any coalition; what counted in training is the
-    squared error and LPIPS. Where no patch was seen as a whole, the guess is the mean colour.
+    The masks are those of 2 to 25 servers, all assignment policies and any coalition; the training loss is
+    the squared error and LPIPS. If no patch is fully visible, the guess is the mean colour.
 
     Attributes:
-        model: `completion-mini`, or the folder or hub id of a ViTMAE with its decoder, which has to be on this machine.
+        model: `completion-mini`, or the folder or hub id of a ViTMAE with its decoder, present on this
+            machine.
     """
 
     name = "completion"

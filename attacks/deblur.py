@@ -1,4 +1,4 @@
-"""Undoing a blur or a loss of resolution whose strength is public."""
+"""Inversion of a blur or a loss of resolution of public strength."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ METHODS = ("wiener", "richardson_lucy", "learned")
 
 @dataclass(kw_only=True)
 class Deblur(Attack):
-    """Undo what `gaussian_blur`, `pixelate` or `downsample` did, whose strength is public.
+    """Undo `gaussian_blur`, `pixelate` or `downsample`, whose strength is public.
 
-    What was degraded in another way is read as it is. Calibrated on `gaussian_blur` at its default strength, where
-    on scenes the whole frame's PSNR rises by 3 dB above the blurred picture's, and by more with `learned`.
+    Pictures degraded in another way are read as they are. Calibrated on `gaussian_blur` at its default
+    strength: on scenes the whole frame's PSNR rises by 3 dB above the blurred picture's, and by more with
+    `learned`.
 
     Attributes:
-        method: `wiener`; `richardson_lucy` (blur alone), which is slower and gains a dB less; or `learned`, which
-            corrects what `wiener` gives by a network trained on scenes.
-        iterations: Of `richardson_lucy`.
-        model: Of `learned`: a sharpening network of the mini family, by name, or the path of a file of one.
+        method: `wiener`; `richardson_lucy` (blur alone), which is slower and gains a dB less; or `learned`,
+            which corrects the result of `wiener` by a network trained on scenes.
+        iterations: Number of iterations of `richardson_lucy`.
+        model: Network of `learned`: the name of a sharpening network of the mini family, or the path of its
+            file.
     """
 
     name = "deblur"

@@ -15,17 +15,17 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class DiffusionInpaint(PretrainedAttack):
-    """Paint what was not seen with a diffusion model, and keep the sample that continues what was seen best.
+    """Inpaint hidden parts with a diffusion model, and keep the sample that continues the visible parts best.
 
-    Of several samples the guess is the one with the smallest step at the border of what was seen, measured at
-    the size at which the model paints.
+    The guess is the sample with the smallest step at the border of the visible part, measured at the size at
+    which the model paints.
 
     Attributes:
-        model: `inpaint-mini`, or the folder or hub id of any inpainting pipeline of diffusers, which has to be on
+        model: `inpaint-mini`, or the folder or hub id of any inpainting pipeline of diffusers, present on
             this machine.
-        samples: How many are drawn.
-        steps: Evaluations of the network for each.
-        caption: What the picture shows, if the attacker knows; for pipelines that take a prompt.
+        samples: Number of samples.
+        steps: Evaluations of the network per sample.
+        caption: Description of the picture, if the attacker has one; for pipelines that take a prompt.
     """
 
     name = "diffusion_inpaint"

@@ -1,4 +1,4 @@
-"""Undoing encoder blocks with a network's idea of what pictures look like."""
+"""Inversion of encoder blocks within the pictures that a masked autoencoder can generate."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class GuidedInversion(PretrainedAttack):
-    """Complete hidden windows such that the public encoder makes the received tokens of the whole.
+    """Complete hidden windows such that the public encoder maps the whole frame to the received tokens.
 
-    What a masked autoencoder makes up is changed, by its decoder's inputs and a smooth rest, until tokens fit that a
-    global block has mixed. Where no tokens are, or none that tell of hidden windows, this is plain completion.
+    The inputs of a masked autoencoder's decoder and a smooth residual are optimised until the frame's tokens
+    fit the received ones, which a global block has mixed. Without tokens that carry information about hidden
+    windows, this is plain completion.
 
     Attributes:
-        model: `completion-mini`, or the folder or hub id of a ViTMAE with its decoder, which has to be on this machine.
-        evaluations: Of the encoder and its gradient, at most.
+        model: `completion-mini`, or the folder or hub id of a ViTMAE with its decoder, present on this
+            machine.
+        evaluations: Maximum evaluations of the encoder and its gradient.
     """
 
     name = "guided_inversion"

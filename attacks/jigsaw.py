@@ -1,4 +1,4 @@
-"""Putting shuffled windows in order."""
+"""Recovery of the order of shuffled windows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pedbench.inversion.token_reader import token_reader
 from pedbench.types import Patch, Picture, View
 
 SHUFFLED = "window_shuffle"
-"""The defense whose stated places are not to be believed."""
+"""Defense whose stated window positions are shuffled."""
 
 
 @dataclass(kw_only=True)
 class Jigsaw(Attack):
     """Find the places of shuffled windows, from their borders or from the position embedding of their tokens.
 
-    Windows change places among those that their servers hold; what is not shuffled is read out where it is.
-    Calibrated on `window_shuffle`, where position embeddings bring at least nine windows in ten to their place. Borders
-    alone bring four in five, if one server holds all windows.
+    Windows change places only within one server; content that is not shuffled is read out in place. The calibration
+    is `window_shuffle`: position embeddings put at least nine windows in ten in their place. Borders alone
+    put four in five, if one server holds all windows.
     """
 
     name = "jigsaw"

@@ -1,4 +1,4 @@
-"""Floor: one colour for all that was not seen."""
+"""Floor: one colour for all hidden pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class MeanColour(Attack):
-    """Fill what was not seen with the mean colour of what was."""
+    """Fill hidden pixels with the mean colour of the visible ones."""
 
     name = "mean_colour"
     version = 1

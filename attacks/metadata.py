@@ -1,4 +1,4 @@
-"""Traffic metadata alone."""
+"""Guesses from traffic metadata alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class Metadata(Attack):
-    """Guess from what shows without any content: the frame's shape, and how such pictures look on average.
+    """Guess from traffic without content: the mean picture of the frame's shape.
 
-    Servers, times, operations and lengths of messages follow from the public code and the frame's size, so for
-    a defense that sends fixed formats they add nothing. The guess is the mean of the prior's pictures in the
-    frame's shape, drawn towards the mean colour as far as each of them is explained by the others. What it
-    has to show is that this is as good as the best floor that received nothing: no defense here lets it be better.
+    Servers, times, operations and lengths of messages follow from the public code and the frame's size, so
+    for a defense that sends fixed formats they add nothing. The guess is the mean of the prior's pictures in
+    the frame's shape, shrunk towards the mean colour as far as each of them is explained by the others. The
+    calibration requires only the score of the best blind floor: no defense here allows more.
 
     Attributes:
         side: Longest side in pixels of the copies that are averaged; detail does not survive averaging.
@@ -56,6 +56,6 @@ class Metadata(Attack):
 
 
 def _fit(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The largest centred part of the shape of `size`, (width, height), reduced to it."""
+    """Crop the largest centred part in the shape of `size`, (width, height), and reduce it to that size."""
     image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
     return np.asarray(ImageOps.fit(image, size, Image.Resampling.BOX), np.float32) / np.float32(255)

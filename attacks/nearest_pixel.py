@@ -1,4 +1,4 @@
-"""Floor: every pixel takes the colour of the nearest pixel that was seen."""
+"""Floor: every pixel takes the colour of the nearest visible pixel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class NearestPixel(Attack):
-    """Give every pixel the colour of the nearest pixel that was seen."""
+    """Give every pixel the colour of the nearest visible pixel."""
 
     name = "nearest_pixel"
     version = 1

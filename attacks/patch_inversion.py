@@ -1,4 +1,4 @@
-"""Undoing the patch embedding."""
+"""Inversion of the patch embedding."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pedbench.types import Picture, View
 class PatchInversion(Attack):
     """Read tokens back into pixels through the public patch embedding.
 
-    It inverts the embedding alone: what blocks added to deeper tokens is taken for noise. Calibrated on `ped_sam`
-    with a token payload: 40 dB where the embedding has as many channels as a patch has values, 24 dB on the
-    mini family, which has a quarter of them.
+    Only the embedding is inverted: contributions of blocks to deeper tokens count as noise. The calibration is
+    `ped_sam` with a token payload: 40 dB if the embedding has as many channels as a patch has values, 24 dB
+    on the mini family, which has a quarter of them.
 
     Attributes:
         estimator: `linear_mmse` with the patches' covariance in the attacker's prior, or `pseudo_inverse`.

@@ -1,4 +1,4 @@
-"""Floor: some other picture."""
+"""Floor: a random training picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class RandomImage(Attack):
-    """Answer with a random training picture, whatever was seen."""
+    """Return a random training picture, whatever was received."""
 
     name = "random_image"
     version = 1

@@ -1,4 +1,4 @@
-"""Floor: what was received in a degraded form, as it is."""
+"""Floor: degraded pictures as they were received."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pedbench.types import Picture, View
 
 @dataclass(kw_only=True)
 class ReadDegraded(Attack):
-    """Take degraded pictures for what they show, unchanged, and the mean colour elsewhere."""
+    """Return degraded pictures unchanged, and the mean colour elsewhere."""
 
     name = "read_degraded"
     version = 1
@@ -21,8 +21,8 @@ class ReadDegraded(Attack):
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         canvas, seen = view.canvas()
-        degraded, held = view.degraded_canvas()
+        degraded, received = view.degraded_canvas()
         picture = np.where(seen[..., None], canvas, degraded)
-        known = seen | held
+        known = seen | received
         colour = picture[known].mean(axis=0, dtype=np.float64) if known.any() else view.prior.mean_colour
         return np.where(known[..., None], picture, colour).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Pictures out of encoder tokens, by a network that was trained on them."""
+"""Decoding of encoder tokens by a network trained on them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
 MIXED = "decoder-interleaved-mini"
-"""Decodes tokens that the first global block has mixed: windows tell of each other."""
+"""Decoder of tokens that the first global block has mixed, so that windows carry information about each
+other."""
 
 APART = "decoder-ped-mini"
-"""The same network, trained as long on tokens of window blocks alone, which say nothing of other windows."""
+"""The same network, trained as long on tokens of window blocks alone, which carry no information about other
+windows."""
 
 DEPTH = 4
-"""How many of the mini encoder's blocks the mixed tokens went through."""
+"""Number of the mini encoder's blocks before the mixed tokens."""
 
 
 @dataclass(kw_only=True)
 class TokenDecoder(Attack):
     """Decode the pixels and tokens of some windows into the whole frame.
 
-    Where servers get back tokens that a global block has mixed, those are decoded. Elsewhere the tokens are
-    computed from the pixels of the windows, as servers do, which tells how far the same decoder comes without
-    mixing. Both networks are trained on scenes, for the views of coalitions of 2 to 25 servers.
+    Tokens that a global block has mixed and that servers received are decoded. Otherwise the tokens are
+    computed from the windows' pixels, as on a server, which measures the same decoder without mixing. Both
+    networks are trained on scenes, for the views of coalitions of 2 to 25 servers.
     """
 
     name = "token_decoder"
@@ -58,7 +60,7 @@ class TokenDecoder(Attack):
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         from pedbench.inversion.token_decoding import computed_tokens, no_tokens, received_tokens
 
-        # Each decoder knows the tokens of one network alone; those of others would only mislead it.
+        # Each decoder was trained on the tokens of one network; those of others would only mislead it.
         weights = view.description.get("params", {}).get("weights", "original")
         mixed = weights == "original" and any(tokens.depth == DEPTH for tokens in view.tokens)
         network = self._networks[MIXED if mixed else APART]

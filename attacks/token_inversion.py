@@ -1,4 +1,4 @@
-"""Undoing encoder blocks."""
+"""Inversion of encoder blocks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class TokenInversion(Attack):
-    """Look for the picture that has the received tokens, by gradient descent through the public encoder.
+    """Search the picture that has the received tokens, by gradient descent through the public encoder.
 
-    Pixels that were received stay as they are. The rest starts as the linear estimate that `patch_inversion`
-    makes, or as the nearest pixel, and stays smooth where tokens do not say otherwise.
+    Received pixels stay fixed. The rest starts as the linear estimate of `patch_inversion`, or as the nearest
+    pixel, and stays smooth where tokens do not determine it.
 
     Attributes:
-        steps: Of the descent.
+        steps: Steps of the descent.
     """
 
     name = "token_inversion"

@@ -17,17 +17,19 @@ STATISTICS = ("none", "neighbours")
 
 @dataclass(kw_only=True)
 class Vitmae(PretrainedAttack):
-    """Complete what was seen with a masked autoencoder.
+    """Complete the visible pixels with a masked autoencoder.
 
-    Windows are laid over whole patches of it; of patches seen in part the unseen pixels are predicted. It was
-    trained to complete something: where no patch was seen as a whole, the guess is the mean colour.
+    Windows are aligned with whole patches of the autoencoder; in partly visible patches the hidden pixels are
+    predicted. If no patch is fully visible, the guess is the mean colour: the autoencoder was trained to
+    complete something.
 
     Attributes:
-        model: `mae-mini`, or the folder or hub id of any ViTMAE with its decoder, which has to be on this machine.
-        window_patches: Patches along a window's side; 0 takes what comes nearest to the size of the pictures that
-            the model was trained on. Positions are interpolated.
-        statistics: Weights trained on normalised pixels say nothing of a patch's mean and contrast: `neighbours`
-            takes those of the patches around that were seen; with `none` such weights are refused.
+        model: `mae-mini`, or the folder or hub id of any ViTMAE with its decoder, present on this machine.
+        window_patches: Patches along a window's side; 0 chooses the number nearest to the model's training
+            size. Positions are interpolated.
+        statistics: Source of a patch's mean and contrast for weights trained on normalised pixels, which do
+            not predict them: `neighbours` takes those of visible patches around it; with `none` such weights
+            are refused.
     """
 
     name = "vitmae"
@@ -63,8 +65,8 @@ class Vitmae(PretrainedAttack):
         super().prepare(device)
         if self.network.normalised_targets != (self.statistics == "neighbours"):
             trained = "normalised pixels" if self.network.normalised_targets else "pixels as they are"
-            wanted = "neighbours" if self.network.normalised_targets else "none"
-            raise ValueError(f"{self.model} was trained on {trained}, which needs statistics = {wanted!r}")
+            required = "neighbours" if self.network.normalised_targets else "none"
+            raise ValueError(f"{self.model} was trained on {trained}, which needs statistics = {required!r}")
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         return self.reconstruct_many([view], [rng])[0]

@@ -18,7 +18,7 @@ class Coco(CocoDataset):
     Attributes:
         data: The folder, with `<split>/` and `annotations/instances_<split>.json`, or with `images/` and
             `annotations/instances.json`; by default `coco` in pedbench's home.
-        split: Which part of it.
+        split: Name of the part, such as `val2017`.
     """
 
     name = "coco"

@@ -1,4 +1,4 @@
-"""Any pictures."""
+"""Pictures of any folder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pedbench.types import Picture, Sample
 
 @dataclass(kw_only=True)
 class Folder(FileDataset):
-    """All pictures in a folder and its subfolders, by name; nothing is known of what they show.
+    """All pictures in a folder and its subfolders, by name, without annotations.
 
     Ids are the files' paths within the folder. Pictures are turned as their EXIF orientation says. Hidden
-    files and linked folders are passed over, and so is what is linked from outside.
+    files, linked folders and files linked from outside are left out.
 
     Attributes:
         data: The folder.
@@ -66,7 +66,7 @@ class Folder(FileDataset):
             raise DatasetError(
                 f"{root} holds no picture: looked for names that end in {', '.join(sorted(SUFFIXES))}."
             )
-        # A name need not be valid text; ids are written to tables and have to be.
+        # A file name may be invalid text, but ids must be valid: they are written to tables.
         found = {
             os.fsencode(name.as_posix()).decode(errors="backslashreplace"): root / name for name in pictures
         }

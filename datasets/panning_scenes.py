@@ -1,4 +1,4 @@
-"""Scenes as a camera that turns sees them, request by request."""
+"""Scenes through a camera that pans from request to request."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pedbench.types import Picture, Sample
 class PanningScenes(Dataset):
     """Scenes through a camera that pans to the right: each request shows four fifths of one, a step further on.
 
-    The whole picture moves by whole pixels, without parallax, blur or fresh noise: the best case for who puts
-    requests together.
+    The whole picture moves by whole pixels, without parallax, blur or fresh noise: the best case for an
+    attacker who combines requests.
 
     Attributes:
-        split: As of `scenes`, like the next two.
+        split, count, seed: Parameters of the dataset `scenes`.
         step: Pixels of the scene from request to request; one and a quarter times as many in a frame.
-        length: How many requests there are pictures for.
+        length: Number of requests with pictures.
     """
 
     name = "panning_scenes"
@@ -46,7 +46,7 @@ class PanningScenes(Dataset):
 
     @cached_property
     def scenes(self) -> FileDataset:
-        """What the camera sees part of."""
+        """Whole scenes, of which the camera sees a part."""
         scenes: FileDataset = Scenes(split=self.split, count=self.count, seed=self.seed)
         return scenes
 

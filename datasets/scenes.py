@@ -1,4 +1,4 @@
-"""Procedural rooms and desks, with the words and faces in them known."""
+"""Procedural rooms and desks with known words and faces."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Scenes(CocoDataset):
     """Rooms and desks as a head-worn camera sees them, drawn on first use and kept in pedbench's home.
 
     Attributes:
-        split: Whose textures, faces and words: those for training or those for evaluation.
-        count: How many scenes; the first ones are the same whatever the count.
-        seed: Draws fresh scenes; by default the published ones of the split.
+        split: `train` or `val`, which share no textures, faces or words.
+        count: Number of scenes; the first ones do not depend on it.
+        seed: Seed of fresh scenes; by default the published ones of the split.
     """
 
     name = "scenes"
@@ -35,14 +35,14 @@ class Scenes(CocoDataset):
 
     @property
     def revision(self) -> str:
-        """The generator's revision, the split and the seed: what makes a scene of an index what it is."""
+        """The generator's revision, the split and the seed, which with the index determine a scene."""
         from pedbench.scenes.store import REVISION, SPLIT_SEEDS
 
         return f"{REVISION}-{self.split}-{SPLIT_SEEDS[self.split] if self.seed is None else self.seed}"
 
     @cached_property
     def folder(self) -> CocoFolder:
-        """The reader, over scenes that are drawn now if they never were."""
+        """The reader of the scenes, which are drawn on first use."""
         root = home() / "scenes" / f"{self.revision}-{self.count}"
         self._draw(root)
         return CocoFolder(root / "images", root / "annotations" / "instances.json")

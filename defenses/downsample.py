@@ -1,4 +1,4 @@
-"""Taking away resolution before the picture is offloaded."""
+"""Lower resolution before the picture is offloaded."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ from pedbench.types import Picture
 class Downsample(DegradedOffload):
     """One server gets the frame at a lower resolution.
 
-    The picture is brought back to the frame's size before it is sent, so that the encoder sees things at their
-    scale; fewer bytes are not claimed.
+    The picture is resized to the frame's size before it is sent, so that the encoder sees objects at their
+    scale. The defense saves no bytes.
 
     Attributes:
-        factor: By which height and width shrink, with a bicubic filter that leaves no aliases.
+        factor: Factor by which height and width shrink, with an antialiasing bicubic filter.
         weights: The network that the server runs.
     """
 
@@ -32,6 +32,7 @@ class Downsample(DegradedOffload):
             raise ValueError(f"factor must be larger than 1, found {self.factor}")
 
     def degrade(self, frame: Picture) -> Picture:
+        """Return the degraded frame that the server gets."""
         height, width = frame.shape[:2]
         small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))
         picture = Image.fromarray(to_bytes(frame)).resize(small, Image.Resampling.BICUBIC)

@@ -13,7 +13,7 @@ class FullOffload(Defense):
 
     Attributes:
         weights: The network that the server runs.
-        reply: How the embedding comes back, `float32`, `float16`, or a codec such as `quantised`.
+        reply: Format of the returned embedding: `float32`, `float16`, or a codec such as `quantised`.
     """
 
     name = "full_offload"

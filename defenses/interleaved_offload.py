@@ -14,12 +14,13 @@ from pedbench.types import Picture
 class InterleavedOffload(Defense):
     """Servers run the window blocks in the model's own order and get tokens back that global blocks have mixed.
 
-    Every server keeps its windows, so it holds the pixels of no others; of those, the mixed tokens tell.
+    Every server keeps its windows, so it has no pixels of other windows. The mixed tokens carry information
+    about these.
 
     Attributes:
-        servers: How many servers share the windows.
+        servers: Number of servers that share the windows.
         assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
-        dtype: How tokens travel both ways, `float32` or `float16`.
+        dtype: Format of tokens in both directions, `float32` or `float16`.
         weights: The network; with one in PED order this is `ped_sam`.
     """
 

@@ -1,4 +1,4 @@
-"""Compressing the picture before it is offloaded."""
+"""JPEG compression of the picture before it is offloaded."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Jpeg(Defense):
     Attributes:
         quality: JPEG's, from 1 to 95, with chroma halved both ways.
         weights: The network that the server runs.
-        reply: How the embedding comes back, `float32`, `float16`, or a codec such as `quantised`.
+        reply: Format of the returned embedding: `float32`, `float16`, or a codec such as `quantised`.
     """
 
     name = "jpeg"

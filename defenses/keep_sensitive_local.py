@@ -11,22 +11,22 @@ from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
 _MARGIN = 1 / 160
-"""By which boxes grow on every side, relative to the frame's longest side: detectors cut things short."""
+"""Growth of boxes on every side, relative to the frame's longest side: detectors cut objects short."""
 
 
 @dataclass(kw_only=True)
 class KeepSensitiveLocal(Defense):
     """Windows in which a detector on the device finds faces or text stay there; servers share the others.
 
-    Servers see by omission which windows stayed at home, and so where the detector found something. What it misses
-    is sent: `secret exposure > 0 %` of all servers together is its share of misses. Kept windows take the
-    edge's time.
+    Servers see by omission which windows stayed on the device, and so where the detector found something.
+    Missed faces and text are sent: `secret exposure > 0 %` of all servers together is the miss rate. The edge
+    computes kept windows.
 
     Attributes:
-        servers: How many servers share the windows that leave.
-        assignment: `round_robin`, `contiguous`, `dispersed` or `random`; windows are dealt as if all left.
+        servers: Number of servers that share the windows that leave.
+        assignment: `round_robin`, `contiguous`, `dispersed` or `random`; windows are assigned as if all left.
         faces: Whether to look for faces.
-        text: Whether to look for text; that takes the extra `probes`.
+        text: Whether to look for text; this needs the extra `probes`.
         weights: A network whose window blocks come first.
     """
 
@@ -57,8 +57,8 @@ class KeepSensitiveLocal(Defense):
         return largest_share(self.assignment, self.servers, frame, grid)
 
     def prepare(self, device: str) -> None:
-        wanted = ((self.faces, FaceDetector), (self.text, TextDetector))
-        self._detectors = [detector() for chosen, detector in wanted if chosen]
+        kinds = ((self.faces, FaceDetector), (self.text, TextDetector))
+        self._detectors = [detector() for chosen, detector in kinds if chosen]
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         if not self._detectors:

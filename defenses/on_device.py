@@ -11,8 +11,8 @@ class OnDevice(Defense):
     """The whole encoder runs on the edge; nothing leaves the device.
 
     Attributes:
-        weights: `original`, the undefended model; `prolonged`, which was trained as long as ped_sam's; or any
-            other network.
+        weights: `original`, the undefended model; `prolonged`, trained as long as ped_sam's; or any other
+            network.
     """
 
     name = "on_device"

@@ -15,13 +15,13 @@ class PedSam(Defense):
     """Each server runs the window blocks on some windows of the frame; the edge runs the global blocks.
 
     Attributes:
-        servers: How many servers share the windows.
+        servers: Number of servers that share the windows.
         assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
-        payload: What is sent of a window: `pixels`, a codec for them such as `jpeg(quality=90)`, or tokens behind
-            the patch embedding, `tokens16` or `tokens32`.
-        reply: How tokens come back, `float32`, `float16`, or a codec such as `quantised(bits=6)`.
+        payload: Content sent of a window: `pixels`, a codec for them such as `jpeg(quality=90)`, or tokens
+            after the patch embedding, `tokens16` or `tokens32`.
+        reply: Format of returned tokens: `float32`, `float16`, or a codec such as `quantised(bits=6)`.
         weights: A network whose window blocks come first.
-        chunk: Windows in a message, so that transfers and computing overlap; 0 for all of a server's in one.
+        chunk: Windows per message, so that transfers and computing overlap; 0 for one message per server.
     """
 
     name = "ped_sam"

@@ -1,4 +1,4 @@
-"""Coarsening the picture before it is offloaded."""
+"""Pixelation of the picture before it is offloaded."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Pixelate(DegradedOffload):
         block: Side of a block relative to the frame's longest side. The default, 3 px at 320 px, is the smallest
             whole number of pixels at which at most a tenth of the words of training scenes are read as they
             arrive (docs/reference/protocol.md, Claims).
-        weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on pictures
-            degraded like this.
+        weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on
+            pixelated pictures.
     """
 
     name = "pixelate"
@@ -32,6 +32,7 @@ class Pixelate(DegradedOffload):
         super().__post_init__()
 
     def degrade(self, frame: Picture) -> Picture:
+        """Return the degraded frame that the server gets."""
         return pixelate(frame, max(1, round(self.block * max(frame.shape[:2]))))
 
 

@@ -1,4 +1,4 @@
-"""Control: messages of the right shapes that say nothing."""
+"""Control: messages of the right shapes without information."""
 
 from dataclasses import dataclass, field
 
@@ -12,13 +12,13 @@ from pedbench.types import Picture, Prior
 
 @dataclass(kw_only=True)
 class RandomPayload(Defense):
-    """Servers get noise in the shapes of ped_sam's payloads; the edge runs the whole encoder by itself.
+    """Servers get noise in the shapes of ped_sam's payloads; the edge runs the whole encoder.
 
-    Each channel is uniform around the mean colour of training pictures, as wide as fits into [0, 1]: attacks know
-    that colour, and noise of another one would tell them something, right or wrong.
+    Each channel is uniform around the mean colour of training pictures, as wide as fits into [0, 1]. Attacks
+    know that colour; noise around another one would shift their guesses.
 
     Attributes:
-        servers: How many servers share the windows.
+        servers: Number of servers that share the windows.
         weights: A network whose window blocks come first.
     """
 

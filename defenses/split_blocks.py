@@ -13,9 +13,9 @@ class SplitBlocks(Defense):
     """The edge runs the patch embedding and the first blocks; one server gets all tokens and runs the rest.
 
     Attributes:
-        blocks: How many blocks run on the edge. With none, what the server gets is the patch embedding, which
+        blocks: Number of blocks that run on the edge. With 0 the server gets the patch embedding, which
             determines the pixels if it has as many channels as a patch has values.
-        dtype: How tokens travel both ways, `float32` or `float16`.
+        dtype: Format of tokens in both directions, `float32` or `float16`.
         weights: The network.
     """
 

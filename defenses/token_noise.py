@@ -1,4 +1,4 @@
-"""PED-SAM with noise on what leaves the device."""
+"""PED-SAM with noise on the tokens that leave the device."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,13 @@ from pedbench.types import Picture
 
 @dataclass(kw_only=True)
 class TokenNoise(Defense):
-    """Each server gets the patch embedding of some windows behind Gaussian noise; the edge runs the global blocks.
+    """Each server gets the patch embedding of some windows with Gaussian noise; the edge runs the global
+    blocks.
 
     Attributes:
-        sigma: Standard deviation of the noise on every channel. 1 has the power that white noise on the pixels
-            of one standard deviation (58 of 255 levels) has behind the patch embedding.
-        servers: How many servers share the windows.
+        sigma: Standard deviation of the noise on every channel. 1 has the power, after the patch embedding,
+            of white noise of one standard deviation (58 of 255 levels) on the pixels.
+        servers: Number of servers that share the windows.
         assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
         weights: A network whose window blocks come first.
     """
@@ -56,7 +57,7 @@ class TokenNoise(Defense):
             scale = self.sigma * float(embedding.square().sum(dim=1).mean().sqrt())
             for server, payload in payloads.items():
                 noise = edge.rng.normal(0, scale, payload["tokens"].shape)
-                # What lies beyond the frame is public, and the receiver would not explain it otherwise.
+                # Padding outside the frame is public, and noise there would count as unexplained.
                 noise[~holding(token_places(assignment[server], grid), grid, size)] = 0
                 noisy = payload["tokens"] + noise.astype(np.float32)
                 payloads[server] = {**payload, "tokens": noisy}

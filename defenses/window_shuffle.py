@@ -1,4 +1,4 @@
-"""PED-SAM with windows whose places are withheld."""
+"""PED-SAM with windows whose positions are withheld."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ class WindowShuffle(Defense):
     """Each server gets the tokens of its windows in a random order; the edge adds their positions beforehand.
 
     Attributes:
-        servers: How many servers share the windows. A server knows which windows it has, not which is which; of
-            windows that the frame's border cuts, only those cut alike are shuffled with each other.
+        servers: Number of servers that share the windows. A server knows which windows it has, not which is
+            which. Windows cut by the frame's border are shuffled only with windows cut alike.
         assignment: `round_robin`, `contiguous`, `dispersed` or `random`.
         weights: A network whose window blocks come first.
     """
