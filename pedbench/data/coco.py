@@ -76,7 +76,9 @@ class CocoFolder:
             instance = self._instance(annotation, size)
             if instance is not None:
                 instances.append(instance)
-        return Sample(id=id, image=image, instances=tuple(instances), secrets=tuple(entry.secrets))
+        return Sample(
+            id=id, image=image, instances=tuple(instances), secrets=tuple(self._file.secrets.get(id, ()))
+        )
 
     def _read(self, id: str) -> Picture:
         entry = self._file.entries[id]

@@ -1,25 +1,39 @@
-"""The content of a COCO instances file, as far as it has to be known before a picture is asked for."""
+"""The content of a COCO instances file."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from pedbench.data.coco_index import AnnotationIndex
-from pedbench.data.json_stream import ArrayStream, Element
+import ijson
+import numpy as np
+
+from pedbench.data.annotation_store import AnnotationStore
 from pedbench.errors import DatasetError
 from pedbench.types import Secret
 
 MOST_DEFECTS = 10_000
 """Of a file that are listed; of more only the number is."""
 
+LARGE = 32 * 2**20
+"""Bytes of a file from which on it is read element by element (val2017 has 20 million).
+
+A large file must not hold NaN, infinities or integers beyond 64 bits.
+"""
+
 _LONGEST_ID = 1000
 """Letters of a picture's."""
 
-_KEYS = ("images", "categories", "annotations", "secrets")
+_NEEDED, _OPTIONAL = ("images", "annotations"), ("categories", "secrets")
+_DEEPEST = 100
+_DEPTH = np.zeros(256, np.int8)
+_DEPTH[list(b"[{")], _DEPTH[list(b"]}")] = 1, -1
+_USED = ("category_id", "segmentation", "area", "iscrowd")
 
 
 @dataclass(slots=True)
@@ -34,11 +48,10 @@ class Entry:
     place: int
     file_name: Any
     size: tuple[Any, Any]
-    secrets: list[Secret] = field(default_factory=list)
 
 
 class InstancesFile:
-    """An instances file, of whose annotations only the places are kept.
+    """The pictures, annotations and secrets that an instances file lists.
 
     Args:
         file: The file.
@@ -46,6 +59,7 @@ class InstancesFile:
     Attributes:
         entries: Its pictures by id.
         categories: Names by id.
+        secrets: Those of the pictures that have any, by the picture's id.
         annotations: The annotations of each picture, by its place.
         defects: Annotations left out, name -> reason.
         digest: First 12 hexadecimal digits of the file's sha256.
@@ -58,16 +72,21 @@ class InstancesFile:
         self.defects: dict[str, str] = {}
         self.categories: dict[str | None, str] = {}
         self.entries: dict[str, Entry] = {}
+        self.secrets: dict[str, list[Secret]] = {}
+        self.annotations = AnnotationStore()
         self._unlisted = 0
         try:
-            self.annotations = AnnotationIndex(file)
-            self.digest = self._load(file)
+            with file.open("rb") as stream:
+                self.digest = hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+                size = stream.tell()
+                self._sort_in(_loaded(stream) if size < LARGE else _streamed(stream))
         except OSError as error:
             raise DatasetError(
                 f"{file}: the annotations cannot be read: {error.strerror or error}."
             ) from None
-        except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{file}: is not JSON of an instances file: {error}.") from None
+        except (ValueError, RecursionError, ijson.JSONError) as error:
+            reason = " ".join(str(error).split())
+            raise DatasetError(f"{file}: is not JSON of an instances file: {reason}.") from None
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note an annotation that cannot be used."""
@@ -77,80 +96,109 @@ class InstancesFile:
             self._unlisted += 1
             self.defects["further"] = f"{self._unlisted} are left out, too"
 
-    def _load(self, file: Path) -> str:
-        stream = ArrayStream(file, _KEYS)
-        late = set()
-        for element in stream:
-            if element.key in ("annotations", "secrets") and "images" not in stream.arrays:
-                late.add(element.key)
-            else:
-                self._sort_in(element)
-        self._check(stream.arrays)
-        for element in ArrayStream(file, late) if late else ():
-            self._sort_in(element)
-        for number, place in self.annotations.close(len(self.entries)):
-            self.leave_out(f"{number} at place {place}", "another annotation has the same id")
-        return stream.digest[:12]
-
-    def _check(self, arrays: Collection[str]) -> None:
-        for key in ("images", "annotations"):
-            if key not in arrays:
-                raise ValueError(f"there is no list under {key!r}")
+    def _sort_in(self, lists: Mapping[str, Iterable[Any]]) -> None:
+        for place, image in enumerate(lists["images"]):
+            self._sort_in_image(place, image)
         if not self.entries:
             raise ValueError("it lists no images")
+        for category in lists["categories"]:
+            if isinstance(category, dict):
+                self.categories[image_id(category.get("id"))] = str(category.get("name"))
+        for place, annotation in enumerate(lists["annotations"]):
+            self._sort_in_annotation(place, annotation)
+        for number, place in self.annotations.close(len(self.entries)):
+            self.leave_out(f"{number} at place {place}", "another annotation has the same id")
+        for place, secret in enumerate(lists["secrets"]):
+            self._sort_in_secret(place, secret)
 
-    def _sort_in(self, element: Element) -> None:
-        match element.key:
-            case "images":
-                self._sort_in_image(element)
-            case "categories" if isinstance(element.value, dict):
-                id = image_id(element.value.get("id"))
-                self.categories[id] = str(element.value.get("name"))
-            case "annotations":
-                self._sort_in_annotation(element)
-            case "secrets":
-                self._sort_in_secret(element)
-
-    def _sort_in_image(self, element: Element) -> None:
-        image = element.value
+    def _sort_in_image(self, place: int, image: Any) -> None:
         id = image_id(image.get("id")) if isinstance(image, dict) else None
         if id is None:
-            raise ValueError(f"the image at place {element.place} has no usable id")
+            raise ValueError(f"the image at place {place} has no usable id")
         if id in self.entries:
             raise ValueError(f"two images have the id {id}; their annotations cannot be told apart")
-        self.entries[id] = Entry(
-            place=element.place,
-            file_name=image.get("file_name"),
-            size=(image.get("height"), image.get("width")),
-        )
+        size = (image.get("height"), image.get("width"))
+        self.entries[id] = Entry(place=place, file_name=image.get("file_name"), size=size)
 
-    def _sort_in_annotation(self, element: Element) -> None:
-        annotation = element.value
+    def _sort_in_annotation(self, place: int, annotation: Any) -> None:
         number = _number(annotation.get("id")) if isinstance(annotation, dict) else None
         if number is None:
-            self.leave_out(f"the one at place {element.place}", "it has no integer id")
+            self.leave_out(f"the one at place {place}", "it has no integer id")
             return
         image = self.entries.get(image_id(annotation.get("image_id")) or "")
         if image is None:
             self.leave_out(str(number), f"there is no image {short(annotation.get('image_id'))}")
             return
-        self.annotations.add(
-            image=image.place, place=element.place, number=number, start=element.start, size=element.size
-        )
+        used = {key: annotation[key] for key in _USED if key in annotation}
+        self.annotations.add(used | {"id": number}, image=image.place, place=place, number=number)
 
-    def _sort_in_secret(self, element: Element) -> None:
-        secret = element.value
+    def _sort_in_secret(self, place: int, secret: Any) -> None:
         try:
-            entry = self.entries[str(secret["image_id"])]
+            id = str(secret["image_id"])
+            if id not in self.entries:
+                raise KeyError(id)
             left, top, width, height = (float(value) for value in secret["bbox"])
             box = (left, top, width, height)
             if secret["kind"] not in ("text", "face") or not isinstance(secret["content"], str):
                 raise ValueError("a secret is a text or a face with a content in words")
             if not all(map(math.isfinite, box)):
                 raise ValueError(f"the box of a secret is {box}")
-            entry.secrets.append(Secret(kind=secret["kind"], content=secret["content"], box=box))
+            found = Secret(kind=secret["kind"], content=secret["content"], box=box)
+            self.secrets.setdefault(id, []).append(found)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            self.leave_out(f"secret at place {element.place}", f"{type(error).__name__}: {error}")
+            self.leave_out(f"secret at place {place}", f"{type(error).__name__}: {error}")
+
+
+def _loaded(stream: BinaryIO) -> dict[str, list[Any]]:
+    """Load the lists of a file at once.
+
+    Raises:
+        ValueError: The file is no JSON object, or lacks a list.
+    """
+    stream.seek(0)
+    data = json.loads(stream.read())
+    if not isinstance(data, dict):
+        raise ValueError("it is no object")
+    lists = {key: [] for key in _OPTIONAL if data.get(key) is None} | data
+    for key in (*_NEEDED, *_OPTIONAL):
+        if not isinstance(lists.get(key), list):
+            raise ValueError(f"there is no list under {key!r}")
+    return lists
+
+
+def _streamed(stream: BinaryIO) -> dict[str, Iterator[Any]]:
+    """Return iterators over the lists of a file, each of which reads the whole of it.
+
+    Raises:
+        ValueError: Its values lie too deep in each other.
+    """
+    _refuse_depth(stream)
+    return {key: _elements(stream, key) for key in (*_NEEDED, *_OPTIONAL)}
+
+
+def _elements(stream: BinaryIO, key: str) -> Iterator[Any]:
+    stream.seek(0)
+    some = False
+    for element in ijson.items(stream, f"{key}.item", use_float=True, buf_size=2**20):
+        some = True
+        yield element
+    if not some and key in _NEEDED:
+        raise ValueError(f"there is no list under {key!r}, or nothing in it")
+
+
+def _refuse_depth(stream: BinaryIO) -> None:
+    """Raise if values lie too deep in each other: ijson's memory grows with the square of the depth."""
+    stream.seek(0)
+    depth, quotes, rest = 0, 0, b""
+    while part := stream.read(2**16):
+        text = (rest + part).replace(b"\\\\", b"  ")
+        rest = b"\\" if text.endswith(b"\\") else b""
+        codes = np.frombuffer(text.replace(b'\\"', b"  "), np.uint8)
+        counts = quotes % 2 + np.cumsum(codes == ord('"'), dtype=np.int32)
+        depths = depth + np.cumsum(np.where(counts % 2, 0, _DEPTH[codes]), dtype=np.int32)
+        if depths.max() > _DEEPEST:
+            raise ValueError(f"values lie more than {_DEEPEST} deep in each other")
+        depth, quotes = int(depths[-1]), int(counts[-1])
 
 
 def short(value: Any) -> str:

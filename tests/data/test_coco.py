@@ -39,6 +39,13 @@ def write(folder: Path, **changes: Any) -> tuple[Path, Path]:
     return folder / "images", folder / "a.json"
 
 
+@pytest.fixture(params=["loaded", "streamed"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads files at once, then element by element."""
+    if request.param == "streamed":
+        monkeypatch.setattr("pedbench.data.coco_file.LARGE", 0)
+
+
 def annotation(**changes: Any) -> dict[str, Any]:
     return {
         "id": 5,
@@ -97,6 +104,7 @@ def test_every_mask_equals_pycocotools() -> None:
     assert not folder.ids.left_out
 
 
+@pytest.mark.usefixtures("reading")
 def test_reads_a_folder(tmp_path: Path) -> None:
     crowd = annotation(
         id="6", segmentation={"size": [20, 30], "counts": [0, 1, 599]}, iscrowd=1, category_id=8
@@ -194,18 +202,19 @@ def test_an_unusable_picture_is_left_out(change: dict[str, Any], reason: str, tm
     assert folder.sample("good").instances == ()
 
 
+@pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "does not begin with an object"),
+        ("", "is not JSON"),
         ('{"images": [', "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "does not begin with an object"),
+        ("[]", "it is no object|no list"),
         ('{"images": [{"id": 1}], "annotations": [{"id": 5, "image', "is not JSON"),
         ('{"images": [{"id": 1}], "annotations": [' + "9" * 5000 + "]}", "is not JSON"),
-        ('{"images": []}', "'annotations'"),
+        ('{"images": []}', "'annotations'|'images'"),
         ('{"images": {}, "annotations": []}', "'images'"),
-        ('{"images": [], "annotations": []}', "lists no images"),
+        ('{"images": [], "annotations": []}', "lists no images|'images'"),
         ('{"images": [{}], "annotations": []}', "no usable id"),
         ('{"images": [4], "annotations": []}', "no usable id"),
         ('{"images": [{"id": 1}, {"id": "1"}], "annotations": []}', "two images have the id 1"),
@@ -217,6 +226,29 @@ def test_an_unusable_file_is_refused(text: str, reason: str, tmp_path: Path) -> 
         CocoFolder(tmp_path, tmp_path / "a.json")
 
 
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [("[" * 500 + "]" * 500, "more than 100 deep"), (str(2**70), "integer overflow"), ("NaN", "invalid")],
+)
+def test_a_large_file_holds_no_odd_values(
+    segmentation: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pedbench.data.coco_file.LARGE", 0)
+    images, file = write(tmp_path, annotations=[annotation(segmentation="VALUE")])
+    file.write_text(file.read_text().replace('"VALUE"', segmentation))
+    with pytest.raises(DatasetError, match=reason):
+        CocoFolder(images, file)
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_brackets_in_words_are_no_depth(shift: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pedbench.data.coco_file.LARGE", 0)
+    word = " " * shift + '["\\' * 100_000
+    images, file = write(tmp_path, categories=[{"id": 7, "name": word}])
+    assert CocoFolder(images, file).sample("1").instances[0].category == word
+
+
+@pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize(
     "order", [("annotations", "secrets", "images"), ("secrets", "images", "annotations")]
 )
@@ -260,6 +292,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     assert list(CocoFolder(tmp_path / "linked", file).ids) == ["0"]
 
 
+@pytest.mark.usefixtures("reading")
 def test_many_defects_and_many_masks_fill_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pedbench.data.coco_file.MOST_DEFECTS", 3)
     monkeypatch.setattr("pedbench.data.coco.MOST_MASK_PIXELS", 2 * WIDTH * HEIGHT)
@@ -271,12 +304,17 @@ def test_many_defects_and_many_masks_fill_no_memory(tmp_path: Path, monkeypatch:
     assert len(folder.defects) == 4
 
 
-def test_a_file_that_changes_is_not_read_on(tmp_path: Path) -> None:
+def test_a_file_that_changes_later_does_not_matter(tmp_path: Path) -> None:
     images, file = write(tmp_path)
     folder = CocoFolder(images, file)
-    file.write_text(file.read_text() + " ")
-    with pytest.raises(DatasetError, match=r"a\.json: has changed"):
-        folder.sample("1")
+    file.write_text("")
+    assert [instance.id for instance in folder.sample("1").instances] == [5]
+
+
+def test_a_mark_before_the_text_is_passed_over(tmp_path: Path) -> None:
+    images, file = write(tmp_path)
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert len(CocoFolder(images, file).sample("1").instances) == 1
 
 
 @pytest.mark.slow
