@@ -11,12 +11,6 @@ import typer
 
 Names = list[str] | None
 
-_ADVISING = {"payload", "reply", "slower", "picture"}
-"""What only --advise takes."""
-
-_SHARED = {"advise", "edge_device", "server_device", "link", "model"}
-"""What makes sense with and without --advise."""
-
 
 def compare_latency(
     context: typer.Context,
@@ -34,13 +28,9 @@ def compare_latency(
         str, typer.Option(help="Device that the edge is projected to, or this-host.")
     ] = "jetson-orin-nano",
     server_device: Annotated[str, typer.Option(help="The same for each server.")] = "rtx-3090",
-    advise: Annotated[
-        bool,
-        typer.Option("--advise", help="Measure nothing, say which way to take for these devices and links."),
-    ] = False,
     model: Annotated[
         str | None,
-        typer.Option(help="mini, vit_b, vit_l or vit_h; the suite's without it, and vit_h with --advise."),
+        typer.Option(help="mini, vit_b, vit_l or vit_h; the suite's without it."),
     ] = None,
     original: Annotated[Path | None, typer.Option(help="Checkpoint of the original network.")] = None,
     fine_tuned: Annotated[
@@ -57,7 +47,7 @@ def compare_latency(
     ] = None,
     link: Annotated[
         Names,
-        typer.Option(help="Link for wall times between processes of this host, or to advise on; repeatable."),
+        typer.Option(help="Link for wall times between processes of this host; repeatable."),
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Pictures, each a sample.")] = None,
     warmup: Annotated[int | None, typer.Option(min=0, help="Pictures before them.")] = None,
@@ -72,42 +62,13 @@ def compare_latency(
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and figures; reports/latency/UTC without it.")
     ] = None,
-    payload: Annotated[
-        str, typer.Option(help="With --advise: pixels or a codec for them; the fastest without it.")
-    ] = "",
-    reply: Annotated[
-        str, typer.Option(help="With --advise: float32, float16 or a codec; the fastest without it.")
-    ] = "",
-    slower: Annotated[
-        float,
-        typer.Option(
-            help="With --advise: how many times as long a named edge takes for a multiply-add of a global block."
-        ),
-    ] = 1.0,
-    picture: Annotated[
-        Path | None, typer.Option(help="With --advise: what is encoded; a synthetic scene without it.")
-    ] = None,
 ) -> None:
     """Compare computing on the device with offloading: full_offload, and ped_sam at several numbers of servers.
 
     Without --servers, the servers are processes of this host, links are emulated, and times are projected to named
     devices, too. The exit status is 1 when something could not be measured.
     """
-    _refuse_unused(context, advise=advise, remote=servers is not None)
-    if advise:
-        from pedbench.cli.advise import print_advice
-
-        print_advice(
-            model=model or "vit_h",
-            edge=edge_device,
-            server=server_device,
-            links=link or ["wifi-5"],
-            payload=payload,
-            reply=reply,
-            slower=slower,
-            picture=picture,
-        )
-        return
+    _refuse_unused(context, remote=servers is not None)
     from pedbench.network.addresses import refuse_plain
     from pedbench.network.certificates import read_identity
 
@@ -163,19 +124,11 @@ def compare_latency(
         sys.exit(1)
 
 
-def _refuse_unused(context: typer.Context, *, advise: bool, remote: bool) -> None:
-    """Refuse options that what is asked for has no use for."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
-    if advise:
-        unused = [name for name in given if name not in _ADVISING | _SHARED]
-        reason = "with --advise nothing is measured."
-    else:
-        unused = [name for name in given if name in _ADVISING]
-        reason = "this is for --advise."
-    if remote and not unused:
-        unused = [name for name in given if name in ("link", "edge_device", "server_device")]
-        reason = "with --servers the network and the machines themselves are measured."
+def _refuse_unused(context: typer.Context, *, remote: bool) -> None:
+    """Refuse options that servers on other machines have no use for."""
+    names = ("link", "edge_device", "server_device") if remote else ()
+    sources = {name: context.get_parameter_source(name) for name in names}
+    unused = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     if unused:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        raise ValueError(f"{options}: {reason}")
+        raise ValueError(f"{options}: with --servers the network and the machines themselves are measured.")

@@ -106,9 +106,7 @@ def suite(tmp_path: Path) -> str:
         ),
         (["latency", "--servers", "a:1", "--edge-device", "rtx-3090"], "--edge-device: with --servers"),
         (["latency", "--edge-device", "jetson"], "there is no device 'jetson'"),
-        (["latency", "--advise", "--server-device", "rtx"], "there is no device 'rtx'"),
-        (["latency", "--advise", "--samples", "3"], "--samples: with --advise nothing is measured"),
-        (["latency", "--payload", "png"], "--payload: this is for --advise"),
+        (["latency", "--server-device", "rtx"], "there is no device 'rtx'"),
         (["latency", "--keys", "keys"], "--keys is for --servers"),
         (["latency", "--servers", "a:1", "--keys", "no/keys"], "--keys: there is no no/keys/authority.pem"),
         (["keys", "keys", "--server", "../gpu1"], "--server: expected names and addresses of one machine"),
@@ -256,19 +254,3 @@ def check_projection(samples: pd.DataFrame, projection: dict[str, Any]) -> None:
     assert edge["projected"].median() == pytest.approx(find_device("jetson-orin-nano").encoder(SAM_MINI))
     factor = projection["edge"]["factor"]
     assert (decoder["projected"] / decoder["turn-taking"]).tolist() == pytest.approx([factor] * 3)
-
-
-def test_advice_ranks_ways_and_says_what_they_show(capsys: pytest.CaptureFixture[str]) -> None:
-    words = "latency --advise --link gigabit --link lte --model vit_b --payload pixels --reply float16"
-    status, said, _ = pedbench(capsys, *words.split())
-    assert status == 0
-    ways = [
-        line.split()[0] for line in said.splitlines() if line.strip().startswith(("ped_sam", "full", "on_"))
-    ]
-    assert (ways[0], sorted(ways[1:9])) == ("full_offload", ["on_device", *["ped_sam"] * 7])
-    assert len(ways) == 18
-    assert "Projected: vit_b, edge jetson-orin-nano, servers rtx-3090, lte (up 8.6 Mbit/s" in said
-    assert "Take ped_sam with 25 servers" in said
-    assert "no server alone sees more than 4.8% of the frame" in said
-    assert "46% of the encoder's multiply-adds stay on the edge" in said
-    assert "nothing was measured on these devices" in said

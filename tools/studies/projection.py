@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import matplotlib as mpl
 import numpy as np
@@ -21,14 +22,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.optimize import brentq
 
-from pedbench.latency.advice.options import Setting, offer
-from pedbench.latency.advice.traffic import NO_TRAFFIC, Traffic, split_frame, whole_frame
 from pedbench.latency.devices import Device, device_names, find_device, most_slower, published_times
 from pedbench.models.sam.architectures import VIT_H
 from pedbench.network.links import Direction, Link, find_link
+from pedbench.offload.passes.assignment import assign, largest_share
 from pedbench.report.figures.scatter import STYLE, Drawing, looks_of, save
 from pedbench.report.words.text import code, quantity, table
+from pedbench.types import Window
 from tools.pages.blocks import replace_block
+from tools.studies.composition import Job, compose
+from tools.studies.messages import Message, frame_message, window_message
 
 EDGE, SERVER = "jetson-orin-nano", "rtx-3090"
 LINKS = ("gigabit", "wifi-6", "wifi-5", "5g", "lte")
@@ -45,34 +48,60 @@ def slowest() -> float:
     return most_slower(published_times(SERVER))
 
 
-@cache
-def split(servers: int, reply: str) -> Traffic:
-    """Of a frame that fills all 25 windows, as pixels."""
-    return split_frame(VIT_H, np.zeros((VIT_H.image_size,) * 2 + (3,), np.uint8), servers, "pixels", reply)
+DRAWS = 21
+"""Seeds of a link's jitter; the median pass counts."""
+
+ASSIGNMENT = "dispersed"
+FRAME = np.zeros((VIT_H.image_size, VIT_H.image_size, 3), np.uint8)
+"""A frame that fills all 25 windows."""
+
+Parts = Sequence[tuple[Message, Sequence[Window]]]
+"""The message to each server and its windows; a server without any encodes the whole frame."""
+
+KEPT: Parts = ()
+"""Nothing is sent: the edge encodes the frame."""
 
 
 @cache
-def whole(reply: str) -> Traffic:
-    """Of that frame in one piece."""
-    return whole_frame(VIT_H, np.zeros((VIT_H.image_size,) * 2 + (3,), np.uint8), "pixels", reply)
+def split(servers: int, reply: str) -> Parts:
+    """Return what `ped_sam` sends for `FRAME`, as pixels."""
+    dealt = assign(ASSIGNMENT, VIT_H.grid.windows, servers, np.random.default_rng(0)).values()
+    return [
+        (window_message(VIT_H, FRAME, windows, "pixels", reply, number), windows)
+        for number, windows in enumerate(dealt)
+    ]
 
 
-def seconds(traffic: Traffic, link: Link, *, slower: float = 1.0, server: Device | None = None) -> float:
-    """Projected, without what messages take to write and read.
+@cache
+def whole(reply: str) -> Parts:
+    """Return what `full_offload` sends for `FRAME`, as pixels."""
+    return [(frame_message(VIT_H, FRAME, "pixels", reply), ())]
+
+
+def seconds(parts: Parts, link: Link, *, slower: float = 1.0, server: Device | None = None) -> float:
+    """Project a pass, without the time to write and read messages.
 
     Args:
-        traffic: What is sent.
-        link: Over what.
         slower: How many times as long the edge takes for a multiply-add of a global block.
         server: What each server is; `SERVER` without it.
     """
-    edge, servers = find_device(EDGE, slower), server or find_device(SERVER)
-    setting = Setting(of=VIT_H, edge=edge, server=servers, link=link, writing=0)
-    return offer(setting, traffic).seconds
+    edge, each = find_device(EDGE, slower), server or find_device(SERVER)
+    jobs = [
+        Job(
+            bytes_up=message.bytes_up,
+            bytes_down=message.bytes_down,
+            compute=each.window_stage(VIT_H, windows) if windows else each.encoder(VIT_H),
+        )
+        for message, windows in parts
+    ]
+    own = edge.encoder(VIT_H)
+    if parts:
+        own = edge.global_stage(VIT_H) if all(windows for _, windows in parts) else 0.0
+    return median(compose(jobs, link, edge=own, seed=seed).total for seed in range(DRAWS))
 
 
 def devices() -> str:
-    """What devices are calibrated on, and what comes of it."""
+    """Return the table of devices: the times that each is calibrated on, and the resulting speed."""
     lines = []
     for name in device_names():
         device, times = find_device(name), published_times(name)
@@ -159,7 +188,7 @@ def sweep() -> Drawing:
         _legend(figure, first)
         share.plot(
             counts,
-            [100 * split(count, REPLIES[-1]).share for count in counts],
+            [100 * largest_share(ASSIGNMENT, count, FRAME.shape[:2], VIT_H.grid) for count in counts],
             color="black",
             marker="o",
             markersize=4,
@@ -196,7 +225,7 @@ def _times(axes: Axes, counts: Sequence[int], slower: float) -> None:
         axes.axhline(
             seconds(whole(REPLIES[-1]), link, slower=slower), color=colour, linestyle=":", linewidth=1
         )
-    axes.axhline(seconds(NO_TRAFFIC, find_link(LINKS[0])), color="black", linestyle="--", linewidth=1)
+    axes.axhline(seconds(KEPT, find_link(LINKS[0])), color="black", linestyle="--", linewidth=1)
     axes.set_yscale("log")
     axes.set_ylim(0.4, 25)
     axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])

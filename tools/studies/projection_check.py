@@ -15,10 +15,7 @@ import numpy as np
 import torch
 
 from pedbench.host.provenance import cores
-from pedbench.latency.advice.message_sizes import window_message
-from pedbench.latency.advice.this_host import measure_host
 from pedbench.latency.devices import Device
-from pedbench.latency.projection import Job, compose
 from pedbench.measure.seeds import generator
 from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI, FamilyNetworks
@@ -33,6 +30,9 @@ from pedbench.registry import Registry
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Picture, Window
 from tools.pages.blocks import replace_block
+from tools.studies.composition import Job, compose
+from tools.studies.messages import window_message
+from tools.studies.stage_times import measure_host
 
 SERVERS = (1, 3, 9)
 CALIBRATED = (1, 9)

@@ -1,4 +1,4 @@
-"""Messages as long as those of a pass, made without a network, and what writing and reading them takes here."""
+"""Messages as long as those of a pass, made without a network, and the time to write and read them here."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class Message:
 
 
 def window_message(
-    of: Architecture,
+    network: Architecture,
     pixels: Bytes,
     windows: Sequence[Window],
     payload: str = "pixels",
     reply: str = "float32",
     number: int = 0,
 ) -> Message:
-    """What a server of `ped_sam` is sent for its windows, and answers.
+    """Make the message to a server of `ped_sam`, and its reply.
 
     Args:
-        of: The architecture.
+        network: The architecture.
         pixels: (H, W, 3) frame.
         windows: Row and column of each of its windows.
         payload: `pixels`, or a codec for them.
@@ -70,19 +70,19 @@ def window_message(
     """
     ordered = sorted(windows)
     positions, frame = np.array(ordered, np.int32), np.array(pixels.shape[:2], np.int32)
-    shape = (len(ordered), of.window_size, of.window_size, of.embed_dim)
+    shape = (len(ordered), network.window_size, network.window_size, network.embed_dim)
 
     def cut() -> Payload:
-        return {"pixels": cut_tiles(pixels, ordered, of.grid), "positions": positions, "frame": frame}
+        return {"pixels": cut_tiles(pixels, ordered, network.grid), "positions": positions, "frame": frame}
 
     return _exchange("encode_windows", "fine-tuned", cut, "tokens", shape, payload, reply, number)
 
 
 def frame_message(
-    of: Architecture, pixels: Bytes, payload: str = "pixels", reply: str = "float32"
+    network: Architecture, pixels: Bytes, payload: str = "pixels", reply: str = "float32"
 ) -> Message:
-    """What the server of `full_offload` is sent, and answers; arguments as above."""
-    shape = (1, of.neck_channels, *of.tokens)
+    """Make the message to the server of `full_offload`, and its reply; arguments as for `window_message`."""
+    shape = (1, network.neck_channels, *network.tokens)
     return _exchange(
         "encode_image", "original", lambda: {"pixels": pixels}, "features", shape, payload, reply, 0
     )
@@ -92,7 +92,7 @@ def _exchange(
     name: str,
     weights: str,
     cut: Callable[[], Payload],
-    answered: str,
+    field: str,
     shape: tuple[int, ...],
     payload: str,
     reply: str,
@@ -115,7 +115,7 @@ def _exchange(
     values = to_dtype(np.random.default_rng(0).standard_normal(shape, np.float32), dtype)
     sent, edge_writes = _timed(lambda: encode_call(call))
     _, server_reads = _timed(lambda: decode_call(sent))
-    replied, server_writes = _timed(lambda: _written(answered, values, written, operation))
+    replied, server_writes = _timed(lambda: _written(field, values, written, operation))
     _, edge_reads = _timed(lambda: decode_answer(replied, operation.reply, written))
     return Message(
         bytes_up=len(sent),
@@ -135,7 +135,7 @@ def _written(name: str, values: npt.NDArray[Any], codec: str, operation: Operati
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What work gives, and the shorter of the times of two runs."""
+    """Return the result of `work` and the shorter time of two runs."""
     seconds = []
     for _ in range(2):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How fast this host computes: the stages of a network, timed."""
+"""Speed of this host as a `Device`: the stages of a network, timed."""
 
 from __future__ import annotations
 
@@ -20,56 +20,56 @@ from pedbench.offload.operations.tiles import stages
 from pedbench.types import Payload
 
 
-def measure_host(of: Architecture, networks: Networks, *, threads: int, repeats: int = 5) -> Device:
+def measure_host(network: Architecture, networks: Networks, *, threads: int, repeats: int = 5) -> Device:
     """Time the window stage and the global stage of a network here.
 
     Args:
-        of: The architecture of `networks`' network in PED order.
+        network: The architecture of `networks`' network in PED order.
         networks: With that network, its weights being of no matter.
         threads: Of the computing.
         repeats: Runs of each, of which the median counts.
     """
-    windows = of.grid.windows
+    windows = network.grid.windows
     few, many = windows[:1], windows[: max(2, min(len(windows), 8))]
     global_stage = stages(networks.network("fine-tuned"))[1]
-    tokens = torch.zeros(1, *of.tokens, of.embed_dim, device=networks.network("fine-tuned").device)
+    tokens = torch.zeros(1, *network.tokens, network.embed_dim, device=networks.network("fine-tuned").device)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        short, long = (_window_seconds(of, networks, each, repeats) for each in (few, many))
+        short, long = (_window_seconds(network, networks, each, repeats) for each in (few, many))
         mixing = _seconds(lambda: global_stage(tokens), repeats)
     finally:
         torch.set_num_threads(before)
-    work = [multiply_adds.window_stage(of, each) for each in (few, many)]
+    work = [multiply_adds.window_stage(network, each) for each in (few, many)]
     rate = (work[1] - work[0]) / max(long - short, 1e-9)
     return Device(
         name=THIS_HOST,
         about=f"{platform.machine()}, {threads} threads, measured",
         window_rate=rate,
-        global_rate=(multiply_adds.global_blocks(of) + multiply_adds.neck(of)) / mixing,
+        global_rate=(multiply_adds.global_blocks(network) + multiply_adds.neck(network)) / mixing,
         start=max(0.0, short - work[0] / rate),
     )
 
 
 def _window_seconds(
-    of: Architecture, networks: Networks, windows: Sequence[tuple[int, int]], repeats: int
+    network: Architecture, networks: Networks, windows: Sequence[tuple[int, int]], repeats: int
 ) -> float:
-    side = of.window_size * of.patch_size
+    side = network.window_size * network.patch_size
     payload: Payload = {
         "pixels": np.zeros((len(windows), side, side, 3), np.uint8),
         "positions": np.array(windows, np.int32),
-        "frame": np.array(of.grid.canvas, np.int32),
+        "frame": np.array(network.grid.canvas, np.int32),
     }
     arguments = {"weights": "fine-tuned", "reply": "float32"}
     return _seconds(lambda: EncodeWindows().run(payload, arguments, networks), repeats)
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median over runs, behind one that does not count."""
-    taken = []
+    """Return the median over runs, after one warm-up."""
+    seconds = []
     with without_onednn(), torch.inference_mode():
         for _ in range(repeats + 1):
             start = time.perf_counter()
             work()
-            taken.append(time.perf_counter() - start)
-    return median(taken[1:])
+            seconds.append(time.perf_counter() - start)
+    return median(seconds[1:])

@@ -1,8 +1,8 @@
 import torch
 
-from pedbench.latency.advice.this_host import measure_host
 from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI, FamilyNetworks
+from tools.studies.stage_times import measure_host
 
 
 def test_a_host_is_a_device_like_others() -> None:

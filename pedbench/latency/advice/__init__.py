@@ -1,1 +1,0 @@
-"""Recommendations of a defense's parameters from synthesised traffic."""
