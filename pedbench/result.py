@@ -78,7 +78,9 @@ class Result:
     def _repr_markdown_(self) -> str:
         told = "\n".join(f"- {sentence}" for sentence in self.problems)
         page = f"Report: `{self.directory / 'report.html'}`"
-        return "\n\n".join(filter(None, [self._content.headline, self._content.combined, told, page]))
+        combined = self._content.combined
+        table = combined.markdown() if combined else ""
+        return "\n\n".join(filter(None, [self._content.headline, table, told, page]))
 
     @cached_property
     def _content(self) -> Content:

@@ -43,7 +43,8 @@ def compare_runs(
 
 def _compare_ranks(*paths: Path) -> None:
     from pedbench.report.numbers.combined import combined
-    from pedbench.report.numbers.ranks import agreement_table, agreements, values_table
+    from pedbench.report.numbers.ranks import agreements
+    from pedbench.report.tables.comparisons import agreement_table, values_table
     from pedbench.results.run import load
 
     runs = [load(path) for path in paths]
@@ -55,10 +56,10 @@ def _compare_ranks(*paths: Path) -> None:
             f"{run.suite.dataset.name}{'; ' if doubts else ''}{', '.join(doubts)}"
         )
     found = agreements(*(combined(run) for run in runs))
-    print(f"\n{agreement_table(found)}")
+    print(f"\n{agreement_table(found).markdown()}")
     for each in found:
         if len(each.values):
-            print(f"\n{values_table(each)}")
+            print(f"\n{values_table(each).markdown()}")
 
 
 def gate(

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pedbench.regression.verdicts import Line
+from pedbench.report.words.inline import inline_markdown
 from pedbench.report.words.text import one_line
 from pedbench.validity.controls import Control
 
@@ -20,7 +21,7 @@ def write_junit(path: Path, lines: Sequence[Line], broken: Sequence[Control]) ->
     _case(suite, "run", "controls", [str(control) for control in broken])
     for cell_id, of in cells.items():
         failures = [_sentence(line) for line in of if line.fails]
-        _case(suite, of[0].defense, f"{of[0].cell} ({cell_id})", failures)
+        _case(suite, of[0].defense, f"{inline_markdown(of[0].cell)} ({cell_id})", failures)
     tests = suite.findall("testcase")
     suite.set("tests", str(len(tests)))
     suite.set("failures", str(sum(test.find("failure") is not None for test in tests)))

@@ -8,7 +8,9 @@ from typing import Any
 
 from pedbench.regression.measured import Measured
 from pedbench.regression.verdicts import FAILING, VERDICTS, Line, Verdict
-from pedbench.report.words.text import NOTHING, arrow, code, escape, quantity, table
+from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.words.inline import Code
+from pedbench.report.words.text import NOTHING, arrow, code, escape, quantity
 from pedbench.validity.controls import Control
 
 ORDER: tuple[Verdict, ...] = (*FAILING, "unclear", "new", "not judged", "same")
@@ -16,9 +18,15 @@ ORDER: tuple[Verdict, ...] = (*FAILING, "unclear", "new", "not judged", "same")
 QUIET: tuple[Verdict, ...] = ("same", "not judged")
 """Counted, and listed only on request."""
 
-_HEADERS = [
-    "verdict", "defense", "cell", "number", "baseline", "run", "difference", "tolerance", "n", "note",
-]  # fmt: skip
+_COLUMNS = [
+    *(Column(title=title, text=True) for title in ("verdict", "defense", "cell", "number")),
+    Column(title="baseline"),
+    Column(title="run"),
+    Column(title="difference", write="{:+.3g}".format),
+    Column(title="tolerance", write="{:.2g}".format),
+    Column(title="n"),
+    Column(title="note", optional=True),
+]
 
 
 def counted(lines: Sequence[Line]) -> str:
@@ -46,59 +54,47 @@ def causes(lines: Sequence[Line], broken: Sequence[Control]) -> Iterator[str]:
 
 
 def whole_cells(lines: Sequence[Line]) -> str:
-    """A table of the cells that have a verdict as a whole, those with one reason together; empty without any."""
+    """Return a table of the cells that have a verdict as a whole, those with one reason together; empty without any."""
     groups: dict[tuple[Verdict, str], list[Line]] = {}
     for line in lines:
         if not line.metric and line.verdict not in QUIET:
             groups.setdefault((line.verdict, line.note), []).append(line)
-    rows = [
-        [verdict, str(len(of)), "; ".join(_cell(line) for line in of[:3]), escape(note) or NOTHING]
-        for (verdict, note), of in sorted(groups.items(), key=lambda item: ORDER.index(item[0][0]))
-    ]
-    return table(["verdict", "cells", "the first", "why"], rows, left=4) if rows else ""
-
-
-def _cell(line: Line) -> str:
-    return f"{code(line.defense)} {line.cell}"
+    columns = [Column(title=title, text=True) for title in ("verdict", "cells", "the first", "why")]
+    rows: list[list[Cell]] = []
+    for (verdict, note), alike in sorted(groups.items(), key=lambda item: ORDER.index(item[0][0])):
+        first = tuple(part for line in alike[:3] for part in ("; ", Code(line.defense), " ", line.cell))
+        rows.append([verdict, len(alike), first[1:], note or NOTHING])
+    return Table(columns=columns, rows=rows).markdown() if rows else ""
 
 
 def numbers(lines: Sequence[Line], *, everything: bool, most: int | None = None) -> str:
-    """A table of numbers; empty without any.
+    """Return a table of numbers; empty without any.
 
     Args:
-        everything: Also what is the same or not judged.
+        everything: Whether to list also what is the same or not judged.
         most: How many lines to show; what is left out is counted below the table.
     """
     shown = [line for line in lines if line.metric and (everything or line.verdict not in QUIET)]
     shown.sort(key=lambda line: ORDER.index(line.verdict))
     kept = shown[:most]
-    rows = [_row(line) for line in kept]
-    width = len(_HEADERS) if any(line.note for line in kept) else len(_HEADERS) - 1
     left = f"\n\n{len(shown) - len(kept)} more lines are not shown." if len(kept) < len(shown) else ""
-    return table(_HEADERS[:width], [row[:width] for row in rows], left=4) + left if shown else ""
+    return Table(columns=_COLUMNS, rows=[_row(line) for line in kept]).markdown() + left if shown else ""
 
 
-def _row(line: Line) -> list[str]:
-    region = f", {escape(line.region)}" if line.region else ""
+def _row(line: Line) -> list[Cell]:
+    region = f", {line.region}" if line.region else ""
     values = [NOTHING if value is None else quantity(value, line.unit) for value in (line.base, line.new)]
     return [
         line.verdict,
-        code(line.defense),
+        Code(line.defense),
         line.cell,
-        f"{escape(line.metric)}{region}{arrow(line.better)}",
+        f"{line.metric}{region}{arrow(line.better)}",
         *values,
-        _difference(line),
-        NOTHING if line.tolerance is None else f"{line.tolerance:.2g}",
-        str(line.n) if line.n else NOTHING,
-        escape(line.note),
+        Interval(line.difference, *(line.ci95 or (None, None))),
+        line.tolerance,
+        line.n or NOTHING,
+        line.note,
     ]
-
-
-def _difference(line: Line) -> str:
-    if line.difference is None:
-        return NOTHING
-    interval = f" [{line.ci95[0]:+.3g}, {line.ci95[1]:+.3g}]" if line.ci95 else ""
-    return f"{line.difference:+.3g}{interval}"
 
 
 def outcome(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pedbench.report.words.inline import Inline
+
 Verdict = Literal[
     "worse", "better", "unclear", "same", "not comparable", "missing", "failed", "invalid", "skipped", "new",
     "not judged",
@@ -50,7 +52,7 @@ class Line:
     verdict: Verdict
     defense: str = ""
     attack: str = ""
-    cell: str = ""
+    cell: Inline = ""
     metric: str = ""
     region: str = ""
     better: str = ""

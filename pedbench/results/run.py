@@ -69,6 +69,14 @@ class Run:
         """Identities by label, in the order of the plan."""
         return {self.defense(record): record.cell["defense"] for record in self.records}
 
+    def matching(self, name: str, params: Mapping[str, Any]) -> list[str]:
+        """Return the labels of the defenses of this name that have these parameters, among others."""
+        return [
+            label
+            for label, identity in self.defenses.items()
+            if identity["name"] == name and params.items() <= identity["params"].items()
+        ]
+
     @property
     def attacks(self) -> Mapping[str, str]:
         """Labels of attacks by canonical JSON of their identities."""

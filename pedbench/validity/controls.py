@@ -176,11 +176,7 @@ def _mixed_tokens(run: Run, defense: str, records: Sequence[Record]) -> tuple[Ve
     """One attack has to guess more of the hidden part than it does where the same servers get unmixed tokens."""
     mixed = run.defenses[defense]["params"]
     alike = {name: mixed[name] for name in ("servers", "assignment") if name in mixed}
-    twins = [
-        label
-        for label, identity in run.defenses.items()
-        if identity["name"] == UNMIXED and alike.items() <= identity["params"].items()
-    ]
+    twins = run.matching(UNMIXED, alike)
     unmixed = {
         _guessing(record): record
         for record in run.of_kind("privacy")

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from pedbench.cli import main
-from pedbench.report.numbers.ranks import agreement_table, agreements
+from pedbench.report.numbers.ranks import agreements
+from pedbench.report.tables.comparisons import agreement_table
 
 
 def frame(rows: list[tuple[str, str, float | None, float | None]], rule: str = "c1_m3") -> pd.DataFrame:
@@ -61,7 +62,7 @@ def test_rank_correlations_are_those_of_the_defenses_in_common() -> None:
     assert leakage.kendall == pytest.approx(4 / 6)
     assert found["wall time"].spearman is None
     assert len(found["bytes up"].values) == 0
-    told = [line.replace(" ", "") for line in agreement_table(list(found.values())).splitlines()]
+    told = [line.replace(" ", "") for line in agreement_table(list(found.values())).markdown().splitlines()]
     assert "|leakage,c=1|4|0.80|0.67|" in told
 
 

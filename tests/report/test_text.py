@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pedbench.report.words.text import arrow, code, escape, estimate, one_line, table
+from pedbench.report.tables.table import Column, Table
+from pedbench.report.words.inline import Code
+from pedbench.report.words.text import arrow, code, escape, estimate, one_line
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -67,7 +69,8 @@ def text_of(inline: Any) -> str:
 
 @given(TEXTS, TEXTS)
 def test_any_text_survives_a_table(one: str, other: str) -> None:
-    shown = table(["h", "i"], [[escape(one), code(other)], [code(one), escape(other)]])
+    columns = [Column(title="h", text=True), Column(title="i")]
+    shown = Table(columns=columns, rows=[[one, Code(other)], [Code(one), other]]).markdown()
     plain = [one_line(one), one_line(other)]
     quoted = [text or '""' for text in plain]
     assert cells_of(shown) == ["h", "i", plain[0], quoted[1], quoted[0], plain[1]]

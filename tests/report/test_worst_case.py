@@ -11,7 +11,8 @@ import pytest
 
 from pedbench.adversary.prior import load_prior
 from pedbench.measure.view_independent_baselines import draw_colour
-from pedbench.report.numbers.worst_case import worst_case_table, worst_cases
+from pedbench.report.numbers.worst_case import worst_cases
+from pedbench.report.tables.attacks import worst_case_table
 from pedbench.results.run import load
 
 
@@ -71,7 +72,7 @@ def test_the_reported_attack_is_cross_fitted_over_its_worst_coalitions(made: Any
 def test_a_failed_attack_makes_every_number_a_lower_bound(made: Any) -> None:
     frame = worst_cases(load(made.directory))
     failed = frame[(frame["defense"] == made.nasty) & (frame["c"] == "1")].copy()
-    line = worst_case_table(failed).splitlines()[2]
+    line = worst_case_table(failed).markdown().splitlines()[2]
     known = failed[failed["metric"] == "leakage[RMSE]"].iloc[0]
     assert f"≥ {known.worst_case:.3f}" in line
     assert f"≥ {known.chosen:.3f}" in line

@@ -9,11 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import combined
-from pedbench.report.words.overview import attacked, headline, number, rules_of, short_rule, ties
-from pedbench.report.words.text import NOTHING, code, escape, table
+from pedbench.report.numbers.combined import combined, rules_of
+from pedbench.report.tables.overview import attack, attacked, number
+from pedbench.report.tables.table import Column, Table
+from pedbench.report.words.inline import Code
+from pedbench.report.words.legend import short_rule, utility_title
+from pedbench.report.words.text import NOTHING
 from pedbench.results.run import Run, load
 from pedbench.validity.controls import controls
+
+_ABOUT = (
+    Column(title="network", text=True),
+    *(Column(title=title) for title in ("steps", "scenes", "sha256")),
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -53,34 +61,34 @@ def results(run_dir: Path) -> str:
     if not rules:
         raise ValueError(f"{run_dir} is no run to show: its suite has no coalition rule")
     rule, leakage = rules[0], frame.iloc[0]["leakage_metric"]
-    headers = [
-        "defense",
-        f"{escape(headline(frame))} ↑",
-        "retention ↑",
-        f"visible, {short_rule(rule)} ↓",
-        f"{escape(leakage)}, {short_rule(rule)} ↓",
-        "strongest attack",
-        "wall ↓",
-        "turn-taking ↓",
-        "up ↓",
-    ]
-    lines = [
-        [
-            code(row["defense"]),
-            number(row, "utility"),
-            number(row, "retention", interval=False),
-            number(row, f"visible_share_{rule}", interval=False),
-            attacked(row, "leakage", rule),
-            code(row[f"leakage_{rule}_attack"]) + ties(row, "leakage", rule)
-            if row[f"leakage_{rule}_attack"]
-            else NOTHING,
-            number(row, "wall_p50", interval=False),
-            number(row, "turn_taking_p50", interval=False),
-            number(row, "bytes_up", interval=False),
-        ]
-        for _, row in frame.iterrows()
-    ]
-    return f"{_selection(run, frame)}\n\n{table(headers, lines)}"
+    table = Table(
+        columns=[
+            Column(title="defense", text=True),
+            Column(title=utility_title(frame), better="higher"),
+            Column(title="retention", better="higher"),
+            Column(title=f"visible, {short_rule(rule)}", better="lower"),
+            Column(title=f"{leakage}, {short_rule(rule)}", better="lower"),
+            Column(title="strongest attack"),
+            Column(title="wall", unit="s", better="lower"),
+            Column(title="turn-taking", unit="s", better="lower"),
+            Column(title="up", unit="B", better="lower"),
+        ],
+        rows=[
+            [
+                Code(row["defense"]),
+                number(row, "utility"),
+                number(row, "retention", interval=False),
+                number(row, f"visible_share_{rule}", interval=False),
+                attacked(row, "leakage", rule),
+                attack(row, "leakage", rule) or NOTHING,
+                number(row, "wall_p50", interval=False),
+                number(row, "turn_taking_p50", interval=False),
+                number(row, "bytes_up", interval=False),
+            ]
+            for _, row in frame.iterrows()
+        ],
+    )
+    return f"{_selection(run, frame)}\n\n{table.markdown()}"
 
 
 def _selection(run: Run, frame: pd.DataFrame) -> str:
@@ -108,7 +116,9 @@ def models(manifest: Path) -> str:
         for name, entry in _entries(manifest).items()
         if "architecture" in entry["recipe"]
     ]
-    return table(["network", "steps", "scenes", "sha256", "S", "M", "L", "M+L", "all"], lines)
+    return Table(
+        columns=[*_ABOUT, *(Column(title=title) for title in ("S", "M", "L", "M+L", "all"))], rows=lines
+    ).markdown()
 
 
 def attackers(manifest: Path) -> str:
@@ -122,7 +132,7 @@ def attackers(manifest: Path) -> str:
         for name, entry in _entries(manifest).items()
         if "architecture" not in entry["recipe"]
     ]
-    return table(["network", "steps", "scenes", "sha256", "on validation scenes"], lines)
+    return Table(columns=[*_ABOUT, Column(title="on validation scenes")], rows=lines).markdown()
 
 
 def _entries(manifest: Path) -> dict[str, Any]:
@@ -134,7 +144,7 @@ def _entries(manifest: Path) -> dict[str, Any]:
 
 def _about(name: str, entry: Any) -> list[str]:
     steps, scenes = entry["recipe"]["schedule"]["steps"], entry["data"]["count"]
-    return [code(name), f"{steps:,}", f"{scenes:,}", code(entry["sha256"][:12])]
+    return [Code(name), f"{steps:,}", f"{scenes:,}", Code(entry["sha256"][:12])]
 
 
 def _score(entry: Any, name: str) -> str:

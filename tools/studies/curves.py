@@ -6,9 +6,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-from pedbench.report.numbers.curves import coalition_table
 from pedbench.report.outputs.content import gather
-from pedbench.report.words.sections import claims_tables
+from pedbench.report.tables.attacks import coalition_table
+from pedbench.report.tables.axes import claims_tables
 from pedbench.report.words.text import code
 from tools.pages.blocks import DOCS, replace_block, results
 
@@ -35,9 +35,9 @@ def curves(run_dir: Path) -> str:
         results(run_dir),
         f"Attacks: {attacks}, each that draws from chance {suite.seeds} times.",
         "## Coalitions",
-        coalition_table(coalitions[coalitions["defense"].str.startswith(STUDIED)]),
+        coalition_table(coalitions[coalitions["defense"].str.startswith(STUDIED)]).markdown(),
         "## Words that one server reads",
-        *(text for _, text in claims_tables(mine, content.flags)),
+        *(table.markdown() for table in claims_tables(mine, content.flags)),
     ]
     return "\n\n".join(parts)
 

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pedbench.report.figures.scatter import STYLE, Drawing, arms, drawable, looks_of
+from pedbench.report.numbers.combined import rules_of
 from pedbench.report.numbers.curves import LEAKED
-from pedbench.report.words.overview import headline, rules_of, short_rule
+from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.results.run import Run
 
 _WIDE = 8
@@ -69,7 +70,7 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
             continue
         leakage = rows["leakage_metric"].iloc[0]
         kept = "retention" if rows["retention_value"].notna().any() else "utility"
-        use = f"retention of {headline(rows)}" if kept == "retention" else headline(rows)
+        use = f"retention of {utility_title(rows)}" if kept == "retention" else utility_title(rows)
         panels = {
             "visible_share_{}_value": "visible share",
             "exposure_{}": "objects exposed by half",

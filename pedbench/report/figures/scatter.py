@@ -18,7 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pedbench.report.figures.label_placement import Segment, place_labels
-from pedbench.report.words.overview import headline, rules_of, short_rule
+from pedbench.report.numbers.combined import rules_of
+from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import one_line
 from pedbench.results.run import Run
 
@@ -67,7 +68,7 @@ def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
         column="retention" if retained else "utility",
         label=""
         if combined.empty
-        else (f"retention of {headline(combined)}" if retained else headline(combined)),
+        else (f"retention of {utility_title(combined)}" if retained else utility_title(combined)),
         upwards=True,
     )
     return _against(run, combined, sweeps, axis, "privacy_utility", "Privacy against utility")

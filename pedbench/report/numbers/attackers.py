@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.calibration import Verdict, verdicts
@@ -43,22 +42,3 @@ def attackers(run: Run) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seconds": "float64"})
-
-
-def attackers_table(frame: pd.DataFrame) -> str:
-    """The same in Markdown, from at least one row."""
-    lines = []
-    for _, row in frame.iterrows():
-        status = "floor" if row["floor"] else "proven" if row["proven"] else "**unproven**"
-        figure = escape(row["figure"]) or NOTHING
-        lines.append(
-            [
-                code(row["attack"]),
-                escape(row["knowledge"]),
-                status,
-                figure,
-                escape(row["reached"]) or NOTHING,
-                estimate(row["seconds"], None, None, "s"),
-            ]
-        )
-    return table(["attack", "knows", "", "must reach", "reached", "one guess"], lines, left=5)

@@ -20,6 +20,12 @@ _TIE = 1e-9
 """Attacks whose means differ by less are equally strong."""
 
 
+def rules_of(frame: pd.DataFrame) -> list[str]:
+    """Return the coalition rules that the combined table has columns for, as those columns end: c{c}_m{m}."""
+    prefix = "privacy_status_"
+    return [name.removeprefix(prefix) for name in frame.columns if name.startswith(prefix)]
+
+
 def combined(run: Run) -> pd.DataFrame:
     """See `combine`, from a run."""
     return combine(run, utility(run), privacy(run), latency(run))

@@ -9,8 +9,6 @@ from typing import Any
 import pandas as pd
 
 from pedbench.report.numbers.strongest import strongest
-from pedbench.report.words.legend import REGIONS
-from pedbench.report.words.text import arrow, code, escape, estimate, table
 from pedbench.results.run import Run
 from pedbench.results.statistics import difference, holm, worst_coalition
 from pedbench.results.values import read_values
@@ -38,11 +36,7 @@ def comparisons(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame) -> pd.Da
         defenses of a metric, region and rule. Empty where the suite compares with nothing that was measured.
     """
     wanted = run.suite.compare_with
-    labels = [
-        label
-        for label, identity in run.defenses.items()
-        if wanted and identity["name"] == wanted.name and wanted.params.items() <= identity["params"].items()
-    ]
+    labels = run.matching(wanted.name, wanted.params) if wanted else []
     rows: list[dict[str, Any]] = []
     for label in labels[:1]:
         for group in (*_utility(run, utility), *_privacy(run, run.headline(privacy))):
@@ -112,37 +106,3 @@ def _against(
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = corrected
     return rows
-
-
-def comparison_tables(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """The first utility, and the first leakage and advantage of each rule, as titled Markdown tables."""
-    shown: set[tuple[str, ...]] = set()
-    utility = "ML" if (frame["region"] == "ML").any() else "all"
-    for (kind, c, m, metric, region), rows in frame.groupby(
-        ["kind", "c", "m", "metric", "region"], sort=False, dropna=False
-    ):
-        # Text, as what is missing equals nothing, not even itself.
-        what = (str(kind), str(c), str(m), str(metric).partition("[")[0])
-        if what in shown or (kind == "utility" and region != utility):
-            continue
-        shown.add(what)
-        where = f"c = {c} (m = {m:.0f})" if kind == "privacy" else REGIONS.get(str(region), str(region))
-        better = rows["better"].iloc[0]
-        headers = ["defense", f"difference{arrow(better)}", "p", "p, corrected", "n"]
-        lines = [
-            [
-                code(row["defense"]) + (f" {code(row['attack'])}" if row["attack"] else ""),
-                estimate(row["difference"], row["low"], row["high"]),
-                _p(row["p"]),
-                _p(row["p_holm"]),
-                str(row["n"]),
-            ]
-            for _, row in rows.iterrows()
-        ]
-        by = rows["reference_attack"].iloc[0]
-        against = code(rows["reference"].iloc[0]) + (f" {code(by)}" if by else "")
-        yield f"{escape(f'{metric}, {where}')}, against {against}", table(headers, lines)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from pedbench.report.numbers.combined import rules_of
 from pedbench.report.numbers.strongest import strongest
-from pedbench.report.words.overview import rules_of
-from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.run import Run, labels
 from pedbench.results.statistics import mean
 from pedbench.results.values import read_values
@@ -106,30 +105,6 @@ def _strongest(rows: pd.DataFrame, metric: str) -> Any:
 def _received(rows: pd.DataFrame, metric: str) -> Any:
     found = rows[(rows["attack"] == "") & (rows["metric"] == metric) & rows["region"].isin(["", "all"])]
     return None if found.empty else found["value"].iloc[0]
-
-
-def coalition_table(frame: pd.DataFrame) -> str:
-    """The curve as Markdown, from at least one row."""
-    metric = escape(frame["metric"].iloc[0])
-    headers = ["defense", "c", "visible share ↓", "exposed >= 50 % ↓", f"{metric}, worst coalition ↓"]
-    headers += [
-        "mean over coalitions ↓",
-        "strongest attack",
-        "advantage ↓",
-        "coalitions",
-        f"reaches {LEAKED} at c ↑",
-    ]
-    lines = []
-    for _, row in frame.iterrows():
-        numbers = [
-            estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])
-            for name in ("leakage", "leakage_mean", "advantage")
-        ]
-        line = [code(row["defense"]), f"{row['size']} of {row['servers']}"]
-        line += [estimate(row[name], None, None) for name in ("visible_share", "exposure")]
-        line += [*numbers[:2], code(row["attack"]), numbers[2], str(row["coalitions"])]
-        lines.append([*line, NOTHING if pd.isna(row["passes_at"]) else str(row["passes_at"])])
-    return table(headers, lines)
 
 
 def sweeps(run: Run, combined: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFrame:

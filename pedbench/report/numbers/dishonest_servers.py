@@ -8,9 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.words.legend import REGIONS
-from pedbench.report.words.pivot import letters, names_in
-from pedbench.report.words.text import NOTHING, arrow, code, escape, estimate, table
 from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run
 from pedbench.results.statistics import difference
@@ -116,47 +113,3 @@ def _change(
     found = difference(*chosen)
     low, high = found.ci95 or (None, None)
     return {"difference": found.value, "difference_low": low, "difference_high": high}
-
-
-def integrity_tables(frame: pd.DataFrame, flags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """For each protocol its first metric, on medium and large objects where sizes are known."""
-    for protocol, rows in frame.groupby("protocol", sort=False):
-        metric = next(iter(names_in(rows)), "")
-        region = "ML" if ((rows["metric"] == metric) & (rows["region"] == "ML")).any() else "all"
-        shown = rows[(rows["status"] != "ok") | ((rows["metric"] == metric) & (rows["region"] == region))]
-        better = next(iter(rows.loc[rows["metric"] == metric, "better"]), "")
-        name = escape(metric) if metric else "status"
-        headers = ["defense", "lie", "liars", "checks", f"{name}{arrow(better)}", "difference, points"]
-        headers += ["found in passes", "expected", "n", "flags"]
-        lines = [_line(row, flags) for row in shown.to_dict("records")]
-        if not any(line[-1] for line in lines):
-            headers, lines = headers[:-1], [line[:-1] for line in lines]
-        where = f"{REGIONS.get(region, region)}, protocol {escape(str(protocol))}"
-        yield f"{name}, {where}", table(headers, lines, left=2)
-
-
-def _line(row: Mapping[Any, Any], flags: Mapping[str, str]) -> list[str]:
-    honest = row["lie"] == HONEST
-    number = (
-        estimate(row["value"], row["low"], row["high"]) if row["status"] == "ok" else f"**{row['status']}**"
-    )
-    counted = not pd.isna(row["passes"])
-    return [
-        code(row["defense"]),
-        row["lie"],
-        f"{row['liars']} of {row['servers']}",
-        NOTHING if honest else str(row["checks"]),
-        number,
-        _points(row["difference"], row["difference_low"], row["difference_high"]),
-        f"{row['found']} of {row['passes']}" if counted else NOTHING,
-        f"{100 * row['expected']:.1f} %" if counted else NOTHING,
-        str(row["n"]),
-        letters(row["flags"], flags),
-    ]
-
-
-def _points(value: float, low: float, high: float) -> str:
-    if pd.isna(value):
-        return NOTHING
-    texts = [f"{round(100 * number, 2) + 0.0:+.2f}" for number in (value, low, high) if not pd.isna(number)]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]" if len(texts) == 3 else texts[0]

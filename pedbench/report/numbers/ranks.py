@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
-from pedbench.report.words.text import NOTHING, code, table
-
 LEAST = 3
 """Defenses below which an order says nothing."""
 
@@ -99,24 +97,3 @@ def _by_defense(frame: pd.DataFrame, column: str, exact: bool) -> dict[str, tupl
             json.dumps([name, params], sort_keys=True), (str(row["defense"]), float(row[column]))
         )
     return found
-
-
-def agreement_table(found: list[Agreement]) -> str:
-    """As Markdown, one line a measure."""
-    lines = [
-        [each.measure, str(len(each.values)), _shown(each.spearman), _shown(each.kendall)] for each in found
-    ]
-    return table(["order of defenses by", "defenses", "Spearman's rho", "Kendall's tau"], lines, left=1)
-
-
-def values_table(each: Agreement) -> str:
-    """As Markdown, one line a defense."""
-    lines = [
-        [code(row["defense"]), f"{row['first']:.4g}", f"{row['second']:.4g}"]
-        for row in each.values.to_dict("records")
-    ]
-    return table([each.measure, "first run", "second run"], lines, left=1)
-
-
-def _shown(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"

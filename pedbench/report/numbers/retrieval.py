@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pedbench.privacy.retrieval import chance
-from pedbench.report.words.text import NOTHING, code, escape, estimate, table
 from pedbench.results.summary import RETRIEVAL
 
 _ENDS = ("value", "low", "high")
@@ -47,38 +44,3 @@ def retrieval(privacy: pd.DataFrame) -> pd.DataFrame:
                     row |= {f"{who}_{what}_{end}": mine[end].iloc[0] for end in _ENDS}
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(_NUMBERS, "float64"))
-
-
-def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[tuple[str, str]]:
-    """For each coalition rule a titled Markdown table; the title says what chance is.
-
-    Args:
-        frame: From `retrieval`.
-        model: By whose features pictures were compared; "" for small copies.
-    """
-    by_model = f" by {escape(Path(model).name)}" if model else ""
-    for (c, m), rows in frame.groupby(["c", "m"], sort=False):
-        first = rows.iloc[0]
-        title = (
-            f"Retrieval among {first['gallery']}{by_model}, c = {escape(str(c))} (m = {m}); chance: rank-1 "
-            f"{first['chance_first']:.3f}, MRR {first['chance_reciprocal']:.3f}"
-        )
-        headers = [
-            "defense",
-            "view, rank-1 ↓",
-            "view, MRR ↓",
-            "best guess, rank-1 ↓",
-            "best guess, MRR ↓",
-            "by",
-            "n",
-        ]
-        lines = []
-        for _, row in rows.iterrows():
-            numbers = [
-                estimate(*(row[f"{who}_{what}_{end}"] for end in _ENDS))
-                for who in ("view", "guess")
-                for what in ("first", "reciprocal")
-            ]
-            by = code(row["attack"]) if row["attack"] else NOTHING
-            lines.append([code(row["defense"]), *numbers, by, str(row["n"])])
-        yield title, table(headers, lines)

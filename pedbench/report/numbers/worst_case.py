@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.scoring import KNOW_NOTHING
-from pedbench.report.words.text import code, escape, estimate, table
 from pedbench.results.cross_fitting import cross_fit
 from pedbench.results.records import Record
 from pedbench.results.run import Run
@@ -109,32 +108,3 @@ def _largest(values: pd.DataFrame) -> pd.DataFrame:
 def _number(name: str, found: Estimate) -> dict[str, Any]:
     low, high = found.ci95 or (None, None)
     return {name: found.value, f"{name}_low": low, f"{name}_high": high}
-
-
-def worst_case_table(frame: pd.DataFrame) -> str:
-    """One line a defense, about the first metric that has a leakage.
-
-    Args:
-        frame: Rows of one coalition rule, from `worst_cases`, at least one.
-    """
-    leakage = next(name for name in frame["metric"] if name.startswith("leakage["))
-    shown = [leakage, leakage.replace("leakage", "advantage", 1)]
-    headers = ["defense"]
-    for name in shown:
-        headers += [f"{escape(name)}, cross-fitted ↓", "worst case ↓", "draws", "gain over draws ↓"]
-    lines = []
-    for defense, rows in frame.groupby("defense", sort=False):
-        line = [code(str(defense))]
-        for name in shown:
-            found = rows[rows["metric"] == name]
-            for number in ("chosen", "worst_case", "draws", "gain"):
-                ends = (number, f"{number}_low", f"{number}_high")
-                row: Any = None if found.empty else found.iloc[0]
-                value, low, high = (None if row is None else row[end] for end in ends)
-                bound = "≥ " if row is not None and not row["complete"] and not pd.isna(value) else ""
-                mark = "" if number == "draws" else bound
-                line.append(f"{mark}{estimate(value, low, high)}")
-                if number == "chosen" and not pd.isna(value):
-                    line[-1] += f" {code(row['chosen_attack'])}"
-        lines.append([*line, str(rows["attacks"].max()), str(rows["n"].max())])
-    return table([*headers, "attacks", "n"], lines)

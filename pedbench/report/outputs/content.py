@@ -13,27 +13,24 @@ import pandas as pd
 from pedbench.report.figures.curves import coalition_figure, sweep_figures
 from pedbench.report.figures.phases import phase_figures
 from pedbench.report.figures.scatter import SYNTHETIC, Drawing, privacy_latency, privacy_utility
-from pedbench.report.numbers.attackers import attackers, attackers_table
+from pedbench.report.numbers.attackers import attackers
 from pedbench.report.numbers.combined import combine
-from pedbench.report.numbers.comparisons import comparison_tables, comparisons
-from pedbench.report.numbers.curves import coalition_curve, coalition_table, sweeps
-from pedbench.report.numbers.dishonest_servers import integrity, integrity_tables
-from pedbench.report.numbers.retrieval import retrieval, retrieval_tables
+from pedbench.report.numbers.comparisons import comparisons
+from pedbench.report.numbers.curves import coalition_curve, sweeps
+from pedbench.report.numbers.dishonest_servers import integrity
+from pedbench.report.numbers.retrieval import retrieval
 from pedbench.report.numbers.tidy import claims, latency, privacy, utility
 from pedbench.report.numbers.worst_case import worst_cases
+from pedbench.report.tables.attacks import attackers_table, coalition_table, retrieval_tables
+from pedbench.report.tables.axes import claims_tables, latency_tables, privacy_tables, utility_tables
+from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
+from pedbench.report.tables.overview import combined_table
+from pedbench.report.tables.published import published_table
+from pedbench.report.tables.table import Cell, Column, Table
 from pedbench.report.words import legend
 from pedbench.report.words.headline import headline_sentence
-from pedbench.report.words.overview import combined_markdown
+from pedbench.report.words.inline import Code
 from pedbench.report.words.problems import problems
-from pedbench.report.words.published import published_table
-from pedbench.report.words.sections import (
-    Titled,
-    claims_tables,
-    latency_tables,
-    privacy_tables,
-    utility_tables,
-)
-from pedbench.report.words.text import code, table
 from pedbench.report.words.unused import unused
 from pedbench.results.run import REFERENCE, Run, load
 from pedbench.suites.cell import canonical_json
@@ -64,13 +61,12 @@ class Section:
     """A part of a report.
 
     Attributes:
-        note: What stands below the heading.
-        tables: In Markdown.
+        note: Markdown below the heading.
     """
 
     heading: str
     note: str
-    tables: Sequence[Titled]
+    tables: Sequence[Table]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +78,8 @@ class Content:
         headline: What the run comes to, in one sentence.
         problems: Cells without a result, one line each.
         reference: To which defense retention relates; plain.
-        combined: The overview as a table; empty where nothing has a result.
-        published: What others report, as a table.
+        combined: The overview; None where nothing has a result.
+        published: What others report.
         flags: Letter of each flag that occurs; plain.
         origin: Names and values of the provenance; plain.
     """
@@ -94,13 +90,13 @@ class Content:
     headline: str
     problems: Sequence[str]
     reference: str
-    combined: str
-    published: str
+    combined: Table | None
+    published: Table
     figures: Sequence[Drawing]
     sections: Sequence[Section]
     flags: Mapping[str, str]
-    attackers: str
-    configurations: str
+    attackers: Table | None
+    configurations: Table
     origin: Mapping[str, Sequence[str]]
 
     @property
@@ -144,12 +140,12 @@ def gather(run_dir: Path) -> Content:
         headline=headline_sentence(run, combined, checked),
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
-        combined=combined_markdown(combined, flags) if len(combined) else "",
+        combined=combined_table(combined, flags) if len(combined) else None,
         published=published_table(run, frames["utility"], frames["latency"]),
         figures=list(_figures(run, frames)),
         sections=list(_sections(run, frames, flags)),
         flags=flags,
-        attackers=attackers_table(frames["attackers"]) if len(frames["attackers"]) else "",
+        attackers=attackers_table(frames["attackers"]) if len(frames["attackers"]) else None,
         configurations=_configurations(run),
         origin=dict(_origin(run)),
     )
@@ -182,24 +178,25 @@ def _sections(run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, 
 
 def _privacy_tables(
     run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, str]
-) -> Iterator[Titled]:
+) -> Iterator[Table]:
     yield from privacy_tables(run.headline(frames["privacy"]), run.headline(frames["worst_case"]), flags)
     if len(frames["coalition_curve"]):
-        yield "Coalitions of growing size", coalition_table(frames["coalition_curve"])
+        yield coalition_table(frames["coalition_curve"])
     gallery = run.suite.gallery
     yield from retrieval_tables(run.headline(frames["retrieval"]), (gallery and gallery.model) or "")
 
 
-def _configurations(run: Run) -> str:
+def _configurations(run: Run) -> Table:
     """All parameters of everything that took part."""
-    rows = []
+    rows: list[list[Cell]] = []
     for role, label in (("defense", run.defense), ("attack", run.attack), ("probe", run.probe)):
         plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
         rows += [
-            [role, code(name), str(plugin["version"]), code(canonical_json(plugin["params"]))]
+            [role, Code(name), str(plugin["version"]), Code(canonical_json(plugin["params"]))]
             for name, plugin in plugins.items()
         ]
-    return table(["role", "name", "version", "parameters"], rows, left=4)
+    columns = [Column(title=title, text=True) for title in ("role", "name", "version", "parameters")]
+    return Table(title="Configurations", columns=columns, rows=rows)
 
 
 def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:

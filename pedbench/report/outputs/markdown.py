@@ -6,6 +6,7 @@ import jinja2
 
 from pedbench.report.outputs.content import Content
 from pedbench.report.words import legend
+from pedbench.report.words.inline import inline_markdown
 from pedbench.report.words.text import code, escape
 
 
@@ -17,7 +18,7 @@ def markdown(content: Content) -> str:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"code": code, "text": escape}
+    environment.filters |= {"code": code, "text": escape, "inline": inline_markdown}
     return environment.get_template("report.md.jinja").render(
         content=content, suite=content.run.suite, terms=legend.TERMS, meanings=legend.FLAGS
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from importlib import resources
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from markupsafe import Markup
 from pedbench.report.outputs.content import Content
 from pedbench.report.outputs.gallery import PictureRow, gallery
 from pedbench.report.words import legend
+from pedbench.report.words.inline import inline_html
 
 MOST_BYTES = 9_000_000
 """Of the page; pictures of the gallery that would make it larger are left out, and the page says so."""
@@ -21,10 +21,7 @@ MOST_BYTES = 9_000_000
 _BASE64 = 4 / 3
 """Letters a byte."""
 
-_INTERVAL = re.compile(r"\[([-+]?[\d.]+), ([-+]?[\d.]+)\]")
-"""Which no line should break."""
-
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
 def page(content: Content, drawn: Path) -> str:
@@ -41,7 +38,8 @@ def page(content: Content, drawn: Path) -> str:
     environment.filters |= {
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
         "webp": lambda path: _url("image/webp", path.read_bytes()),
-        "blocks": lambda text: Markup(_INTERVAL.sub(r"[\1,&nbsp;\2]", _MARKDOWN.render(text))),
+        "inline": lambda text: Markup(inline_html(text)),
+        "table": lambda table: Markup(table.html()),
     }
     figures = [
         (drawing, _url("image/svg+xml", (drawn / f"{drawing.name}.svg").read_bytes()))

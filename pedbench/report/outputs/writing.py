@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pedbench.report.figures.scatter import save
 from pedbench.report.outputs.content import Content, gather
-from pedbench.report.outputs.latex import booktabs, file_stem
 from pedbench.report.outputs.markdown import markdown
 from pedbench.report.outputs.page import page
+from pedbench.report.words.inline import plain_text
 
 
 def write_report(run_dir: Path) -> Path:
@@ -38,10 +39,17 @@ def _write_tables(content: Content, folder: Path) -> None:
         frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     tables = [("overview", content.combined)] if content.combined else []
     tables += [
-        (f"{section.heading} {title}", text) for section in content.sections for title, text in section.tables
+        (f"{section.heading} {plain_text(table.title)}", table)
+        for section in content.sections
+        for table in section.tables
     ]
-    for title, text in tables:
-        _write(folder / f"{file_stem(title)}.tex", booktabs(text))
+    for title, table in tables:
+        _write(folder / f"{file_stem(title)}.tex", table.latex())
+
+
+def file_stem(title: str) -> str:
+    """Return a table's title as the stem of a file."""
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
 
 
 def _emptied(folder: Path) -> Path:

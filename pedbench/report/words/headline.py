@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.words.overview import headline, rules_of
+from pedbench.report.numbers.combined import rules_of
+from pedbench.report.words.legend import utility_title
 from pedbench.report.words.text import code, escape, estimate
 from pedbench.results.run import Run
 from pedbench.validity.controls import Control
@@ -41,7 +42,7 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
         return (
             "No defense of this run has both a retention and a leakage with intervals, so none can be named."
         )
-    margin = f"at least {LEAST_RETENTION:.0%} of the undefended {escape(headline(combined))}"
+    margin = f"at least {LEAST_RETENTION:.0%} of the undefended {escape(utility_title(combined))}"
     if keeping.empty:
         return f"No defense that offloads is sure to keep {margin}."
     order = keeping.sort_values(f"{leakage}_value")

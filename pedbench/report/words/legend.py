@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import pandas as pd
+
 from pedbench.report.words.text import NOTHING
 from pedbench.validity.calibration import UNPROVEN
 from pedbench.validity.flags import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
@@ -102,3 +104,15 @@ def flag_letters(flags: Iterable[str]) -> dict[str, str]:
     letters = "abcdefghijklmnopqrstuvwxyz"
     found = dict.fromkeys(flags)
     return {flag: letters[i % 26] + (str(i // 26) if i >= 26 else "") for i, flag in enumerate(found)}
+
+
+def short_rule(rule: str) -> str:
+    """Return a rule as headings show it: c1_m3 is c=1."""
+    return rule.split("_")[0].replace("c", "c=", 1)
+
+
+def utility_title(frame: pd.DataFrame) -> str:
+    """Return which utility the combined table is about, e.g. "mIoU[1 click], M+L"."""
+    first = frame.iloc[0]
+    region = REGIONS.get(first["utility_region"], first["utility_region"])
+    return f"{first['utility_metric']}, {region}" if first["utility_metric"] else "utility"

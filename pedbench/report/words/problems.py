@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pedbench.report.words.inline import Code, Inline, inline_markdown
 from pedbench.report.words.text import code, escape
 from pedbench.results.records import Record
 from pedbench.results.run import Run
@@ -27,7 +28,7 @@ def problems(run: Run) -> Iterator[str]:
             if record.status == status:
                 defense = run.defense(record)
                 lost = alike[defense, status, record.reason] == cells[defense]
-                what = f"all {cells[defense]} cells" if lost else measured_cell(run, record)
+                what = f"all {cells[defense]} cells" if lost else inline_markdown(measured_cell(run, record))
                 together.setdefault((what, record.reason), []).append(defense)
         for (what, reason), defenses in together.items():
             names = ", ".join(code(name) for name in dict.fromkeys(defenses))
@@ -36,21 +37,21 @@ def problems(run: Run) -> Iterator[str]:
         yield f"**not run yet**: {len(run.missing)} of {len(run.missing) + len(run.records)} cells"
 
 
-def measured_cell(run: Run, record: Record) -> str:
-    """A cell apart from its defense, in words."""
+def measured_cell(run: Run, record: Record) -> Inline:
+    """Return a cell apart from its defense, in words."""
     cell = record.cell
     if cell["kind"] == "utility":
-        return f"utility, protocol {escape(cell.get('protocol', ''))}"
+        return f"utility, protocol {cell.get('protocol', '')}"
     if cell["kind"] == "integrity":
-        return f"integrity, {described_lie(cell['lie'])}, protocol {escape(cell.get('protocol', ''))}"
+        return f"integrity, {described_lie(cell['lie'])}, protocol {cell.get('protocol', '')}"
     if cell["kind"] == "latency":
-        return f"latency, link {escape(cell.get('link', ''))}"
-    rule = f"c = {cell['coalition']['c']}"
+        return f"latency, link {cell.get('link', '')}"
+    rule = f"privacy, c = {cell['coalition']['c']}"
     attack = run.attack(record)
     if "probe" in cell:
-        of = f"the guess of {code(attack)}" if attack else "what was received"
-        return f"privacy, {rule}, probe {code(run.probe(record))} on {of}"
-    return f"privacy, {rule}, attack {code(attack)}" if attack else f"privacy, {rule}, what was received"
+        source = ("the guess of ", Code(attack)) if attack else ("what was received",)
+        return (f"{rule}, probe ", Code(run.probe(record)), " on ", *source)
+    return (f"{rule}, attack ", Code(attack)) if attack else f"{rule}, what was received"
 
 
 def described_lie(told: Mapping[str, Any]) -> str:

@@ -19,14 +19,24 @@ _SPECIAL = re.compile(r"[\\`*|~$]|\](?=\()|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What has a meaning within a line; brackets have none alone, so that `mIoU[box]` stays readable as it is."""
 
 
+def flat(text: str) -> str:
+    """Return text without line breaks and other control characters, which could leave a table's cell."""
+    return re.sub(" +", " ", "".join(letter if letter.isprintable() else " " for letter in text))
+
+
 def one_line(text: str) -> str:
-    """Without line breaks and other control characters, which could leave a table's cell."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    """Return flat text without spaces at its ends."""
+    return flat(text).strip()
 
 
 def escape(text: str) -> str:
-    """Running text that Markdown and HTML show as it is."""
-    return _SPECIAL.sub(r"\\\g<0>", one_line(text).replace("&", "&amp;").replace("<", "&lt;"))
+    """Return running text that Markdown and HTML show as it is."""
+    return escape_within(text).strip()
+
+
+def escape_within(text: str) -> str:
+    """Return the same as `escape`, with the spaces that part the text from others."""
+    return _SPECIAL.sub(r"\\\g<0>", flat(text).replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def code(text: str) -> str:
