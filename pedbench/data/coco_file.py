@@ -159,7 +159,7 @@ def _loaded(stream: BinaryIO) -> dict[str, list[Any]]:
     data = json.loads(stream.read())
     if not isinstance(data, dict):
         raise ValueError("it is no object")
-    lists = {key: [] for key in _OPTIONAL if data.get(key) is None} | data
+    lists: dict[str, Any] = {key: [] for key in _OPTIONAL if data.get(key) is None} | data
     for key in (*_NEEDED, *_OPTIONAL):
         if not isinstance(lists.get(key), list):
             raise ValueError(f"there is no list under {key!r}")
