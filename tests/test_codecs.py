@@ -153,14 +153,14 @@ def test_labels_name_codecs() -> None:
     assert find_codec("quantised") == Quantised()
     for label in Registry().origins("codecs"):
         assert find_codec(label).label == label
-    for wrong, why in {
+    for wrong, reason in {
         "jpg": "no codec named 'jpg'",
         "jpeg(quality)": "cannot be read",
         "jpeg(quality=200)": "1..95",
         "jpeg(size=1)": "no parameter 'size'",
         "a b": "expected a codec",
     }.items():
-        with pytest.raises(PluginError, match=why):
+        with pytest.raises(PluginError, match=reason):
             find_codec(wrong)
     data = code(np.zeros((1, 2, 2, 3), np.uint8), "jpeg").data
     with pytest.raises(ValueError, match="is called"):

@@ -41,14 +41,18 @@ def test_the_error_falls_with_the_root_of_the_requests(requests: int) -> None:
 
 
 def test_tokens_are_averaged_by_position_and_depth() -> None:
-    def held(positions: list[list[int]], value: float, depth: int, request: int) -> Tokens:
+    def tokens_at(positions: list[list[int]], value: float, depth: int, request: int) -> Tokens:
         values = np.full((len(positions), 4), value, np.float32)
         return Tokens(
             values=values, positions=np.array(positions), depth=depth, server=request, request=request
         )
 
     shallow, deep = average_tokens(
-        [held([[2, 1], [0, 3]], 1.0, 0, 0), held([[0, 3]], 3.0, 0, 1), held([[0, 3]], 9.0, 2, 1)]
+        [
+            tokens_at([[2, 1], [0, 3]], 1.0, 0, 0),
+            tokens_at([[0, 3]], 3.0, 0, 1),
+            tokens_at([[0, 3]], 9.0, 2, 1),
+        ]
     )
     found = {tuple(place): value[0] for place, value in zip(shallow.positions, shallow.values, strict=True)}
     assert found == {(0, 3): 2.0, (2, 1): 1.0}

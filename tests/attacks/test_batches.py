@@ -123,7 +123,7 @@ def _compare(attack: Any, views: list[View]) -> None:
 
 def test_the_pretended_device_does_not_mix_with_the_cpu() -> None:
     with pretended_cuda():
-        there = torch.ones(2, device="cuda")
-        assert (there + 1).cpu().tolist() == [2, 2]
+        on_gpu = torch.ones(2, device="cuda")
+        assert (on_gpu + 1).cpu().tolist() == [2, 2]
         with pytest.raises(RuntimeError, match="on the pretended device and on the CPU"):
-            there + torch.ones(2)
+            on_gpu + torch.ones(2)

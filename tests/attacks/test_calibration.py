@@ -48,7 +48,7 @@ def view_of(
     coalition: tuple[int, ...] = (0, 1, 2),
 ) -> View:
     rng, size = np.random.default_rng(7), (frame.shape[0], frame.shape[1])
-    heard = [
+    received = [
         seen
         for request in range(requests)
         for seen in observe(
@@ -59,7 +59,7 @@ def view_of(
         )
     ]
     return build_view(
-        heard,
+        received,
         coalition,
         frame_size=size,
         disclosure=defense.disclosure,
@@ -108,24 +108,26 @@ def test_averaging_takes_off_the_noise(servers: VirtualServers) -> None:
         view = view_of(TokenNoise(), frame, servers, requests=8)
         clean = view_of(PedSam(payload="tokens32"), frame, servers)
         noise = [
-            np.concatenate([held.values for held in average_tokens(each)])
-            - np.concatenate([held.values for held in average_tokens(clean.tokens)])
+            np.concatenate([item.values for item in average_tokens(each)])
+            - np.concatenate([item.values for item in average_tokens(clean.tokens)])
             for each in (view.tokens[:3], view.tokens)
         ]
         assert noise[1].std() == pytest.approx(noise[0].std() / 8**0.5, rel=0.03)
-        once = replace(view, tokens=tuple(held for held in view.tokens if held.request == 0))
-        gains.append(psnr(Averaging(), view, frame) - psnr(Averaging(), once, frame))
-        assert psnr(PatchInversion(), once, frame) == pytest.approx(psnr(Averaging(), once, frame), abs=0.01)
+        single = replace(view, tokens=tuple(item for item in view.tokens if item.request == 0))
+        gains.append(psnr(Averaging(), view, frame) - psnr(Averaging(), single, frame))
+        assert psnr(PatchInversion(), single, frame) == pytest.approx(
+            psnr(Averaging(), single, frame), abs=0.01
+        )
     assert np.mean(gains) > 2
 
 
 def test_accumulating_random_assignments_sees_what_the_formula_says(servers: VirtualServers) -> None:
     frame = SCENES[0]
     view = view_of(PedSam(assignment="random"), frame, servers, requests=4, coalition=(1,))
-    once = replace(view, patches=tuple(held for held in view.patches if held.request == 0))
-    shares = [float(visible_mask(each, frame).mean()) for each in (once, view)]
+    single = replace(view, patches=tuple(item for item in view.patches if item.request == 0))
+    shares = [float(visible_mask(each, frame).mean()) for each in (single, view)]
     assert shares[1] == pytest.approx(1 - (1 - shares[0]) ** 4, abs=0.15)
-    assert psnr(Accumulate(), view, frame) > psnr(Accumulate(), once, frame) + 3
+    assert psnr(Accumulate(), view, frame) > psnr(Accumulate(), single, frame) + 3
 
 
 def test_tokens_that_were_mixed_add_nothing_for_an_attack_that_reads_them_in_place(
@@ -133,7 +135,9 @@ def test_tokens_that_were_mixed_add_nothing_for_an_attack_that_reads_them_in_pla
 ) -> None:
     frame = SCENES[0]
     view = view_of(InterleavedOffload(), frame, servers, coalition=(0,))
-    without = replace(view, tokens=())
+    pixels_only = replace(view, tokens=())
     rng = np.random.default_rng(0)
     assert view.tokens
-    assert np.array_equal(PatchInversion().reconstruct(view, rng), PatchInversion().reconstruct(without, rng))
+    assert np.array_equal(
+        PatchInversion().reconstruct(view, rng), PatchInversion().reconstruct(pixels_only, rng)
+    )

@@ -54,15 +54,15 @@ def test_the_network_sees_what_it_saw_in_training() -> None:
     frame = _scene(0)
     height, width = frame.shape[:2]
     windows = assign("dispersed", GRID.active((height, width)), 3, np.random.default_rng(0))[0]
-    held = torch.from_numpy(held_pixels(windows, (height, width), GRID).astype(np.float32))[None, None]
+    visible = torch.from_numpy(held_pixels(windows, (height, width), GRID).astype(np.float32))[None, None]
     picture, inside = torch.zeros(1, 3, 320, 320), torch.zeros(1, 1, 320, 320)
     picture[..., :height, :width] = torch.from_numpy(frame).permute(2, 0, 1)
     inside[..., :height, :width] = 1
     with torch.no_grad():
-        guess = network(*(functional.avg_pool2d(part, 2) for part in (picture, held, inside)))
+        guess = network(*(functional.avg_pool2d(part, 2) for part in (picture, visible, inside)))
     part = guess[..., : height // 2, : width // 2]
     full = functional.interpolate(part, (height, width), mode="bicubic").clamp(0, 1)[0].permute(1, 2, 0)
-    seen = held[0, 0, :height, :width].bool().numpy()
+    seen = visible[0, 0, :height, :width].bool().numpy()
     expected = np.where(seen[..., None], frame, full.numpy())
     np.testing.assert_allclose(complete_frame(network, *_view(frame).canvas()), expected, atol=1e-5)
 
@@ -84,16 +84,16 @@ def test_frames_of_any_size_are_completed(size: tuple[int, int]) -> None:
 def test_computed_tokens_are_those_of_the_whole_encoder() -> None:
     frame = _scene(1)
     view = _view(frame)
-    found, held = computed_tokens(view)
+    found, visible = computed_tokens(view)
     network = load_network(MINI, "fine-tuned")
     encoder = network.image_encoder
     with torch.inference_mode():
         embedded = encoder.patch_embed(preprocess(network, to_bytes(frame))) + encoder.pos_embed
         expected = run_blocks(encoder, embedded, 0, 6)[0].numpy()
-    np.testing.assert_allclose(found[held], expected[held], atol=1e-4)
-    assert not found[~held].any()
+    np.testing.assert_allclose(found[visible], expected[visible], atol=1e-4)
+    assert not found[~visible].any()
     windows = assign("dispersed", GRID.active(view.frame_size), 3, np.random.default_rng(0))[0]
-    np.testing.assert_array_equal(held, held_tokens(windows, GRID))
+    np.testing.assert_array_equal(visible, held_tokens(windows, GRID))
 
 
 def test_tokens_of_another_depth_are_not_decoded() -> None:
@@ -104,9 +104,9 @@ def test_tokens_of_another_depth_are_not_decoded() -> None:
         for d in (7, 4)
     )
     view = _view(_scene(0), tokens=(deep, mixed), description={**PED, "params": {"weights": "original"}})
-    values, held = received_tokens(view, 4)
+    values, visible = received_tokens(view, 4)
     np.testing.assert_array_equal(values[positions[:, 0], positions[:, 1]], mixed.values)
-    assert held.sum() == 2
+    assert visible.sum() == 2
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:

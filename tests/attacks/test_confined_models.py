@@ -55,8 +55,8 @@ def test_a_model_is_loaded_once_and_serves_every_job(
     spec = registry.spec("attacks", name, attack.params)
     data = view_to_bytes(_view())
     with AttackPool([spec], workers=1, readable=attack.files) as pool:
-        first, again = (pool.submit(spec, [data], [3]).result().pictures[0] for _ in range(2))
-    assert first.tobytes() == again.tobytes()
+        first, second = (pool.submit(spec, [data], [3]).result().pictures[0] for _ in range(2))
+    assert first.tobytes() == second.tobytes()
     attack.prepare("cpu")
     expected = attack.reconstruct(_view(), np.random.default_rng(3))
     np.testing.assert_allclose(first, expected, atol=1e-5)

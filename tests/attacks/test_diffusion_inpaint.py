@@ -83,9 +83,9 @@ class _Oracle(torch.nn.Module):
         self.config, self.picture, self.alphas = unet.config, picture, alphas
         self.dtype, self.device = torch.float32, torch.device("cpu")
 
-    def forward(self, given: torch.Tensor, time: torch.Tensor) -> Any:
+    def forward(self, inputs: torch.Tensor, time: torch.Tensor) -> Any:
         alpha = self.alphas[time.long()].reshape(-1, 1, 1, 1)
-        noise = (given[:, :3] - alpha.sqrt() * self.picture) / (1 - alpha).sqrt()
+        noise = (inputs[:, :3] - alpha.sqrt() * self.picture) / (1 - alpha).sqrt()
         velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * self.picture
         return type("Output", (), {"sample": velocity})
 
@@ -115,17 +115,17 @@ def test_the_solver_ends_where_a_perfect_network_points() -> None:
 
 def test_hidden_pixels_make_up_most_of_the_loss() -> None:
     class Wrong(torch.nn.Module):
-        def forward(self, given: torch.Tensor, time: torch.Tensor) -> Any:
-            seen.append(given)
-            return type("Output", (), {"sample": torch.zeros_like(given[:, :3])})
+        def forward(self, inputs: torch.Tensor, time: torch.Tensor) -> Any:
+            seen.append(inputs)
+            return type("Output", (), {"sample": torch.zeros_like(inputs[:, :3])})
 
     seen: list[torch.Tensor] = []
     pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     masks = torch.zeros(2, 1, 64, 64)
     masks[..., :32] = 1
     loss = inpainting_loss(Wrong(), pictures, masks, torch.Generator().manual_seed(5))
-    again = inpainting_loss(Wrong(), pictures, masks, torch.Generator().manual_seed(5))
-    assert loss == again
+    repeated = inpainting_loss(Wrong(), pictures, masks, torch.Generator().manual_seed(5))
+    assert loss == repeated
     assert loss == pytest.approx(1 / 3 + 0.35, abs=0.35)
     torch.testing.assert_close(seen[0][:, 3:4], masks)
     assert not seen[0][:, 4:, :, :32].any()

@@ -96,9 +96,9 @@ def test_biharmonic_stands_a_sliver(seen: tuple[int, int, int, int]) -> None:
 def test_random_image_draws_by_its_generator_alone() -> None:
     view = _view(_ramp(), [(0, 96, 0, 64)])
     attack = _floor("random_image")
-    drawn = [attack.reconstruct(view, np.random.default_rng(seed))[0, 0, 0] for seed in range(12)]
-    assert drawn == [attack.reconstruct(view.blind(), np.random.default_rng(s))[0, 0, 0] for s in range(12)]
-    assert len(set(drawn)) == 3
+    guesses = [attack.reconstruct(view, np.random.default_rng(seed))[0, 0, 0] for seed in range(12)]
+    assert guesses == [attack.reconstruct(view.blind(), np.random.default_rng(s))[0, 0, 0] for s in range(12)]
+    assert len(set(guesses)) == 3
 
 
 def test_read_degraded_returns_the_degraded_picture() -> None:

@@ -37,13 +37,13 @@ def scene_view(index: int, depth: int = 4) -> tuple[Picture, View]:
         grid = run_blocks(encoder, tokens, 0, depth)[0].numpy()
     positions = np.indices(GRID.tokens).transpose(1, 2, 0).reshape(-1, 2)
     positions = positions[[tuple(place) in windows for place in (positions // GRID.window).tolist()]]
-    held = Tokens(values=grid[positions[:, 0], positions[:, 1]], positions=positions, depth=depth, server=0)
+    group = Tokens(values=grid[positions[:, 0], positions[:, 1]], positions=positions, depth=depth, server=0)
     return frame, View(
         frame_size=size,
         patches=tuple(
             Patch(picture=frame[tile.slices].copy(), top=tile.top, left=tile.left, server=0) for tile in tiles
         ),
-        tokens=(held,),
+        tokens=(group,),
         description={"family": "mini", "params": {"weights": "original"}},
         prior=load_prior(),
     )
@@ -60,16 +60,16 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def attack() -> GuidedInversion:
-    made = GuidedInversion(evaluations=100)
-    made.prepare("cpu")
-    return made
+    attack = GuidedInversion(evaluations=100)
+    attack.prepare("cpu")
+    return attack
 
 
 @pytest.fixture(scope="module")
 def completion() -> Completion:
-    made = Completion()
-    made.prepare("cpu")
-    return made
+    attack = Completion()
+    attack.prepare("cpu")
+    return attack
 
 
 def _psnr(guess: Picture, truth: Picture, view: View) -> float:

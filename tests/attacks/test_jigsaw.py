@@ -93,10 +93,10 @@ def _tokens(frame: Picture, rng: np.random.Generator, embedded: bool) -> tuple[V
         values.append(grid[true[-1][:, 0], true[-1][:, 1]])
 
     def view(defense: str, positions: list[Any]) -> View:
-        held = Tokens(values=np.concatenate(values), positions=np.concatenate(positions), depth=0, server=0)
+        tokens = Tokens(values=np.concatenate(values), positions=np.concatenate(positions), depth=0, server=0)
         return View(
             frame_size=(frame.shape[0], frame.shape[1]),
-            tokens=(held,),
+            tokens=(tokens,),
             description={"defense": defense, "family": "mini", "params": {"weights": "original"}},
             prior=load_prior(),
         )

@@ -109,11 +109,11 @@ def test_a_block_hides_less_than_all() -> None:
 
 def test_a_position_embedding_is_taken_off() -> None:
     view = _view(_scene(0))
-    held = view.tokens[0]
+    tokens = view.tokens[0]
     table = load_network(MINI, "original").image_encoder.pos_embed[0].numpy()
     shifted = Tokens(
-        values=held.values + table[held.positions[:, 0], held.positions[:, 1]],
-        positions=held.positions,
+        values=tokens.values + table[tokens.positions[:, 0], tokens.positions[:, 1]],
+        positions=tokens.positions,
         depth=0,
         server=0,
     )

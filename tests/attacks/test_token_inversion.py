@@ -40,11 +40,11 @@ def _view(frame: Picture, depth: int, windows: tuple[tuple[int, int], ...] = ())
         )
         for row, column in windows
     )
-    held = Tokens(values=grid[positions[:, 0], positions[:, 1]], positions=positions, depth=depth, server=0)
+    tokens = Tokens(values=grid[positions[:, 0], positions[:, 1]], positions=positions, depth=depth, server=0)
     return View(
         frame_size=(frame.shape[0], frame.shape[1]),
         patches=patches,
-        tokens=(held,),
+        tokens=(tokens,),
         description={"family": "mini", "params": {"weights": "original"}},
         prior=load_prior(),
     )

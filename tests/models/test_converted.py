@@ -16,15 +16,15 @@ def test_a_converted_file_is_made_once_and_holds_the_encoder_in_the_other_type(
     file = MINI.original.file
     assert file is not None
     with ThreadPoolExecutor(4) as threads:
-        made = set(threads.map(lambda _: converted(file, torch.bfloat16), range(4)))
-    (path,) = made
+        copies = set(threads.map(lambda _: converted(file, torch.bfloat16), range(4)))
+    (path,) = copies
     written = path.stat().st_mtime_ns
     found, expected = read_state(path), read_state(file)
     assert found.keys() == expected.keys()
     for name, value in found.items():
-        wanted = torch.bfloat16 if name.startswith("image_encoder.") else torch.float32
-        assert value.dtype == wanted
-        assert torch.equal(value, expected[name].to(wanted))
+        dtype = torch.bfloat16 if name.startswith("image_encoder.") else torch.float32
+        assert value.dtype == dtype
+        assert torch.equal(value, expected[name].to(dtype))
     assert converted(file, torch.float16) != path
     load_network.cache_clear()
     sam = load_network(MINI, "original", dtype=torch.bfloat16)

@@ -97,10 +97,10 @@ def test_fine_tuned_weights_are_found_where_training_puts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
-    made = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
-    made.parent.mkdir()
-    made.touch()
-    assert family("vit_b").fine_tuned.file == made
+    trained = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
+    trained.parent.mkdir()
+    trained.touch()
+    assert family("vit_b").fine_tuned.file == trained
     assert family("vit_b", {"fine-tuned": tmp_path / "other.pth"}).fine_tuned.file == tmp_path / "other.pth"
 
 
@@ -147,15 +147,15 @@ def test_a_real_family_has_what_is_fetched_and_what_is_named(
     assert real.unnamed(["original", "blurred"]).startswith(
         "no weights were named for blur-vit_b: pass the path"
     )
-    made = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
+    trained = tmp_path / "ped-vit_b" / "ped-vit_b.safetensors"
     assert (
         family("vit_b")
         .unnamed(["fine-tuned"])
         .startswith("no weights were named for ped-vit_b: pedbench train")
     )
-    made.parent.mkdir()
-    made.write_bytes(b"trained")
-    assert family("vit_b").fine_tuned.file == made
+    trained.parent.mkdir()
+    trained.write_bytes(b"trained")
+    assert family("vit_b").fine_tuned.file == trained
     (tmp_path / "ped.pth").write_bytes(b"ped")
     assert real.digests(["reordered"]) == {}
     assert real.digests(["fine-tuned"]) == {"ped-vit_b": hashlib.sha256(b"ped").hexdigest()}
@@ -164,12 +164,12 @@ def test_a_real_family_has_what_is_fetched_and_what_is_named(
 
 
 def test_digests_of_further_networks_are_taken_where_they_are_used(tmp_path: Path) -> None:
-    made = in_folder(tmp_path)
+    trained = in_folder(tmp_path)
     for name in ("sam-mini", "blur-mini", "sam-mini-prolonged"):
         (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
     core = {"sam-mini": hashlib.sha256(b"sam-mini").hexdigest()}
-    assert made.digests() == made.digests(["original", "pixelated"]) == core
-    assert made.digests(["blurred"]) == core | {"blur-mini": hashlib.sha256(b"blur-mini").hexdigest()}
+    assert trained.digests() == trained.digests(["original", "pixelated"]) == core
+    assert trained.digests(["blurred"]) == core | {"blur-mini": hashlib.sha256(b"blur-mini").hexdigest()}
 
 
 def test_the_degraded_members_are_those_of_the_original_network(

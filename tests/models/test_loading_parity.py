@@ -73,17 +73,17 @@ def test_sam_vit_b_of_the_registry(tmp_path: Path, photographs: list[Picture]) -
 def test_a_folder_of_transformers_is_a_family(tmp_path: Path, random_sam: MakeSam) -> None:
     sam = random_sam(SMALL)
     save_for_transformers(sam.state_dict(), SMALL, tmp_path / "slim")
-    of = family(str(tmp_path / "slim"))
-    assert of.name == str(tmp_path / "slim")
-    assert of.original.architecture.global_blocks == SMALL.global_blocks
-    assert of.fine_tuned.architecture.global_blocks == (2,)
-    assert set(of.digests()) == {"slim"}
-    network = load_network(of, "original")
+    slim = family(str(tmp_path / "slim"))
+    assert slim.name == str(tmp_path / "slim")
+    assert slim.original.architecture.global_blocks == SMALL.global_blocks
+    assert slim.fine_tuned.architecture.global_blocks == (2,)
+    assert set(slim.digests()) == {"slim"}
+    network = load_network(slim, "original")
     assert fingerprint(network) == fingerprint(sam) == fingerprint(tmp_path / "slim" / "model.safetensors")
     pixels = torch.randn(1, 3, 256, 256)
     assert torch.equal(network.image_encoder(pixels), sam.image_encoder(pixels))
     with pytest.raises(CheckpointError, match="no weights were named for ped-slim"):
-        load_network(of, "fine-tuned")
+        load_network(slim, "fine-tuned")
 
 
 @pytest.mark.slow

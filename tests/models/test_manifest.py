@@ -13,8 +13,10 @@ from pedbench.models.manifest import ASSETS, trained_on
 def test_shipped_networks_tell_their_data_and_steps() -> None:
     entry = json.loads((ASSETS / "manifest.json").read_text())["ped-mini"]
     steps = entry["recipe"]["schedule"]["steps"]
-    said = f"ped-mini: {entry['data']['count']} scenes (train), {steps} steps of {entry['recipe']['batch']}"
-    assert trained_on("ped-mini") == said
+    expected = (
+        f"ped-mini: {entry['data']['count']} scenes (train), {steps} steps of {entry['recipe']['batch']}"
+    )
+    assert trained_on("ped-mini") == expected
 
 
 def test_an_unknown_network_is_refused(tmp_path: Path) -> None:

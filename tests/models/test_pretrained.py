@@ -19,11 +19,11 @@ def test_references_do_not_depend_on_the_working_directory(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "mae").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for given in ("models/mae", "./models/mae", "~/models/mae", str(tmp_path / "models/mae")):
-        assert model_reference(given) == str(tmp_path / "models/mae")
-        assert model_reference(model_reference(given)) == model_reference(given)
-    for given in ("mae-mini", "facebook/vit-mae-base"):
-        assert model_reference(given) == given
+    for name in ("models/mae", "./models/mae", "~/models/mae", str(tmp_path / "models/mae")):
+        assert model_reference(name) == str(tmp_path / "models/mae")
+        assert model_reference(model_reference(name)) == model_reference(name)
+    for name in ("mae-mini", "facebook/vit-mae-base"):
+        assert model_reference(name) == name
 
 
 def test_links_are_followed(tmp_path: Path) -> None:

@@ -25,7 +25,11 @@ def test_nobody_else_reads_the_files_and_the_authority_stays_apart(keys: Path) -
     assert {str(file.relative_to(keys)) for file in files} == {
         "authority/cert.pem",
         "authority/key.pem",
-        *(f"{who}/{name}.pem" for who in ("edge", "gpu1", "gpu2") for name in ("authority", "cert", "key")),
+        *(
+            f"{machine}/{name}.pem"
+            for machine in ("edge", "gpu1", "gpu2")
+            for name in ("authority", "cert", "key")
+        ),
     }
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert {stat.S_IMODE(file.parent.stat().st_mode) for file in files} == {0o700}
@@ -44,8 +48,8 @@ def test_certificates_name_hosts_and_end(keys: Path) -> None:
 
 def test_servers_are_added_to_the_same_authority(tmp_path: Path) -> None:
     make_keys(tmp_path, [["one"]], days=1)
-    made = make_keys(tmp_path, [["two"]], days=1)
-    assert [path.name for path in made] == ["two"]
+    folders = make_keys(tmp_path, [["two"]], days=1)
+    assert [path.name for path in folders] == ["two"]
     assert (
         read_identity(tmp_path / "one", "server").authority
         == read_identity(tmp_path / "two", "server").authority
@@ -94,6 +98,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as left:
         main(["keys", str(tmp_path / "keys"), "--server", "gpu1,192.168.1.21"])
     assert left.value.code == 0
-    said = capsys.readouterr().out
-    assert [Path(line).name for line in said.split()] == ["authority", "edge", "gpu1"]
-    assert "PRIVATE" not in said
+    output = capsys.readouterr().out
+    assert [Path(line).name for line in output.split()] == ["authority", "edge", "gpu1"]
+    assert "PRIVATE" not in output

@@ -36,12 +36,12 @@ def test_a_written_split_reads_back_as_rendered(tmp_path: Path) -> None:
             assert annotation["bbox"] == box
             assert (annotation["area"], annotation["amodal_area"]) == (each.mask.sum(), each.amodal_area)
             assert annotation["iscrowd"] == 0
-        here = [
+        own = [
             (each["kind"], each["content"], tuple(each["bbox"]))
             for each in secrets
             if each["image_id"] == index
         ]
-        assert here == [(each.kind, each.content, each.box) for each in scene.secrets]
+        assert own == [(each.kind, each.content, each.box) for each in scene.secrets]
 
 
 def test_a_split_is_written_once(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
-    def interrupt(done: int, wanted: int) -> None:
+    def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -82,17 +82,17 @@ def test_a_masked_autoencoder_starts_with_positions_as_its_library_has_them(scen
 def test_coalitions_are_what_the_policies_give() -> None:
     grid, frame = SAM_MINI.grid, (240, 320)
     rng = np.random.default_rng(0)
-    drawn = [draw_coalition(frame, grid, rng) for _ in range(400)]
-    assert all(set(windows) <= set(grid.active(frame)) for windows in drawn)
-    shares = [held_pixels(windows, frame, grid)[:240].mean() for windows in drawn]
+    coalitions = [draw_coalition(frame, grid, rng) for _ in range(400)]
+    assert all(set(windows) <= set(grid.active(frame)) for windows in coalitions)
+    shares = [held_pixels(windows, frame, grid)[:240].mean() for windows in coalitions]
     # Nobody who holds all windows needs an attack, and some guess without any.
     assert min(shares) == 0
     assert max(shares) < 1
     # One of three servers holds 7 or 8 windows of the twenty; one of 25 holds one.
-    counts = np.bincount([len(windows) for windows in drawn])
+    counts = np.bincount([len(windows) for windows in coalitions])
     assert counts[1] > 40
     assert counts[6:9].sum() > 80
-    for windows in drawn[:20]:
+    for windows in coalitions[:20]:
         pixels, tokens = held_pixels(windows, (320, 320), grid), held_tokens(windows, grid)
         np.testing.assert_array_equal(pixels[::16, ::16], tokens)
 
@@ -100,29 +100,29 @@ def test_coalitions_are_what_the_policies_give() -> None:
 def test_restoration_sees_nothing_that_is_not_held() -> None:
     torch.manual_seed(0)
     network = RestorationTransformer(replace(SMALL, token_channels=8))
-    held = torch.zeros(1, 1, 160, 160)
-    held[..., 32:64, 64:96] = 1
+    visible = torch.zeros(1, 1, 160, 160)
+    visible[..., 32:64, 64:96] = 1
     tokens_held = torch.zeros(1, 1, 20, 20)
     tokens_held[..., 4:8, 8:12] = 1
     inside = torch.ones(1, 1, 160, 160)
     picture, tokens = torch.rand(1, 3, 160, 160), torch.randn(1, 8, 20, 20)
-    other = torch.where(held.bool(), picture, torch.rand_like(picture))
+    other = torch.where(visible.bool(), picture, torch.rand_like(picture))
     others = torch.where(tokens_held.bool(), tokens, torch.randn_like(tokens))
     with torch.no_grad():
-        guess = network(picture, held, inside, tokens, tokens_held)
-        assert torch.equal(guess, network(other, held, inside, others, tokens_held))
-        assert not torch.equal(guess, network(picture, held, inside, tokens.flip(1), tokens_held))
-        assert not torch.equal(guess, network(picture.flip(1), held, inside, tokens, tokens_held))
+        guess = network(picture, visible, inside, tokens, tokens_held)
+        assert torch.equal(guess, network(other, visible, inside, others, tokens_held))
+        assert not torch.equal(guess, network(picture, visible, inside, tokens.flip(1), tokens_held))
+        assert not torch.equal(guess, network(picture.flip(1), visible, inside, tokens, tokens_held))
 
 
 def test_decoders_tokens_are_those_that_servers_compute(scenes: PackedScenes) -> None:
     course: Any = _course("decoder-ped-mini", scenes)
     batch = course.make_batch(0)
-    tokens, held = course._tokens(batch)
+    tokens, visible = course._tokens(batch)
     stage = WindowStage(course._encoder.image_encoder)
     for place, size in enumerate(batch.pictures.sizes):
         image = batch.pictures.images[place, :, : size[0], : size[1]].permute(1, 2, 0).numpy()
-        windows = [w for w in stage.grid.active(size) if held[place, 0, w[0] * 4, w[1] * 4]]
+        windows = [w for w in stage.grid.active(size) if visible[place, 0, w[0] * 4, w[1] * 4]]
         if not windows:
             continue
         crops = [np.rint(image[stage.grid.tile(w, size).slices] * 255).astype(np.uint8) for w in windows]
@@ -169,11 +169,11 @@ def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> No
             guess, _, counted = course._run(course.network, batch)
         shown = (counted[..., 0] == 0) & (batch.inside > 0)
         assert shown.sum(1).tolist() == [batch.kept] * 3
-        again = draw_pictures(scenes, size=3, seed=0, step=step)
-        again.rng.random(batch.inside.shape, np.float32)
-        held = course._visible_patches(again) > 0
-        assert (shown <= held).all()
-        assert batch.kept == int(held.sum(1).min())
+        repeated = draw_pictures(scenes, size=3, seed=0, step=step)
+        repeated.rng.random(batch.inside.shape, np.float32)
+        visible = course._visible_patches(repeated) > 0
+        assert (shown <= visible).all()
+        assert batch.kept == int(visible.sum(1).min())
     assert len(counts) > 2
     # The perceptual term is what the scorer measures, apart from its mirrored border and half precision.
     perceived = course._distance(guess, counted, batch.pictures)
@@ -182,15 +182,15 @@ def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> No
     for place in range(3):
         picture = batch.pictures.images[place]
         pasted = torch.where(hidden[place] > 0, found[place], picture).permute(1, 2, 0).contiguous().numpy()
-        (where,) = distance_maps(network, [pasted], picture.permute(1, 2, 0).contiguous().numpy())
-        expected.append(where[hidden[place, 0].numpy() > 0])
+        (distances,) = distance_maps(network, [pasted], picture.permute(1, 2, 0).contiguous().numpy())
+        expected.append(distances[hidden[place, 0].numpy() > 0])
     np.testing.assert_allclose(float(perceived), np.concatenate(expected).mean(), rtol=0.05)
 
 
 def test_saved_networks_come_back(scenes: PackedScenes, tmp_path: Path) -> None:
     course = _course("decoder-ped-mini", scenes)
     course.save(course.network, tmp_path / "net.safetensors")
-    again = load_restoration(tmp_path / "net.safetensors")
-    assert all(torch.equal(v, again.state_dict()[k]) for k, v in course.network.state_dict().items())
+    repeated = load_restoration(tmp_path / "net.safetensors")
+    assert all(torch.equal(v, repeated.state_dict()[k]) for k, v in course.network.state_dict().items())
     with pytest.raises(ValueError, match="pedbench train missing"):
         load_restoration(tmp_path / "missing.safetensors")

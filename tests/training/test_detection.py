@@ -67,10 +67,10 @@ def test_places_find_the_smallest_object_of_their_level_that_they_are_amid() -> 
                 fits = []
                 for number, (x, y, width, height) in enumerate(boxes.tolist()):
                     extent = (width * height) ** 0.5
-                    wanted = 0 if extent < 0.1 else 1 if extent < 0.2 else 2
+                    expected = 0 if extent < 0.1 else 1 if extent < 0.2 else 2
                     near = abs((column + 0.5) / count - x) <= max(0.3 * width, 0.5 / count)
                     if (
-                        wanted == level
+                        expected == level
                         and near
                         and abs((row + 0.5) / count - y) <= max(0.3 * height, 0.5 / count)
                     ):

@@ -266,16 +266,16 @@ def test_it_stops_early_and_keeps_the_best(images: Path, tmp_path: Path) -> None
 
 
 def test_batches_depend_on_seed_and_step_alone_and_leave_out_what_is_held_out(images: Path) -> None:
-    def made(seed: int, step: int, part: slice = slice(None)) -> Any:
+    def read_batch(seed: int, step: int, part: slice = slice(None)) -> Any:
         photographs = Photographs(images, None, held_out=2, seed=seed)
         return photographs, photographs.batch(step, size=2, part=part, canvas=320, points=3)
 
-    photographs, batch = made(0, 5)
-    _, again = made(0, 5)
-    assert torch.equal(batch.images, again.images)
-    assert torch.equal(batch.points, again.points)
-    assert not torch.equal(batch.images, made(0, 6)[1].images)
-    assert torch.equal(batch.images[1:], made(0, 5, slice(1, 2))[1].images)
+    photographs, batch = read_batch(0, 5)
+    _, repeated = read_batch(0, 5)
+    assert torch.equal(batch.images, repeated.images)
+    assert torch.equal(batch.points, repeated.points)
+    assert not torch.equal(batch.images, read_batch(0, 6)[1].images)
+    assert torch.equal(batch.images[1:], read_batch(0, 5, slice(1, 2))[1].images)
     assert not set(photographs.ids) & set(photographs.held_out)
     assert len(photographs.ids) == 4
     for (height, width), points in zip(batch.sizes, batch.points, strict=True):
@@ -287,13 +287,13 @@ def test_a_broken_picture_is_named_and_replaced(images: Path, tmp_path: Path) ->
     shutil.copytree(images, folder)
     for name in sorted(folder.iterdir())[:3]:
         name.write_bytes(b"no picture")
-    said: list[str] = []
-    photographs = Photographs(folder, None, held_out=1, seed=0, say=said.append)
+    lines: list[str] = []
+    photographs = Photographs(folder, None, held_out=1, seed=0, say=lines.append)
     for step in range(4):
         batch = photographs.batch(step, size=2, part=slice(None), canvas=320, points=0)
         assert (batch.images.flatten(1).float().std(1) > 0).all()
-    assert len(said) == len(photographs.left_out) >= 1
-    assert all("is no picture" in line for line in said)
+    assert len(lines) == len(photographs.left_out) >= 1
+    assert all("is no picture" in line for line in lines)
 
 
 def test_the_teacher_is_told_by_its_weights(images: Path, tmp_path: Path) -> None:

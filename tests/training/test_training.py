@@ -96,8 +96,8 @@ def test_loss_prefers_the_right_mask_and_its_right_score() -> None:
     wrong, iou = mask_loss(torch.stack([right, empty, empty], 1), torch.tensor([[0.0, 1, 0]]), target, valid)
     assert iou.tolist() == [0.0]
     assert wrong > sure
-    unseen, _ = mask_loss(torch.stack([empty] * 3, 1), torch.zeros(1, 3), target, valid)
-    assert unseen > wrong
+    hidden, _ = mask_loss(torch.stack([empty] * 3, 1), torch.zeros(1, 3), target, valid)
+    assert hidden > wrong
     ignored, _ = mask_loss(torch.stack([empty] * 3, 1), torch.zeros(1, 3), target, torch.zeros(1))
     assert ignored == 0
 
@@ -130,10 +130,10 @@ def _trained(scenes: PackedScenes, folder: Path, stops: list[int]) -> dict[str, 
         def loss_of(step: int, batch: Any, network: Any = network, dense: Any = dense) -> Any:
             return training_loss(network, dense, batch, ("click", "box", "clicks")[step % 3], None)
 
-        def made(step: int) -> Any:
+        def make(step: int) -> Any:
             return make_batch(scenes, size=BATCH, prompts=PROMPTS, seed=0, step=step)
 
-        steps = prefetched(made, trainer.step, last)
+        steps = prefetched(make, trainer.step, last)
         trainer.run(steps, loss_of, lambda step, values: None)
     return trainer.average
 

@@ -93,21 +93,21 @@ def test_points_on_every_annotation_of_photographs() -> None:
     assert seen == 794
 
 
-def drawn(*rows: str) -> npt.NDArray[Any]:
+def mask_of(*rows: str) -> npt.NDArray[Any]:
     return np.array([[pixel == "#" for pixel in row] for row in rows])
 
 
 def test_the_larger_kind_of_error_is_corrected() -> None:
-    truth = drawn("####....", "####....", "####....")
+    truth = mask_of("####....", "####....", "####....")
     assert next_click(truth, truth) is None
-    assert next_click(truth, drawn("........", "........", "........")) == ((1, 1), True)
-    assert next_click(truth, drawn("########", "########", "####....")) == ((4, 0), False)
+    assert next_click(truth, mask_of("........", "........", "........")) == ((1, 1), True)
+    assert next_click(truth, mask_of("########", "########", "####....")) == ((4, 0), False)
     # Three pixels are missed in a row and two by two are too many: numbers count, not breadth.
-    assert next_click(truth, drawn(".###..##", ".###..##", ".###....")) == ((6, 0), False)
-    assert next_click(truth, drawn(".#####..", ".###....", "####....")) == ((0, 0), True)
+    assert next_click(truth, mask_of(".###..##", ".###..##", ".###....")) == ((6, 0), False)
+    assert next_click(truth, mask_of(".#####..", ".###....", "####....")) == ((0, 0), True)
 
 
 def test_boxes_end_behind_the_last_pixel() -> None:
-    assert bounding_box(drawn("....", ".##.", "...#")) == (1, 1, 4, 3)
+    assert bounding_box(mask_of("....", ".##.", "...#")) == (1, 1, 4, 3)
     with pytest.raises(ValueError, match="empty mask"):
-        bounding_box(drawn("...."))
+        bounding_box(mask_of("...."))

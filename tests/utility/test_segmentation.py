@@ -184,15 +184,15 @@ def test_size_classes_and_cuts() -> None:
 
 def test_agreement_with_oneself_is_perfect(embed: Embed, pixels: npt.NDArray[np.uint8]) -> None:
     embedding, predictor = embed(pixels)
-    of = reference(embedding, SIZE)
-    assert len(of.places) > 0
-    for place, mask in zip(of.places, of.masks, strict=True):
+    target = reference(embedding, SIZE)
+    assert len(target.places) > 0
+    for place, mask in zip(target.places, target.masks, strict=True):
         point = [(place % 4 + 0.5) * SIZE[1] / 4, (place // 4 + 0.5) * SIZE[0] / 4]
         found, _ = ask(predictor, point_coords=np.array([point]), point_labels=np.array([1]))
         assert counted(found, mask) > 0.999
         assert mask.mean() >= 0.01
-    rows = agreement(embedding, of, frame=FRAME, window=64)
-    assert [row["annotation"] for row in rows] == of.places.tolist()
+    rows = agreement(embedding, target, frame=FRAME, window=64)
+    assert [row["annotation"] for row in rows] == target.places.tolist()
     assert {row["value"] for row in rows} == {1.0}
     other, _ = embed(255 - pixels[::-1, ::-1])
-    assert np.mean([row["value"] for row in agreement(other, of, frame=FRAME, window=64)]) < 1
+    assert np.mean([row["value"] for row in agreement(other, target, frame=FRAME, window=64)]) < 1
