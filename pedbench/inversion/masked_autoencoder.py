@@ -138,7 +138,7 @@ def predict_patches(network: Any, pictures: Tensor, kept: Tensor) -> Tensor:
     Returns:
         (B, L, patch * patch * 3), normalised like the network's targets.
 
-        Raises:
+    Raises:
         ValueError: The numbers of kept patches differ, or are out of range.
         RuntimeError: The network kept other patches.
     """

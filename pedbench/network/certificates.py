@@ -55,10 +55,10 @@ def make_keys(folder: Path, servers: Sequence[Sequence[str]], days: int) -> list
         servers: Per server the names and addresses under which the edge reaches it; the first names its folder.
         days: Validity of the certificates.
 
-        Returns:
+    Returns:
         The new folders.
 
-        Raises:
+    Raises:
         ValueError: A name is invalid or has certificates already.
     """
     for hosts in servers:

@@ -48,7 +48,7 @@ class LinkQueue:
             server: Index of the server that sends or receives it.
             number: Index of the message in its pass.
 
-            Returns:
+        Returns:
             The time at which its last byte arrives.
         """
         rng = np.random.default_rng((*self.seed, number))

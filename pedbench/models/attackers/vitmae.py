@@ -83,7 +83,7 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
     Args:
         model: Result of `model_reference`.
 
-        Raises:
+    Raises:
         CheckpointError: The model is missing or of another kind.
     """
     folder = model_folder(model, _KIND, "config.json")

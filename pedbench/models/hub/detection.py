@@ -99,7 +99,7 @@ def load_detector(model: str, device: str) -> Detector:
         model: Result of `model_reference`.
         device: Torch's name of the device.
 
-        Raises:
+    Raises:
         CheckpointError: The model is missing or of another kind.
     """
     folder = model_folder(model, _KIND, "config.json")

@@ -59,7 +59,7 @@ def load_embedder(model: str, device: str) -> Embedder:
         model: Result of `model_reference`.
         device: Torch's name of the device.
 
-        Raises:
+    Raises:
         CheckpointError: The model is missing or of another kind.
     """
     folder = model_folder(model, _KIND, "config.json")

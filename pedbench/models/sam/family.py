@@ -186,7 +186,7 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
             `pedbench fetch`, and the fine-tuned network that of `pedbench train ped-sam`, if it exists. The others
             are not published.
 
-        Raises:
+    Raises:
         ValueError: The name of the family or of weights is unknown, or `mini` was given files.
         CheckpointError: The folder is missing or contains another network.
     """

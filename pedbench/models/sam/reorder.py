@@ -61,7 +61,7 @@ def variant(sam: Any, name: Variant) -> Any:
     Returns:
         Another `Sam` that shares the weights of `sam`: changes in place, `to` included, affect both.
 
-        Raises:
+    Raises:
         ValueError: The name is unknown.
     """
     if name not in VARIANTS:

@@ -32,7 +32,7 @@ def add_positions(encoder: Any, tokens: Tensor, windows: Sequence[Window], grid:
     Returns:
         (n, window, window, C); padding is unchanged.
 
-        Raises:
+    Raises:
         ValueError: The grid has no such window.
     """
     embedding, side = encoder.pos_embed[0], grid.window

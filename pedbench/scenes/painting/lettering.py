@@ -102,7 +102,7 @@ def write_words(
         area: Left, top, right, bottom, pixels of `picture`.
         most: Maximum number of words.
 
-        Returns:
+    Returns:
         One mark per word; none if no word fits.
     """
     left, top, right, bottom = area
