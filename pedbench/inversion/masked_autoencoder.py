@@ -223,17 +223,7 @@ def complete_frames(
 def _complete(
     model: MaskedAutoencoder, views: Sequence[View], over: PatchLayout, kept: Sequence[Mask]
 ) -> list[Picture]:
-    """Complete frames with the same number of kept patches.
-
-    Args:
-        model: The autoencoder.
-        views: Views of the frames.
-        over: Layout of its patches.
-        kept: (count, count) each.
-
-    Returns:
-        (H, W, 3) in [0, 1] each, the received pixels pasted.
-    """
+    """Complete frames with the same number of `kept` patches, (count, count) each; see `complete_frames`."""
     network = fit_positions(model.network, over.count)
     small = torch.stack([over.shrink(view) for view in views]).to(model.device)
     masks = torch.from_numpy(np.stack(kept)).flatten(1).to(model.device)

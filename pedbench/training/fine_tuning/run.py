@@ -36,16 +36,14 @@ class FineTuning:
     Args:
         teacher: Checkpoint of an original SAM, or `sam-mini`.
         images: Folder of pictures.
-        annotations: COCO's instances file of pictures in it, for validation by mIoU and, depending on the recipe,
-            for training.
+        annotations: COCO's instances file of pictures in it, for validation by mIoU and for the recipe's mask loss.
         out: Folder of the weights, their model card and, in `training/`, the state; by default in pedbench's home,
             where `family` looks for them.
         recipe: The recipe.
         at_once: Pictures that a process computes together; by default its whole share.
         cpu: Whether to compute on the CPU only.
         compiled: Whether to compile the encoders.
-        checkpoint_seconds: Seconds between checkpoints, which take gigabytes for large networks. A signal to stop
-            writes one at once.
+        checkpoint_seconds: Seconds between checkpoints of up to gigabytes. A signal to stop writes one at once.
         say: Called with lines of progress.
 
     Raises:
