@@ -25,12 +25,12 @@ from pedbench.offload.wire.messages import (
     Answer,
     Call,
     WireError,
-    check_call,
     decode_answer,
     decode_call,
     encode_answer,
     encode_call,
 )
+from pedbench.offload.wire.schema import check_call
 from pedbench.suites.schema import FOLDER, SuiteError, load_suite, to_toml
 
 SECONDS = 10.0

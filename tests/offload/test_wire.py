@@ -18,13 +18,12 @@ from pedbench.offload.wire.messages import (
     Answer,
     Call,
     WireError,
-    check_call,
-    check_payload,
     decode_answer,
     decode_call,
     encode_answer,
     encode_call,
 )
+from pedbench.offload.wire.schema import check_call, check_payload
 
 ARRAYS = st.sampled_from(["uint8", "int32", "float16", "float32"]).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))

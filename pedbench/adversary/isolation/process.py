@@ -8,7 +8,6 @@ and `pedbench.adversary.isolation.guard` refuses it every file but code and weig
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -25,15 +24,10 @@ from typing import Any, Self
 
 import numpy as np
 
-import pedbench
+from pedbench.adversary.isolation.environment import environment, sources
 from pedbench.adversary.prior import FOLDER
 from pedbench.registry import PluginSpec
 from pedbench.types import Picture
-
-_KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME", "PEDBENCH_HOME",
-         "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "ATEN_", "MKL_CBWR", "GLIBC_TUNABLES",
-         "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")  # fmt: skip
-
 
 DEADLINE = 600.0
 """Seconds that an attack may take for one job, preparation included, unless the suite says otherwise."""
@@ -97,7 +91,7 @@ class AttackProcess:
             "specs": [spec.to_json() for spec in self.specs],
             "device": device,
             "threads": threads,
-            "readable": [str(path.resolve()) for path in (prior, *readable, *_sources(self.specs))],
+            "readable": [str(path.resolve()) for path in (prior, *readable, *sources(self.specs))],
             "prior": str(prior.resolve()),
         }
         self._lock = threading.Lock()
@@ -205,7 +199,7 @@ class AttackProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pedbench.adversary.isolation.worker", str(theirs.fileno())],
                 cwd=self._scratch.name,
-                env=_environment(self._scratch.name),
+                env=environment(self._scratch.name),
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 pass_fds=[theirs.fileno()],
@@ -234,36 +228,3 @@ class AttackProcess:
             self._scratch.cleanup()
             self._scratch = None
         return status
-
-
-def _environment(scratch: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}
-    return kept | {
-        "PYTHONPATH": str(Path(pedbench.__file__).parents[1]),
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # One thread until the fork: a library's pool of threads would not survive it.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "TMPDIR": scratch,
-        "MPLCONFIGDIR": scratch,
-        "HF_HUB_OFFLINE": "1",
-        # To ask whether there is an accelerator must not begin its context, which would not survive the fork either.
-        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-    }
-
-
-def _sources(specs: Sequence[PluginSpec]) -> list[Path]:
-    """Files and folders of attacks that are not part of pedbench."""
-    found = []
-    for spec in specs:
-        if spec.origin.type == "path":
-            found.append(Path(spec.origin.location))
-        elif spec.origin.type == "entry point":
-            module = importlib.util.find_spec(spec.origin.location.partition(":")[0].partition(".")[0])
-            if module is not None and module.submodule_search_locations:
-                found.extend(Path(folder) for folder in module.submodule_search_locations)
-            elif module is not None and module.origin is not None:
-                found.append(Path(module.origin))
-    return found

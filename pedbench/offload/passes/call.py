@@ -14,7 +14,8 @@ from pedbench.base import Operation
 from pedbench.network.emulated_link import Transport
 from pedbench.offload.servers.fleet import ServerLost, Servers
 from pedbench.offload.servers.wiretap import Tapped, digest
-from pedbench.offload.wire.messages import METHOD, Call, check_payload, decode_answer
+from pedbench.offload.wire.messages import METHOD, Call, decode_answer
+from pedbench.offload.wire.schema import check_payload
 from pedbench.types import Exchange, Payload
 
 

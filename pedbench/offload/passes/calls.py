@@ -15,7 +15,8 @@ from pedbench.offload.passes.disclosure_ledger import Ledger
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.wiretap import Tapped
-from pedbench.offload.wire.messages import Call, check_call, encode_call
+from pedbench.offload.wire.messages import Call, encode_call
+from pedbench.offload.wire.schema import check_call
 from pedbench.types import Exchange, Payload
 
 OnLost = Literal["fail", "edge"]

@@ -6,42 +6,28 @@ Importing this module must open no channel and start no thread: the processes ar
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
-import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent import futures
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import grpc
-import torch
 
 from pedbench.base import Networks, Operation
-from pedbench.host.determinism import without_onednn
 from pedbench.offload.operations.builtin import load_operations, source_hash
+from pedbench.offload.servers.handler import Handler
 from pedbench.offload.servers.malloc import keep_freed_memory
 from pedbench.offload.servers.rate_limits import Rate
-from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
-from pedbench.offload.wire.codec_labels import Coded, code, codec_sources
-from pedbench.offload.wire.messages import (
-    CHANNEL_OPTIONS,
-    METHOD,
-    Answer,
-    WireError,
-    check_call,
-    check_payload,
-    decode_call,
-    encode_answer,
-)
-from pedbench.types import Payload
+from pedbench.offload.servers.wiretap import Wiretap
+from pedbench.offload.wire.codec_labels import codec_sources
+from pedbench.offload.wire.messages import CHANNEL_OPTIONS
 
 # No other server may listen at the same port.
 LISTEN_OPTIONS = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
@@ -65,77 +51,6 @@ class ServerPlan:
     modules: tuple[str, ...]
     directory: Path
     payloads: bool = True
-
-
-@dataclass(kw_only=True)
-class Handler(grpc.GenericRpcHandler):
-    """Takes raw bytes, spools them, computes, and returns raw bytes; one call at a time."""
-
-    networks: Networks
-    operations: Mapping[str, Operation]
-    wiretap: Wiretap
-    threads: int = 1
-    turns: bool = False
-    computing: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    compute: futures.ThreadPoolExecutor = field(
-        default_factory=lambda: futures.ThreadPoolExecutor(max_workers=1)
-    )
-
-    def service(self, call_details: Any) -> Any:
-        # Any method is answered, so that none can be called past the wiretap.
-        return grpc.unary_unary_rpc_method_handler(
-            lambda data, context: self.receive(
-                call_details.method, context.invocation_metadata(), data, context
-            )
-        )
-
-    def receive(self, method: str, metadata: Any, data: bytes, context: Any) -> bytes:
-        """Keep a message, compute what it asks for, and reply."""
-        received = time.monotonic()
-        # Messages come in while others are computed, one after the other in the order of their arrival.
-        with self.lock:
-            try:
-                number = self.wiretap.spool(method, metadata, received, data)
-            except WiretapFull as error:
-                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-            answering = self.compute.submit(self._answer, method, data, received)
-        reply = answering.result()
-        with self.lock:
-            self.wiretap.answered(number, reply)
-        return reply
-
-    def _answer(self, method: str, data: bytes, received: float) -> bytes:
-        with _turn() if self.turns else contextlib.nullcontext():
-            self.computing = True
-            started = time.monotonic()
-            payload: Payload = {}
-            coded: dict[str, Coded] = {}
-            error = f"unknown method {method!r}" if method != METHOD else ""
-            if not error:
-                try:
-                    payload, coded = self._compute(data)
-                # Whatever an operation raises is the caller's to know; the server lives on.
-                except Exception as problem:
-                    error = f"{type(problem).__name__}: {problem}"
-            finished = time.monotonic()
-            self.computing = False
-        answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
-        return encode_answer(answer, coded)
-
-    def _compute(self, data: bytes) -> tuple[Payload, dict[str, Coded]]:
-        call = decode_call(data)
-        if call.operation not in self.operations:
-            raise WireError(f"unknown operation {call.operation!r}; known: {', '.join(self.operations)}")
-        operation = self.operations[call.operation]
-        check_call(call, operation)
-        # The number of threads belongs to the calling thread.
-        torch.set_num_threads(self.threads)
-        with without_onednn(self.networks.exact), torch.inference_mode():
-            payload = operation.run(call.payload, call.arguments, self.networks)
-        check_payload(payload, operation.reply, f"reply of {operation.name}")
-        written = payload.items() if call.reply else ()
-        return payload, {name: code(array, call.reply, operation.reply[name]) for name, array in written}
 
 
 def serve(connection: Connection, plan: ServerPlan) -> None:
@@ -248,15 +163,3 @@ def sources(operations: Mapping[str, Operation]) -> dict[str, str]:
 
 def _json(**values: Any) -> bytes:
     return json.dumps(values).encode()
-
-
-@contextlib.contextmanager
-def _turn() -> Iterator[None]:
-    """Hold the host-wide right to compute; the system takes it back from a process that dies."""
-    path = Path(tempfile.gettempdir()) / f"pedbench-turn-{os.getuid()}.lock"
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,8 @@ from typing import Any
 
 from pedbench.base import Operation
 from pedbench.offload.servers.rate_limits import SPOOLED_BYTES, SPOOLED_MESSAGES
-from pedbench.offload.wire.messages import METHOD, WireError, check_call, decode_call
+from pedbench.offload.wire.messages import METHOD, WireError, decode_call
+from pedbench.offload.wire.schema import check_call
 from pedbench.types import Received
 
 # What grpc adds by itself; the versions and the platform are its own.

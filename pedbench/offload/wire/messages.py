@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from pedbench.base import Field, Operation
+from pedbench.base import Field
 from pedbench.offload.wire import wire_pb2
-from pedbench.offload.wire.codec_labels import Coded, code, codec_for, decode, find_codec
+from pedbench.offload.wire.codec_labels import Coded, code, decode
 from pedbench.offload.wire.size_limits import MOST_DIMENSIONS, check_bounds
 from pedbench.types import Payload
 
@@ -199,64 +199,6 @@ def _refuse_non_finite(answer: Answer) -> None:
             raise WireError(f"tensor {name!r} of the reply holds values that are not finite")
     if not all(map(math.isfinite, (answer.received, answer.started, answer.finished))):
         raise WireError("a time of the reply is not finite")
-
-
-def check_call(call: Call, operation: Operation) -> None:
-    """Compare a call with what its operation declares.
-
-    Raises:
-        WireError: An array or argument that is missing, undeclared, or of another dtype, shape or value.
-    """
-    what = f"request of {operation.name}"
-    _check_names(call.arguments, operation.arguments, f"arguments of the {what}")
-    for name, value in call.arguments.items():
-        if value not in operation.arguments[name]:
-            allowed = ", ".join(operation.arguments[name])
-            raise WireError(f"{what}: argument {name} is {value[:40]!r}, allowed are {allowed}")
-    check_payload(call.payload, operation.request, what)
-    try:
-        for name, label in call.codecs.items():
-            codec_for(operation.request[name].dtypes[0], label)
-        spelt = find_codec(call.reply).label if call.reply else ""
-    except (KeyError, ValueError) as error:
-        raise WireError(f"{what}: {error}") from error
-    if spelt != call.reply:
-        raise WireError(f"{what}: the codec {spelt} for the reply is called {call.reply[:40]!r}")
-
-
-def check_payload(payload: Payload, fields: Mapping[str, Field], what: str) -> None:
-    """Compare arrays with a schema.
-
-    Args:
-        payload: The arrays.
-        fields: What is declared.
-        what: How errors call the payload.
-
-    Raises:
-        WireError: An array that is missing, undeclared, out of order, or of another dtype or shape.
-    """
-    _check_names(payload, fields, f"arrays of the {what}")
-    if list(payload) != list(fields):
-        raise WireError(f"{what}: arrays come as {list(payload)}, declared is the order {list(fields)}")
-    sizes: dict[str, int] = {}
-    for name, declared in fields.items():
-        array = payload[name]
-        if array.dtype.name not in declared.dtypes:
-            raise WireError(
-                f"{what}: {name} is {array.dtype.name}, declared is {' or '.join(declared.dtypes)}"
-            )
-        fits = array.ndim == len(declared.shape) and all(
-            size == (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted)
-            for size, wanted in zip(array.shape, declared.shape, strict=True)
-        )
-        if not fits:
-            bound = "".join(f", {key}={value}" for key, value in sizes.items())
-            raise WireError(f"{what}: {name} has shape {array.shape}, declared is {declared.shape}{bound}")
-
-
-def _check_names(found: Iterable[str], declared: Iterable[str], what: str) -> None:
-    if set(found) != set(declared):
-        raise WireError(f"{what} are {sorted(found)}, declared are {sorted(declared)}")
 
 
 def _to_tensors(payload: Mapping[str, np.ndarray[Any, Any] | Coded]) -> list[wire_pb2.Tensor]:

@@ -1,0 +1,66 @@
+"""Commands to a server on another machine."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from typing import Any
+
+import grpc
+
+from pedbench.offload.servers.remote_server import CONTROL
+
+
+class ControlStream:
+    """Commands to one server and its answers, over a stream of its gRPC channel; see `servers.Control`."""
+
+    def __init__(self, channel: grpc.Channel, patience: float) -> None:
+        self._patience = patience
+        self._commands: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._next: bytes | str | None = None
+        self._answers: queue.SimpleQueue[bytes | str] = queue.SimpleQueue()
+        method: Any = channel.stream_stream(CONTROL)
+        self._call = method(iter(self._commands.get, None))
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+
+    def send_bytes(self, message: bytes) -> None:
+        """Send a command."""
+        self._commands.put(message)
+
+    def recv_bytes(self) -> bytes:
+        """Wait for a message.
+
+        Raises:
+            EOFError: The server has gone, or closed the stream.
+            TimeoutError: Nothing came for as long as a command may take.
+        """
+        if not self.poll(self._patience):
+            raise TimeoutError(f"no answer within {self._patience:.0f} s")
+        if isinstance(self._next, str):
+            raise EOFError(self._next)
+        found, self._next = self._next, None
+        assert found is not None
+        return found
+
+    def poll(self, timeout: float) -> bool:
+        """Wait so many seconds at most until there is something to receive, or the end of the stream."""
+        if self._next is None:
+            with contextlib.suppress(queue.Empty):
+                self._next = self._answers.get(timeout=timeout)
+        return self._next is not None
+
+    def close(self) -> None:
+        """End the stream; the server then forgets what it recorded."""
+        self._commands.put(None)
+        self._call.cancel()
+
+    def _listen(self) -> None:
+        end = "the stream of commands has ended"
+        try:
+            for message in self._call:
+                self._answers.put(message)
+        except grpc.RpcError as error:
+            with contextlib.suppress(AttributeError):
+                end = error.details() or end
+        self._answers.put(end)

@@ -1,0 +1,68 @@
+"""Calls and payloads compared with subject their operation declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pedbench.base import Field, Operation
+from pedbench.offload.wire.codec_labels import codec_for, find_codec
+from pedbench.offload.wire.messages import Call, WireError
+from pedbench.types import Payload
+
+
+def check_call(call: Call, operation: Operation) -> None:
+    """Compare a call with the declaration of its operation.
+
+    Raises:
+        WireError: An array or argument that is missing, undeclared, or of another dtype, shape or value.
+    """
+    subject = f"request of {operation.name}"
+    _check_names(call.arguments, operation.arguments, f"arguments of the {subject}")
+    for name, value in call.arguments.items():
+        if value not in operation.arguments[name]:
+            allowed = ", ".join(operation.arguments[name])
+            raise WireError(f"{subject}: argument {name} is {value[:40]!r}, allowed are {allowed}")
+    check_payload(call.payload, operation.request, subject)
+    try:
+        for name, label in call.codecs.items():
+            codec_for(operation.request[name].dtypes[0], label)
+        spelt = find_codec(call.reply).label if call.reply else ""
+    except (KeyError, ValueError) as error:
+        raise WireError(f"{subject}: {error}") from error
+    if spelt != call.reply:
+        raise WireError(f"{subject}: the codec {spelt} for the reply is called {call.reply[:40]!r}")
+
+
+def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -> None:
+    """Compare arrays with a schema.
+
+    Args:
+        payload: The arrays.
+        fields: The declared arrays.
+        subject: How errors call the payload.
+
+    Raises:
+        WireError: An array that is missing, undeclared, out of order, or of another dtype or shape.
+    """
+    _check_names(payload, fields, f"arrays of the {subject}")
+    if list(payload) != list(fields):
+        raise WireError(f"{subject}: arrays come as {list(payload)}, declared is the order {list(fields)}")
+    sizes: dict[str, int] = {}
+    for name, declared in fields.items():
+        array = payload[name]
+        if array.dtype.name not in declared.dtypes:
+            raise WireError(
+                f"{subject}: {name} is {array.dtype.name}, declared is {' or '.join(declared.dtypes)}"
+            )
+        fits = array.ndim == len(declared.shape) and all(
+            size == (sizes.setdefault(expected, size) if isinstance(expected, str) else expected)
+            for size, expected in zip(array.shape, declared.shape, strict=True)
+        )
+        if not fits:
+            bound = "".join(f", {key}={value}" for key, value in sizes.items())
+            raise WireError(f"{subject}: {name} has shape {array.shape}, declared is {declared.shape}{bound}")
+
+
+def _check_names(found: Iterable[str], declared: Iterable[str], subject: str) -> None:
+    if set(found) != set(declared):
+        raise WireError(f"{subject} are {sorted(found)}, declared are {sorted(declared)}")
