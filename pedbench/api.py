@@ -16,15 +16,19 @@ from pedbench.errors import PluginError
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
 from pedbench.host.stopwatch import Profile
+from pedbench.network.addresses import refuse_plain
+from pedbench.network.links import NETWORK
 from pedbench.registry import Registry
 from pedbench.registry.instances import check_given, kind_of, plugin_file
 from pedbench.results.records import PLAN
 from pedbench.results.run_directory import locked, run_directory, settle
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import Choice, load_suite, quicker
+from pedbench.suites.timing import on_machines
 
 if TYPE_CHECKING:
     from pedbench.engines.jobs import Engine
+    from pedbench.network.certificates import Identity
     from pedbench.result import Result
 
 PLUGINS = "plugins"
@@ -44,10 +48,14 @@ def run(
     weights: Mapping[str, str | Path] = MappingProxyType({}),
     settings: Sequence[str] = (),
     sweeps: Sequence[str] = (),
+    links: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
     quick: bool = False,
     out: str | Path = "reports",
     fresh: bool = False,
+    servers: Sequence[str] = (),
+    keys: str | Path | None = None,
+    device: str = "cpu",
     engine: Engine | None = None,
 ) -> Result:
     """Measure a suite, or what is missing of it in its run directory.
@@ -74,12 +82,18 @@ def run(
         seed: Another base seed.
         model: Another model family.
         weights: Files of its weights by name, e.g. {"fine-tuned": "ped_vit_b.pth"}.
-        settings: `NAME.PARAMETER=VALUE`: each plugin of the suite with that name gets that value.
+        settings: `NAME.PARAMETER=VALUE`: each plugin of the suite with that name gets that value, or its table
+            `latency` or `servers`.
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
+        links: Names of links between edge and servers, in the place of the suite's.
         plugins: Files and folders with further plugins.
         quick: Only the suite's part for a quick look.
         out: Folder that holds the runs.
         fresh: Start anew instead of completing a run.
+        servers: HOST:PORT of servers on other machines (`pedbench serve`); processes of this one without any. The
+            network between them is measured as it is; defenses that call more servers are left out.
+        keys: The edge's folder of `pedbench keys`, for TLS with them.
+        device: Where models compute: `cpu`, `cuda`, `mps`, or `auto`.
         engine: Does the work, e.g. `pedbench.engines.ray.Ray(workers=4)`; this process without one.
 
     Returns:
@@ -90,6 +104,7 @@ def run(
         OSError: Something cannot be read or written, or another process writes the run.
     """
     profile = Profile()
+    identity = _identity(servers, keys, links, engine)
     check_given("defenses", defenses)
     check_given("attacks", attacks)
     check_given("datasets", [] if dataset is None else [dataset])
@@ -109,25 +124,55 @@ def run(
             weights=weights,
             settings=settings,
             sweeps=sweeps,
+            links=links,
         )
         if engine is None or engine.times:
             server_context()  # It imports while this process does.
-        resolved = resolve(quicker(loaded) if quick else loaded, overrides, Registry(paths))
+        registry, console = Registry(paths), Console()
+        resolved = resolve(quicker(loaded) if quick else loaded, overrides, registry)
+        if servers:
+            resolved, left_out = on_machines(resolved, len(servers), registry)
+            for sentence in left_out:
+                console.line(sentence)
+        elif NETWORK in resolved.latency.links:
+            raise ValueError(f"the link {NETWORK!r} lies between machines: name them with --servers.")
         directory = run_directory(Path(out), resolved, fresh=fresh)
         # They bring models and statistics along, which take seconds to import: wrong input is told of before.
         with profile.stage("imports"):
+            from pedbench.engines.local import Local
             from pedbench.engines.runner import run as measure
             from pedbench.result import Result
 
         with locked(directory):
             try:
-                measure(resolved, directory, Console(), paths, profile, engine)
+                engine = engine or Local(device, addresses=servers, identity=identity)
+                measure(resolved, directory, console, paths, profile, engine)
             finally:
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
                     ignored = shutil.ignore_patterns("__pycache__")
                     shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True, ignore=ignored)
                 settle(directory)
     return Result(directory)
+
+
+def _identity(
+    servers: Sequence[str], keys: str | Path | None, links: Sequence[str], engine: Engine | None
+) -> Identity | None:
+    """Read the edge's certificates. Raise if what is asked of servers on other machines does not fit together."""
+    if engine is not None and servers:
+        raise ValueError("--servers is for the engine of this machine: leave --engine out.")
+    if links and servers:
+        raise ValueError("--link: with --servers the network between the machines is measured as it is.")
+    if keys is not None and not servers:
+        raise ValueError("--keys is for --servers; between processes of this host there is no TLS.")
+    folder = None if keys is None else Path(keys)
+    for address in servers:
+        refuse_plain(address, "--servers", folder)
+    if folder is None:
+        return None
+    from pedbench.network.certificates import read_identity
+
+    return read_identity(folder, "edge")
 
 
 def _files(given: Sequence[Plugin], registry: Registry, folder: Path) -> list[Path]:

@@ -15,7 +15,6 @@ from pedbench.cli import (
     doctor,
     fetch,
     keys,
-    latency,
     listing,
     new,
     plan,
@@ -43,7 +42,6 @@ app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
 app.command("calibrate")(calibrate.keep_calibrations)
-app.command("latency")(latency.compare_latency)
 app.command("serve")(serve.serve)
 app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)

@@ -45,11 +45,7 @@ def _engine(
         raise ValueError(f"--engine is local or ray, found {name!r}.")
     if (address, workers, cores, memory, gpus) != (None, None, 1, None, None):
         raise ValueError("--address, --workers and --worker-... belong to --engine ray.")
-    if device == "cpu":
-        return None
-    from pedbench.engines.local import Local
-
-    return Local(device)
+    return None
 
 
 def run_suite(
@@ -81,6 +77,19 @@ def run_suite(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of completing a run.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
     device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, mps, or auto.")] = "cpu",
+    link: Annotated[
+        Names, typer.Option(help="Link between edge and servers, in place of the suite's; may be repeated.")
+    ] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Random weights of --model: enough to time a network.")
+    ] = False,
+    servers: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT,HOST:PORT,...: servers on other machines, see `pedbench serve`."),
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="The edge's folder of `pedbench keys`: TLS with --servers.")
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="local: this machine. ray: workers of a Ray cluster, which time nothing.")
     ] = "local",
@@ -110,6 +119,11 @@ def run_suite(
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one run takes one.")
+    if random_weights:
+        from pedbench.models.sam.random_weights import random_weights as drawn
+
+        if weights or not model:
+            raise ValueError("--random-weights takes a --model (vit_b, vit_l or vit_h) and no --weights.")
     result = api.run(
         suite or named or "mini",
         defenses=defense or (),
@@ -119,13 +133,17 @@ def run_suite(
         limit=limit,
         seed=seed,
         model=model,
-        weights=named_files(weights or ()),
+        weights=drawn(model) if random_weights and model else named_files(weights or ()),
         settings=settings or (),
         sweeps=sweep or (),
+        links=link or (),
         plugins=plugin or (),
         quick=quick,
         out=out,
         fresh=fresh,
+        servers=[address.strip() for address in servers.split(",")] if servers else (),
+        keys=keys,
+        device=device,
         engine=_engine(engine, device, address, workers, worker_cores, worker_memory, worker_gpus),
     )
     print_overview(result.directory)

@@ -42,7 +42,7 @@ def serve(
         ),
     ] = True,
 ) -> None:
-    """Serve one edge at a time, until Ctrl-C; see `pedbench latency --servers`."""
+    """Serve one edge at a time, until Ctrl-C; see `pedbench run --servers`."""
     from pedbench.network.addresses import refuse_plain
     from pedbench.network.certificates import read_identity
 

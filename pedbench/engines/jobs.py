@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pedbench.data.readable import FileDataset
 from pedbench.engines.open_bench import warm_up_bench
@@ -103,11 +103,13 @@ class Engine(ABC):
         name: As the command line and records have it.
         times: Whether it can time passes, which takes a machine that does nothing else.
         device: Where models compute, as torch names it.
+        servers: What servers on other machines say of themselves and their clocks; none of this machine's own.
     """
 
     name: ClassVar[str]
     times: ClassVar[bool]
     device: str
+    servers: Sequence[Mapping[str, Any]] = ()
 
     @abstractmethod
     def do(self, work: Work) -> Generator[Done]:
@@ -138,7 +140,9 @@ def jobs_of(plan: Plan, defense: int, wanted: Collection[str]) -> list[Job]:
     again = of.images[: plan.suite.latency.samples]
     if others and of.defense.servers:
         jobs.append(job(len(shards), "links", again, others))
-    if timed and of.defense.servers and plan.suite.latency.turn_taking:
+    # Passes of the edge alone take no turns, and are projected as the others are.
+    turns = plan.suite.latency.turn_taking and (of.defense.servers or plan.suite.latency.devices)
+    if timed and turns:
         jobs.append(job(len(shards) + 1, "turns", again, timed))
     return jobs
 

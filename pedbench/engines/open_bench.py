@@ -15,9 +15,12 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench
 from pedbench.measure.operation_modules import operation_modules
 from pedbench.measure.pass_times import warm_up
+from pedbench.measure.power import PowerMeter
 from pedbench.measure.probe_reader import Reader
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.family import FamilyNetworks
+from pedbench.offload.servers.fleet import Servers
+from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.privacy.retrieval import make_gallery
 from pedbench.suites.plan import DefensePlan, Plan
@@ -34,13 +37,19 @@ def open_bench(
     due: Sequence[DefensePlan],
     console: Console,
     profile: Profile,
+    remote: Remote | None = None,
 ) -> Iterator[Bench]:
     """Servers, attack processes, metrics and probes for some of a plan's defenses, until the block is left.
 
-    All compute on the device of the networks.
+    All compute on the device of the networks, but for servers on other machines.
+
+    Args:
+        remote: How those are reached; servers are processes of this host without it.
 
     Raises:
         PluginError: A metric or probe cannot be prepared.
+        ValueError: There are too few servers, or one runs other code or has other weights.
+        ConnectionError: A server cannot be reached.
     """
     count, device = max(defense.defense.servers for defense in due), networks.device
     for metric in plan.metrics:
@@ -58,8 +67,11 @@ def open_bench(
     modules = sorted({module for item in due for module in operation_modules(item)})
     specs = [planned.spec for planned in plan.attacks]
     weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
+    if remote is not None and count > len(remote.addresses):
+        raise ValueError(f"a defense calls {count} servers, and there are {len(remote.addresses)}.")
+    doing = "starting" if remote is None else "connecting"
     with ExitStack() as resources:
-        with console.stage(f"starting {count} servers"), profile.stage("starting servers"):
+        with console.stage(f"{doing} {count} servers"), profile.stage("starting servers"):
             pool = resources.enter_context(
                 AttackPool(
                     specs,
@@ -71,7 +83,12 @@ def open_bench(
                 )
             )
             loading = pool.prepare()
-            servers = resources.enter_context(VirtualServers(count, networks, modules=modules))
+            servers: Servers = (
+                VirtualServers(count, networks, modules=modules)
+                if remote is None
+                else RemoteServers(remote, networks, modules=modules)
+            )
+            resources.enter_context(servers)
             # What is timed has the machine for itself.
             wait(loading)
         bench = Bench(
@@ -83,6 +100,7 @@ def open_bench(
             prior=load_prior(),
             readers=readers,
             profile=profile,
+            power=resources.enter_context(PowerMeter()),
         )
         if plan.gallery is not None and plan.suite.gallery is not None:
             count = len(plan.gallery.ids()[: plan.suite.gallery.limit])

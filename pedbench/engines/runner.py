@@ -13,6 +13,7 @@ from pedbench.engines.jobs import Done, Engine, Job, Work, jobs_of
 from pedbench.engines.local import Local
 from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
+from pedbench.host.device import choose_dtype
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome
 from pedbench.measure.code_identity import changed
@@ -23,7 +24,7 @@ from pedbench.report.outputs.writing import write_report
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.selection import Selection, read_selection, write_selection
 from pedbench.suites.cell import Cell
-from pedbench.suites.plan import DefensePlan, Plan, keep_apart, make_plan
+from pedbench.suites.plan import DTYPE, DefensePlan, Plan, keep_apart, make_plan
 from pedbench.suites.schema import ResolvedSuite
 
 UNTIMED = "not timed: workers share their machines with each other. Run the suite again with --engine local"
@@ -63,7 +64,11 @@ def run(
         runs = [run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file())]
         keep_apart(plan.attacks, runs, "a run keeps pictures that its report shows")
         # Workers elsewhere load their own.
-        networks = FamilyNetworks(family=plan.family, device=engine.device if engine.times else "cpu")
+        networks = FamilyNetworks(
+            family=plan.family,
+            device=engine.device if engine.times else "cpu",
+            dtype=choose_dtype(suite.latency.dtype or DTYPE),
+        )
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
         console.line(f"left out: {id}: {reason}")
@@ -208,6 +213,7 @@ class _Due:
                     device=self.engine.device,
                     engine=self.engine.name,
                     machines=self.shards.machines,
+                    servers=self.engine.servers,
                 )
                 append_record(self.run_dir, record)
             if record.status in ("failed", "invalid"):

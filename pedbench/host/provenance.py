@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pedbench
+from pedbench.host.jetson import jetson_facts
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "scipy", "scikit-image", "pillow", "segment-anything", "pycocotools",
@@ -94,6 +95,7 @@ def machine(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "machine_id": _machine_id(),
         "platform": platform.platform(),
+        **({"jetson": facts} if (facts := jetson_facts()) else {}),
     }
 
 

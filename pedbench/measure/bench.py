@@ -13,6 +13,7 @@ from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks
 from pedbench.errors import PluginUnavailable
 from pedbench.host.stopwatch import Profile
+from pedbench.measure.power import PowerMeter
 from pedbench.measure.probe_reader import Reader
 from pedbench.measure.seeds import generator, torch_seed
 from pedbench.models.sam.stages import window_grid
@@ -180,6 +181,7 @@ class Bench(PassBench):
         paces: By attack, how many seconds a guess took lately.
         gallery: Pictures among which those of the run are searched for.
         profile: Stopwatches of the run.
+        power: Reads the edge's power rails, where there are any.
         once: Picture, digest of what is visible of it, kind and attack -> what a guess that does not depend on the view
             measures, by column and region.
     """
@@ -188,6 +190,7 @@ class Bench(PassBench):
     pool: AttackPool
     readers: dict[str, Reader]
     profile: Profile = field(default_factory=Profile)
+    power: PowerMeter = field(default_factory=PowerMeter)
     blind: dict[str, dict[str, float]] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     paces: dict[str, float] = field(default_factory=dict)

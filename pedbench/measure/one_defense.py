@@ -10,7 +10,7 @@ from pedbench.measure.claims import read_claims
 from pedbench.measure.dishonest_servers import let_lie
 from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibited
 from pedbench.measure.guesses import attack
-from pedbench.measure.pass_times import decoder_time, timing
+from pedbench.measure.pass_times import wall_times
 from pedbench.measure.utility import score_masks, undefended
 from pedbench.measure.views import Reception, receive
 from pedbench.offload.passes.disclosure_ledger import AuditError
@@ -91,7 +91,7 @@ def _one_picture(
     timed = [cell for cell in timed if cell in cells]
     if timed:
         with outcome.giving_up(timed, f"picture {sample.id}"), bench.profile.stage("mask decoder, timed"):
-            rows = [*timing(first, first.times(), sample.id), *decoder_time(first, sample)]
+            rows = wall_times(bench, first, sample)
             for cell in timed:
                 outcome.rows[cell.cell_id] += rows
     let_lie(bench, of, sample, frame, cells, outcome)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from pedbench.measure.bench import DegradedPass, Outcome, PassBench, Row
+from pedbench.measure.bench import Bench, DegradedPass, Outcome, PassBench, Row
+from pedbench.measure.projected import phases, project
 from pedbench.network.links import Link
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.passes.timing import PassTimes
@@ -44,23 +45,6 @@ def timing(done: Pass, times: PassTimes, image: str, link: Link | None = None) -
     return rows
 
 
-def phases(times: PassTimes, least: float) -> dict[str, float]:
-    """Seconds by phase of a pass, as they are named in results.
-
-    Args:
-        least: The pass's lower bound.
-    """
-    return {
-        "end to end": times.total,
-        "prepare": times.prepare,
-        "uplink": times.uplink,
-        "slowest server": times.server,
-        "downlink": times.downlink,
-        "edge": times.edge,
-        "lower bound": least,
-    }
-
-
 def decoder_time(done: Pass, sample: Sample) -> list[Row]:
     """One prompt through the mask decoder: what a user waits for after the embedding is there."""
     height, width = sample.image.shape[:2]
@@ -75,21 +59,22 @@ def warm_up(bench: PassBench, of: DefensePlan, sample: Sample) -> None:
     decoder_time(bench.warm_up(of, sample), sample)
 
 
+def wall_times(bench: Bench, done: Pass, sample: Sample) -> list[Row]:
+    """Return all values of a pass that was timed as it is: seconds, bytes, and joules where a meter reads them."""
+    rows = timing(done, done.times(), sample.id)
+    return [*rows, *bench.power.rows(done, sample.id), *decoder_time(done, sample)]
+
+
 def time_links(
-    bench: PassBench,
+    bench: Bench,
     of: DefensePlan,
     images: Sequence[int],
     cells: Iterable[tuple[Link, Cell]],
-    *,
-    advance: Callable[[int], None] = lambda steps: None,
-    more: Callable[[Pass, str], list[Row]] = lambda done, image: [],
 ) -> Outcome:
     """Time passes over links.
 
     Args:
         cells: The links, each with the cell to fill.
-        advance: Called with 1 after each pass.
-        more: Further values of a pass over a picture.
     """
     outcome = Outcome()
     for link, cell in cells:
@@ -97,30 +82,25 @@ def time_links(
             for index in images:
                 sample = bench.plan.dataset[index]
                 done = bench.run(of, sample, bench.frame(sample), link=link)
-                rows = timing(done, done.times(), sample.id)
-                outcome.rows[cell.cell_id] += [*rows, *more(done, sample.id), *decoder_time(done, sample)]
-                advance(1)
+                outcome.rows[cell.cell_id] += wall_times(bench, done, sample)
     return outcome
 
 
 def time_turns(
-    bench: PassBench,
+    bench: Bench,
     of: DefensePlan,
     images: Sequence[int],
     wanted: Collection[str],
     threads: int,
-    advance: Callable[[int], None] = lambda steps: None,
-    keep: Callable[[Pass, Sample, float], None] = lambda done, sample, decoder: None,
 ) -> Outcome:
     """Time passes again while servers take turns on the whole host; see `timing.turn_times`.
 
-    They are measured once, and composed for every link.
+    They are measured once, and composed for every link. Where the suite names devices, they are projected to those,
+    too.
 
     Args:
         wanted: Ids of the cells to fill.
         threads: Threads of the server whose turn it is.
-        advance: Called with 1 after each pass.
-        keep: Called with each pass, its picture and the seconds of the mask decoder.
     """
     outcome = Outcome()
     timed = [(link, cell) for link, cell in of.latency if cell.cell_id in wanted]
@@ -128,11 +108,13 @@ def time_turns(
     with outcome.giving_up([cell for _, cell in timed], "taking turns"):
         for index in images:
             sample = bench.plan.dataset[index]
-            done = bench.run(of, sample, bench.frame(sample))
+            frame = bench.frame(sample)
+            done = bench.run(of, sample, frame)
             decoder = decoder_time(done, sample)
-            keep(done, sample, decoder[0]["value"])
+            seeds = {link: bench.link_seed(of, sample, link) for link, _ in timed}
+            projected = project(bench, done, sample, frame, decoder[0]["value"], seeds)
             for link, cell in timed:
-                times = done.times(link, bench.link_seed(of, sample, link))
-                outcome.rows[cell.cell_id] += [*timing(done, times, sample.id, link), *decoder]
-            advance(1)
+                times = done.times(link, seeds[link])
+                rows = [*timing(done, times, sample.id, link), *decoder, *projected.get(link, ())]
+                outcome.rows[cell.cell_id] += rows
     return outcome

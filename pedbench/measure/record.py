@@ -52,6 +52,7 @@ def make_record(
     device: str,
     engine: str,
     machines: Sequence[str],
+    servers: Sequence[Mapping[str, Any]] = (),
 ) -> Record:
     """Sum up a cell from the values in the run directory.
 
@@ -60,6 +61,7 @@ def make_record(
         device: Where the models computed.
         engine: Which one did the work.
         machines: Ids of those that measured.
+        servers: Facts of servers on other machines.
     """
     values = read_values(run_dir, cell.cell_id)
     status: Status
@@ -98,7 +100,8 @@ def make_record(
             sources=sources(plan, of, cell),
             weights=of.weights | models,
         )
-        | {"engine": engine, "machines": list(machines)},
+        | {"engine": engine, "machines": list(machines)}
+        | ({"servers": list(servers)} if servers else {}),
         attacker=_attacker(attacks[0].plugin) if attacks else {},
     )
 

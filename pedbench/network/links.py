@@ -17,6 +17,9 @@ PACKET, HEADERS = 1448, 66
 LOOPBACK = "loopback"
 """Name of this host's own link: nothing is emulated."""
 
+NETWORK = "network"
+"""Name of the link between machines, where servers run on others: it is measured as it is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Direction:
@@ -56,8 +59,8 @@ class Link:
 
     @property
     def emulated(self) -> bool:
-        """Whether the link differs from this host's own."""
-        return self.name != LOOPBACK
+        """Whether the transport delays messages as the link would."""
+        return self.name not in (LOOPBACK, NETWORK)
 
 
 @cache

@@ -85,8 +85,8 @@ class Run:
     @property
     def pictures(self) -> int:
         """How many pictures were evaluated; 0 when no cell succeeded."""
-        counts = (metric.n for r in self.records if r.cell["kind"] != "latency" for metric in r.metrics)
-        return max(counts, default=0)
+        scored = [record for record in self.records if record.cell["kind"] != "latency"]
+        return max((metric.n for record in scored or self.records for metric in record.metrics), default=0)
 
     def headline(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of a frame with columns c and m that no sweep of coalitions brought in; all, where all are."""

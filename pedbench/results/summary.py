@@ -143,8 +143,8 @@ def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
     """Median and 90th percentile of each phase, by way of measuring, and bytes each way.
 
     Args:
-        values: Of one latency cell: `wall` and `turn-taking` in seconds with the phase as region; `bytes up` and
-            `bytes down` per server.
+        values: Of one latency cell: `wall`, `turn-taking` and `projected` in seconds with the phase as region; `bytes
+            up` and `bytes down` per server; `energy` in joules with the power rail as region.
     """
     result = []
     for (metric, phase), rows in values.groupby(["metric", "region"], sort=False):
@@ -152,6 +152,9 @@ def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
         if name.startswith("bytes"):
             totals = rows.groupby("image")["value"].sum().reset_index()
             result.append(_value(name, "", mean(totals), "latency", "lower", "B"))
+            continue
+        if name == "energy":
+            result.append(_value(name, str(phase), mean(rows), "latency", "lower", "J"))
             continue
         for label, q in ((f"{name} p50", 0.5), (f"{name} p90", 0.9)):
             result.append(_value(label, str(phase), quantile(rows, q), "latency", "lower", "s"))

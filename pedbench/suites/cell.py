@@ -72,7 +72,8 @@ class Cell:
         protocol: Utility and integrity cells only: how prompts are placed and masks scored.
         lie: Integrity cells only: mIoU while some servers lie is no utility of the defense.
         codecs: Versions of the codecs that write the defense's messages, by label.
-        link: Latency cells only, as is `dtype`: the named link between edge and servers.
+        link: Latency cells only, as are `dtype` and `devices`: the named link between edge and servers.
+        devices: Names of the devices, as edge and as server, to which passes are projected.
     """
 
     kind: Literal["utility", "privacy", "latency", "integrity"]
@@ -97,6 +98,7 @@ class Cell:
     codecs: Mapping[str, int] | None = None
     link: str | None = None
     dtype: str | None = None
+    devices: Mapping[str, str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The cell as JSON values, without what plays no part."""

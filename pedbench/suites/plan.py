@@ -274,6 +274,8 @@ def _defense_plan(
         sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
     )
     rules = _rules(suite.coalitions, planned.plugin.servers) if choice.privacy else []
+    devices = suite.latency.devices.model_dump() if suite.latency.devices else None
+    dtype = suite.latency.dtype or DTYPE
     protocols = {f"{utility.protocol}: {', '.join(utility.prompts)}": utility for utility in suite.utility}
     return DefensePlan(
         planned=planned,
@@ -302,7 +304,10 @@ def _defense_plan(
         ),
         claims=(),
         latency=tuple(
-            (find_link(name), replace(base, kind="latency", link=name, dtype=DTYPE))
+            (
+                find_link(name),
+                replace(base, kind="latency", link=name, dtype=dtype, devices=devices),
+            )
             for name in dict.fromkeys(suite.latency.links)
             if choice.latency
         ),

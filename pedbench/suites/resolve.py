@@ -10,6 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from pedbench.base import Defense
 from pedbench.errors import suggestion
 from pedbench.models.hub.folders import model_reference
@@ -27,6 +29,9 @@ from pedbench.suites.schema import (
     SuiteError,
 )
 
+_TABLES = ("latency", "servers")
+"""Tables of a suite whose entries `--set` changes, too."""
+
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
 AnyChoice = TypeVar("AnyChoice", Choice, DefenseChoice, ProbeChoice, DatasetChoice)
 
@@ -41,8 +46,10 @@ class Overrides:
         attacks: Likewise.
         data: Where the dataset lies; becomes its parameter `data`.
         weights: Files of the model family's weights, by name.
-        settings: `name.parameter=value`: each plugin of the suite with that name gets that value.
+        settings: `name.parameter=value`: each plugin of the suite with that name gets that value. The names `latency`
+            and `servers` stand for these tables.
         sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
+        links: Names of links, in the place of the suite's.
     """
 
     defenses: Sequence[str | Choice] = ()
@@ -55,6 +62,7 @@ class Overrides:
     weights: Mapping[str, str | Path] = field(default_factory=dict)
     settings: Sequence[str] = ()
     sweeps: Sequence[str] = ()
+    links: Sequence[str] = ()
 
 
 def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedSuite:
@@ -68,7 +76,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
             probe names an attack that the suite does not have, or a defense has not the servers that are to lie.
     """
     from pedbench.models.sam.family import FAMILIES, family
-    from pedbench.network.links import find_link
+    from pedbench.suites.timing import check_latency
     from pedbench.utility.segmentation import PROMPTS
 
     for utility in suite.utility:
@@ -79,11 +87,6 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
                     f"protocol {utility.protocol} has no prompt {prompt!r}{suggestion(prompt, known)}. "
                     f"Known: {', '.join(known)}."
                 )
-    for name in suite.latency.links:
-        try:
-            find_link(name)
-        except ValueError as error:
-            raise SuiteError(f"latency.links: {error}") from None
     model = model_reference(overrides.model or suite.model)
     if model not in FAMILIES and "/" not in model:
         raise SuiteError(
@@ -96,6 +99,8 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     except ValueError as error:
         raise SuiteError(f"weights: {error}.") from None
     suite = with_settings(suite, overrides.settings)
+    latency = suite.latency.model_copy(update={"links": list(overrides.links or suite.latency.links)})
+    check_latency(suite.model_copy(update={"latency": latency}))
     defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
     for sweep in overrides.sweeps:
         defenses = _swept(defenses, sweep)
@@ -123,7 +128,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         metrics=_complete("metrics", suite.metrics, registry),
         probes=_complete("probes", _reading(suite, attacks), registry),
         coalitions=suite.coalitions,
-        latency=suite.latency,
+        latency=latency,
         servers=suite.servers,
         gallery=_gallery(suite, overrides, registry),
         compare_with=compared,
@@ -186,12 +191,15 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
         if not (equals and dot and name and parameter):
             raise SuiteError(f"--set expects NAME.PARAMETER=VALUE, found {setting!r}.")
         chosen: list[Sequence[Choice]] = [suite.defenses, suite.attacks, suite.metrics, suite.probes]
-        known = {choice.name for choices in chosen for choice in choices} | {suite.dataset.name}
+        known = {choice.name for choices in chosen for choice in choices} | {suite.dataset.name, *_TABLES}
         if name not in known:
             raise SuiteError(
                 f"--set {setting}: the suite has nothing named {name!r}{suggestion(name, known)}."
             )
         value = _value(text.strip())
+        if name in _TABLES:
+            suite = _with_entry(suite, name, parameter, value)
+            continue
         suite = suite.model_copy(
             update={
                 "defenses": _set(suite.defenses, name, parameter, value),
@@ -202,6 +210,15 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
             }
         )
     return suite
+
+
+def _with_entry(suite: Suite, table: str, entry: str, value: Any) -> Suite:
+    before = getattr(suite, table)
+    try:
+        changed = type(before).model_validate({**before.model_dump(), entry: value})
+    except ValidationError as error:
+        raise SuiteError(f"--set {table}.{entry}: {error.errors()[0]['msg']}, found {value!r}.") from None
+    return suite.model_copy(update={table: changed})
 
 
 def _set(choices: Sequence[AnyChoice], name: str, parameter: str, value: Any) -> list[AnyChoice]:

@@ -175,6 +175,13 @@ class QuickChoice(_Strict):
     attacks: list[str]
 
 
+class DevicesChoice(_Strict):
+    """Devices of `pedbench/latency/devices.toml`, or `this-host`, to which turn-taking passes are projected."""
+
+    edge: str = "this-host"
+    server: str = "this-host"
+
+
 class LatencyChoice(_Strict):
     """How often a defense is timed.
 
@@ -183,12 +190,16 @@ class LatencyChoice(_Strict):
         warmup: Pictures before them, outside the selection, whose times are dropped.
         turn_taking: Whether to measure servers computing alone, too.
         links: Names of links between edge and servers. The passes that are scored go over the first.
+        devices: Devices to which turn-taking passes are projected, too; none without it.
+        dtype: Half precision of the image encoders, for suites that measure nothing but latency.
     """
 
     samples: int = Field(ge=1)
     warmup: int = Field(ge=0)
     turn_taking: bool = True
     links: list[str] = Field(default=[LOOPBACK], min_length=1)
+    devices: DevicesChoice | None = None
+    dtype: Literal["float16", "bfloat16"] | None = None
 
 
 class ServersChoice(_Strict):
@@ -234,7 +245,7 @@ class Suite(_Strict):
     deadline: float = Field(default=600.0, gt=0)
     exhibits: int = Field(default=3, ge=0)
     dataset: DatasetChoice
-    utility: list[UtilityChoice] = Field(min_length=1)
+    utility: list[UtilityChoice] = []
     defenses: list[DefenseChoice] = Field(min_length=1)
     attacks: list[AttackChoice]
     metrics: list[Choice]
@@ -350,6 +361,7 @@ def _models() -> list[type[BaseModel]]:
         UtilityChoice,
         CoalitionChoice,
         LatencyChoice,
+        DevicesChoice,
         ServersChoice,
     ]
     return [Suite, QuickChoice, *choices]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pedbench.latency.power import energy, parse_tegrastats
+from pedbench.measure.power import energy, parse_tegrastats
 
 ORIN_NANO = (
     "01-08-2025 10:12:04 RAM 2448/7620MB (lfb 4x4MB) SWAP 0/3810MB (cached 0MB) "

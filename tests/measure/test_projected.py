@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import pytest
 
-from pedbench.latency.devices import find_device
-from pedbench.latency.projected_passes import Devices, Turns
-from pedbench.models.sam.architectures import SAM_MINI, VIT_H
+from pedbench.measure.projected import on_devices
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.passes.timing import Clock
 from pedbench.types import Exchange
@@ -34,15 +30,8 @@ def call(server: int, sequence: int, sent: float, computing: float) -> Exchange:
     )
 
 
-def kept(rounds: list[list[Exchange]], clock: Clock) -> Turns:
-    return Turns(
-        image="i", rounds=rounds, clock=clock, decoder=0.2, seeds={find_link("loopback"): 0, SLOW: 0}
-    )
-
-
-@pytest.fixture
-def turns() -> Turns:
-    """Two messages to server 0, one to server 1; work at home; replies are read; then the edge's blocks."""
+def turns() -> tuple[list[list[Exchange]], Clock]:
+    """Return a pass: two messages to server 0, one to server 1, work at home, replies read, the edge's blocks."""
     calls = [call(0, 0, 1.1, 0.4), call(1, 1, 1.66, 0.1), call(0, 2, 1.92, 0.3)]
     clock = Clock(
         start=1.0,
@@ -52,20 +41,18 @@ def turns() -> Turns:
         beside=[(2.28, 2.48)],
         read={0: [(2.48, 2.53)], 1: [(2.53, 2.58)], 2: [(2.58, 2.63)]},
     )
-    return kept([calls], clock)
+    return [calls], clock
 
 
-def test_rows_are_those_of_a_pass_worked_out_by_hand(turns: Turns) -> None:
+def test_phases_are_those_of_a_pass_worked_out_by_hand() -> None:
     """The edge is twice as slow, servers ten times as fast: computing takes 40, 10 and 30 ms.
 
     Messages are made at 0, 0.2 and 0.4 s after the first is sent, 0.2 s each, then 0.4 s of work at home follow until
     0.8, and each of three replies takes 0.1 s to read. They arrive at 0.01, 0.21 and 0.41, all before the work at home
     is done, so the last is read at 1.1.
     """
-    rows: dict[str, dict[str, float]] = defaultdict(dict)
-    for link, row in turns.on(edge=2, server=0.1):
-        assert (row["metric"], row["image"]) == ("projected", "i")
-        rows[link.name][row["region"]] = row["value"]
+    seeds = {find_link("loopback"): 0, SLOW: 0}
+    seconds = on_devices(*turns(), 0.2, seeds, edge=2, server=0.1)
     blocks = 2 * (3.5 - 2.63)
     expected = {
         "prepare": 0.2,
@@ -78,23 +65,6 @@ def test_rows_are_those_of_a_pass_worked_out_by_hand(turns: Turns) -> None:
         # 0.4 s of making, 0.4 at home and 0.3 of reading outlast everything that servers and the link do.
         "lower bound": 0.2 + 1.1 + blocks,
     }
-    assert rows["loopback"] == pytest.approx(expected)
+    assert seconds[find_link("loopback")] == pytest.approx(expected)
     slow = {**expected, "uplink": 0.46, "downlink": 0.1, "edge": 1.1 - 0.59 + blocks}
-    assert rows["slow"] == pytest.approx(slow)
-
-
-def test_factors_are_the_devices_encoders_over_this_hosts() -> None:
-    # Of 2.1 s of the edge 0.1 went into preparing: the encoder took 2 s.
-    on_device = [kept([], Clock(start=0, stop=2.1, prepare=[(0, 0.1)]))]
-    found = Devices(edge="jetson-orin-nano", server="this-host").against(VIT_H, on_device)
-    assert found.host_seconds == pytest.approx(2.0)
-    assert found.edge.factor == pytest.approx(17.7 / 2)
-    assert (found.server.factor, found.server.seconds) == pytest.approx((1, 2))
-    mini = Devices(edge="jetson-orin-nano", server="rtx-3090").against(SAM_MINI, on_device)
-    assert mini.server.factor == pytest.approx(find_device("rtx-3090").encoder(SAM_MINI) / 2)
-    assert mini.edge.sizes["vit_h"] > 1000
-
-
-def test_a_device_has_to_be_known() -> None:
-    with pytest.raises(ValueError, match="did you mean 'rtx-3090'"):
-        Devices(edge="this-host", server="rtx3090")
+    assert seconds[SLOW] == pytest.approx(slow)

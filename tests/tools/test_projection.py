@@ -20,7 +20,7 @@ from tools.studies.projection import (
     whole,
 )
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "guide" / "latency.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "measured" / "projection.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", [devices, paper])

@@ -1,6 +1,6 @@
 """Measure what codecs cost and save on the mini family: `python -m tools.benchmarks.codec_costs`.
 
-Prints the table and writes it into docs/guide/latency.md.
+Prints the table and writes it into docs/measured/codecs.md.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def main() -> None:
         "bytes, medians, without jitter and without any computing.\n\n"
         f"{table(headers, lines, left=2)}"
     )
-    replace_block(given.to / "docs" / "guide" / "latency.md", "codecs", text)
+    replace_block(given.to / "docs" / "measured" / "codecs.md", "codecs", text)
 
 
 if __name__ == "__main__":

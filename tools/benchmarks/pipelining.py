@@ -1,6 +1,6 @@
 """Measure what sending windows in several messages saves and costs: `python -m tools.benchmarks.pipelining`.
 
-Prints the table and writes it into docs/guide/latency.md. The host must be quiet: all servers compute on its cores.
+Prints the table and writes it into docs/measured/pipelining.md. The host must be quiet: all servers share its cores.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def main() -> None:
         f"and in brackets the lower bound: medians over pictures, each with the fastest of {REPEATS} passes.\n\n"
         f"{table(headers, lines, left=2)}"
     )
-    replace_block(given.to / "docs" / "guide" / "latency.md", "pipelining", text)
+    replace_block(given.to / "docs" / "measured" / "pipelining.md", "pipelining", text)
 
 
 if __name__ == "__main__":

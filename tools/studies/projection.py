@@ -1,7 +1,7 @@
 """Project SAM ViT-H to named devices and links: `python -m tools.studies.projection`.
 
-Writes the paper's row and the sweep over servers and links into docs/guide/latency.md and docs/pictures. Nothing is
-measured: the same numbers come out on every host.
+Writes the paper's row and the sweep over servers and links into docs/measured/projection.md and docs/pictures.
+Nothing is measured: the same numbers come out on every host.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def main() -> None:
         "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
     )
     given = parser.parse_args()
-    document = given.to / "docs" / "guide" / "latency.md"
+    document = given.to / "docs" / "measured" / "projection.md"
     replace_block(document, "devices", devices())
     replace_block(document, "paper", paper())
     drawing = sweep()

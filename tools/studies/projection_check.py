@@ -1,6 +1,6 @@
 """Compare projected with measured times on this host, with the mini models: `python -m tools.studies.projection_check`.
 
-Prints the table and writes it into docs/guide/latency.md.
+Prints the table and writes it into docs/measured/projection.md.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def main() -> None:
         f"Turn-taking: {told(apart)}. Wall: {told(together)}.\n\n{table(headers, lines, left=4)}"
     )
     print(text)
-    replace_block(given.to / "docs" / "guide" / "latency.md", "projection check", text)
+    replace_block(given.to / "docs" / "measured" / "projection.md", "projection check", text)
 
 
 if __name__ == "__main__":

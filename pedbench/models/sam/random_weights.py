@@ -24,6 +24,12 @@ def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, 
     return random_family(name)
 
 
+def random_weights(name: str) -> dict[str, str]:
+    """Return files of random weights, drawn on first use, as the weights that `family` takes by name."""
+    drawn = random_family(name)
+    return {"original": str(drawn.original.file), "fine-tuned": str(drawn.fine_tuned.file)}
+
+
 def random_family(name: str, seed: int = 0) -> Family:
     """Return a family with random weights, which take the same time as trained ones.
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import grpc
@@ -72,6 +72,14 @@ class RemoteServers(Servers):
         self.facts: list[dict[str, Any]] = []
         self.offsets: list[ClockOffset] = []
         self.restore(doubtful=True)
+
+    @property
+    def described(self) -> list[dict[str, Any]]:
+        """The facts of each server, with what is known of its clock."""
+        return [
+            {**facts, "clock_offset": asdict(offset)}
+            for facts, offset in zip(self.facts, self.offsets, strict=True)
+        ]
 
     def set_mode(self, *, turns: bool, threads: int) -> None:
         """Nothing to choose: every server has a machine of its own.

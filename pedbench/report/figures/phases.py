@@ -17,6 +17,7 @@ from pedbench.report.words.text import PHASES, three_figures
 _WAYS = {
     "wall": "Wall: all servers share this host",
     "turn-taking": "Turn-taking: each server computes alone, composed",
+    "projected": "Projected to the suite's devices, not measured",
 }
 
 

@@ -20,13 +20,15 @@ from pedbench.report.numbers.curves import coalition_curve, sweeps
 from pedbench.report.numbers.dishonest_servers import integrity
 from pedbench.report.numbers.retrieval import retrieval
 from pedbench.report.numbers.tidy import claims, latency, privacy, utility
+from pedbench.report.numbers.times import times
 from pedbench.report.numbers.worst_case import worst_cases
 from pedbench.report.tables.attacks import attackers_table, coalition_table, retrieval_tables
-from pedbench.report.tables.axes import claims_tables, latency_tables, privacy_tables, utility_tables
+from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_tables
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
 from pedbench.report.tables.overview import combined_table
 from pedbench.report.tables.published import published_table
 from pedbench.report.tables.table import Cell, Column, Table
+from pedbench.report.tables.times import latency_note, time_tables
 from pedbench.report.words import legend
 from pedbench.report.words.headline import headline_sentence
 from pedbench.report.words.inline import Code
@@ -45,8 +47,6 @@ _NOTES = {
     "`tables/worst_case.csv`.",
     "Claims": "What probes read of the words, faces and objects that pictures are known to hold: in what a coalition "
     "received (tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
-    "Latency": "Times by phase and their tails are in `tables/latency.csv`. Wall and turn-taking are two "
-    "ways of measuring; they are not to be compared with each other.",
     "Integrity": "mIoU while servers lie, each lie in passes of its own; none of it enters another table. The edge "
     "computes some windows of each pass, too, as many as checks says, and does the work of a server that it finds "
     "lying. Differences are to honest servers, object by object, with 95 % intervals; expected is how likely it is "
@@ -128,6 +128,7 @@ def gather(run_dir: Path) -> Content:
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
     frames["claims"] = claims(run)
     frames["integrity"] = integrity(run)
+    frames["times"] = times(run)
     names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
@@ -167,13 +168,14 @@ def _sections(run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, 
         "Utility": utility_tables(frames["utility"], flags),
         "Privacy": _privacy_tables(run, frames, flags),
         "Claims": claims_tables(frames["claims"], flags),
-        "Latency": latency_tables(frames["latency"], flags),
+        "Latency": time_tables(frames["times"], flags),
         "Integrity": integrity_tables(frames["integrity"], flags),
         "Comparisons": comparison_tables(frames["comparisons"]),
     }
     for heading, found in tables.items():
-        if heading not in ("Claims", "Integrity", "Comparisons") or len(frames[heading.lower()]):
-            yield Section(heading=heading, note=_NOTES[heading], tables=list(found))
+        if len(frames[heading.lower()]):
+            note = latency_note(run, frames["latency"]) if heading == "Latency" else _NOTES[heading]
+            yield Section(heading=heading, note=note, tables=list(found))
 
 
 def _privacy_tables(

@@ -1,4 +1,4 @@
-"""Tables of each axis: utility, privacy, claims and latency."""
+"""Tables of each axis: utility, privacy and claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from pedbench.results.summary import RETRIEVAL
 Flags = Mapping[str, str]
 
 _RETENTION = ("retention", "retention_low", "retention_high")
-_TOTAL = "end to end"
 
 
 def utility_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
@@ -101,24 +100,3 @@ def _attack_metrics(rows: pd.DataFrame) -> Iterator[Metric]:
             for tail in tails:
                 yield Metric(title=f"{name}{tail}", name=f"{name}{tail}", regions=("whole",))
             return
-
-
-def latency_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
-    """Yield for each link and dtype the totals, and for each way of measuring the phases."""
-    for (link, dtype), rows in frame.groupby(["link", "dtype"], sort=False):
-        where = f"link {link}, {dtype}"
-        regions = rows.groupby("metric", sort=False)["region"].agg(list)
-        totals = [
-            Metric(
-                title=name,
-                name=name,
-                regions=(_TOTAL if _TOTAL in regions[name] else regions[name][0],),
-            )
-            for name in names_in(rows)
-        ]
-        yield pivot(f"End to end, {where}", rows, ["defense"], totals, flags)
-        for name in names_in(rows):
-            phases = [p for p in rows.loc[rows["metric"] == name, "region"].unique() if p != _TOTAL]
-            if name.endswith(" p50") and phases:
-                metrics = [Metric(title=p, name=name, regions=(p,)) for p in phases]
-                yield pivot(f"Phases, {name}, {where}", rows, ["defense"], metrics, flags)

@@ -98,6 +98,7 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
         Column(title=f"visible ↓\n{' / '.join(short_rule(rule) for rule in rules)}"),
         *(Column(title=f"{leakage}\n{short_rule(rule)}", better="lower") for rule in rules),
         Column(title="wall p50", unit="s", better="lower"),
+        Column(title="turn-taking\np50", unit="s", better="lower", optional=True),
         Column(title="bytes\nup, down", unit="B", better="lower"),
         Column(title="cells"),
     ]
@@ -107,6 +108,7 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
         line.append(_together(row, [f"visible_share_{rule}" for rule in rules], " / "))
         line += [(attacked(row, "leakage", rule), "\n", *attack(row, "leakage", rule)) for rule in rules]
         line.append(number(row, "wall_p50", row["latency_status"], interval=False))
+        line.append("" if rules else number(row, "turn_taking_p50", interval=False))
         line.append(_together(row, ["bytes_up", "bytes_down"], "\n"))
         lines.append([*line, cells(row).replace(", ", "\n")])
     return Table(title=title, columns=columns, rows=lines)

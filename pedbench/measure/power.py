@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
-from pedbench.measure.bench import Row
 from pedbench.offload.passes.run_pass import Pass
 
 _INTERVAL_MS = 50
@@ -24,7 +24,7 @@ Reading = tuple[float, Mapping[str, int]]
 
 
 def parse_tegrastats(line: str) -> dict[str, int]:
-    """Milliwatts by rail, as of now, in one line of `tegrastats`.
+    """Return milliwatts by rail, as of now, from one line of `tegrastats`.
 
     Examples:
         >>> parse_tegrastats("RAM 2448/7620MB (lfb 4x4MB) CPU [2%@729,off] VDD_IN 4123mW/4098mW VDD_SOC 1142mW/1142mW")
@@ -36,7 +36,7 @@ def parse_tegrastats(line: str) -> dict[str, int]:
 
 
 def energy(readings: Sequence[Reading], start: float, stop: float) -> dict[str, float]:
-    """Joules by rail: mean power over an interval times its length.
+    """Return joules by rail: mean power over an interval times its length.
 
     Args:
         readings: In the order of time; where none lies in the interval, the nearest one stands for it.
@@ -46,7 +46,7 @@ def energy(readings: Sequence[Reading], start: float, stop: float) -> dict[str, 
     if not readings:
         return {}
     middle = (start + stop) / 2
-    inside = [rails for at, rails in readings if start <= at <= stop]
+    inside = [rails for moment, rails in readings if start <= moment <= stop]
     inside = inside or [min(readings, key=lambda reading: abs(reading[0] - middle))[1]]
     return {
         name: sum(rails.get(name, 0) for rails in inside) / len(inside) / 1000 * (stop - start)
@@ -77,8 +77,8 @@ class PowerMeter:
             self._process.terminate()
             self._process.wait()
 
-    def rows(self, done: Pass, image: str) -> list[Row]:
-        """Joules that a pass took, by rail."""
+    def rows(self, done: Pass, image: str) -> list[dict[str, Any]]:
+        """Return the joules of a pass by rail, as values."""
         found = energy(list(self._readings), done.clock.start, done.clock.stop)
         return [
             {"image": image, "metric": "energy", "region": rail, "value": joules}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pedbench.latency.jetson import jetson_facts, parse_power_mode, parse_release
+from pedbench.host.jetson import jetson_facts, parse_power_mode, parse_release
 
 ORIN = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8\n"
 NANO = "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19\n"

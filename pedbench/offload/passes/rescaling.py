@@ -10,7 +10,7 @@ from pedbench.types import Exchange
 
 
 def rescale(rounds: Rounds, clock: Clock, *, edge: float, server: float) -> tuple[Rounds, Clock]:
-    """A measured pass as slower or faster devices would have made it, to be composed by `turn_times`.
+    """Return a measured pass as slower or faster devices would have made it, to be composed by `turn_times`.
 
     Time is stretched where the edge or a server works, and left as it is where messages are under way.
 
@@ -28,8 +28,8 @@ def rescale(rounds: Rounds, clock: Clock, *, edge: float, server: float) -> tupl
         waited, computed = _until(now, busy), _until(now, computing)
         return edge * (now - clock.start - waited) + waited + (server - 1) * computed
 
-    def spans(given: Iterable[Interval]) -> list[Interval]:
-        return [(moment(start), moment(stop)) for start, stop in given]
+    def spans(intervals: Iterable[Interval]) -> list[Interval]:
+        return [(moment(start), moment(stop)) for start, stop in intervals]
 
     def moved(call: Exchange) -> Exchange:
         return replace(
@@ -46,10 +46,10 @@ def rescale(rounds: Rounds, clock: Clock, *, edge: float, server: float) -> tupl
         stop=moment(clock.stop),
         prepare=spans(clock.prepare),
         beside=spans(clock.beside),
-        read={sequence: spans(given) for sequence, given in clock.read.items()},
+        read={sequence: spans(intervals) for sequence, intervals in clock.read.items()},
     )
 
 
 def _until(now: float, intervals: Iterable[tuple[float, float]]) -> float:
-    """Length of the part of intervals, none within another, that is over."""
+    """Return the length of the part of intervals, none within another, that is over."""
     return sum(min(end, now) - start for start, end in intervals if start < now)

@@ -1,4 +1,4 @@
-"""What a Jetson says of itself: its name, release, power mode and clocks."""
+"""Facts that a Jetson states: its name, release, power mode and clocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def parse_release(text: str) -> str:
-    """The L4T release in `/etc/nv_tegra_release`, or "".
+    """Return the L4T release in `/etc/nv_tegra_release`, or "".
 
     Examples:
         >>> parse_release("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64")
@@ -21,7 +21,7 @@ def parse_release(text: str) -> str:
 
 
 def parse_power_mode(text: str) -> str:
-    """The power mode in what `nvpmodel -q` prints, or "".
+    """Return the power mode in the output of `nvpmodel -q`, or "".
 
     Examples:
         >>> parse_power_mode("NVPM WARN: fan mode is not set!\\nNV Power Mode: 15W\\n0\\n")
@@ -32,7 +32,7 @@ def parse_power_mode(text: str) -> str:
 
 
 def jetson_facts(root: Path = Path("/")) -> dict[str, str]:
-    """All that can be told; empty on a machine that is no Jetson.
+    """Return all facts that can be read; empty on a machine that is no Jetson.
 
     Args:
         root: Of the file system.
@@ -51,7 +51,7 @@ def jetson_facts(root: Path = Path("/")) -> dict[str, str]:
 
 
 def _clocks(root: Path) -> Iterator[tuple[str, str]]:
-    """Clocks as they are now, and the highest that the power mode allows."""
+    """Yield the clocks as they are now, and the highest that the power mode allows."""
     cpus = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq"))
     for name, file in (("cpu_mhz", "scaling_cur_freq"), ("cpu_max_mhz", "scaling_max_freq")):
         # In kHz.
@@ -72,7 +72,7 @@ def _read(file: Path) -> str:
 
 
 def _printed(command: Sequence[str]) -> str:
-    """What a program prints; "" if there is no such program or it fails."""
+    """Return the output of a program; "" if there is no such program or it fails."""
     if shutil.which(command[0]) is None:
         return ""
     try:

@@ -6,8 +6,8 @@ from dataclasses import astuple
 
 import pytest
 
-from pedbench.latency.projection import rescale
 from pedbench.network.links import find_link
+from pedbench.offload.passes.rescaling import rescale
 from pedbench.offload.passes.timing import Clock, lower_bound, turn_times
 from pedbench.types import Exchange
 
