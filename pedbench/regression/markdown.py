@@ -8,7 +8,7 @@ from typing import Any
 
 from pedbench.regression.measured import Measured
 from pedbench.regression.verdicts import FAILING, VERDICTS, Line, Verdict
-from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.text import NOTHING, arrow, code, escape, quantity
 from pedbench.validity.controls import Control
@@ -19,13 +19,12 @@ QUIET: tuple[Verdict, ...] = ("same", "not judged")
 """Counted, and listed only on request."""
 
 _COLUMNS = [
-    *(Column(title=title, text=True) for title in ("verdict", "defense", "cell", "number")),
-    Column(title="baseline"),
-    Column(title="run"),
-    Column(title="difference", write="{:+.3g}".format),
-    Column(title="tolerance", write="{:.2g}".format),
-    Column(title="n"),
-    Column(title="note", optional=True),
+    *columns("verdict", "defense", "cell", "number", text=True),
+    *columns("baseline", "run"),
+    *columns("difference", write="{:+.3g}".format),
+    *columns("tolerance", write="{:.2g}".format),
+    *columns("n"),
+    *columns("note", optional=True),
 ]
 
 
@@ -59,12 +58,12 @@ def whole_cells(lines: Sequence[Line]) -> str:
     for line in lines:
         if not line.metric and line.verdict not in QUIET:
             groups.setdefault((line.verdict, line.note), []).append(line)
-    columns = [Column(title=title, text=True) for title in ("verdict", "cells", "the first", "why")]
+    head = columns("verdict", "cells", "the first", "why", text=True)
     rows: list[list[Cell]] = []
     for (verdict, note), alike in sorted(groups.items(), key=lambda item: ORDER.index(item[0][0])):
         first = tuple(part for line in alike[:3] for part in ("; ", Code(line.defense), " ", line.cell))
         rows.append([verdict, len(alike), first[1:], note or NOTHING])
-    return Table(columns=columns, rows=rows).markdown() if rows else ""
+    return Table(columns=head, rows=rows).markdown() if rows else ""
 
 
 def numbers(lines: Sequence[Line], *, everything: bool, most: int | None = None) -> str:

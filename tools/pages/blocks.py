@@ -11,17 +11,14 @@ import pandas as pd
 
 from pedbench.report.numbers.combined import combined, rules_of
 from pedbench.report.tables.overview import attack, attacked, number
-from pedbench.report.tables.table import Column, Table
+from pedbench.report.tables.table import Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import NOTHING
 from pedbench.results.run import Run, load
 from pedbench.validity.controls import controls
 
-_ABOUT = (
-    Column(title="network", text=True),
-    *(Column(title=title) for title in ("steps", "scenes", "sha256")),
-)
+_ABOUT = columns("network", text=True) + columns("steps", "scenes", "sha256")
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -62,17 +59,12 @@ def results(run_dir: Path) -> str:
         raise ValueError(f"{run_dir} is no run to show: its suite has no coalition rule")
     rule, leakage = rules[0], frame.iloc[0]["leakage_metric"]
     table = Table(
-        columns=[
-            Column(title="defense", text=True),
-            Column(title=utility_title(frame), better="higher"),
-            Column(title="retention", better="higher"),
-            Column(title=f"visible, {short_rule(rule)}", better="lower"),
-            Column(title=f"{leakage}, {short_rule(rule)}", better="lower"),
-            Column(title="strongest attack"),
-            Column(title="wall", unit="s", better="lower"),
-            Column(title="turn-taking", unit="s", better="lower"),
-            Column(title="up", unit="B", better="lower"),
-        ],
+        columns=columns("defense", text=True)
+        + columns(utility_title(frame), "retention", better="higher")
+        + columns(f"visible, {short_rule(rule)}", f"{leakage}, {short_rule(rule)}", better="lower")
+        + columns("strongest attack")
+        + columns("wall", "turn-taking", unit="s", better="lower")
+        + columns("up", unit="B", better="lower"),
         rows=[
             [
                 Code(row["defense"]),
@@ -116,9 +108,7 @@ def models(manifest: Path) -> str:
         for name, entry in _entries(manifest).items()
         if "architecture" in entry["recipe"]
     ]
-    return Table(
-        columns=[*_ABOUT, *(Column(title=title) for title in ("S", "M", "L", "M+L", "all"))], rows=lines
-    ).markdown()
+    return Table(columns=_ABOUT + columns("S", "M", "L", "M+L", "all"), rows=lines).markdown()
 
 
 def attackers(manifest: Path) -> str:
@@ -132,7 +122,7 @@ def attackers(manifest: Path) -> str:
         for name, entry in _entries(manifest).items()
         if "architecture" not in entry["recipe"]
     ]
-    return Table(columns=[*_ABOUT, Column(title="on validation scenes")], rows=lines).markdown()
+    return Table(columns=_ABOUT + columns("on validation scenes"), rows=lines).markdown()
 
 
 def _entries(manifest: Path) -> dict[str, Any]:

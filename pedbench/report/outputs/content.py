@@ -27,7 +27,7 @@ from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_t
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
 from pedbench.report.tables.overview import combined_table
 from pedbench.report.tables.published import published_table
-from pedbench.report.tables.table import Cell, Column, Table
+from pedbench.report.tables.table import Cell, Table, columns
 from pedbench.report.tables.times import latency_note, time_tables
 from pedbench.report.words import legend
 from pedbench.report.words.headline import headline_sentence
@@ -197,8 +197,8 @@ def _configurations(run: Run) -> Table:
             [role, Code(name), str(plugin["version"]), Code(canonical_json(plugin["params"]))]
             for name, plugin in plugins.items()
         ]
-    columns = [Column(title=title, text=True) for title in ("role", "name", "version", "parameters")]
-    return Table(title="Configurations", columns=columns, rows=rows)
+    head = columns("role", "name", "version", "parameters", text=True)
+    return Table(title="Configurations", columns=head, rows=rows)
 
 
 def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:

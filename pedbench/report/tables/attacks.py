@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.report.numbers.curves import LEAKED
-from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code, Strong
 from pedbench.report.words.text import NOTHING
 
@@ -27,14 +27,10 @@ def worst_case_table(frame: pd.DataFrame) -> Table:
     """
     leakage = next(name for name in frame["metric"] if name.startswith("leakage["))
     shown = [leakage, leakage.replace("leakage", "advantage", 1)]
-    columns = [Column(title="defense", text=True)]
+    head = columns("defense", text=True)
     for name in shown:
-        columns += [
-            Column(title=f"{name}, cross-fitted", better="lower"),
-            Column(title="worst case", better="lower"),
-            Column(title="draws"),
-            Column(title="gain over draws", better="lower"),
-        ]
+        head += columns(f"{name}, cross-fitted", "worst case", better="lower")
+        head += columns("draws") + columns("gain over draws", better="lower")
     lines: list[list[Cell]] = []
     for defense, rows in frame.groupby("defense", sort=False):
         line: list[Cell] = [Code(defense)]
@@ -45,7 +41,7 @@ def worst_case_table(frame: pd.DataFrame) -> Table:
     first = frame.iloc[0]
     return Table(
         title=f"Cross-fitted attack and worst case, {rule_text(first['c'], first['m'])}",
-        columns=[*columns, Column(title="attacks"), Column(title="n")],
+        columns=head + columns("attacks", "n"),
         rows=lines,
     )
 
@@ -67,18 +63,11 @@ def coalition_table(frame: pd.DataFrame) -> Table:
     Args:
         frame: From `coalition_curve`, at least one row.
     """
-    columns = [
-        Column(title="defense", text=True),
-        Column(title="c"),
-        Column(title="visible share", better="lower"),
-        Column(title="exposed >= 50 %", better="lower"),
-        Column(title=f"{frame['metric'].iloc[0]}, worst coalition", better="lower"),
-        Column(title="mean over coalitions", better="lower"),
-        Column(title="strongest attack"),
-        Column(title="advantage", better="lower"),
-        Column(title="coalitions"),
-        Column(title=f"reaches {LEAKED} at c", better="higher"),
-    ]
+    leakages = (f"{frame['metric'].iloc[0]}, worst coalition", "mean over coalitions")
+    head = columns("defense", text=True) + columns("c")
+    head += columns("visible share", "exposed >= 50 %", *leakages, better="lower")
+    head += columns("strongest attack") + columns("advantage", better="lower") + columns("coalitions")
+    head += columns(f"reaches {LEAKED} at c", better="higher")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         leakage, mean, advantage = (
@@ -93,7 +82,7 @@ def coalition_table(frame: pd.DataFrame) -> Table:
         ]
         line += [leakage, mean, Code(row["attack"]), advantage, row["coalitions"], row["passes_at"]]
         lines.append(line)
-    return Table(title="Coalitions of growing size", columns=columns, rows=lines)
+    return Table(title="Coalitions of growing size", columns=head, rows=lines)
 
 
 def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[Table]:
@@ -104,15 +93,8 @@ def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[Table]:
         model: By whose features pictures were compared; "" for small copies.
     """
     by_model = f" by {Path(model).name}" if model else ""
-    columns = [
-        Column(title="defense", text=True),
-        Column(title="view, rank-1", better="lower"),
-        Column(title="view, MRR", better="lower"),
-        Column(title="best guess, rank-1", better="lower"),
-        Column(title="best guess, MRR", better="lower"),
-        Column(title="by"),
-        Column(title="n"),
-    ]
+    ranks = ("view, rank-1", "view, MRR", "best guess, rank-1", "best guess, MRR")
+    head = columns("defense", text=True) + columns(*ranks, better="lower") + columns("by", "n")
     for (c, m), rows in frame.groupby(["c", "m"], sort=False):
         first = rows.iloc[0]
         title = (
@@ -128,7 +110,7 @@ def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[Table]:
             ]
             by = Code(row["attack"]) if row["attack"] else NOTHING
             lines.append([Code(row["defense"]), *numbers, by, row["n"]])
-        yield Table(title=title, columns=columns, rows=lines)
+        yield Table(title=title, columns=head, rows=lines)
 
 
 def attackers_table(frame: pd.DataFrame) -> Table:
@@ -137,11 +119,10 @@ def attackers_table(frame: pd.DataFrame) -> Table:
     Args:
         frame: From `attackers`.
     """
-    titles = ("attack", "knows", "", "must reach", "reached")
-    columns = [*(Column(title=title, text=True) for title in titles), Column(title="one guess", unit="s")]
+    head = columns("attack", "knows", "", "must reach", "reached", text=True) + columns("one guess", unit="s")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         proof = "floor" if row["floor"] else "proven" if row["proven"] else Strong("unproven")
         figure, reached = row["figure"] or NOTHING, row["reached"] or NOTHING
         lines.append([Code(row["attack"]), row["knowledge"], proof, figure, reached, row["seconds"]])
-    return Table(title="Attackers", columns=columns, rows=lines)
+    return Table(title="Attackers", columns=head, rows=lines)

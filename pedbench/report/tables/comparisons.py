@@ -10,7 +10,7 @@ import pandas as pd
 from pedbench.report.numbers.dishonest_servers import HONEST
 from pedbench.report.numbers.ranks import Agreement
 from pedbench.report.tables.pivot import letters, names_in
-from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code, Strong
 from pedbench.report.words.legend import REGIONS
 from pedbench.report.words.text import NOTHING
@@ -35,13 +35,10 @@ def comparison_tables(frame: pd.DataFrame) -> Iterator[Table]:
         first = rows.iloc[0]
         yield Table(
             title=(f"{metric}, {where}, against ", *_attacked(first["reference"], first["reference_attack"])),
-            columns=[
-                Column(title="defense", text=True),
-                Column(title="difference", better=first["better"]),
-                Column(title="p", write=_p),
-                Column(title="p, corrected", write=_p),
-                Column(title="n"),
-            ],
+            columns=columns("defense", text=True)
+            + columns("difference", better=first["better"])
+            + columns("p", "p, corrected", write=_p)
+            + columns("n"),
             rows=[
                 [
                     _attacked(row["defense"], row["attack"]),
@@ -78,18 +75,14 @@ def integrity_tables(frame: pd.DataFrame, flags: Mapping[str, str]) -> Iterator[
         name = metric or "status"
         yield Table(
             title=f"{name}, {REGIONS.get(region, region)}, protocol {protocol}",
-            columns=[
-                Column(title="defense", text=True),
-                Column(title="lie", text=True),
-                Column(title="liars"),
-                Column(title="checks"),
-                Column(title=name, better=better),
-                Column(title="difference, points", write=_points),
-                Column(title="found in passes"),
-                Column(title="expected", write=lambda share: f"{100 * share:.1f} %"),
-                Column(title="n"),
-                Column(title="flags", optional=True),
-            ],
+            columns=columns("defense", "lie", text=True)
+            + columns("liars", "checks")
+            + columns(name, better=better)
+            + columns("difference, points", write=_points)
+            + columns("found in passes")
+            + columns("expected", write=lambda share: f"{100 * share:.1f} %")
+            + columns("n")
+            + columns("flags", optional=True),
             rows=[_integrity(row, flags) for row in shown.to_dict("records")],
         )
 
@@ -116,12 +109,9 @@ def _points(share: float) -> str:
 def agreement_table(measures: Sequence[Agreement]) -> Table:
     """Return a line for each measure by which two runs order their defenses."""
     return Table(
-        columns=[
-            Column(title="order of defenses by", text=True),
-            Column(title="defenses"),
-            Column(title="Spearman's rho", write="{:.2f}".format),
-            Column(title="Kendall's tau", write="{:.2f}".format),
-        ],
+        columns=columns("order of defenses by", text=True)
+        + columns("defenses")
+        + columns("Spearman's rho", "Kendall's tau", write="{:.2f}".format),
         rows=[[each.measure, len(each.values), each.spearman, each.kendall] for each in measures],
     )
 
@@ -129,11 +119,8 @@ def agreement_table(measures: Sequence[Agreement]) -> Table:
 def values_table(measure: Agreement) -> Table:
     """Return a line for each defense that both runs measured."""
     return Table(
-        columns=[
-            Column(title=measure.measure, text=True),
-            Column(title="first run", write="{:.4g}".format),
-            Column(title="second run", write="{:.4g}".format),
-        ],
+        columns=columns(measure.measure, text=True)
+        + columns("first run", "second run", write="{:.4g}".format),
         rows=[
             [Code(row["defense"]), row["first"], row["second"]] for row in measure.values.to_dict("records")
         ],

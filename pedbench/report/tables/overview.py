@@ -9,7 +9,7 @@ import pandas as pd
 
 from pedbench.report.numbers.combined import rules_of
 from pedbench.report.tables.pivot import letters
-from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import NOTHING
@@ -56,21 +56,13 @@ def combined_table(frame: pd.DataFrame, flags: Mapping[str, str]) -> Table:
     rules = rules_of(frame)
     leakage = frame.iloc[0]["leakage_metric"] or "leakage"
     pairs = [(kind, rule) for kind in ("leakage", "advantage") for rule in rules]
-    columns = [
-        Column(title="defense", text=True),
-        Column(title=utility_title(frame), better="higher"),
-        Column(title="retention", better="higher"),
-        *(Column(title=f"visible share, {short_rule(rule)}", better="lower") for rule in rules),
-        *(
-            Column(title=f"{leakage.replace('leakage', kind, 1)}, {short_rule(rule)}", better="lower")
-            for kind, rule in pairs
-        ),
-        Column(title="wall p50", unit="s", better="lower"),
-        Column(title="turn-taking p50", unit="s", better="lower"),
-        Column(title="up", unit="B", better="lower"),
-        Column(title="down", unit="B", better="lower"),
-        *(Column(title=title) for title in ("n", "flags", "cells")),
-    ]
+    leaked = [f"{leakage.replace('leakage', kind, 1)}, {short_rule(rule)}" for kind, rule in pairs]
+    head = columns("defense", text=True)
+    head += columns(utility_title(frame), "retention", better="higher")
+    head += columns(*(f"visible share, {short_rule(rule)}" for rule in rules), *leaked, better="lower")
+    head += columns("wall p50", "turn-taking p50", unit="s", better="lower")
+    head += columns("up", "down", unit="B", better="lower")
+    head += columns("n", "flags", "cells")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]
@@ -79,7 +71,7 @@ def combined_table(frame: pd.DataFrame, flags: Mapping[str, str]) -> Table:
         line += [number(row, "wall_p50", row["latency_status"]), number(row, "turn_taking_p50")]
         line += [number(row, name, interval=False) for name in ("bytes_up", "bytes_down")]
         lines.append([*line, _counts(row, rules), _flagged(row, rules, flags), cells(row)])
-    return Table(title="Overview", columns=columns, rows=lines)
+    return Table(title="Overview", columns=head, rows=lines)
 
 
 def narrow_table(frame: pd.DataFrame, title: str) -> Table:
@@ -91,17 +83,13 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
     if frame.empty:
         return Table(title=title, columns=[], rows=[])
     rules, leakage = rules_of(frame), frame.iloc[0]["leakage_metric"] or "leakage"
-    columns = [
-        Column(title="defense", text=True),
-        Column(title=utility_title(frame).replace(", ", ",\n"), better="higher"),
-        Column(title="retention", better="higher"),
-        Column(title=f"visible ↓\n{' / '.join(short_rule(rule) for rule in rules)}"),
-        *(Column(title=f"{leakage}\n{short_rule(rule)}", better="lower") for rule in rules),
-        Column(title="wall p50", unit="s", better="lower"),
-        Column(title="turn-taking\np50", unit="s", better="lower", optional=True),
-        Column(title="bytes\nup, down", unit="B", better="lower"),
-        Column(title="cells"),
-    ]
+    head = columns("defense", text=True)
+    head += columns(utility_title(frame).replace(", ", ",\n"), "retention", better="higher")
+    head += columns(f"visible ↓\n{' / '.join(short_rule(rule) for rule in rules)}")
+    head += columns(*(f"{leakage}\n{short_rule(rule)}" for rule in rules), better="lower")
+    head += columns("wall p50", unit="s", better="lower")
+    head += columns("turn-taking\np50", unit="s", better="lower", optional=True)
+    head += columns("bytes\nup, down", unit="B", better="lower") + columns("cells")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]
@@ -111,7 +99,7 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
         line.append("" if rules else number(row, "turn_taking_p50", interval=False))
         line.append(_together(row, ["bytes_up", "bytes_down"], "\n"))
         lines.append([*line, cells(row).replace(", ", "\n")])
-    return Table(title=title, columns=columns, rows=lines)
+    return Table(title=title, columns=head, rows=lines)
 
 
 def _together(row: Any, names: Sequence[str], between: str) -> Cell:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.tables.table import Cell, Column, Interval, Table, columns
 from pedbench.report.words.inline import Code, Inline, Strong
 from pedbench.report.words.text import NOTHING
 
@@ -63,10 +63,9 @@ def pivot(
             numbers = [Strong(first["status"]), *[None] * max(len(present) - 1, 0)]
         names = [Code(first[key]) if first[key] else NOTHING for key in keys]
         lines.append([*names, *numbers, int(cell["n"].max()), letters(first["flags"], flags)])
-    columns = [Column(title=key, text=True) for key in keys]
-    columns += [_column(rows, metric) for metric in present] or [Column(title="status")]
-    columns += [Column(title="n"), Column(title="flags", optional=True)]
-    return Table(title=title, columns=columns, rows=lines)
+    head = columns(*keys, text=True)
+    head += [_column(rows, metric) for metric in present] or columns("status")
+    return Table(title=title, columns=head + columns("n") + columns("flags", optional=True), rows=lines)
 
 
 def letters(names: str, flags: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.tables.table import Cell, Column, Interval, Table
+from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.text import NOTHING
 from pedbench.results.run import Run
@@ -31,23 +31,16 @@ def published_table(run: Run, utility: pd.DataFrame, latency: pd.DataFrame) -> T
     """
     path = resources.files("pedbench.report.tables") / "published.toml"
     reported = tomllib.loads(path.read_text(encoding="utf-8"))["rows"]
-    columns = [
-        Column(title="reported", text=True),
-        Column(title="source", text=True),
-        Column(title=f"mIoU on COCO, {_PROTOCOL}", better="higher"),
-        Column(title="encoder", better="lower"),
-    ]
+    head = columns("reported", "source", text=True)
+    head += columns(f"mIoU on COCO, {_PROTOCOL}", better="higher") + columns("encoder", better="lower")
     lines = [[row["reported"], _source(row), row["miou"], row.get("encoder", NOTHING)] for row in reported]
     measured = [_measured(row, run, utility, latency) for row in reported]
     if not any(measured):
-        return Table(title="Reported elsewhere, not measured here", columns=columns, rows=lines)
-    columns += [
-        Column(title=f"measured here: mIoU, {_PROTOCOL}", better="higher"),
-        Column(title="pictures"),
-        Column(title="end to end", unit="s", better="lower"),
-    ]
+        return Table(title="Reported elsewhere, not measured here", columns=head, rows=lines)
+    head += columns(f"measured here: mIoU, {_PROTOCOL}", better="higher")
+    head += columns("pictures") + columns("end to end", unit="s", better="lower")
     lines = [[*line, *(cells or [None] * 3)] for line, cells in zip(lines, measured, strict=True)]
-    return Table(title="Reported elsewhere", columns=columns, rows=lines)
+    return Table(title="Reported elsewhere", columns=head, rows=lines)
 
 
 def _source(row: Mapping[str, Any]) -> Cell:

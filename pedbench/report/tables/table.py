@@ -72,6 +72,11 @@ class Column:
         return f"{self.write(value)}{ends}"
 
 
+def columns(*titles: str, **settings: Any) -> list[Column]:
+    """Return columns that have all settings but the title in common."""
+    return [Column(title=title, **settings) for title in titles]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """Columns and rows.
@@ -87,23 +92,23 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown, without its title."""
-        columns, head, body = self._rendered(inline_markdown)
-        sides = ["left" if column.text else "right" for column in columns]
+        shown, head, body = self._rendered(inline_markdown)
+        sides = ["left" if column.text else "right" for column in shown]
         text: str = tabulate(body, head, tablefmt="pipe", disable_numparse=True, colalign=sides)
         return text
 
     def latex(self) -> str:
         """Return the table as a `tabular` with the rules of the package booktabs."""
-        columns, head, body = self._rendered(inline_latex)
-        sides = "".join("l" if column.text else "r" for column in columns)
+        shown, head, body = self._rendered(inline_latex)
+        sides = "".join("l" if column.text else "r" for column in shown)
         first, *rest = (" & ".join(row) + r" \\" for row in (head, *body))
         lines = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", first, r"\midrule", *rest, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
     def html(self) -> str:
         """Return the table as HTML, without its title."""
-        columns, head, body = self._rendered(inline_html)
-        sides = ["left" if column.text else "right" for column in columns]
+        shown, head, body = self._rendered(inline_html)
+        sides = ["left" if column.text else "right" for column in shown]
 
         def line(row: Sequence[str], tag: str) -> str:
             pairs = zip(row, sides, strict=True)
@@ -119,16 +124,16 @@ class Table:
         Args:
             options: Passed on to `rich.table.Table`.
         """
-        columns, head, body = self._rendered(inline_terminal)
-        shown = RichTable(title=Text(inline_terminal(self.title)), box=SIMPLE_HEAD, **options)
-        for column, title in zip(columns, head, strict=True):
+        shown, head, body = self._rendered(inline_terminal)
+        table = RichTable(title=Text(inline_terminal(self.title)), box=SIMPLE_HEAD, **options)
+        for column, title in zip(shown, head, strict=True):
             if column.text:
-                shown.add_column(Text(title), overflow="fold", min_width=16)
+                table.add_column(Text(title), overflow="fold", min_width=16)
             else:
-                shown.add_column(Text(title), justify="right", no_wrap=True)
+                table.add_column(Text(title), justify="right", no_wrap=True)
         for row in body:
-            shown.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
-        return shown
+            table.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
+        return table
 
     def _rendered(self, inline: Callable[[Inline], str]) -> tuple[list[Column], list[str], list[list[str]]]:
         """Columns that are shown, their headings, and the rows' cells."""
@@ -137,6 +142,6 @@ class Table:
             for place, column in enumerate(self.columns)
             if not column.optional or any(row[place] != "" for row in self.rows)
         ]
-        columns = [self.columns[place] for place in kept]
+        shown = [self.columns[place] for place in kept]
         rows = [[inline(self.columns[place].spans(row[place])) for place in kept] for row in self.rows]
-        return columns, [inline(f"{column.title}{arrow(column.better)}") for column in columns], rows
+        return shown, [inline(f"{column.title}{arrow(column.better)}") for column in shown], rows
