@@ -44,7 +44,8 @@ class TokenInversion(Attack):
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         from pedbench.inversion.token_optimisation import invert
         from pedbench.inversion.token_reader import token_reader
-        from pedbench.models.sam.family import described_family, load_network
+        from pedbench.models.sam.family import described_family
+        from pedbench.models.sam.networks import load_network
 
         canvas, seen = view.canvas()
         if seen.all():

@@ -12,7 +12,8 @@ import numpy as np
 from pedbench.base import Defense, Networks
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.checks.samples import made_up_picture
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.run_pass import Pass, run_pass

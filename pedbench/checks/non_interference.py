@@ -108,7 +108,8 @@ def _first_window(tokens: Tokens) -> Tokens:
 
 
 def _grid() -> WindowGrid:
-    from pedbench.models.sam.family import MINI, load_network
+    from pedbench.models.sam.family import MINI
+    from pedbench.models.sam.networks import load_network
     from pedbench.models.sam.stages import window_grid
 
     return window_grid(load_network(MINI, WEIGHTS).image_encoder)

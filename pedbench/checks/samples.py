@@ -87,7 +87,8 @@ def _made_up_tokens(frame: Picture, request: int) -> Tokens:
     import torch
 
     from pedbench.models.sam.assembly import preprocess
-    from pedbench.models.sam.family import MINI, load_network
+    from pedbench.models.sam.family import MINI
+    from pedbench.models.sam.networks import load_network
     from pedbench.models.sam.stages import run_blocks
 
     network = load_network(MINI, WEIGHTS)

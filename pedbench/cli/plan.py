@@ -26,7 +26,7 @@ def plan_suite(
     from pedbench.cli.run import named_files
     from pedbench.models.sam.family import family
     from pedbench.registry import Registry
-    from pedbench.suites.plan import make_plan
+    from pedbench.suites.planning import make_plan
     from pedbench.suites.resolve import Overrides, resolve
     from pedbench.suites.schema import load_suite, quicker
 

@@ -52,7 +52,8 @@ def serve(
     import pedbench
     from pedbench.host.device import choose_device, choose_dtype
     from pedbench.host.provenance import cores, machine
-    from pedbench.models.sam.family import WEIGHTS, FamilyNetworks
+    from pedbench.models.sam.family import WEIGHTS
+    from pedbench.models.sam.networks import FamilyNetworks
     from pedbench.models.sam.random_weights import choose_family
     from pedbench.offload.servers.malloc import keep_freed_memory
     from pedbench.offload.servers.remote_server import listen

@@ -17,7 +17,7 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.one_defense import measure
 from pedbench.measure.pass_times import time_links, time_turns
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.suites.schema import ResolvedSuite
 

@@ -18,9 +18,10 @@ from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile, by_stage
 from pedbench.measure.bench import Bench
-from pedbench.models.sam.family import FamilyNetworks, family
+from pedbench.models.sam.family import family
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
-from pedbench.suites.plan import make_plan
+from pedbench.suites.planning import make_plan
 from pedbench.suites.schema import ResolvedSuite
 
 

@@ -18,13 +18,15 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome
 from pedbench.measure.code_identity import changed
 from pedbench.measure.record import make_record
-from pedbench.models.sam.family import FamilyNetworks, family
+from pedbench.models.sam.family import family
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
 from pedbench.report.outputs.writing import write_report
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.selection import Selection, read_selection, write_selection
 from pedbench.suites.cell import Cell
-from pedbench.suites.plan import DTYPE, DefensePlan, Plan, keep_apart, make_plan
+from pedbench.suites.plan import DTYPE, DefensePlan, Plan
+from pedbench.suites.planning import keep_apart, make_plan
 from pedbench.suites.schema import ResolvedSuite
 
 UNTIMED = "not timed: workers share their machines with each other. Run the suite again with --engine local"

@@ -17,7 +17,8 @@ from torch.nn import functional
 from pedbench.host.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.inversion.resizing import resize
-from pedbench.models.attackers.inpainting import Inpainting, painted_size, solving
+from pedbench.models.attackers.inpaint_mini import painted_size, solving
+from pedbench.models.attackers.inpainting import Inpainting
 from pedbench.types import Picture, View
 
 

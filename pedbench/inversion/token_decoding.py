@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 
 from pedbench.models.attackers.restoration import RestorationSizes
-from pedbench.models.sam.family import described_family, load_network
+from pedbench.models.sam.family import described_family
+from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import WindowStage, window_grid, window_tiles
 from pedbench.types import Mask, View
 

@@ -109,7 +109,7 @@ def token_reader(view: View) -> TokenReader:
 
 
 def _make(prior: Prior, family: Family, weights: str) -> TokenReader:
-    from pedbench.models.sam.family import load_network
+    from pedbench.models.sam.networks import load_network
     from pedbench.models.sam.stages import window_grid
 
     network = load_network(family, cast("Weights", weights))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from pedbench.measure.attacks import attack
 from pedbench.measure.bench import Bench, Outcome
 from pedbench.measure.claims import read_claims
 from pedbench.measure.dishonest_servers import let_lie
 from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibited
-from pedbench.measure.guesses import attack
 from pedbench.measure.pass_times import wall_times
 from pedbench.measure.utility import score_masks, undefended
 from pedbench.measure.views import Reception, receive

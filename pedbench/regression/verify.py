@@ -17,7 +17,8 @@ from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Outcome
 from pedbench.measure.one_defense import measure
 from pedbench.measure.record import summed_up
-from pedbench.models.sam.family import FamilyNetworks, family
+from pedbench.models.sam.family import family
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
 from pedbench.report.words.problems import described_lie
 from pedbench.results.records import MetricValue, Record, read_plan, read_records
@@ -25,7 +26,7 @@ from pedbench.results.run import load
 from pedbench.results.selection import read_selection
 from pedbench.results.values import DEFAULTS, read_values
 from pedbench.suites.cell import cell_digest, selection_hash
-from pedbench.suites.plan import make_plan
+from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 
 ROUNDING = 1e-9

@@ -14,7 +14,8 @@ from pedbench.base import Attack, Dataset, Defense, Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.host.provenance import cores
 from pedbench.models.sam.assembly import preprocess
-from pedbench.models.sam.family import Family, load_network
+from pedbench.models.sam.family import Family
+from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry

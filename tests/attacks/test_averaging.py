@@ -64,7 +64,8 @@ def test_tokens_of_more_requests_read_better() -> None:
 
     from pedbench.adversary.prior import load_prior
     from pedbench.inversion.patch_embedding import embedding_of
-    from pedbench.models.sam.family import MINI, load_network
+    from pedbench.models.sam.family import MINI
+    from pedbench.models.sam.networks import load_network
 
     prior: Any = load_prior()
     truth = prior.pictures[0][:64, :64]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.attackers.inpainting import build_inpaint_mini
+from pedbench.models.attackers.inpaint_mini import build_inpaint_mini
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.plugins.attacks.guided_inversion import GuidedInversion

@@ -10,7 +10,8 @@ from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view import build_view
 from pedbench.base import Attack, Defense
 from pedbench.inversion.averaging import average_tokens
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import to_picture
 from pedbench.offload.passes.run_pass import run_pass

@@ -17,7 +17,8 @@ from pedbench.inversion.token_decoding import computed_tokens, received_tokens
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.assembly import preprocess
-from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign

@@ -11,7 +11,7 @@ from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.isolation.process import AttackFailure
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_to_bytes
-from pedbench.models.attackers.inpainting import build_inpaint_mini
+from pedbench.models.attackers.inpaint_mini import build_inpaint_mini
 from pedbench.registry import Registry
 from pedbench.types import Patch, View
 

@@ -10,15 +10,14 @@ import torch
 
 from pedbench.errors import CheckpointError
 from pedbench.inversion.inpainting import hidden_part, paint, seam
-from pedbench.models.attackers.inpainting import (
-    Inpainting,
+from pedbench.models.attackers.inpaint_mini import (
     InpaintMini,
     build_inpaint_mini,
     inpainting_loss,
-    load_inpainting,
     painted_size,
     solving,
 )
+from pedbench.models.attackers.inpainting import Inpainting, load_inpainting
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.types import Patch, Picture, Prior, View
 from tests.made_models import make_inpainting

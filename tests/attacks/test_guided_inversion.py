@@ -13,7 +13,8 @@ from pedbench.adversary.prior import load_prior
 from pedbench.inversion.guided import WindowEncoder
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.assembly import preprocess
-from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import run_blocks
 from pedbench.offload.passes.assignment import assign
 from pedbench.plugins.attacks.completion import Completion

@@ -11,7 +11,8 @@ import torch
 from pedbench.adversary.prior import load_prior
 from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.models.sam.assembly import preprocess
-from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import load_network
 from pedbench.offload.operations.tiles import to_picture
 from pedbench.plugins.attacks.jigsaw import Jigsaw
 from pedbench.plugins.attacks.patch_inversion import PatchInversion

@@ -21,7 +21,8 @@ from pedbench.inversion.patch_embedding import (
     pseudo_inverse,
 )
 from pedbench.models.sam.assembly import PIXEL_MEAN, PIXEL_STD, preprocess
-from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import load_network
 from pedbench.offload.operations.tiles import to_picture
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.scenes.render import render

@@ -8,7 +8,8 @@ from pedbench.adversary.prior import load_prior
 from pedbench.inversion.token_optimisation import first_guess, token_grids, total_variation
 from pedbench.inversion.token_reader import token_reader
 from pedbench.models.sam.assembly import preprocess
-from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import run_blocks
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.plugins.attacks.token_inversion import TokenInversion

@@ -8,7 +8,8 @@ import torch
 from pedbench.base import Defense
 from pedbench.models.sam.architectures import SMALL
 from pedbench.models.sam.assembly import build_sam, preprocess
-from pedbench.models.sam.family import MINI, Family, FamilyNetworks, Member
+from pedbench.models.sam.family import MINI, Family, Member
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.run_pass import Pass, run_pass

@@ -110,7 +110,7 @@ def test_times_of_a_cell_come_of_one_run(
         run_small(tmp_path, **changes)
     passes.clear()
     attacks: list[int] = []
-    monkeypatch.setattr("pedbench.measure.guesses._score", lambda *given: attacks.append(len(given[2])))
+    monkeypatch.setattr("pedbench.measure.attacks._score", lambda *given: attacks.append(len(given[2])))
     run_small(tmp_path, **changes)
     assert passes == ["ped_sam"] * 3
     assert attacks == [1]

@@ -17,7 +17,7 @@ from pedbench.report.outputs.content import gather
 from pedbench.report.words.text import NOTHING
 from pedbench.results.records import parse_records
 from pedbench.suites.cell import cell_digest
-from pedbench.suites.plan import make_plan
+from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import ResolvedSuite, Suite, SuiteError, load_suite, quicker, to_toml
 from tests.conftest import SMALL, Finished, Run

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from pedbench.models.sam.checkpoints import read_state
-from pedbench.models.sam.family import MINI, load_network
+from pedbench.models.sam.family import MINI
 from pedbench.models.sam.half_precision import converted
+from pedbench.models.sam.networks import load_network
 
 
 def test_a_converted_file_is_made_once_and_holds_the_encoder_in_the_other_type(

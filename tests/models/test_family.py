@@ -16,17 +16,8 @@ from pedbench.errors import CheckpointError
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, Architecture
 from pedbench.models.sam.checkpoints import save_sam
-from pedbench.models.sam.family import (
-    MINI,
-    WEIGHTS,
-    Family,
-    FamilyNetworks,
-    Member,
-    Weights,
-    described_family,
-    family,
-    load_network,
-)
+from pedbench.models.sam.family import MINI, WEIGHTS, Family, Member, Weights, described_family, family
+from pedbench.models.sam.networks import FamilyNetworks, load_network
 from pedbench.models.sam.reorder import global_blocks
 
 

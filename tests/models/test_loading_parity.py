@@ -15,7 +15,8 @@ from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import fingerprint, load_sam, save_sam
-from pedbench.models.sam.family import family, load_network
+from pedbench.models.sam.family import family
+from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.types import Picture
 from tools.studies.loading_parity import (

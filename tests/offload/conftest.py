@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.types import Picture
 

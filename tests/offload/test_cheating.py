@@ -10,7 +10,8 @@ import pytest
 
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.operations.tiles import cut_tiles, embed_windows, to_bytes, to_picture

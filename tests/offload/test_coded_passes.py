@@ -11,7 +11,7 @@ from PIL import Image
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view import build_view
 from pedbench.base import Cloud, Defense, Edge, Embedding
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import cut_tiles, to_bytes
 from pedbench.offload.passes.calls import calls_of

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import (
     LOSSY_TOLERANCE,

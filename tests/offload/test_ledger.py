@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import content_shares, footprints
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Ledger, Session

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pedbench.base import Cloud, Edge, Embedding
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.tiles import to_bytes

@@ -9,7 +9,7 @@ import torch
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.assembly import build_sam, preprocess
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.calls import calls_of

@@ -14,7 +14,8 @@ import pytest
 
 import pedbench
 from pedbench.base import Cloud, Defense, Edge, Embedding
-from pedbench.models.sam.family import MINI, WEIGHTS, FamilyNetworks
+from pedbench.models.sam.family import MINI, WEIGHTS
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.certificates import make_keys, read_identity
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.run_pass import Pass, run_pass

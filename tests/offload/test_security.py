@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import pedbench
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload.operations.tiles import cut_tiles, to_bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.builtin import source_hash
 from pedbench.offload.servers import server
 from pedbench.offload.servers.fleet import ServerLost

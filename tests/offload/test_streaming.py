@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.run_pass import Pass, run_pass

@@ -159,7 +159,7 @@ def test_a_run_with_a_gallery_that_a_network_compares(run_small: Any, tmp_path: 
 
 def test_what_compares_is_part_of_the_identity(tmp_path: Path, tiny_vit: Any) -> None:
     from pedbench.models.sam.family import MINI
-    from pedbench.suites.plan import make_plan
+    from pedbench.suites.planning import make_plan
 
     def identity(**changes: Any) -> str | None:
         suite = Suite.model_validate(SMALL | {"gallery": GALLERY_OF_8 | changes})

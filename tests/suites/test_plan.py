@@ -10,7 +10,8 @@ import pytest
 
 from pedbench.models.sam.family import MINI, Family
 from pedbench.registry import Registry
-from pedbench.suites.plan import Plan, make_plan
+from pedbench.suites.plan import Plan
+from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import Suite, SuiteError
 

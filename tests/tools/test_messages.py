@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pedbench.models.sam.architectures import PED_MINI
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.run_pass import run_pass

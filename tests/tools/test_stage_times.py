@@ -1,7 +1,8 @@
 import torch
 
 from pedbench.models.sam.architectures import PED_MINI
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from tools.studies.stage_times import measure_host
 
 

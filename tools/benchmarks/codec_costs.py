@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from pedbench.measure.seeds import generator
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import Link, find_link
 from pedbench.offload.passes.run_pass import Pass, run_pass

@@ -13,7 +13,8 @@ from pedbench.base import Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.measure.seeds import generator
 from pedbench.models.sam.assembly import preprocess
-from pedbench.models.sam.family import MINI, Family, FamilyNetworks
+from pedbench.models.sam.family import MINI, Family
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.tiles import stages, to_bytes
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.run_pass import run_pass

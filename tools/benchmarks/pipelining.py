@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Link, find_link
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers

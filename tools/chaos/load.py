@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import find_link

@@ -14,7 +14,8 @@ import torch
 
 from pedbench.base import Cloud, Edge, Embedding
 from pedbench.host.determinism import without_onednn
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.tiles import cut_tiles, stages, to_bytes, to_picture
 from pedbench.offload.passes.assignment import assign

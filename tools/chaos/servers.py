@@ -17,7 +17,7 @@ from typing import Any
 
 import pedbench
 from pedbench.host.processes import without_main
-from pedbench.models.sam.family import FamilyNetworks
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.remote_server import listen

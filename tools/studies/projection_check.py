@@ -18,7 +18,8 @@ from pedbench.host.provenance import cores
 from pedbench.latency.devices import Device
 from pedbench.measure.seeds import generator
 from pedbench.models.sam.architectures import PED_MINI
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
-import torch
-
-from pedbench.base import Networks
-from pedbench.errors import CheckpointError, suggestion
+from pedbench.errors import suggestion
 from pedbench.fetching.catalogue import entry
 from pedbench.fetching.digests import digest
 from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
 from pedbench.models.hub.folders import model_reference
-from pedbench.models.manifest import ASSETS, manifest_entry, verify_weights
+from pedbench.models.manifest import ASSETS, manifest_entry
 from pedbench.models.sam.architectures import (
     PED_MINI,
     SAM_MINI,
@@ -29,10 +25,7 @@ from pedbench.models.sam.architectures import (
     VIT_L,
     Architecture,
 )
-from pedbench.models.sam.assembly import build_sam, randomise
-from pedbench.models.sam.checkpoints import load_sam
-from pedbench.models.sam.half_precision import converted
-from pedbench.models.sam.reorder import VARIANTS, variant
+from pedbench.models.sam.reorder import VARIANTS
 from pedbench.models.sam.transformers_sam import read_architecture
 
 Weights = Literal[
@@ -46,6 +39,8 @@ Weights = Literal[
     "pixelated",
     "prolonged",
 ]
+
+
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 
@@ -169,8 +164,14 @@ MINI = Family(
     prolonged=_asset(SAM_MINI, "sam-mini-prolonged"),
     core=("original", "fine-tuned", "small"),
 )
+
+
 _REAL = {item.name: item for item in (VIT_B, VIT_L, VIT_H)}
+
+
 FAMILIES = (MINI.name, *_REAL)
+
+
 FILED = tuple(weights for weights in WEIGHTS if weights == "original" or weights not in VARIANTS)
 """Weights with a file of their own; the others are derived."""
 
@@ -246,80 +247,3 @@ def described_family(description: Mapping[str, Any]) -> Family:
             f"expected a description that names the family of networks, found {dict(description)}"
         )
     return family(str(description["family"]), description.get("weights", {}))
-
-
-@lru_cache(maxsize=16)
-def load_network(
-    members: Family,
-    weights: Weights,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    random_seed: int | None = None,
-) -> Any:
-    """Load a network once per process; callers share it and must not change it.
-
-    Args:
-        members: The family.
-        weights: Name of the weights.
-        device: Torch's name of the device.
-        dtype: Type of the image encoder's parameters; prompts and masks are computed in float32.
-        random_seed: Seed of random weights instead of trained ones, enough for timing and tests.
-
-    Returns:
-        A `segment_anything.modeling.Sam` in evaluation mode, its parameters frozen.
-
-    Raises:
-        ValueError: The weights are unknown, or the family has no such network.
-        CheckpointError: The weights file is missing, of another kind, or differs from the manifest.
-    """
-    if weights not in WEIGHTS:
-        raise ValueError(f"unknown weights {weights!r}; known: {', '.join(WEIGHTS)}")
-    if weights in VARIANTS and weights != "original":
-        return variant(load_network(members, "original", device, dtype, random_seed), weights)
-    member = members.member(weights)
-    if member is None:
-        raise ValueError(
-            f"the {members.name} family has no {weights} network; choose other weights or the mini family"
-        )
-    if random_seed is None:
-        file = _verified(member)
-        sam = load_sam(file if dtype == torch.float32 else converted(file, dtype), member.architecture)
-    else:
-        sam = build_sam(member.architecture)
-        randomise(sam, random_seed)
-    sam.requires_grad_(False).to(device=device)
-    sam.image_encoder.to(dtype=dtype)
-    return sam
-
-
-@dataclass(frozen=True, kw_only=True)
-class FamilyNetworks(Networks):
-    """The networks of a family on one device; see `load_network`."""
-
-    family: Family
-    device: str = "cpu"
-    dtype: torch.dtype = torch.float32
-    random_seed: int | None = None
-
-    @property
-    def exact(self) -> bool:
-        return self.dtype == torch.float32
-
-    def network(self, weights: str) -> Any:
-        """Return the network of that name; see `load_network`."""
-        # Weights loaded as inference tensors, during a pass, could not take part in a later backward pass.
-        with torch.inference_mode(False):
-            return load_network(
-                self.family, cast(Weights, weights), self.device, self.dtype, self.random_seed
-            )
-
-
-def _verified(member: Member) -> Path:
-    """Return the weights file of a member after checking it against the manifest."""
-    name, file = member.architecture.name, member.file
-    if file is None:
-        raise CheckpointError(f"no weights were named for {name}\n{member.source}")
-    if not file.is_file():
-        raise CheckpointError(f"no weights for {name}: looked for {file}\nto get them: {member.source}")
-    verify_weights(name, file, file.parent)
-    return file

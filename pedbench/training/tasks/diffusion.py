@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.attackers.inpainting import build_inpaint_mini, inpainting_loss, painted_size
+from pedbench.models.attackers.inpaint_mini import build_inpaint_mini, inpainting_loss, painted_size
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import Course

@@ -1,0 +1,125 @@
+"""Make the plan of a run from a resolved suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pedbench.base import Dataset
+from pedbench.errors import PluginError
+from pedbench.models.hub.folders import model_files, weight_digests
+from pedbench.models.sam.family import Family
+from pedbench.registry import Registry
+from pedbench.suites.cell import Cell, PluginIdentity, selection_hash
+from pedbench.suites.defense_plan import configured, plan_claims, plan_defense
+from pedbench.suites.plan import Plan, Planned
+from pedbench.suites.schema import (
+    ResolvedSuite,
+)
+
+
+def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
+    """Open the dataset, build the plugins and list the cells.
+
+    Raises:
+        PluginError: A plugin is unknown or broken, a parameter is wrong, or an attack asks to read the truth.
+        DatasetError: The dataset cannot be read.
+        CheckpointError: Weights are missing.
+        ValueError: The dataset holds too few readable pictures, or no attack is a floor.
+    """
+    dataset: Dataset = registry.create("datasets", suite.dataset.name, suite.dataset.params)
+    ids = list(dataset.ids()[: suite.dataset.limit])
+    unread = [f"\nleft out: {id}: {reason}" for id, reason in dataset.left_out.items()]
+    if not ids:
+        raise ValueError("".join([f"dataset {suite.dataset.name} holds no readable picture.", *unread]))
+    if suite.dataset.limit is not None and len(ids) < suite.dataset.limit:
+        sentence = (
+            f"dataset {suite.dataset.name} holds {len(ids)} readable pictures, fewer than the limit of "
+            f"{suite.dataset.limit}. Lower the limit, or leave it out to take all."
+        )
+        raise ValueError("".join([sentence, *unread]))
+    base = Cell(
+        kind="utility",
+        dataset=dataset.name,
+        revision=dataset.revision,
+        selection=selection_hash(ids),
+        model=family.name,
+        weights="",
+        defense=PluginIdentity(name="", version=0),
+        seed=suite.seed,
+    )
+    gallery, known = _gallery(suite, dataset, ids, registry)
+    attacks = tuple(
+        replace(configured("attacks", choice, registry), limit=choice.limit, coalitions=choice.coalitions)
+        for choice in suite.attacks
+    )
+    keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
+    floors = [planned for planned in attacks if planned.plugin.floor]
+    for planned in floors:
+        if planned.limit is not None or planned.coalitions is not None:
+            raise ValueError(
+                f"{planned.plugin.name} is a floor, to which all attacks relate on every view: leave its limit and "
+                "coalitions out."
+            )
+    if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
+        raise ValueError(
+            "leakage relates to the best floor that received nothing, and none of the attacks is such a floor: "
+            f"{', '.join(planned.plugin.label for planned in attacks)}. Add one, e.g. mean_colour."
+        )
+    probes = tuple((choice, configured("probes", choice, registry)) for choice in suite.probes)
+    defenses = tuple(
+        plan_defense(choice, base, ids, suite, attacks, known, registry, family) for choice in suite.defenses
+    )
+    return Plan(
+        suite=suite,
+        dataset=dataset,
+        selection=tuple(range(len(ids))),
+        family=family,
+        metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
+        attacks=attacks,
+        probes=tuple(planned for _, planned in probes),
+        defenses=tuple(replace(each, claims=plan_claims(each, probes, attacks, ids)) for each in defenses),
+        gallery=gallery,
+    )
+
+
+def keep_apart(attacks: Sequence[Planned], truths: Iterable[Path], reason: str) -> None:
+    """Refuse attacks that ask to read where the truth lies.
+
+    Args:
+        truths: Files and folders that hold it, or some of it.
+        reason: Who keeps it there, as a clause.
+
+    Raises:
+        PluginError: An attack does.
+    """
+    places = [path.resolve() for path in truths]
+    for planned in attacks:
+        for file in (path.resolve() for path in planned.plugin.files):
+            for place in places:
+                if file.is_relative_to(place) or place.is_relative_to(file):
+                    raise PluginError(
+                        f"attack {planned.plugin.name} asks to read {file}, where {reason}: no number of it would mean "
+                        "anything."
+                    )
+
+
+def _gallery(
+    suite: ResolvedSuite, dataset: Dataset, ids: Sequence[str], registry: Registry
+) -> tuple[Dataset | None, str | None]:
+    """Return the dataset of the gallery and the hash of its pictures; None where the suite has none."""
+    if suite.gallery is None:
+        return None, None
+    gallery: Dataset = registry.create("datasets", suite.gallery.name, suite.gallery.params)
+    known = list(gallery.ids()[: suite.gallery.limit])
+    absent = [id for id in ids if id not in set(known)]
+    if (gallery.name, gallery.revision) != (dataset.name, dataset.revision) or absent:
+        raise ValueError(
+            f"the gallery must hold the pictures that are searched for in it: it has {len(known)} of "
+            f"{gallery.name}, revision {gallery.revision}; the dataset is {dataset.name}, revision "
+            f"{dataset.revision}, and {len(absent)} of its {len(ids)} pictures are not among them."
+        )
+    model = suite.gallery.model
+    compared = [model, *weight_digests(model_files(model)).values()] if model else []
+    return gallery, selection_hash([gallery.revision, *known, *compared])
