@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from pedbench.models.manifest import ASSETS
-from tools.studies.loading_parity import save_for_transformers
+from tools.studies.sam_programs import save_for_transformers
 
 
 def make_autoencoder(folder: Path, side: int = 320, patch: int = 16, **changes: object) -> Path:

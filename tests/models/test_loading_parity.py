@@ -19,16 +19,13 @@ from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.types import Picture
-from tools.studies.loading_parity import (
-    AS_CONVERTED,
-    TOLERANCE,
+from tools.studies.loading_parity import AS_CONVERTED, TOLERANCE, compare, difference
+from tools.studies.sam_programs import (
     by_pedbench,
     by_segment_anything,
     by_transformers,
-    compare,
-    difference,
     load_with_transformers,
-    prompts,
+    make_prompts,
     save_for_transformers,
 )
 
@@ -51,9 +48,9 @@ def test_three_programs_give_the_same_masks(
     ]
     reference = by_segment_anything(reference_sam(SMALL, sam))
     for picture in photographs[:2]:
-        expected = reference(picture, prompts(picture))
+        expected = reference(picture, make_prompts(picture))
         for program in programs:
-            found = difference(program(picture, prompts(picture)), expected)
+            found = difference(program(picture, make_prompts(picture)), expected)
             assert found.logits < TOLERANCE
             assert found.ious < TOLERANCE
             assert found.pixels < TOLERANCE

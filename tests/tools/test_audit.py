@@ -39,4 +39,4 @@ def test_nothing_looked_up_is_no_good_news(capsys: pytest.CaptureFixture[str]) -
     assert not weaknesses([skipped, fine])
     assert "looked up 1 of 2" in capsys.readouterr().out
     assert weaknesses([fine, weak])
-    assert "c 1: X-1, mended in 2" in capsys.readouterr().out
+    assert "c 1: X-1, fixed in 2" in capsys.readouterr().out

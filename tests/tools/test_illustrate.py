@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pedbench.report.words.text import NOTHING
-from tools.pages.blocks import attackers, models, replace_block
+from tools.pages.blocks import attackers, measured, models, replace_block
 from tools.studies.catalogue import fetchable
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,35 @@ def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     assert document.read_text(encoding="utf-8") == expected
     with pytest.raises(ValueError, match="b: begin"):
         replace_block(document, "b", "new")
+
+
+def test_a_measuring_function_is_a_command_that_fills_its_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(
+        "<!-- a: begin -->\n<!-- a: end -->\n<!-- b: begin -->\n<!-- b: end -->\n", encoding="utf-8"
+    )
+
+    def measure(folder: Path, count: int = 1) -> str:
+        return f"{count} in {folder.name}"
+
+    def measure_both() -> dict[str, str]:
+        return {"a": "new a", "b": "new b"}
+
+    def typed(command: Callable[[], None], *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["measure", *words, "--documents", str(tmp_path)])
+        with pytest.raises(SystemExit) as left:
+            command()
+        assert left.value.code == 0
+        return document.read_text(encoding="utf-8")
+
+    assert "begin -->\n\n3 in here\n\n<!-- b: end" in typed(
+        measured("page.md", "b")(measure), "here", "--count", "3"
+    )
+    both = typed(measured("page.md")(measure_both))
+    assert "new a" in both
+    assert "new b" in both
 
 
 def test_scores_come_from_the_manifest(tmp_path: Path) -> None:

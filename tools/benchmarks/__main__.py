@@ -44,17 +44,18 @@ COUNTS = (1, 3, 9)
 # Two window blocks and a global one: the proportions of ViT-B in a quarter of the time.
 SHORT = replace(VIT_B, name="short", depth=3, global_blocks=(2,))
 SHORT_LENIENCE = 1.5
-"""What bounds of ratios are multiplied with in a short run: other processors have other ratios, and few repeats much
-noise. What needs the whole encoder is only shown there."""
+"""Factor of the bounds of ratios in a short run: processors differ, and few repeats are noisy.
+
+Figures that need the whole encoder have no bound in a short run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A measured number and what it must not exceed.
+    """A measured number and its bound.
 
     Attributes:
         noise: Half the range between the quartiles of the repeats.
-        bound: None where nothing is demanded.
+        bound: Largest allowed value, or None.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Figure:
         return self.bound is not None and not self.value - self.noise <= self.bound
 
     def cells(self) -> list[str]:
-        """The figure's line of the table."""
+        """Return the figure's row of the table."""
         noise = f" ± {self.noise:.2g}" if self.noise else ""
         bound = NOTHING if self.bound is None else f"{self.bound:.3g}{self.unit}"
         return [
@@ -83,13 +84,13 @@ class Figure:
 def of_repeats(
     name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], bound: float | None, unit: str = ""
 ) -> Figure:
-    """The median of repeats, with their noise."""
+    """Make a figure of the median of repeats and their noise."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     return Figure(name=name, value=float(middle), noise=float(high - low) / 2, bound=bound, unit=unit)
 
 
 def measure(short: bool, repeats: int) -> tuple[list[Figure], list[str]]:
-    """All figures, and sentences about the machine's own bound."""
+    """Measure all figures, and describe the machine's own bound in sentences."""
     sizes = SHORT if short else VIT_B
     seconds, apart = encoder_seconds(sizes, repeats)
     reference = seconds[REFERENCE]
@@ -143,15 +144,15 @@ def measure(short: bool, repeats: int) -> tuple[list[Figure], list[str]]:
 
 
 def overheads(short: bool, repeats: int) -> list[Figure]:
-    """What passes of `ped_sam` take beyond computing."""
+    """Measure the time of passes of `ped_sam` beyond computing."""
     figures = []
     if not short:
-        whole, beyond = overhead_seconds(family("vit_b"), 3, repeats, random_seed=0)
-        figures.append(of_repeats("harness in a pass of ViT-B, 3 servers", 100 * beyond / whole, 5, " %"))
+        whole, overhead = overhead_seconds(family("vit_b"), 3, repeats, random_seed=0)
+        figures.append(of_repeats("harness in a pass of ViT-B, 3 servers", 100 * overhead / whole, 5, " %"))
     for servers, bound in ((3, 8), (25, 40)):
-        _, beyond = overhead_seconds(MINI, servers, 8 if short else 20)
+        _, overhead = overhead_seconds(MINI, servers, 8 if short else 20)
         figures.append(
-            of_repeats(f"harness in a pass of mini, {servers} servers", 1e3 * beyond, bound, " ms")
+            of_repeats(f"harness in a pass of mini, {servers} servers", 1e3 * overhead, bound, " ms")
         )
     return figures
 
@@ -159,7 +160,7 @@ def overheads(short: bool, repeats: int) -> list[Figure]:
 def bounds(
     seconds: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]], memory: dict[str, int]
 ) -> list[str]:
-    """What the encoders took, and what the machine's largest products leave to gain in ViT-B."""
+    """Describe each encoder's time and memory, and the time of ViT-B at the machine's largest product rate."""
     work = multiply_adds(VIT_B)
     lines = [f"- {name}: {np.median(seconds[name]):.2f} s, {memory[name] / 1e6:,.0f} MB" for name in ENCODERS]
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
@@ -172,7 +173,7 @@ def bounds(
 
 
 def accelerator(device: str, repeats: int) -> list[Figure]:
-    """Encoders in bfloat16 on an accelerator, against `segment_anything`'s there."""
+    """Compare encoders in bfloat16 on an accelerator with `segment_anything`'s there."""
     figures = []
     for sizes in (VIT_B, VIT_H):
         theirs, ours = (encoder(f"{s} bfloat16", sizes, device) for s in ("segment_anything", "pedbench"))
@@ -190,7 +191,7 @@ def accelerator(device: str, repeats: int) -> list[Figure]:
 
 
 def machine(device: str) -> str:
-    """What was measured on, and when."""
+    """Describe date, processor, threads and torch."""
     model = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -208,21 +209,21 @@ def main() -> None:
     """Read the command line, measure, print and judge."""
     parser = argparse.ArgumentParser(prog="python -m tools.benchmarks", description=__doc__)
     parser.add_argument("--short", action="store_true", help="three blocks instead of twelve, lenient bounds")
-    parser.add_argument("--repeats", type=int, help="how often each is measured; 5 by default, 3 when short")
+    parser.add_argument("--repeats", type=int, help="repeats of each measurement; 5 by default, 3 when short")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for the encoders in bfloat16 alone")
     parser.add_argument(
         "--write", action="store_true", help="write the table into docs/measured/performance.md"
     )
-    given = parser.parse_args()
-    repeats = given.repeats or (3 if given.short else 5)
-    if given.device == "cpu":
-        figures, notes = measure(given.short, repeats)
+    options = parser.parse_args()
+    repeats = options.repeats or (3 if options.short else 5)
+    if options.device == "cpu":
+        figures, notes = measure(options.short, repeats)
     else:
-        figures, notes = accelerator(given.device, repeats), []
+        figures, notes = accelerator(options.device, repeats), []
     lines = table(["figure", "measured", "at most", ""], [figure.cells() for figure in figures])
-    text = "\n\n".join([machine(given.device), lines, "\n".join(notes)]).strip()
+    text = "\n\n".join([machine(options.device), lines, "\n".join(notes)]).strip()
     print(text)
-    if given.write:
+    if options.write:
         replace_block(DOCS / "measured" / "performance.md", "performance", text)
     sys.exit(any(figure.missed for figure in figures))
 

@@ -1,14 +1,12 @@
-"""Measure what codecs cost and save on the mini family: `python -m tools.benchmarks.codec_costs`.
+"""Measure costs and savings of codecs on the mini family: `python -m tools.benchmarks.codec_costs`.
 
 Prints the table and writes it into docs/measured/codecs.md.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -27,7 +25,7 @@ from pedbench.report.words.text import code, estimate, quantity, table
 from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
-from tools.pages.blocks import replace_block
+from tools.pages.blocks import measured
 
 SERVERS = 3
 PROMPTS = ("1", "box")
@@ -41,17 +39,17 @@ FORMS = (
     ("png", "quantised(bits=6)"),
     ("jpeg(quality=90)", "quantised(bits=6)"),
 )
-"""Payload and reply of the passes, the first being what the others are compared with."""
+"""Payload and reply of the passes. The others are compared with the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What came of one way of writing messages.
+    """Scores, bytes and transfer times of one pair of codecs.
 
     Attributes:
         scores: IoU of medium and large objects, with the columns image, annotation, metric and value.
         sizes: Bytes up and down of each picture.
-        seconds: What each link needs for them, by picture.
+        seconds: Transfer time of each link by picture.
     """
 
     scores: pd.DataFrame
@@ -60,7 +58,7 @@ class Measured:
 
 
 def link_seconds(done: Pass, link: Link) -> float:
-    """How long a pass would take over a link without jitter if nothing had to be computed."""
+    """Compose the seconds of a pass over a link without jitter and without computing."""
     still = replace(link, up=replace(link.up, jitter=0), down=replace(link.down, jitter=0))
     rounds = [
         [replace(each, sent=0.0, received=0.0, started=0.0, finished=0.0, replied=0.0) for each in exchanges]
@@ -72,7 +70,7 @@ def link_seconds(done: Pass, link: Link) -> float:
 def measure(
     payload: str, reply: str, samples: Sequence[Sample], servers: VirtualServers, networks: FamilyNetworks
 ) -> Measured:
-    """Run ped_sam over pictures with messages written in one way."""
+    """Run ped_sam over pictures with one codec for payloads and one for replies."""
     encoder = networks.network("original").image_encoder
     grid = window_grid(encoder)
     defense = PedSam(servers=SERVERS, payload=payload, reply=reply)
@@ -99,7 +97,7 @@ def measure(
 
 
 def cells(found: Measured, reference: Measured) -> Iterator[str]:
-    """A line of the table, without its heads."""
+    """Yield the cells of a row, without payload and reply."""
     for column in ("up", "down"):
         yield quantity(found.sizes[column].mean(), "B")
     for prompt in found.scores["metric"].unique():
@@ -115,16 +113,11 @@ def cells(found: Measured, reference: Measured) -> Iterator[str]:
         yield quantity(found.seconds[name].median(), "s")
 
 
-def main() -> None:
-    """Read the command line, measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.codec_costs", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=24, help="how many of the validation scenes")
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
-    )
-    given = parser.parse_args()
+@measured("measured/codecs.md", "codecs")
+def main(pictures: int = 24) -> str:
+    """Measure each codec on some validation scenes."""
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
-    samples = [dataset[index] for index in range(given.pictures)]
+    samples = [dataset[index] for index in range(pictures)]
     networks = FamilyNetworks(family=MINI)
     found: list[Measured] = []
     lines = []
@@ -135,14 +128,13 @@ def main() -> None:
             print(*lines[-1], flush=True)
     prompts = found[0].scores["metric"].unique()
     headers = ["payload", "reply", "up ↓", "down ↓", *(f"{prompt}, M+L" for prompt in prompts), *LINKS]
-    text = (
-        f"`ped_sam` with {SERVERS} servers on {given.pictures} validation scenes, mini models. Bytes are means a "
+    return (
+        f"`ped_sam` with {SERVERS} servers on {pictures} validation scenes, mini models. Bytes are means a "
         "picture. The first line has the IoU as it is, the others the difference from it in points, picture by "
         "picture, with 95 % bootstrap intervals over pictures. On the right: what each link alone needs for the "
         "bytes, medians, without jitter and without any computing.\n\n"
         f"{table(headers, lines, left=2)}"
     )
-    replace_block(given.to / "docs" / "measured" / "codecs.md", "codecs", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the image encoder costs: time, memory and exactness against other implementations."""
+"""Time, memory and exactness of the image encoder against other implementations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Run = Callable[[], Any]
 
 
 def encoder(name: str, sizes: Architecture, device: str = "cpu") -> Any:
-    """An encoder with random weights, those of both `segment_anything` and `pedbench` alike."""
+    """Build an encoder with random weights, which are equal for `segment_anything` and `pedbench`."""
     source, dtype = name.split()
     if source == "transformers":
         from transformers import SamVisionConfig, SamVisionModel
@@ -54,7 +54,7 @@ def encoder(name: str, sizes: Architecture, device: str = "cpu") -> Any:
 
 
 def picture(sizes: Architecture, batch: int = 1) -> Tensor:
-    """(batch, 3, side, side) normalised pixels."""
+    """Draw normalised pixels, (batch, 3, side, side)."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch, 3, sizes.image_size, sizes.image_size, generator=generator)
 
@@ -67,7 +67,7 @@ def encode(built: Any, pixels: Tensor) -> Any:
 
 
 def interleaved(runs: Mapping[str, Run], repeats: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Seconds of each run, (repeats,), one after the other in turn, behind one that does not count."""
+    """Measure the seconds of each run, (repeats,), in turns, after a warm-up turn."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats + 1):
         for name, run in runs.items():
@@ -81,7 +81,7 @@ def interleaved(runs: Mapping[str, Run], repeats: int) -> dict[str, np.ndarray[A
 
 
 def encoder_seconds(sizes: Architecture, repeats: int) -> tuple[dict[str, np.ndarray[Any, Any]], float]:
-    """Seconds of each of `ENCODERS`, and how far ours is from `segment_anything`'s in float32."""
+    """Measure the seconds of `ENCODERS`, and our largest difference from `segment_anything`'s output in float32."""
     built = {name: encoder(name, sizes) for name in ENCODERS}
     pixels = picture(sizes)
     seconds = interleaved({name: lambda own=own: encode(own, pixels) for name, own in built.items()}, repeats)  # type: ignore[misc]
@@ -92,7 +92,7 @@ def encoder_seconds(sizes: Architecture, repeats: int) -> tuple[dict[str, np.nda
 def window_seconds(
     sizes: Architecture, counts: Sequence[int], repeats: int
 ) -> dict[int, np.ndarray[Any, Any]]:
-    """Seconds of the window stage on all windows, so many at a time."""
+    """Measure the seconds of the window stage on all windows, in batches of each of `counts`."""
     ours = encoder(FAST, sizes.reordered("reordered"))
     stage = WindowStage(ours)
     windows = stage.grid.windows
@@ -108,7 +108,7 @@ def window_seconds(
 
 
 def peak_memory(name: str, sizes: Architecture) -> int:
-    """Bytes that a process of its own holds at most while it encodes a picture, weights and libraries included."""
+    """Measure the peak bytes of a separate process that encodes a picture, with weights and libraries."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_peak, (name, sizes, torch.get_num_threads()))
 
@@ -116,7 +116,7 @@ def peak_memory(name: str, sizes: Architecture) -> int:
 def _peak(name: str, sizes: Architecture, threads: int) -> int:
     torch.set_num_threads(threads)
     built, pixels = encoder(name, sizes), picture(sizes)
-    # From here on the system counts the peak anew.
+    # This resets the peak.
     Path("/proc/self/clear_refs").write_text("5")
     encode(built, pixels)
     status = Path(f"/proc/{os.getpid()}/status").read_text()
@@ -125,7 +125,7 @@ def _peak(name: str, sizes: Architecture, threads: int) -> int:
 
 
 def products(sizes: Architecture, dtype: torch.dtype) -> float:
-    """Multiply-adds a second of large products, the best of many: those of the encoder's MLP."""
+    """Measure the multiply-adds per second of products of the size of the encoder's MLP, the best of many."""
     width, hidden = sizes.embed_dim, int(sizes.embed_dim * sizes.mlp_ratio)
     layer = torch.nn.Linear(width, hidden).to(dtype).requires_grad_(False)
     x = torch.randn(4096, width).to(dtype)
@@ -134,7 +134,7 @@ def products(sizes: Architecture, dtype: torch.dtype) -> float:
 
 
 def multiply_adds(sizes: Architecture) -> float:
-    """Multiply-adds of `segment_anything`'s encoder, without what it spends on the padding of windows."""
+    """Count the multiply-adds of `segment_anything`'s encoder, without those of the padding of windows."""
     sam = build_sam(sizes, fast=False, allocate=False)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         sam.image_encoder(torch.zeros(1, 3, sizes.image_size, sizes.image_size, device="meta"))

@@ -1,4 +1,4 @@
-"""What a pass costs beyond the model's computing, and what bfloat16 costs the masks."""
+"""Time of a pass beyond the model's computing, and effect of bfloat16 on the masks."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ WEIGHTS = "fine-tuned"
 def overhead_seconds(
     family: Family, servers: int, repeats: int, *, random_seed: int | None = None
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Turn-taking seconds of `ped_sam` over loopback, and what is left without the model's computing.
+    """Measure turn-taking seconds of `ped_sam` over loopback, with and without the model's computing.
 
     Each pass is followed by the same computing in this process alone: the windows of the slowest server, then the
     blocks of the edge.
 
     Returns:
-        (repeats,) seconds of whole passes, and of all in them that is no computing.
+        (repeats,) seconds of whole passes, and of their parts that are no computing.
     """
     networks = FamilyNetworks(family=family, random_seed=random_seed)
     side = networks.network(WEIGHTS).image_encoder.img_size
     pixels = generator(0, "performance", "frame", "pixels").integers(0, 256, (side, side, 3))
     frame = (pixels / 255).astype(np.float32)
     defense = PedSam(servers=servers, weights=WEIGHTS)
-    whole, beyond = [], []
+    whole, overhead = [], []
     with VirtualServers(servers, networks) as processes:
         processes.load(WEIGHTS)
         processes.set_mode(turns=True, threads=torch.get_num_threads())
@@ -57,8 +57,8 @@ def overhead_seconds(
             computing = _computing(networks, frame, defense)
             if repeat:
                 whole.append(done.times().total)
-                beyond.append(done.times().total - computing)
-    return np.array(whole), np.array(beyond)
+                overhead.append(done.times().total - computing)
+    return np.array(whole), np.array(overhead)
 
 
 def _computing(networks: FamilyNetworks, frame: Picture, defense: PedSam) -> float:
@@ -84,7 +84,7 @@ def _computing(networks: FamilyNetworks, frame: Picture, defense: PedSam) -> flo
 
 
 def bfloat16_points(pictures: int) -> tuple[float, float, float]:
-    """What the mini model's IoU gains by an encoder in bfloat16, in points, with a 95 % interval over pictures."""
+    """Measure the IoU points that the mini model gains in bfloat16, with a 95 % interval over pictures."""
     import pandas as pd
 
     dataset = Registry().create("datasets", "scenes", {"split": "val"})

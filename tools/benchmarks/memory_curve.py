@@ -6,7 +6,6 @@ its own, and writes the table into docs/measured/scaling.md; with `--attacked` a
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -22,13 +21,13 @@ import pandas as pd
 from pedbench.engines.job_times import FILE
 from pedbench.report.words.text import table
 from tools.chaos.kills import descendants, only_run
-from tools.pages.blocks import DOCS, replace_block
+from tools.pages.blocks import measured
 
 SCENES = (64, 256, 1024)
 PHOTOGRAPHS = (20, 80)
 ATTACKED = (8, 32)
 EVERY = 0.2
-"""Seconds between two looks at the memory."""
+"""Seconds between two readings of the memory."""
 
 SUITE = """
 name = "memory"
@@ -69,10 +68,10 @@ ALL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What a run took.
+    """Memory and time of a run.
 
     Attributes:
-        measuring: Peak bytes of the process and all that it started until the last shard was done.
+        measuring: Peak bytes of the process and all its descendants until the last shard was done.
         reporting: The same afterwards, when records and report are written.
         picture: Seconds for each picture: of each defense the median of its shards, all defenses together.
     """
@@ -85,36 +84,40 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What a run had taken at a moment.
+    """Memory of a run at one moment.
 
     Attributes:
-        jobs: How many were done.
-        memory: Bytes of the process and all that it started; what they share counts once. Pages of files are left out:
-            others may use them, too, and the kernel drops them when memory gets short.
+        jobs: Number of finished jobs.
+        memory: Bytes of the process and all its descendants; shared pages count once. Pages of files are left out:
+            the kernel drops them when memory runs short.
     """
 
     jobs: int
     memory: int
 
 
-def main() -> None:
-    """Read the command line, measure, write and judge."""
-    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.memory_curve", description=__doc__)
-    parser.add_argument("--counts", type=int, nargs="+", help="of pictures")
-    parser.add_argument("--photographs", type=Path, help="a folder of COCO's layout instead of scenes")
-    parser.add_argument("--attacked", action="store_true", help="by all attacks instead of floors")
-    given = parser.parse_args()
-    counts = given.counts or (ATTACKED if given.attacked else PHOTOGRAPHS if given.photographs else SCENES)
-    what = "photographs" if given.photographs else "scenes"
+@measured("measured/scaling.md")
+def main(
+    counts: list[int] | None = None, photographs: Path | None = None, attacked: bool = False
+) -> dict[str, str]:
+    """Measure runs over more and more pictures.
+
+    Args:
+        counts: Numbers of pictures.
+        photographs: A folder of COCO's layout instead of scenes.
+        attacked: All attacks instead of floors.
+    """
+    counts = counts or [*(ATTACKED if attacked else PHOTOGRAPHS if photographs else SCENES)]
+    kind = "photographs" if photographs else "scenes"
     points = []
     with tempfile.TemporaryDirectory() as folder:
-        if given.photographs:
-            heaviest_first(given.photographs.resolve(), Path(folder))
+        if photographs:
+            heaviest_first(photographs.resolve(), Path(folder))
             dataset = f'name = "coco", params = {{ data = "{folder}" }}'
         else:
             dataset = f'name = "scenes", params = {{ count = {max(counts)} }}'
         for count in counts:
-            points.append(measured(count, {"dataset": dataset, **(ALL if given.attacked else FEW)}))
+            points.append(measured_point(count, {"dataset": dataset, **(ALL if attacked else FEW)}))
             print(points[-1], flush=True)
     rows = [
         [
@@ -125,13 +128,12 @@ def main() -> None:
         ]
         for point in points
     ]
-    columns = [what, "peak while measuring", "peak while reporting", f"time a {what[:-1]}"]
-    block = f"memory curve, {what}{', all attacks' if given.attacked else ''}"
-    replace_block(DOCS / "measured" / "scaling.md", block, table(columns, rows))
+    columns = [kind, "peak while measuring", "peak while reporting", f"time a {kind[:-1]}"]
+    return {f"memory curve, {kind}{', all attacks' if attacked else ''}": table(columns, rows)}
 
 
 def heaviest_first(photographs: Path, folder: Path) -> None:
-    """List the photographs with the most mask pixels first, so that the shard that takes most is in every run."""
+    """List the photographs with the most mask pixels first, so that the largest shard is in every run."""
     annotations = json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
     instances = Counter(each["image_id"] for each in annotations["annotations"])
     annotations["images"].sort(key=lambda image: -instances[image["id"]] * image["height"] * image["width"])
@@ -140,8 +142,8 @@ def heaviest_first(photographs: Path, folder: Path) -> None:
     (folder / "annotations" / "instances.json").write_text(json.dumps(annotations))
 
 
-def measured(count: int, parts: Mapping[str, str]) -> Point:
-    """Run a suite over so many pictures in a process of its own, and watch it."""
+def measured_point(count: int, parts: Mapping[str, str]) -> Point:
+    """Run a suite over `count` pictures in a process of its own, and watch its memory."""
     with tempfile.TemporaryDirectory() as name:
         suite, out = Path(name) / "memory.toml", Path(name) / "out"
         suite.write_text(SUITE.format(count=count, **parts), encoding="utf-8")
@@ -167,7 +169,7 @@ def measured(count: int, parts: Mapping[str, str]) -> Point:
 
 
 def look(pid: int, out: Path) -> Look:
-    """See how far a run is and what it takes."""
+    """Read a run's progress and memory."""
     jobs = [len(path.read_text().splitlines()) - 1 for path in out.glob(f"runs/*/{FILE}")]
     memory = 0
     for each in {pid, *descendants(pid)}:

@@ -1,14 +1,12 @@
-"""Measure what sending windows in several messages saves and costs: `python -m tools.benchmarks.pipelining`.
+"""Measure the effect of sending windows in several messages: `python -m tools.benchmarks.pipelining`.
 
 Prints the table and writes it into docs/measured/pipelining.md. The host must be quiet: all servers share its cores.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,19 +21,19 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.words.text import table
 from pedbench.types import Picture
-from tools.pages.blocks import replace_block
+from tools.pages.blocks import measured
 
 LINKS = tuple(find_link(name) for name in ("loopback", "wifi-5", "5g", "lte"))
 SERVERS = (3, 9)
 REPEATS = 3
 CHUNKS = (0, 4, 2, 1)
-"""Windows in a message; 0 for all of a server's."""
+"""Windows per message; 0 for one message per server."""
 
 
 def passes(
     defense: PedSam, frames: Sequence[Picture], servers: VirtualServers, networks: FamilyNetworks, link: Link
 ) -> list[list[Pass]]:
-    """Passes over each frame, behind one whose times are dropped."""
+    """Run `REPEATS` passes over each frame, after a warm-up pass."""
     run_pass(defense, frames[0], servers, networks, np.random.default_rng(0), link=link)
     return [
         [
@@ -47,7 +45,7 @@ def passes(
 
 
 def milliseconds(done: Sequence[Sequence[Pass]], link: Link) -> str:
-    """Each picture's fastest pass: the median end to end, and in brackets that of the lower bounds."""
+    """Format the median time of each picture's fastest pass, and in brackets that of its lower bound."""
     fastest = [
         min((each.times(link, seed).total, each.lower_bound(link)) for each in repeated)
         for seed, repeated in enumerate(done)
@@ -56,19 +54,14 @@ def milliseconds(done: Sequence[Sequence[Pass]], link: Link) -> str:
     return f"{total:.0f} ({bound:.0f})"
 
 
-def main() -> None:
-    """Read the command line, measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.pipelining", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=12, help="how many of the validation scenes")
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
-    )
-    given = parser.parse_args()
+@measured("measured/pipelining.md", "pipelining")
+def main(pictures: int = 12) -> str:
+    """Measure numbers of servers and sizes of messages on some validation scenes."""
     torch.set_num_threads(1)
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
     networks = FamilyNetworks(family=MINI)
     side = networks.network("original").image_encoder.img_size
-    frames = [to_frame(dataset[index].image, side) for index in range(given.pictures)]
+    frames = [to_frame(dataset[index].image, side) for index in range(pictures)]
     rows: dict[tuple[str, int, int], list[str]] = {}
     with VirtualServers(max(SERVERS), networks) as servers:
         for turns, count, chunk in product((True, False), SERVERS, CHUNKS):
@@ -90,12 +83,11 @@ def main() -> None:
     ]
     headers = ["servers", "windows in a message"]
     headers += [f"{link.name}, {way}" for way in ("turn-taking", "wall") for link in LINKS]
-    text = (
-        f"`ped_sam` on {given.pictures} validation scenes, mini models, one thread each. Milliseconds end to end, "
+    return (
+        f"`ped_sam` on {pictures} validation scenes, mini models, one thread each. Milliseconds end to end, "
         f"and in brackets the lower bound: medians over pictures, each with the fastest of {REPEATS} passes.\n\n"
         f"{table(headers, lines, left=2)}"
     )
-    replace_block(given.to / "docs" / "measured" / "pipelining.md", "pipelining", text)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""What becomes of passes and runs when something fails: `python -m tools.chaos`.
+"""Passes and runs under faults: `python -m tools.chaos`.
 
-Tries every fault many times at moments that are drawn, and writes the tables of docs/measured/reliability.md.
+Tries every fault many times at random moments, and writes the tables of docs/measured/reliability.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -14,39 +13,35 @@ from pedbench.report.words.text import table
 from tools.chaos import passes as chaos_passes
 from tools.chaos import runs as chaos_runs
 from tools.chaos.tally import HEADERS, Tally, rows
-from tools.pages.blocks import DOCS, replace_block
-
-DOCUMENT = DOCS / "measured" / "reliability.md"
+from tools.pages.blocks import measured
 
 
-def main() -> None:
-    """Read the command line, try and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.chaos", description="Let things fail, and count.")
-    parser.add_argument("--tries", type=int, default=510, help="passes, over all faults; 510 without it")
-    parser.add_argument(
-        "--runs", type=int, default=3, help="whole runs for each kind of trouble; 3 without it"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
-    given = parser.parse_args()
-    # What TLS finds wrong with spoilt bytes is what is tried.
+@measured("measured/reliability.md")
+def main(tries: int = 510, runs: int = 3, seed: int = 0) -> dict[str, str]:
+    """Cause faults, and count the results.
+
+    Args:
+        tries: Passes, over all faults.
+        runs: Whole runs for each kind of trouble.
+        seed: Seed of the moments and places.
+    """
+    # TLS errors about corrupted bytes are expected.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    bad = []
-    for name, tries, attempt in (("passes", given.tries, try_passes), ("runs", given.runs, try_runs)):
-        if not tries:
+    bad, tables = [], {}
+    for name, count, attempt in (("passes", tries, try_passes), ("runs", runs, try_runs)):
+        if not count:
             continue
         began = time.monotonic()
-        tallies = attempt(tries, given.seed)
+        tallies = attempt(count, seed)
         bad += [each for tally in tallies for each in tally.bad]
-        said = described(tallies, given.seed, time.monotonic() - began)
-        print(said, flush=True)
-        if not bad:
-            replace_block(DOCUMENT, f"chaos-{name}", said)
+        tables[f"chaos-{name}"] = described(tallies, seed, time.monotonic() - began)
     if bad:
-        sys.exit("\n".join(bad))
+        sys.exit("\n".join([*tables.values(), *bad]))
+    return tables
 
 
 def try_passes(tries: int, seed: int) -> list[Tally]:
-    """Tries of passes, all faults in turn."""
+    """Try passes with all faults in turn."""
     passes = chaos_passes.Passes(seed)
     names = list(chaos_passes.KINDS)
     try:
@@ -60,7 +55,7 @@ def try_passes(tries: int, seed: int) -> list[Tally]:
 
 
 def try_runs(tries: int, seed: int) -> list[Tally]:
-    """So many tries of each kind of trouble for runs."""
+    """Try runs with each kind of trouble."""
     runs = chaos_runs.Runs(seed)
     try:
         for number in range(tries):
@@ -73,7 +68,7 @@ def try_runs(tries: int, seed: int) -> list[Tally]:
 
 
 def described(tallies: list[Tally], seed: int, seconds: float) -> str:
-    """The table, and what it is of."""
+    """Tabulate tallies under a sentence about the tries."""
     return (
         f"{sum(tally.tries for tally in tallies)} tries, seed {seed}, in {seconds / 60:.0f} minutes.\n\n"
         f"{table(list(HEADERS), rows(tallies))}"

@@ -1,4 +1,4 @@
-"""A relay between an edge and one server, which keeps what passes and spoils what it is told to, byte by byte."""
+"""Relay between an edge and one server that records and corrupts bytes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Literal
 Way = Literal["up", "down"]
 
 FAULTS = ("cut", "slow", "drop", "truncate", "reorder", "duplicate", "corrupt")
-"""What can befall bytes on their way."""
+"""Faults of relayed bytes."""
 
 _CHUNK = 65536
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """What befalls one direction, once.
+    """One fault of one direction.
 
     Attributes:
         kind: One of `FAULTS`.
         way: Towards the server, or back.
         after: Bytes of that direction that still pass unharmed.
-        seconds: By how much `slow` delays everything that follows.
+        seconds: Delay by `slow` of everything that follows.
     """
 
     kind: str
@@ -37,12 +37,12 @@ class Fault:
 
 @dataclass(kw_only=True)
 class FaultProxy:
-    """Relays connections to one target.
+    """Relay of connections to one target.
 
     Attributes:
-        host, port: Of the target.
-        keep: Whether to keep all bytes that pass.
-        up, down: What has passed, by connection.
+        host, port: Address of the target.
+        keep: Whether to keep all relayed bytes.
+        up, down: Relayed bytes by connection.
     """
 
     host: str
@@ -61,21 +61,21 @@ class FaultProxy:
 
     @property
     def address(self) -> str:
-        """Where edges connect to, as HOST:PORT."""
+        """Address for edges, as HOST:PORT."""
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def struck(self) -> bool:
-        """Whether the fault has befallen something."""
+        """Whether the fault has struck."""
         return self._struck
 
     def arm(self, fault: Fault | None) -> None:
-        """Let this befall what passes from now on; None for nothing any more."""
+        """Set the fault of the bytes from now on; None for no fault."""
         with self._lock:
             self._fault, self._struck = fault, False
 
     def close(self) -> None:
-        """Hang up on everybody."""
+        """Close the listener and all connections."""
         self._listener.close()
         self.hang_up()
 
@@ -114,13 +114,13 @@ class FaultProxy:
             while data := source.recv(_CHUNK):
                 if self.keep:
                     (self.up if way == "up" else self.down)[number].extend(data)
-                for part in self._spoilt(data, way):
+                for part in self._faulty(data, way):
                     target.sendall(part)
         _shut(source)
         _shut(target)
 
-    def _spoilt(self, data: bytes, way: Way) -> Iterator[bytes]:
-        """What is passed on for some bytes.
+    def _faulty(self, data: bytes, way: Way) -> Iterator[bytes]:
+        """Yield the parts to relay instead of some bytes.
 
         Raises:
             OSError: The connection ends here.
@@ -131,20 +131,20 @@ class FaultProxy:
                 whole = True
             else:
                 whole = fault.after >= len(data)
-                at = fault.after
+                place = fault.after
                 fault.after = max(0, fault.after - len(data))
                 self._struck = self._struck or not whole
         if whole or fault is None:
             yield data
             return
-        before, after = data[:at], data[at:]
+        before, after = data[:place], data[place:]
         match fault.kind:
             case "slow":
                 yield before
                 time.sleep(fault.seconds)
                 yield after
             case "drop":
-                # All that follows, too: the connection stays and nothing comes.
+                # Later bytes are dropped too: the connection stays open and silent.
                 yield before
             case "cut":
                 raise ConnectionResetError

@@ -1,12 +1,11 @@
-"""Many pictures at a time over many servers: `python -m tools.chaos.load`.
+"""Load of many concurrent pictures on many servers: `python -m tools.chaos.load`.
 
-Virtual servers compute the windows of so many pictures at once, as edges would have it that share them; every embedding
-is compared with the one computed here alone. Writes the outcome into docs/measured/reliability.md.
+Virtual servers compute the windows of many pictures at once, as if many edges shared them. Every embedding is compared
+with the one computed on the edge alone. Writes the result into docs/measured/reliability.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import os
 import sys
@@ -32,19 +31,19 @@ from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.virtual import VirtualServers
 from tools.chaos.kills import descendants
-from tools.pages.blocks import DOCS, replace_block
+from tools.pages.blocks import measured
 
 _ARENA_MAX = -8
-"""Of malloc.h."""
+"""Constant `M_ARENA_MAX` of malloc.h."""
 
 W = "reordered"
 SIZE = (320, 320)
 PICTURES = 16
 EVERY = 2.0
-"""Seconds between looks at the memory; wiretaps are dropped then, too."""
+"""Seconds between readings of the memory, when wiretaps are dropped too."""
 
 DEADLINE = 300.0
-"""Seconds for a reply: as many pictures are under way as take long, and none is to be given up."""
+"""Seconds for a reply: long enough that none of the concurrent pictures is given up."""
 
 WARM_UP = 30.0
 """Seconds after which memory is compared."""
@@ -52,11 +51,11 @@ WARM_UP = 30.0
 
 @dataclass(kw_only=True)
 class Load:
-    """What happened so far.
+    """Measurements so far.
 
     Attributes:
-        seconds: How long each picture took.
-        wrong: What went wrong, in words.
+        seconds: Time of each picture.
+        wrong: Descriptions of errors.
         memory: Seconds since the start, and bytes of the edge and of all servers.
     """
 
@@ -67,33 +66,31 @@ class Load:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def main() -> None:
-    """Read the command line, put on load and write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.chaos.load", description="Many pictures at a time."
-    )
-    parser.add_argument("--pictures", type=int, default=64, help="at a time; 64 without it")
-    parser.add_argument("--servers", type=int, default=25, help="25 without it")
-    parser.add_argument("--seconds", type=float, default=300.0, help="for so long; 300 without it")
-    given = parser.parse_args()
+@measured("measured/reliability.md", "load")
+def main(pictures: int = 64, servers: int = 25, seconds: float = 300.0) -> str:
+    """Keep servers busy with many pictures at a time.
+
+    Args:
+        pictures: Number of concurrent pictures.
+    """
     torch.set_num_threads(1)
-    # Else each of the many threads here keeps memory of its own that it has freed, and hides whether any is lost.
+    # Otherwise each of the many threads keeps freed memory of its own, which would hide a leak.
     ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
-    load = put_on(given.pictures, given.servers, given.seconds)
-    said = described(load, given.pictures, given.servers, given.seconds)
-    print(said)
+    load = put_on(pictures, servers, seconds)
+    text = described(load, pictures, servers, seconds)
     if load.wrong or len(load.seconds) != load.started:
-        sys.exit("\n".join([f"{len(load.seconds)} of {load.started} pictures came back", *load.wrong[:5]]))
-    replace_block(DOCS / "measured" / "reliability.md", "load", said)
+        count = f"{len(load.seconds)} of {load.started} pictures came back"
+        sys.exit("\n".join([text, count, *load.wrong[:5]]))
+    return text
 
 
 def put_on(pictures: int, servers: int, seconds: float) -> Load:
-    """Have so many pictures under way at a time, for so long."""
+    """Keep `pictures` pictures in progress at a time, for some seconds."""
     networks = FamilyNetworks(family=MINI)
     rng = np.random.default_rng(0)
     frames = [to_picture(rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8)) for _ in range(PICTURES)]
     with torch.inference_mode():
-        expected = [here(networks).encode_image(frame, W).features for frame in frames]
+        expected = [make_edge(networks).encode_image(frame, W).features for frame in frames]
     load = Load()
     with VirtualServers(servers, networks) as processes:
         processes.load(W)
@@ -124,7 +121,7 @@ def work(
     number: int,
     until: float,
 ) -> None:
-    """One picture after the other, until the time is over."""
+    """Embed one picture after the other until the time is over."""
     turn = number
     while time.monotonic() < until:
         place, turn = turn % len(frames), turn + 1
@@ -133,7 +130,7 @@ def work(
         began = time.monotonic()
         try:
             features = embedded(servers, networks, frames[place])
-        # Whatever it is, it is a loss.
+        # Every error loses the picture.
         except Exception as error:
             with load.lock:
                 load.wrong.append(f"{type(error).__name__}: {error}")
@@ -145,7 +142,7 @@ def work(
 
 
 def embedded(servers: VirtualServers, networks: FamilyNetworks, frame: Any) -> Any:
-    """A picture's embedding, its windows computed by the servers."""
+    """Embed a picture with windows computed by the servers."""
     grid = window_grid(networks.network(W).image_encoder)
     rng = np.random.default_rng(0)
     assignment = assign("dispersed", grid.active(SIZE), len(servers), rng)
@@ -168,16 +165,16 @@ def embedded(servers: VirtualServers, networks: FamilyNetworks, frame: Any) -> A
         )
         with clock, torch.inference_mode():
             tokens = cloud.encode_windows(frame, assignment, weights=W)
-            return here(networks).finish(tokens, W).features
+            return make_edge(networks).finish(tokens, W).features
 
 
-def here(networks: FamilyNetworks) -> Edge:
-    """What computes on this side."""
+def make_edge(networks: FamilyNetworks) -> Edge:
+    """Return an edge in this process."""
     return Edge(networks=networks, rng=np.random.default_rng(0), request=0, clock=Clock())
 
 
 def resident(pid: int) -> int:
-    """Bytes of a process that are in memory and its own."""
+    """Return a process's own resident bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
@@ -185,7 +182,7 @@ def resident(pid: int) -> int:
 
 
 def growth(load: Load) -> tuple[float, float]:
-    """How much more memory edge and servers have in the last third than in the first one, warm-up aside, in MB."""
+    """Return the growth of the memory of edge and servers from the first to the last third, warm-up aside, in MB."""
     looks = np.array([look for look in load.memory if look[0] > WARM_UP] or load.memory)
     third = max(1, len(looks) // 3)
     return tuple(
@@ -194,7 +191,7 @@ def growth(load: Load) -> tuple[float, float]:
 
 
 def described(load: Load, pictures: int, servers: int, seconds: float) -> str:
-    """What came of it."""
+    """Describe the measurements in a paragraph."""
     p50, p99 = np.percentile(load.seconds, [50, 99]) if load.seconds else (0.0, 0.0)
     edge, others = growth(load)
     last, back = load.memory[-1], len(load.seconds)

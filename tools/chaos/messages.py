@@ -1,4 +1,4 @@
-"""What can befall whole messages between edge and server, behind any TLS: calls that a test meddles with."""
+"""Faults of whole messages between edge and server, invisible to TLS."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ MESSAGE_FAULTS = ("slow", "drop", "truncate", "reorder", "duplicate", "corrupt")
 
 
 class Later:
-    """The future of a call whose request or reply is on its way for longer, or for ever."""
+    """Future of a call whose request or reply is late or never arrives."""
 
     def __init__(self) -> None:
         self._real: Any = None
-        self._spoilt: bytes | None = None
-        self._tell: list[Callable[[Any], None]] = []
+        self._changed: bytes | None = None
+        self._listeners: list[Callable[[Any], None]] = []
         self._done = False
         self._lock = threading.Lock()
 
     def add_done_callback(self, listener: Callable[[Any], None]) -> None:
-        """As a future of grpc's."""
+        """Call a listener when the reply arrives, like a future of grpc."""
         with self._lock:
             if not self._done:
-                self._tell.append(listener)
+                self._listeners.append(listener)
                 return
         listener(self)
 
-    def come(self, real: Any, spoilt: bytes | None = None) -> None:
-        """The reply is here, perhaps as other bytes."""
+    def arrive(self, real: Any, changed: bytes | None = None) -> None:
+        """Set the reply, perhaps as changed bytes."""
         with self._lock:
-            self._real, self._spoilt, self._done = real, spoilt, True
-            tell, self._tell = self._tell, []
-        for listener in tell:
+            self._real, self._changed, self._done = real, changed, True
+            listeners, self._listeners = self._listeners, []
+        for listener in listeners:
             listener(self)
 
     def result(self) -> bytes:
-        """The reply."""
-        found: bytes = self._real.result() if self._spoilt is None else self._spoilt
-        return found
+        """Return the reply."""
+        reply: bytes = self._real.result() if self._changed is None else self._changed
+        return reply
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
+        """Do nothing: a late reply is ignored anyway."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
 
-class Meddled:
-    """A server's method, the first call of which meets with something.
+class FaultyMethod:
+    """A server's method whose first call has a fault.
 
     Args:
         real: The method.
         kind: One of `MESSAGE_FAULTS`.
-        side: What is befallen.
-        seconds: By how much `slow` and `reorder` delay.
-        rng: Draws where messages are cut and changed.
+        side: The disturbed side of the call.
+        seconds: Delay of `slow` and `reorder`.
+        rng: Generator of the places at which messages are cut and changed.
     """
 
     def __init__(self, real: Any, kind: str, side: Side, seconds: float, rng: np.random.Generator) -> None:
@@ -87,7 +87,7 @@ class Meddled:
 
                 def send() -> None:
                     try:
-                        self._real.future(data, timeout=left).add_done_callback(later.come)
+                        self._real.future(data, timeout=left).add_done_callback(later.arrive)
                     # The channel may have been closed meanwhile.
                     except ValueError:
                         return
@@ -103,18 +103,18 @@ class Meddled:
     def _reply(self, data: bytes, timeout: float) -> Any:
         later, real = Later(), self._real.future(data, timeout=timeout)
 
-        def come(real: Any) -> None:
+        def arrive(real: Any) -> None:
             if self._kind == "drop":
                 return
             if self._kind in ("slow", "reorder"):
-                _after(self._seconds, lambda: later.come(real))
+                _after(self._seconds, lambda: later.arrive(real))
                 return
             failed = real.code().name != "OK"
-            later.come(real, None if failed or self._kind == "duplicate" else self._changed(real.result()))
+            later.arrive(real, None if failed or self._kind == "duplicate" else self._changed(real.result()))
             if self._kind == "duplicate":
-                later.come(real)
+                later.arrive(real)
 
-        real.add_done_callback(come)
+        real.add_done_callback(arrive)
         return later
 
     def _changed(self, data: bytes) -> bytes:

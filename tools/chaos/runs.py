@@ -1,4 +1,4 @@
-"""Whole runs, as small as they can be, each in some trouble; afterwards each is continued and compared."""
+"""Small whole runs, each in trouble; afterwards each is continued and compared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ defenses = [{ name = "on_device" }, { name = "full_offload" }, { name = "ped_sam
 latency = { samples = 2, warmup = 1, turn_taking = false }
 """
 PASSES = 9
-"""Of the suite: a warm-up and two pictures for each defense."""
+"""Number of passes of the suite: a warm-up and two pictures for each defense."""
 
 HUNGRY = '''"""An attack that takes more memory than there is."""
 
@@ -66,10 +66,10 @@ KINDS = {
 
 
 class Runs:
-    """Tries runs in trouble.
+    """Runs in trouble, and their tallies.
 
     Args:
-        seed: Of the moments.
+        seed: Seed of the moments.
     """
 
     def __init__(self, seed: int) -> None:
@@ -92,7 +92,7 @@ class Runs:
         return {**os.environ, "TMPDIR": str(self._folder / "tmp")}
 
     def close(self) -> list[Tally]:
-        """Remove everything; what came of each kind of trouble."""
+        """Remove all files, and return the tally of each kind of trouble."""
         self._scratch.cleanup()
         return [tally for tally in self._tallies.values() if tally.tries]
 
@@ -113,22 +113,22 @@ class Runs:
         if kind == "two":
             time.sleep(float(self._rng.uniform(0.5, 2.5)))
             started.append(self._start("none", 0, out))
-        said = []
+        errors = []
         children: set[int] = set()
         for process in started:
             while process.poll() is None:
                 children |= descendants(process.pid)
                 time.sleep(0.05)
-            said.append(process.communicate()[1])
+            errors.append(process.communicate()[1])
         tally.orphans += self._left(children)
         codes = [process.returncode for process in started]
-        self._judge(tally, kind, codes, said)
+        self._judge(tally, kind, codes, errors)
         directory = only_run(self._folder / out) if (self._folder / out / "runs").is_dir() else None
         before = dict(read_records(directory)) if directory and (directory / RECORDS).is_file() else {}
         if kind in ("kill", "full", "read-only"):
-            again = self._start("none", 0, out)
-            words = again.communicate()[1]
-            if again.returncode:
+            continued = self._start("none", 0, out)
+            words = continued.communicate()[1]
+            if continued.returncode:
                 tally.wrong.append(f"{name}: the run cannot be completed: {words}")
                 return
         after = read_records(only_run(self._folder / out))
@@ -141,8 +141,8 @@ class Runs:
         strays = self._folder / f"{out}.strays"
         tally.strays += len(strays.read_bytes())
 
-    def _judge(self, tally: Tally, kind: str, codes: list[int], said: list[str]) -> None:
-        """Whether it ended as it should: finished, or with a sentence."""
+    def _judge(self, tally: Tally, kind: str, codes: list[int], errors: list[str]) -> None:
+        """Note whether the run ended as expected: finished, or with an error that says why."""
         expected = {"kill": [-9], "full": [2], "read-only": [2], "jump": [0], "hungry": [1], "two": [0, 2]}[
             kind
         ]
@@ -150,7 +150,7 @@ class Runs:
             codes = sorted(codes)
         if codes != expected:
             tally.wrong.append(
-                f"{tally.fault}: exit statuses {codes}, expected {expected}: {' '.join(said)[-500:]}"
+                f"{tally.fault}: exit statuses {codes}, expected {expected}: {' '.join(errors)[-500:]}"
             )
         elif kind in ("jump", "hungry", "two"):
             tally.survived += 1

@@ -1,6 +1,6 @@
-"""Servers for `tools.chaos.__main__`: real ones in processes of their own, behind relays that spoil what passes.
+"""Servers for `tools.chaos`: real ones in processes of their own, after relays that corrupt bytes.
 
-They write down every message that they ever received, and forget none of them when an edge leaves.
+They write every received message to a file, and keep the files when an edge leaves.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _BACK_SECONDS = 30.0
 def serve_and_note(
     connection: Connection, networks: FamilyNetworks, identity: Identity, folder: Path
 ) -> None:
-    """Be a server until the other end of the connection closes.
+    """Run a server until the other end of the connection closes.
 
     Args:
-        connection: Told the port.
+        connection: Receives the port.
         networks: The models.
         identity: The server's certificates.
-        folder: Gets every message as a file, and the wiretap's own.
+        folder: Folder of one file per message, and of the wiretap's files.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     (folder / "wiretap").mkdir(exist_ok=True)
@@ -73,10 +73,10 @@ def serve_and_note(
 
 
 class Fleet:
-    """Some servers, their relays, and an edge's connections to them through these.
+    """Servers, their relays, and an edge's connections through these.
 
     Args:
-        count: How many servers.
+        count: Number of servers.
         networks: The models.
         patience: Seconds that a command may take.
     """
@@ -107,10 +107,10 @@ class Fleet:
         self.servers = RemoteServers(self._remote, networks)
 
     def close(self) -> int:
-        """Let everything go.
+        """End everything.
 
         Returns:
-            How many of the servers' processes did not end by themselves.
+            Number of server processes that did not end by themselves.
         """
         self.servers.close()
         for relay in self.relays:
@@ -133,15 +133,15 @@ class Fleet:
         self._processes[server].join()
 
     def stop(self, server: int) -> None:
-        """Let a server do nothing any more, and hold its connections."""
+        """Suspend a server with its connections open."""
         os.kill(self._processes[server].pid or 0, signal.SIGSTOP)
 
     def go_on(self, server: int) -> None:
-        """Let a server do what it was about to do when it was stopped."""
+        """Resume a suspended server."""
         os.kill(self._processes[server].pid or 0, signal.SIGCONT)
 
     def mend(self, *, doubtful: bool) -> None:
-        """Start anew what is dead, and connect anew what is doubtful."""
+        """Restart dead servers, and reconnect doubtful ones."""
         for relay in self.relays:
             relay.arm(None)
         for index, process in enumerate(self._processes):
@@ -157,14 +157,14 @@ class Fleet:
             try:
                 self.servers.restore(doubtful=doubtful)
                 return
-            # A server computes on for the edge that it has lost, or has not yet noticed that.
+            # A server may still be computing for the edge that it has lost.
             except ConnectionError:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.05)
 
     def received(self, server: int) -> list[bytes]:
-        """Every message that a server got since this was last asked."""
+        """Return and delete the messages that a server received since the last call."""
         files = sorted((self.folder / str(server)).glob("*.message"))
         found = [file.read_bytes() for file in files]
         for file in files:

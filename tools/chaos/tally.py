@@ -1,4 +1,4 @@
-"""What came of a fault."""
+"""Results of a fault over all tries."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pedbench.report.words.text import NOTHING
 
 @dataclass(kw_only=True)
 class Tally:
-    """What came of a fault over all tries.
+    """Counts of one fault over all tries.
 
     Attributes:
         survived: Tries that ended with the right result.
         closed: Tries that ended with an error that says what happened, and without a result.
-        lost: Finished records that are not there any more; None where a try makes none.
+        lost: Finished records that are missing afterwards; None if a try makes no records.
         strays: Windows that reached a server which they were not assigned to.
-        orphans: Processes that were left over.
-        overdue: Longest time past the deadline in seconds; None where there is none.
-        wrong: What must not be, in words.
+        orphans: Processes that outlived the try.
+        overdue: Longest time past the deadline in seconds; None without a deadline.
+        wrong: Descriptions of wrong results.
     """
 
     fault: str
@@ -37,9 +37,9 @@ class Tally:
 
     @property
     def bad(self) -> list[str]:
-        """What must not be, counts included."""
+        """Descriptions of all wrong results, counts included."""
         counts = {"records lost": self.lost, "windows elsewhere": self.strays, "orphans": self.orphans}
-        return self.wrong + [f"{self.fault}: {count} {what}" for what, count in counts.items() if count]
+        return self.wrong + [f"{self.fault}: {count} {name}" for name, count in counts.items() if count]
 
 
 HEADERS = (
@@ -55,7 +55,7 @@ HEADERS = (
 
 
 def rows(tallies: list[Tally]) -> list[list[str]]:
-    """Lines of the table."""
+    """Make the rows of the table."""
     return [
         [
             tally.fault,

@@ -1,7 +1,7 @@
 """`pedbench` in trouble: `python -m tools.chaos.trouble TROUBLE PASS STRAYS ARGUMENTS`, for `tools.chaos.__main__`.
 
-At the pass of that number something happens to the process; windows that reached a server which is not to have them
-are counted in the file STRAYS.
+At the pass of that number the trouble strikes the process. The file STRAYS counts windows that reached a server which
+they were not assigned to.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from pedbench.offload.passes.run_pass import Pass
 
 
 def kill(out: Path) -> None:
-    """End at once."""
+    """Kill this process."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def full(out: Path) -> None:
-    """No file may grow beyond what the records are by now, as on a disk that is full."""
+    """Limit files to the present size of the records, as on a full disk."""
     records = [file.stat().st_size for file in out.rglob("records.jsonl")]
     size = max([500, *records]) + 100
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def read_only(out: Path) -> None:
-    """The kernel lets nothing be written any more, but in the folder for temporary files."""
+    """Make the kernel refuse writing, except in the folder for temporary files."""
     if not landlock.confine([Path("/")], [Path(os.environ["TMPDIR"]), Path("/dev")]):
         sys.exit("the kernel has no Landlock")
 
 
 def jump(out: Path) -> None:
-    """The clock is put on by a year and a bit."""
+    """Put the clock forward by 400 days."""
     ahead = datetime.timedelta(days=400)
     right, clock = datetime.datetime, time.time
 
@@ -61,7 +61,7 @@ def jump(out: Path) -> None:
 
 
 def nothing(out: Path) -> None:
-    """All is well."""
+    """Do nothing."""
 
 
 TROUBLES: dict[str, Callable[[Path], None]] = {
@@ -74,7 +74,7 @@ TROUBLES: dict[str, Callable[[Path], None]] = {
 
 
 def strays(defense: Any, frame: Any, networks: Any, done: Pass) -> int:
-    """Windows that reached a server which the defense did not assign them to."""
+    """Count windows that reached a server which the defense did not assign them to."""
     if defense.name != "ped_sam":
         return 0
     size = frame.shape[:2]
@@ -88,10 +88,10 @@ def strays(defense: Any, frame: Any, networks: Any, done: Pass) -> int:
 
 
 def disturb(trouble: str, number: int, file: Path, out: Path) -> None:
-    """Have it happen at the pass of a number, and count strays in a file."""
+    """Make the trouble strike at the pass of a number, and count strays in a file."""
     real: Any = vars(bench)["run_pass"]
     passes = 0
-    # It stays open: what happens may forbid to open it.
+    # The file stays open: the trouble may forbid to open it.
     stream = file.open("ab", buffering=0)
 
     def run_pass(defense: Any, frame: Any, servers: Any, networks: Any, *rest: Any, **more: Any) -> Any:
@@ -104,7 +104,7 @@ def disturb(trouble: str, number: int, file: Path, out: Path) -> None:
         return done
 
     vars(bench)["run_pass"] = run_pass
-    # Its figures take longer than the rest, and nothing depends on them.
+    # Figures take longer than the rest, and nothing here depends on them.
     vars(runner)["write_report"] = lambda directory: None
 
 

@@ -28,15 +28,15 @@ def main() -> None:
         help="a run directory; the newest without it",
     )
     parser.add_argument("--to", type=Path, default=DOCS.parent, help="another copy of the documents")
-    given = parser.parse_args()
-    replace_block(given.to / "README.md", "results", results(given.run))
+    options = parser.parse_args()
+    replace_block(options.to / "README.md", "results", results(options.run))
     manifest = ASSETS / "manifest.json"
     if manifest.is_file():
-        replace_block(given.to / "docs" / "measured" / "models.md", "networks", models(manifest))
-        replace_block(given.to / "docs" / "measured" / "models.md", "attackers", attackers(manifest))
+        replace_block(options.to / "docs" / "measured" / "models.md", "networks", models(manifest))
+        replace_block(options.to / "docs" / "measured" / "models.md", "attackers", attackers(manifest))
     else:
         print(f"docs/measured/models.md stays as it is: there is no {manifest}")
-    draw_all(given.to / "docs" / "pictures", given.run)
+    draw_all(options.to / "docs" / "pictures", options.run)
 
 
 if __name__ == "__main__":

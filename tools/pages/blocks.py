@@ -1,13 +1,16 @@
-"""The parts of the documents that hold measured numbers: written by a program between two markers."""
+"""Generated blocks of the documents: measured numbers between two markers."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import typer
 
 from pedbench.report.numbers.combined import combined, rules_of
 from pedbench.report.tables.overview import attack, attacked, number
@@ -38,8 +41,40 @@ def replace_block(document: Path, name: str, text: str) -> None:
     document.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}", encoding="utf-8")
 
 
+def measured(
+    document: str, block: str = ""
+) -> Callable[[Callable[..., str | Mapping[str, str]]], Callable[[], None]]:
+    """Make a command of a function that measures: it prints the result and writes it into a document.
+
+    The function's parameters are the command's arguments and options, and its docstring is the help.
+
+    Args:
+        document: Path below `docs/`.
+        block: The block that the function's text replaces. Without it the function returns texts by block.
+    """
+
+    def program(measure: Callable[..., str | Mapping[str, str]]) -> Callable[[], None]:
+        def command(*, documents: Path, **options: Any) -> None:
+            result = measure(**options)
+            for name, text in ({block: result} if isinstance(result, str) else result).items():
+                print(text)
+                replace_block(documents / document, name, text)
+
+        signature = inspect.signature(measure, eval_str=True)
+        folder = inspect.Parameter("documents", inspect.Parameter.KEYWORD_ONLY, default=DOCS, annotation=Path)
+        vars(command)["__signature__"] = signature.replace(
+            parameters=[*signature.parameters.values(), folder], return_annotation=None
+        )
+        command.__doc__, command.__module__ = measure.__doc__, measure.__module__
+        command.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+        command.__annotations__["documents"] = Path
+        return lambda: typer.run(command)
+
+    return program
+
+
 def results(run_dir: Path) -> str:
-    """What the README tells of a run: a line a defense, about one server alone.
+    """Describe a run for the README: one row per defense, for one server alone.
 
     Raises:
         FileNotFoundError: The directory holds no run.
@@ -88,16 +123,16 @@ def _selection(run: Run, frame: pd.DataFrame) -> str:
     samples = frame["wall_p50_n"].max()
     timed = "" if pd.isna(samples) else f" Times are medians over {samples} pictures."
     commits = {str(record.provenance.get("commit", ""))[:12] for record in run.records} - {""}
-    at = f", commit {', '.join(sorted(commits))}" if commits else ""
+    revision = f", commit {', '.join(sorted(commits))}" if commits else ""
     return (
         f"Suite `{suite.name}` version {suite.version}: {run.pictures} pictures of dataset "
-        f"`{suite.dataset.name}`, model `{suite.model}`, seed {suite.seed}{at}. "
+        f"`{suite.dataset.name}`, model `{suite.model}`, seed {suite.seed}{revision}. "
         f"[low, high] is a 95 % bootstrap interval over pictures.{timed}"
     )
 
 
 def models(manifest: Path) -> str:
-    """What a manifest says of the shipped Segment Anything networks: a line each.
+    """Tabulate the shipped Segment Anything networks of a manifest.
 
     Raises:
         FileNotFoundError: There is no manifest.
@@ -112,7 +147,7 @@ def models(manifest: Path) -> str:
 
 
 def attackers(manifest: Path) -> str:
-    """What a manifest says of the networks that attack and measure: a line each.
+    """Tabulate the networks of a manifest that attack and measure.
 
     Raises:
         FileNotFoundError: There is no manifest.

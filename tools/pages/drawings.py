@@ -1,4 +1,4 @@
-"""The pictures of the README: scenes, and a run's exhibits of what servers saw and of the masks that came out."""
+"""Pictures of the README: scenes, and a run's exhibits of received content and masks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ON_SHEET = (2, 5, 6, 10, 11, 21, 28, 38)
 """Scenes of the validation split, by index."""
 
 PICTURES = 2
-"""How many of a run's exhibits are drawn: the first."""
+"""Number of a run's exhibits that are drawn."""
 
 KEY = ("\N{UPWARDS ARROW} what a server got", "\N{RIGHTWARDS ARROW} what was made of it")
 
 WIDTH = 240
-"""Of a picture on a sheet, in pixels."""
+"""Width of a picture on a sheet, in pixels."""
 
 Columns = Mapping[str, tuple[str, Mapping[str, Any]]]
-"""What stands above a column, and a defense by name and parameters; those that a run lacks are left out."""
+"""Defenses by the heading of their column: name and parameters. Those that a run lacks are left out."""
 
 ATTACKED: Columns = {
     "full offload": ("full_offload", {}),
@@ -65,7 +65,7 @@ def draw_all(folder: Path, run_dir: Path) -> None:
 
 
 def draw_scenes(path: Path) -> None:
-    """A sheet of validation scenes."""
+    """Draw a sheet of validation scenes."""
     scenes = Registry().create("datasets", "scenes", {})
     tiles = [Tile(picture=scenes[index].image) for index in ON_SHEET]
     half = len(tiles) // 2
@@ -73,7 +73,7 @@ def draw_scenes(path: Path) -> None:
 
 
 def _draw_views(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
-    """What the server received of which most was made, and the guess of the attack that made most of it."""
+    """Draw the worst server's received content, and the strongest attack's guess."""
     rows: list[list[Tile]] = []
     titles = list(_present(run, pictures[0], ATTACKED))
     for picture in pictures:
@@ -89,7 +89,7 @@ def _draw_views(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
 
 
 def _draw_masks(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
-    """The masks of one click an object."""
+    """Draw the masks after one click per object."""
     rows = []
     titles = list(_present(run, pictures[0], SEGMENTED))
     for picture in pictures:
@@ -100,7 +100,7 @@ def _draw_masks(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
 
 
 def _present(run: Run, picture: PictureRow, columns: Columns) -> dict[str, DefenseRow]:
-    """The columns that the run has, by title."""
+    """Select the columns that the run has, by title."""
     return {
         title: row
         for title, (name, params) in columns.items()

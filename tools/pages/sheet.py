@@ -15,7 +15,7 @@ from pedbench.types import Picture
 
 _GAP = 12
 _TEXT = 1 / 76
-"""Size of letters relative to the sheet's width: readable where pages show a sheet 900 pixels wide."""
+"""Font size relative to the sheet's width: readable on pages that show a sheet 900 pixels wide."""
 _SPACING = 1.35
 _INK, _PAPER = (32, 36, 42), (255, 255, 255)
 
@@ -39,9 +39,9 @@ def draw_sheet(
 
     Args:
         rows: Tiles by row, each row with a picture.
-        path: Where to.
-        headers: What stands above the columns.
-        width: Of every tile in pixels; heights follow.
+        path: The file to write.
+        headers: Headings of the columns.
+        width: Width of every tile in pixels; heights follow.
     """
     whole = max(map(len, rows)) * (width + _GAP) + _GAP
     text = round(whole * _TEXT)

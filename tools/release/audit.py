@@ -1,8 +1,8 @@
 """Look for known weaknesses of the pinned versions: `python -m tools.release.audit` in the checkout, or `make audit`.
 
 Every installed package that pedbench needs has to be pinned in constraints.txt, and to be of that version. The pinned
-versions are then looked up by pip-audit, if it is installed and its database can be reached; if not, that is told, and
-is no failure.
+versions are then looked up by pip-audit, if it is installed and its database can be reached. Otherwise the reason is
+printed, and the exit status is 0.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from packaging.requirements import Requirement
 PINS = Path(__file__).parents[2] / "constraints.txt"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)")
 _TOOLS = {"pip", "setuptools", "wheel"}
-"""What `pip freeze` leaves out, as every environment comes with its own."""
+"""Packages that `pip freeze` leaves out, as every environment has its own."""
 
 
 def main() -> None:
-    """Read the command line, look and tell."""
+    """Read the command line, check and print."""
     parser = argparse.ArgumentParser(prog="python -m tools.release.audit", description=__doc__)
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds that the look-up may take")
-    told = parser.parse_args()
+    options = parser.parse_args()
     wrong = list(unpinned(pins(PINS.read_text(encoding="utf-8"))))
     for line in wrong:
         print(line)
-    sys.exit(1 if look_up(told.timeout) or wrong else 0)
+    sys.exit(1 if look_up(options.timeout) or wrong else 0)
 
 
 def pins(text: str) -> dict[str, str]:
-    """Versions by normalised name."""
+    """Read versions by normalised name."""
     return {_normal(name): version for name, version in _PIN.findall(text)}
 
 
 def unpinned(pinned: dict[str, str], package: str = "pedbench") -> Iterator[str]:
-    """What is installed for a package without being pinned, or in another version."""
+    """Yield a sentence for each package that is installed without a pin, or in another version."""
     for name in sorted(needed(package) - {package} - _TOOLS):
         version = metadata.version(name)
         if name not in pinned:
@@ -54,7 +54,7 @@ def unpinned(pinned: dict[str, str], package: str = "pedbench") -> Iterator[str]
 
 
 def needed(package: str) -> set[str]:
-    """The package with all its extras, and all installed ones that it needs, by normalised name."""
+    """Collect a package with all its extras, and all installed ones that it needs, by normalised name."""
     extras = {"", *(metadata.metadata(package).get_all("Provides-Extra") or ())}
     found: set[str] = set()
     due = [(_normal(package), extra) for extra in extras]
@@ -71,12 +71,12 @@ def needed(package: str) -> set[str]:
         found.add(name)
         for each in map(Requirement, requires):
             if each.marker is None or each.marker.evaluate({"extra": extra}):
-                due += [(_normal(each.name), wanted) for wanted in ("", *each.extras)]
+                due += [(_normal(each.name), extra) for extra in ("", *each.extras)]
     return found
 
 
 def look_up(timeout: float) -> bool:
-    """Ask pip-audit; whether it knows of a weakness."""
+    """Ask pip-audit, and return whether it knows of a weakness."""
     program = Path(sys.executable).with_name("pip-audit")
     command = str(program) if program.is_file() else shutil.which("pip-audit")
     if command is None:
@@ -103,13 +103,13 @@ def look_up(timeout: float) -> bool:
 
 
 def weaknesses(answer: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell what pip-audit says of packages; whether there is a weakness."""
+    """Print the answer of pip-audit, and return whether there is a weakness."""
     weak = False
     for each in answer:
         for known in each.get("vulns", ()):
             weak = True
             better = ", ".join(known["fix_versions"]) or "no version yet"
-            print(f"{each['name']} {each['version']}: {known['id']}, mended in {better}.")
+            print(f"{each['name']} {each['version']}: {known['id']}, fixed in {better}.")
     unknown = [each["name"] for each in answer if "skip_reason" in each]
     if len(unknown) == len(answer):
         print("known weaknesses were not looked up: the database knows none of the packages from here.")

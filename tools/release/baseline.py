@@ -1,7 +1,7 @@
-"""Make the committed baseline anew: `python -m tools.release.baseline --why "..."`.
+"""Make the committed baseline again: `python -m tools.release.baseline --why "..."`.
 
-Runs the quick part of `mini` four times, twice as it is and with two lower CPU feature levels. The first run becomes
-the baseline, with the tolerances that all four show.
+Runs the quick part of `mini` four times: twice as it is, and with two lower CPU feature levels. The first run becomes
+the baseline, with tolerances from all four.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AVX2 = {
     "MKL_CBWR": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
 }
-"""As on a processor without AVX-512."""
+"""Variables that emulate a processor without AVX-512."""
 
 PLAIN = {
     "ATEN_CPU_CAPABILITY": "default",
@@ -32,7 +32,7 @@ PLAIN = {
     "MKL_CBWR": "COMPATIBLE",
     "OPENBLAS_CORETYPE": "Nehalem",
 }
-"""As little as each library can do with; oneDNN, which does most of the work, would take too long with less."""
+"""Variables for the fewest features of each library, except oneDNN, which would be too slow with fewer."""
 
 RUNS: tuple[Mapping[str, str], ...] = ({}, {}, AVX2, PLAIN)
 
@@ -40,23 +40,23 @@ RUNS: tuple[Mapping[str, str], ...] = ({}, {}, AVX2, PLAIN)
 def main() -> None:
     """Read the command line, run and accept."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.release.baseline", description="Make the committed baseline anew."
+        prog="python -m tools.release.baseline", description="Make the committed baseline again."
     )
     parser.add_argument("--why", required=True, help="the reason; it is kept with the differences")
     parser.add_argument(
         "--to", type=Path, default=ROOT / "reports" / "baselines" / "mini-quick.jsonl", help="its records"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         first, *repeats = [run(Path(folder), environment) for environment in RUNS]
-        print(accept(first, repeats, given.to, given.why))
+        print(accept(first, repeats, options.to, options.why))
 
 
 def run(folder: Path, environment: Mapping[str, str]) -> Path:
-    """Run the quick part of `mini` in a process of its own; its directory.
+    """Run the quick part of `mini` in a process of its own, and return its directory.
 
     Raises:
-        subprocess.CalledProcessError: A measurement failed, or a control did not come out.
+        subprocess.CalledProcessError: A measurement or a control failed.
     """
     command = [sys.executable, "-m", "pedbench", "run", "mini", "--quick", "--fresh", "--out", str(folder)]
     subprocess.run(

@@ -1,12 +1,11 @@
-"""How often the gate lets an unchanged run pass: `python -m tools.release.gate_reruns`.
+"""Share of unchanged runs that the gate passes: `python -m tools.release.gate_reruns`.
 
-Runs the suite `proof` on two pictures with other numbers of workers and threads each time, holds each run to a baseline
-of two runs, and writes the outcome into docs/measured/instruments.md.
+Runs the suite `proof` on two pictures with another number of workers and threads each time, compares each run with a
+baseline of two runs, and writes the counts into docs/measured/instruments.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -25,39 +24,32 @@ from pedbench.regression.measured import measured_run
 from pedbench.results.run_directory import SUITE
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import load_suite, to_toml
-from tools.pages.blocks import DOCS, replace_block
+from tools.pages.blocks import measured
 
 WORKERS = (1, 2, 3, 4)
 THREADS = (1, 2)
 
 
-def main() -> None:
-    """Read the command line, run and write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.release.gate_reruns",
-        description="Rerun what is unchanged, and hold it to a baseline.",
-    )
-    parser.add_argument("--runs", type=int, default=20, help="how many; 20 without it")
-    given = parser.parse_args()
+@measured("measured/instruments.md", "reruns")
+def main(runs: int = 20) -> str:
+    """Rerun unchanged code, and compare it with a baseline."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        first, again = (rerun(folder / f"first-{number}", 1, 1) for number in range(2))
+        first, second = (rerun(folder / f"first-{number}", 1, 1) for number in range(2))
         path = folder / "proof-v1.jsonl"
-        accept(first, [again], path, "To be rerun.")
+        accept(first, [second], path, "To be rerun.")
         accepted, _ = read_baseline(path)
         passed, verdicts = 0, Counter[str]()
-        for number in range(given.runs):
+        for number in range(runs):
             workers, threads = WORKERS[number % len(WORKERS)], THREADS[number // 2 % len(THREADS)]
             lines = compare(accepted, measured_run(rerun(folder / str(number), workers, threads)))
             passed += not any(line.fails for line in lines)
             verdicts.update(line.verdict for line in lines)
             print(f"{number + 1}: {passed} passed, {dict(verdicts)}", flush=True)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-    replace_block(
-        DOCS / "measured" / "instruments.md",
-        "reruns",
-        f"**{passed} of {given.runs}** reruns passed, with 1 to {max(WORKERS)} workers and {THREADS[0]} or "
-        f"{THREADS[1]} threads: {told}.",
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    return (
+        f"**{passed} of {runs}** reruns passed, with 1 to {max(WORKERS)} workers and {THREADS[0]} or {THREADS[1]} "
+        f"threads: {counts}."
     )
 
 
@@ -66,7 +58,7 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
 
     Args:
         workers: Processes that attack, and threads that score masks.
-        threads: Of torch.
+        threads: Threads of torch.
     """
     suite = resolve(load_suite("proof"), Overrides(limit=2), Registry())
     directory.mkdir()

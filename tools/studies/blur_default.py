@@ -1,4 +1,4 @@
-"""Measure what words survive blur and pixelation on training scenes: `python -m tools.studies.blur_default`.
+"""Measure which words survive blur and pixelation on training scenes: `python -m tools.studies.blur_default`.
 
 The default strength of both is the smallest at which at most a tenth of the words are read as they arrive. Prints
 the table and writes it into docs/measured/instruments.md.
@@ -6,11 +6,9 @@ the table and writes it into docs/measured/instruments.md.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,16 +27,16 @@ from pedbench.results.statistics import Estimate, mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Patch, Picture, Sample, Secret, View
-from tools.pages.blocks import replace_block
+from tools.pages.blocks import measured
 
 MOST_READ = 0.1
-"""Share of words that may be read in what arrives."""
+"""Largest allowed share of words read in the degraded picture."""
 
 LONGEST = 320
 NAMES = (WORDS, ERRORS)
 
 SURROUNDINGS = 24
-"""Pixels around words that are read with them."""
+"""Pixels read around the words."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Degraded:
     """A defense whose strength is swept.
 
     Attributes:
-        apply: Changes a picture with a strength in pixels.
-        strengths: In pixels of a frame whose longest side is `LONGEST`.
+        apply: Function that changes a picture with a strength in pixels.
+        strengths: Strengths in pixels of a frame whose longest side is `LONGEST`.
     """
 
     defense: str
@@ -63,7 +61,7 @@ DEGRADED = (
 
 
 def training_scenes(words: int) -> Iterator[Sample]:
-    """The first training scenes that together hold at least so many words; those without any are left out."""
+    """Yield the first training scenes until they hold at least `words` words; those without any are left out."""
     index = 0
     while words > 0:
         scene = render(SPLIT_SEEDS["train"], index, "train")
@@ -81,7 +79,7 @@ def training_scenes(words: int) -> Iterator[Sample]:
 def survival(
     scenes: Sequence[Sample], reader: Reader, change: Callable[[Picture], Picture]
 ) -> tuple[Estimate, Estimate]:
-    """Share of words read and character error rate in changed scenes, with intervals over scenes.
+    """Estimate the share of words read and the character error rate in changed scenes.
 
     Scenes are changed as a whole and read in the part that holds the words.
     """
@@ -97,19 +95,19 @@ def survival(
 
 
 def _part(picture: Picture, boxes: Sequence[tuple[float, float, float, float]]) -> Piece:
-    """The part of a picture that holds all boxes: what is far from any word takes time and changes nothing."""
+    """Crop the part of a picture that contains all boxes, as the rest takes time and changes nothing."""
     left, top = (max(0, int(min(box[k] for box in boxes)) - SURROUNDINGS) for k in (0, 1))
     right, bottom = (int(max(box[k] + box[k + 2] for box in boxes)) + SURROUNDINGS for k in (0, 1))
     return Piece(picture=picture[top:bottom, left:right], top=top, left=left)
 
 
 def received(degraded: Degraded, pixels: float, picture: Picture) -> Picture:
-    """What the server gets of a picture, in 8 bits."""
+    """Degrade a picture as the server gets it, in 8 bits."""
     return from_uint8(to_uint8(degraded.apply(picture, pixels)))
 
 
 def undone(attack: Attack, degraded: Degraded, pixels: float, picture: Picture) -> Picture:
-    """What an attack that knows the strength makes of what the server gets."""
+    """Reconstruct the degraded picture by an attack that knows the strength."""
     patch = Patch(picture=received(degraded, pixels, picture), top=0, left=0, server=0)
     view = View(
         frame_size=(picture.shape[0], picture.shape[1]),
@@ -120,22 +118,21 @@ def undone(attack: Attack, degraded: Degraded, pixels: float, picture: Picture) 
     return attack.reconstruct(view, np.random.default_rng(0))
 
 
-def main() -> None:
-    """Read the command line, measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.studies.blur_default", description=__doc__)
-    parser.add_argument("--words", type=int, default=250, help="how many words to read at each strength")
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
-    )
-    given = parser.parse_args()
+@measured("measured/instruments.md", "blur")
+def main(words: int = 250) -> str:
+    """Read words of training scenes at each strength.
+
+    Args:
+        words: Minimum number of words per strength.
+    """
     registry = Registry()
     reader = Reader(registry.create("probes", "ocr", {}), "cpu")
     if reader.unavailable:
         raise SystemExit(reader.unavailable)
     deblur: Attack = registry.create("attacks", "deblur", {})
-    scenes = list(training_scenes(given.words))
-    words = sum(len(scene.secrets) for scene in scenes)
-    print(f"{words} words in {len(scenes)} scenes", flush=True)
+    scenes = list(training_scenes(words))
+    total = sum(len(scene.secrets) for scene in scenes)
+    print(f"{total} words in {len(scenes)} scenes", flush=True)
     lines = [
         ["nothing", NOTHING, *_texts(survival(scenes, reader, lambda picture: picture)), NOTHING, NOTHING]
     ]
@@ -144,27 +141,26 @@ def main() -> None:
         enough, found = _weakest(degraded, scenes, reader)
         chosen.append(f"`{degraded.defense}`: `{degraded.parameter} = {enough / LONGEST:g}`")
         for pixels, read in found.items():
-            again = survival(scenes, reader, partial(undone, deblur, degraded, pixels))
+            deblurred = survival(scenes, reader, partial(undone, deblur, degraded, pixels))
             strength = f"{pixels:g} px, `{degraded.parameter} = {pixels / LONGEST:g}`"
-            lines.append([f"`{degraded.defense}`", strength, *_texts(read), *_texts(again)])
+            lines.append([f"`{degraded.defense}`", strength, *_texts(read), *_texts(deblurred)])
             print(lines[-1], flush=True)
     headers = [
         "defense",
         "strength at 320 px",
-        *(f"{name}{of}" for of in ("", ", deblurred") for name in NAMES),
+        *(f"{name}{suffix}" for suffix in ("", ", deblurred") for name in NAMES),
     ]
-    text = (
-        f"{words} words in {len(scenes)} training scenes; 95 % bootstrap intervals over scenes. Weakest of these "
+    return (
+        f"{total} words in {len(scenes)} training scenes; 95 % bootstrap intervals over scenes. Weakest of these "
         f"strengths at which at most {MOST_READ:g} of the words are read: {', '.join(chosen)}.\n\n"
         f"{table(headers, lines, left=2)}"
     )
-    replace_block(given.to / "docs" / "measured" / "instruments.md", "blur", text)
 
 
 def _weakest(
     degraded: Degraded, scenes: Sequence[Sample], reader: Reader
 ) -> tuple[float, dict[float, tuple[Estimate, Estimate]]]:
-    """The first strength at which few words are read, and what is read at each up to the second after it."""
+    """Find the first strength at which few words are read, and the results up to the second strength after it."""
     found: dict[float, tuple[Estimate, Estimate]] = {}
     enough: list[float] = []
     for pixels in degraded.strengths:

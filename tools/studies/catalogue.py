@@ -1,4 +1,4 @@
-"""The table of what can be fetched, for docs/reference/models.md: `python -m tools.studies.catalogue`."""
+"""Table of the files that can be fetched, for docs/reference/models.md: `python -m tools.studies.catalogue`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from urllib.parse import urlsplit
 
 from pedbench.fetching.catalogue import HUB, CatalogueFile, Entry, catalogue
 from pedbench.report.words.text import NOTHING, code, table
-from tools.pages.blocks import DOCS, replace_block
+from tools.pages.blocks import measured
 
 SETTINGS = (".json", ".txt")
-"""Small files beside weights, which the table leaves out."""
+"""Suffixes of small files next to weights, which the table leaves out."""
 
 PREFIX = 8
-"""Digits of a digest in a file's name."""
+"""Length of a digest in a file's name."""
 
 
 def fetchable() -> str:
-    """A line a file of weights or data, from the catalogue."""
+    """Tabulate the catalogue: one row per file of weights or data."""
     lines = [
         [
             code(name),
@@ -53,4 +53,4 @@ def _digest(sha256: str) -> str:
 
 
 if __name__ == "__main__":
-    replace_block(DOCS / "reference" / "models.md", "catalogue", fetchable())
+    measured("reference/models.md", "catalogue")(fetchable)()

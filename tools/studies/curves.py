@@ -1,8 +1,7 @@
-"""What servers, coalitions and assignments do to privacy, from a run: `python -m tools.studies.curves RUN`."""
+"""Effect of servers, coalitions and assignments on privacy, from a run: `python -m tools.studies.curves RUN`."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pedbench.report.outputs.content import gather
 from pedbench.report.tables.attacks import coalition_table
 from pedbench.report.tables.axes import claims_tables
 from pedbench.report.words.text import code
-from tools.pages.blocks import DOCS, replace_block, results
+from tools.pages.blocks import DOCS, measured, results
 
 FIGURES = ("sweep_ped_sam_servers", "coalitions")
 
@@ -19,7 +18,7 @@ STUDIED = "ped_sam"
 
 
 def curves(run_dir: Path) -> str:
-    """All tables of docs/measured/curves.md.
+    """Make all tables of docs/measured/curves.md.
 
     Raises:
         FileNotFoundError: The directory holds no run.
@@ -42,16 +41,13 @@ def curves(run_dir: Path) -> str:
     return "\n\n".join(parts)
 
 
-def main() -> None:
-    """Read the command line and write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.studies.curves", description="Fill docs/measured/curves.md."
-    )
-    parser.add_argument("run", type=Path, help="a run of mini-full")
-    given = parser.parse_args()
-    replace_block(DOCS / "measured" / "curves.md", "curves", curves(given.run))
+@measured("measured/curves.md", "curves")
+def main(run: Path) -> str:
+    """Fill docs/measured/curves.md from a run of mini-full, and copy its figures."""
+    text = curves(run)
     for name in FIGURES:
-        shutil.copyfile(given.run / "figures" / f"{name}.png", DOCS / "pictures" / f"{name}.png")
+        shutil.copyfile(run / "figures" / f"{name}.png", DOCS / "pictures" / f"{name}.png")
+    return text
 
 
 if __name__ == "__main__":

@@ -5,11 +5,9 @@ Prints the table and writes it into docs/measured/instruments.md.
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,47 +24,47 @@ from pedbench.results.statistics import mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Picture
-from tools.pages.blocks import replace_block
+from tools.pages.blocks import measured
 
 TILE = 8
 """Side in pixels of the tiles that are swapped."""
 
 MISMATCH = 0.02
-"""By how much of it a distortion's root mean square error may miss JPEG's."""
+"""Largest relative difference of a distortion's root mean square error from JPEG's."""
 
 
 def error(picture: Picture, other: Picture) -> float:
-    """Root mean square error."""
+    """Compute the root mean square error."""
     return float(np.sqrt(np.square(picture - other, dtype=np.float64).mean()))
 
 
 def compressed(picture: Picture, quality: int) -> Picture:
-    """A picture as JPEG leaves it."""
+    """Compress a picture as JPEG and decode it."""
     stream = io.BytesIO()
     Image.fromarray(to_uint8(picture)).save(stream, format="JPEG", quality=quality)
     return from_uint8(np.asarray(Image.open(stream)))
 
 
 def noisy(picture: Picture, strength: float) -> Picture:
-    """Independent Gaussian noise, the same but for its strength."""
+    """Add independent Gaussian noise, the same at every strength."""
     noise = np.random.default_rng(0).standard_normal(picture.shape).astype(np.float32)
     return np.clip(picture + np.float32(strength) * noise, 0, 1)
 
 
 def shifted(picture: Picture, pixels: float) -> Picture:
-    """The content some pixels further right, by cubic splines."""
+    """Shift the content to the right, by cubic splines."""
     moved: Picture = np.clip(ndimage.shift(picture, (0, pixels, 0), order=3, mode="nearest"), 0, 1)
     return moved
 
 
 def brighter(picture: Picture, amount: float) -> Picture:
-    """All values raised alike."""
+    """Raise all values equally."""
     raised: Picture = np.clip(picture + np.float32(amount), 0, 1)
     return raised
 
 
 def swapped(picture: Picture, share: float) -> Picture:
-    """Some pairs of tiles that lie side by side changed for each other, drawn at random; the last pair in part."""
+    """Swap random pairs of adjacent tiles, the last pair in part."""
     rows, columns = picture.shape[0] // TILE, picture.shape[1] // (2 * TILE)
     pairs = np.random.default_rng(0).permutation(rows * columns)
     lines = round(share * len(pairs) * TILE)
@@ -89,7 +87,7 @@ KINDS: dict[str, tuple[Callable[[Picture, float], Picture], float]] = {
 
 
 def matched(picture: Picture, kind: str, target: float) -> Picture:
-    """A distortion as strong as its root mean square error says.
+    """Distort a picture such that its root mean square error is `target`.
 
     Raises:
         ValueError: No strength comes close.
@@ -106,7 +104,7 @@ def matched(picture: Picture, kind: str, target: float) -> Picture:
 
 
 def choices(picture: Picture, quality: int, metrics: list[Metric]) -> list[dict[str, object]]:
-    """For each two kinds of distortion whether each metric takes the first for nearer."""
+    """Return for each pair of distortions whether each metric rates the first as nearer."""
     jpeg = compressed(picture, quality)
     target = error(picture, jpeg)
     pictures = {"JPEG": jpeg} | {kind: matched(picture, kind, target) for kind in KINDS}
@@ -123,25 +121,21 @@ def choices(picture: Picture, quality: int, metrics: list[Metric]) -> list[dict[
     ]
 
 
-def main() -> None:
-    """Read the command line, measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.studies.distortion_choices", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=40, help="how many of the validation scenes")
-    parser.add_argument(
-        "--quality", type=int, default=10, help="JPEG's, which says how strong the others are"
-    )
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
-    )
-    given = parser.parse_args()
+@measured("measured/instruments.md", "choices")
+def main(pictures: int = 40, quality: int = 10) -> str:
+    """Compare distortions of equal error on some validation scenes.
+
+    Args:
+        quality: JPEG's quality, which determines the strength of the other distortions.
+    """
     trained, untrained = (LearnedPerceptualSimilarity(net=net) for net in ("mini", "random"))
     metrics: list[Metric] = [trained, untrained, StructuralSimilarity()]
     for metric in metrics:
         metric.prepare("cpu")
     rows = []
-    for index in range(given.pictures):
+    for index in range(pictures):
         picture = from_uint8(render(SPLIT_SEEDS["val"], index, "val").image)
-        rows += [row | {"image": index} for row in choices(picture, given.quality, metrics)]
+        rows += [row | {"image": index} for row in choices(picture, quality, metrics)]
     found = pd.DataFrame(rows)
     columns = [metric.column for metric in metrics]
     lines = []
@@ -156,17 +150,15 @@ def main() -> None:
             ]
         )
     agreeing = {column: (found[columns[0]] == found[column]).mean() for column in columns[1:]}
-    text = (
-        f"Share of {given.pictures} validation scenes in which a metric takes the first distortion for nearer to the "
+    return (
+        f"Share of {pictures} validation scenes in which a metric takes the first distortion for nearer to the "
         "scene than the second, with 95 % bootstrap intervals over scenes. All distortions of a scene have the root "
-        f"mean square error of its JPEG of quality {given.quality} to within {MISMATCH:.0%} "
+        f"mean square error of its JPEG of quality {quality} to within {MISMATCH:.0%} "
         f"({found['error'].mean():.3f} on average), so RMSE has no choice to make. "
         f"Over all pairs {columns[0]} chooses as "
         f"{' and as '.join(f'{column} in {share:.2f}' for column, share in agreeing.items())} of the cases.\n\n"
         f"{table(['nearer', *columns, f'{columns[0]} as {columns[2]}'], lines)}"
     )
-    print(text)
-    replace_block(given.to / "docs" / "measured" / "instruments.md", "choices", text)
 
 
 if __name__ == "__main__":

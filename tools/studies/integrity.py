@@ -1,15 +1,13 @@
-"""Measure what lying servers do and what spot checks find: `python -m tools.studies.integrity`.
+"""Measure the effect of lies and the detection by spot checks: `python -m tools.studies.integrity`.
 
 Prints the tables and writes them into docs/measured/integrity.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,12 +27,12 @@ from pedbench.report.words.text import estimate, quantity, table
 from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
-from tools.pages.blocks import DOCS, replace_block
+from tools.pages.blocks import measured
 
 SERVERS = 5
 PROMPT = "box"
 HIDDEN = 0.9 * TOLERANCE
-"""What no check finds."""
+"""Strength just below the threshold of spot checks."""
 
 LIES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("noise", {"lie": "noise"}),
@@ -49,7 +47,7 @@ CHECKS = (1, 2, 4, 8)
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What measurements share."""
+    """Pictures, servers and networks of the measurements."""
 
     samples: Sequence[Sample]
     servers: VirtualServers
@@ -58,11 +56,11 @@ class Bench:
     earlier: dict[str, Mapping[int, Any]] = field(default_factory=dict)
 
     def passes(self, checks: int = 0, **lie: Any) -> Iterator[tuple[Sample, Pass, float]]:
-        """A pass of every picture, and its seconds.
+        """Run a pass of every picture, and time it.
 
         Args:
-            checks: Windows that the edge computes, too.
-            lie: What `Lies` takes; replayed is the picture before, before the first the last.
+            checks: Windows that the edge also computes.
+            lie: Arguments of `Lies`. Replies of the previous picture are replayed, for the first those of the last.
         """
         side = self.networks.network("original").image_encoder.img_size
         for place, sample in enumerate(self.samples):
@@ -83,7 +81,7 @@ class Bench:
             yield sample, done, time.perf_counter() - began
 
     def listen(self) -> None:
-        """Keep what servers return for each picture, to be replayed."""
+        """Store the servers' replies to each picture, for replay."""
         side = self.networks.network("original").image_encoder.img_size
         for sample in self.samples:
             lies = Lies()
@@ -93,7 +91,7 @@ class Bench:
             self.earlier[sample.id] = lies.returned
 
     def scores(self, checks: int = 0, **lie: Any) -> tuple[pd.DataFrame, list[bool]]:
-        """IoU of all objects, and in which passes a liar was found."""
+        """Score the IoU of all objects, and list whether each pass detected a liar."""
         grid = window_grid(self.networks.network("original").image_encoder)
         rows, found = [], []
         for sample, done, _ in self.passes(checks, **lie):
@@ -114,7 +112,7 @@ class Bench:
 
     @property
     def windows(self) -> list[tuple[int, dict[int, int]]]:
-        """Of each picture: windows in all, and by server."""
+        """Windows of each picture: their number, and their numbers by server."""
         encoder = self.networks.network("original").image_encoder
         grid = window_grid(encoder)
         found = []
@@ -128,30 +126,24 @@ class Bench:
         return found
 
 
-def main() -> None:
-    """Read the command line, measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.studies.integrity", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=24, help="how many of the validation scenes")
-    parser.add_argument("--repeats", type=int, default=2, help="passes of each picture for a detection rate")
-    parser.add_argument("--to", type=Path, default=DOCS, help="another folder of documents")
-    told = parser.parse_args()
+@measured("measured/integrity.md")
+def main(pictures: int = 24, repeats: int = 2) -> dict[str, str]:
+    """Measure lies and spot checks on some validation scenes.
+
+    Args:
+        repeats: Passes of each picture for a detection rate.
+    """
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
-    samples = [dataset[index] for index in range(told.pictures)]
+    samples = [dataset[index] for index in range(pictures)]
     networks = FamilyNetworks(family=MINI)
     with VirtualServers(SERVERS, networks) as servers:
         bench = Bench(samples=samples, servers=servers, networks=networks, rng=np.random.default_rng(0))
         bench.listen()
-        texts = {
-            "harm": harm(bench),
-            "found": rates(bench, told.repeats),
-            "costs": costs(bench),
-        }
-    for name, text in texts.items():
-        replace_block(told.to / "measured" / "integrity.md", name, text)
+        return {"harm": harm(bench), "found": rates(bench, repeats), "costs": costs(bench)}
 
 
 def harm(bench: Bench) -> str:
-    """What lies do where nobody checks, and where two windows of each pass are checked."""
+    """Tabulate the effect of lies without checks, and with two checks per pass."""
     reference, _ = bench.scores()
     level = mean(reference)
     lines = []
@@ -176,7 +168,7 @@ def harm(bench: Bench) -> str:
 
 
 def rates(bench: Bench, repeats: int) -> str:
-    """How often liars are found, and how often they should be."""
+    """Tabulate the observed and the expected rate of detection."""
     windows = bench.windows
     lines = []
     total = np.zeros(3)
@@ -184,7 +176,7 @@ def rates(bench: Bench, repeats: int) -> str:
         for checks in CHECKS:
             lie = {"lie": "noise", "liars": liars, "windows": each}
             found = [bool(done.lost) for _ in range(repeats) for _, done, _ in bench.passes(checks, **lie)]
-            wrong = [sum(min(each, held.get(server, 0)) for server in range(liars)) for _, held in windows]
+            wrong = [sum(min(each, own.get(server, 0)) for server in range(liars)) for _, own in windows]
             expected = np.mean(
                 [detection(whole, part, checks) for (whole, _), part in zip(windows, wrong, strict=True)]
             )
@@ -210,9 +202,9 @@ def rates(bench: Bench, repeats: int) -> str:
 
 
 def costs(bench: Bench) -> str:
-    """What checks of honest servers take."""
+    """Tabulate the time of checks of honest servers."""
     lines = []
-    # One after the other for every number of checks, so that the host's moods hit all alike.
+    # In turns, so that other work on the host affects all numbers of checks.
     seconds: dict[int, list[float]] = {checks: [] for checks in (0, *CHECKS)}
     for _ in range(3):
         for checks in seconds:
