@@ -12,9 +12,9 @@ import typer
 def keep_calibrations(
     run: Annotated[Path, typer.Argument(help="A run directory.")] = Path("reports/latest"),
 ) -> None:
-    """Keep which attacks reached their declared figure in a run; later runs rely on it.
+    """Store which attacks reached their declared score.
 
-    The exit status is 1 when one of them did not.
+    Later runs rely on it. The exit status is 1 when one of them did not.
     """
     from pedbench.suites.cell import canonical_json
     from pedbench.validity.calibration import DECLARED, keep

@@ -20,9 +20,9 @@ def check_plugins(
     names: Annotated[list[str] | None, typer.Argument(help="Names, files or folders of plugins.")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
 ) -> None:
-    """Check that plugins keep the rules of their kind; without names, all of them.
+    """Check plugins against the rules of their kind.
 
-    The exit status is 1 when one of them breaks a rule.
+    Without names, all plugins are checked.     The exit status is 1 when one of them breaks a rule.
     """
     from pedbench.checks import check
 

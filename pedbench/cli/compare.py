@@ -27,7 +27,7 @@ def compare_runs(
         ),
     ] = False,
 ) -> None:
-    """Show by what the numbers of two runs of a suite differ, cell by cell."""
+    """List the differences between two runs, cell by cell."""
     if ranks:
         _compare_ranks(base, run)
         return
@@ -67,7 +67,9 @@ def gate(
     run: Annotated[Path, typer.Option(help="A run directory.")] = Path("reports/latest"),
     junit: Annotated[Path | None, typer.Option(help="Write the outcome as JUnit XML, too.")] = None,
 ) -> None:
-    """Hold a run to a baseline: the exit status is 1 when a number changed, for worse or for better.
+    """Compare a run with a baseline; exit with 1 on a change.
+
+    A change for the better counts too.
 
     In a GitHub workflow the outcome is also the step's summary.
     """
@@ -99,7 +101,7 @@ def accept_baseline(
     why: Annotated[str, typer.Option(help="The reason; it is kept with the differences.")],
     repeat: Annotated[list[Path], typer.Option(help="The same run again; may be repeated.")],
 ) -> None:
-    """Make a run the baseline, and keep its reason and its differences from the one before.
+    """Make a run the baseline, and keep the reason.
 
     Tolerances are what the run and its repeats differ by.
     """

@@ -39,7 +39,7 @@ def examine(
         list[str] | None, typer.Option("--set", help="NAME.PARAMETER=VALUE, as for `pedbench run`.")
     ] = None,
 ) -> None:
-    """Say what is missing on this machine, and what to do about it."""
+    """Report what this machine lacks, and the remedy."""
     findings = [*_python(), *_packages()]
     if suite is None:
         findings += [*_weights(), *_probes()]

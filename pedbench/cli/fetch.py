@@ -11,8 +11,9 @@ def fetch_files(
     names: Annotated[list[str] | None, typer.Argument(help="What to fetch; without any, a list.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched.")] = False,
 ) -> None:
-    """Fetch checkpoints and datasets into pedbench's home, verified; what broke off goes on where it was.
+    """Download checkpoints and datasets, and verify them.
 
+    An interrupted download continues.
     PEDBENCH_HOME says where, PEDBENCH_MIRROR names a mirror, PEDBENCH_OFFLINE=1 forbids it. Proxies are taken from
     the environment.
     """

@@ -18,8 +18,9 @@ def make_keys(
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=825, help="Until the certificates expire.")] = 90,
 ) -> None:
-    """Make a private authority, and certificates for the edge and for each server.
+    """Make certificates for an edge and its servers.
 
+    A private authority signs them.
     FOLDER/edge belongs on the edge, FOLDER/NAME on that server, FOLDER/authority nowhere else: who has it can let
     others in. Later calls add servers to the same authority.
     """

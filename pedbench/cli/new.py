@@ -37,9 +37,9 @@ def new_plugin(
     name: Annotated[str, typer.Argument(help="In snake_case; the file, the class and tables are named so.")],
     package: Annotated[bool, typer.Option("--package", help="As a package that can be installed.")] = False,
 ) -> None:
-    """Write a plugin that works and its test into the current folder, to be changed into one's own.
+    """Write a working plugin and its test, to start from.
 
-    Nothing is overwritten.
+    The files are written into the current folder. Nothing is overwritten.
     """
     of_kind = _kind(kind)
     _check_name(of_kind, name)

@@ -21,7 +21,10 @@ def plan_suite(
         int, typer.Option(min=1, help="Workers like this machine, by which the time is divided.")
     ] = 1,
 ) -> None:
-    """Print a suite's cells and pictures, and its time and memory by a picture that is tried here."""
+    """Print a suite's cells, and predict its time and memory.
+
+    One picture is measured here for the prediction.
+    """
     from pedbench.cli.doctor_suite import cost
     from pedbench.cli.run import named_files
     from pedbench.models.sam.family import family

@@ -14,8 +14,9 @@ def write_reports(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
 ) -> None:
-    """Write report.html, report.md, tables and figures from what a run measured; nothing is measured.
+    """Write the report of a run again, without measuring.
 
+    That is report.html, report.md, tables and figures.
     Several runs of the same pictures with the same model become a new run directory with one report.
     """
     from pedbench.report.outputs.writing import write_report

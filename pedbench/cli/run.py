@@ -107,7 +107,9 @@ def run_suite(
         float | None, typer.Option(min=0, help="Of ray: GPUs that each worker asks for; 0.5 shares one.")
     ] = None,
 ) -> None:
-    """Run a suite (mini, unless told otherwise), write its report and print the overview.
+    """Run a suite, write its report and print the overview.
+
+    The suite is `mini` unless another is named.
 
     The same selection continues in the same run directory: what is finished there is not run again, what
     failed is tried again. The exit status is 1 when cells failed or a control did not come out.

@@ -42,7 +42,10 @@ def serve(
         ),
     ] = True,
 ) -> None:
-    """Serve one edge at a time, until Ctrl-C; see `pedbench run --servers`."""
+    """Serve one edge at a time, until Ctrl-C.
+
+    An edge connects by `pedbench run --servers`.
+    """
     from pedbench.network.addresses import refuse_plain
     from pedbench.network.certificates import read_identity
 

@@ -57,7 +57,7 @@ def train_network(
     ] = False,
     seed: Annotated[int, typer.Option(help="ped-sam: of the pictures held out and of the batches.")] = 0,
 ) -> None:
-    """Train one of the project's networks by its recipe, or fine-tune a SAM in PED order: ped-sam.
+    """Train a network by its recipe, or fine-tune a SAM.
 
     Either goes on where a former training stopped. For ped-sam on several devices: accelerate launch -m pedbench
     train ped-sam ...

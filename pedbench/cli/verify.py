@@ -26,7 +26,7 @@ def verify_run(
     plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
 ) -> None:
-    """Compute every aggregate of a run again from its values, and measure a random sample again from the sources.
+    """Recompute a run's numbers, and measure a sample again.
 
     The exit status is 1 when anything differs. Times are not measured again.
     """

@@ -26,8 +26,8 @@ def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, 
 
 def random_weights(name: str) -> dict[str, str]:
     """Return files of random weights, drawn on first use, as the weights that `family` takes by name."""
-    drawn = random_family(name)
-    return {"original": str(drawn.original.file), "fine-tuned": str(drawn.fine_tuned.file)}
+    made = random_family(name)
+    return {"original": str(made.original.file), "fine-tuned": str(made.fine_tuned.file)}
 
 
 def random_family(name: str, seed: int = 0) -> Family:
