@@ -146,13 +146,13 @@ def run(
         with locked(directory):
             try:
                 engine = engine or Local(device, addresses=servers, identity=identity)
-                measure(resolved, directory, console, paths, profile, engine)
+                measured = measure(resolved, directory, console, paths, profile, engine)
             finally:
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
                     ignored = shutil.ignore_patterns("__pycache__")
                     shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True, ignore=ignored)
                 settle(directory)
-    return Result(directory)
+    return Result(measured)
 
 
 def _identity(

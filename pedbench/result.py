@@ -12,21 +12,26 @@ from pedbench.errors import suggestion
 from pedbench.report.figures.scatter import Drawing
 from pedbench.report.outputs.content import Content, gather
 from pedbench.results.records import Record
-from pedbench.results.run import load
-from pedbench.validity.controls import controls
+from pedbench.results.run import Run
+from pedbench.validity.controls import broken_controls
 
 
 @dataclass(frozen=True)
 class Result:
-    """A run directory, read when something of it is asked for.
+    """A finished run, with its tables and figures computed when they are asked for.
 
     In a notebook it shows the combined table, one line a defense.
 
     Attributes:
-        directory: Of the run: its report, tables, figures, records and values.
+        run: Its records and values.
     """
 
-    directory: Path
+    run: Run
+
+    @property
+    def directory(self) -> Path:
+        """The run's directory: its report, tables, figures, records and values."""
+        return self.run.directory
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of the report as a tidy frame: one row a number, in full precision.
@@ -57,7 +62,7 @@ class Result:
     @cached_property
     def failed(self) -> list[Record]:
         """Records of the cells that failed or are invalid."""
-        return [record for record in load(self.directory).records if record.status in ("failed", "invalid")]
+        return [record for record in self.run.records if record.status in ("failed", "invalid")]
 
     @cached_property
     def problems(self) -> list[str]:
@@ -67,8 +72,7 @@ class Result:
             f"({record.cell_id}): {record.reason}"
             for record in self.failed
         ]
-        broken = [str(control) for control in controls(self.directory) if control.verdict == "fails"]
-        return [*cells, *(f"the run is invalid: {sentence}" for sentence in broken)]
+        return [*cells, *(f"the run is invalid: {control}" for control in broken_controls(self.run))]
 
     @property
     def ok(self) -> bool:
@@ -84,7 +88,7 @@ class Result:
 
     @cached_property
     def _content(self) -> Content:
-        return gather(self.directory)
+        return gather(self.run)
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:

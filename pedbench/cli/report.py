@@ -21,8 +21,9 @@ def write_reports(
     """
     from pedbench.report.outputs.writing import write_report
     from pedbench.results.merge import merge
+    from pedbench.results.run import load
 
     given = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
     directory = given[0] if len(given) == 1 else merge(given, out / "runs")
-    written = write_report(directory)
+    written = write_report(load(directory))
     print(f"Report: {written.with_suffix('.html')}")

@@ -148,7 +148,7 @@ def run_suite(
         device=device,
         engine=_engine(engine, device, address, workers, worker_cores, worker_memory, worker_gpus),
     )
-    print_overview(result.directory)
+    print_overview(result.run)
     console = Console()
     if profile:
         console.line(describe_profile(read_profile(result.directory)))

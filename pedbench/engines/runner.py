@@ -23,6 +23,7 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
 from pedbench.report.outputs.writing import write_report
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
+from pedbench.results.run import Run, load
 from pedbench.results.selection import Selection, read_selection, write_selection
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DTYPE, DefensePlan, Plan
@@ -40,8 +41,8 @@ def run(
     plugins: Sequence[Path],
     profile: Profile,
     engine: Engine | None = None,
-) -> None:
-    """Run what is missing of a suite in its run directory, and write the report.
+) -> Run:
+    """Run what is missing of a suite in its run directory, write the report and return the finished run.
 
     A cell that fails is recorded as failed; the others are finished.
 
@@ -96,15 +97,17 @@ def run(
             profile=profile,
         )
         defects: dict[str, str] = {}
-        with closing(engine.do(work)) as finished:
-            for done in finished:
+        with closing(engine.do(work)) as outcomes:
+            for done in outcomes:
                 due[done.job.defense].absorb(done)
                 defects |= done.defects
         _note_pictures(run_dir, plan, defects)
     clear_others(run_dir, [])
     with profile.stage("report"):
-        write_report(run_dir)
+        finished = load(run_dir)
+        write_report(finished)
     profile.write(run_dir)
+    return finished
 
 
 def _note_pictures(run_dir: Path, plan: Plan, found: Mapping[str, str]) -> None:

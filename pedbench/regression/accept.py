@@ -12,7 +12,7 @@ from pedbench.regression.compare import compare
 from pedbench.regression.markdown import causes, counted, numbers, whole_cells
 from pedbench.regression.measured import Measured, measured_run
 from pedbench.regression.tolerance import level, measure
-from pedbench.validity.controls import controls
+from pedbench.validity.controls import broken_controls
 
 MOST_LINES = 200
 """Numbers that are listed in the diary of one change."""
@@ -69,8 +69,7 @@ def _check_whole(measured: Measured) -> None:
             f"{run.directory} is no baseline: {len(run.missing)} cells have no result, {len(bad)} failed or are "
             f"invalid{first}."
         )
-    broken = [control for control in controls(run.directory) if control.verdict == "fails"]
-    if broken:
+    if broken := broken_controls(run):
         raise ValueError(f"{run.directory} is no baseline: {broken[0]}.")
 
 

@@ -12,7 +12,6 @@ from pedbench.regression.judged_numbers import judged_values
 from pedbench.regression.tolerance import Tolerances
 from pedbench.results.records import Record
 from pedbench.results.run import Run, load
-from pedbench.results.values import read_values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,13 +29,11 @@ class Measured:
 
 
 def measured_run(run_dir: Path) -> Measured:
-    """A run directory.
+    """Read what a run directory measured.
 
     Raises:
         FileNotFoundError: The directory holds no run.
         ValueError: A file of the run cannot be understood.
     """
-    return Measured(
-        run=load(run_dir),
-        values=lambda record: judged_values(record, read_values(run_dir, record.cell_id)),
-    )
+    run = load(run_dir)
+    return Measured(run=run, values=lambda record: judged_values(record, run.values(record.cell_id)))

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from pedbench.results.records import Record, read_plan, read_records
 from pedbench.results.run_directory import SUITE
+from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 from pedbench.suites.schema import Suite, load_suite
 
 REFERENCE = "reference"
 """The flag of the undefended model's utility record, to which retention relates."""
+
+
+MOST_KEPT = 4_000_000
+"""Rows of values that a run keeps in memory, some 300 MB; what is beyond is read again when it is asked for."""
+
+Computed = TypeVar("Computed")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +40,17 @@ class Run:
     suite: Suite
     records: tuple[Record, ...]
     missing: tuple[str, ...]
+    _values: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    _computed: dict[Callable[[Run], Any], Any] = field(default_factory=dict, init=False, repr=False)
+
+    def values(self, cell_id: str) -> pd.DataFrame:
+        """Return all values of a cell, with the columns of `values.SCHEMA`; nobody may change the frame."""
+        if cell_id in self._values:
+            return self._values[cell_id]
+        frame = read_values(self.directory, cell_id)
+        if sum(map(len, self._values.values())) + len(frame) <= MOST_KEPT:
+            self._values[cell_id] = frame
+        return frame
 
     @cached_property
     def _labels(self) -> dict[str, dict[str, str]]:
@@ -111,6 +129,19 @@ class Run:
             names = ", ".join(self.defense(record) for record in found)
             raise ValueError(f"one undefended reference is expected for protocol {protocol!r}, found {names}")
         return found[0] if found else None
+
+
+def once_per_run(function: Callable[[Run], Computed]) -> Callable[[Run], Computed]:
+    """Decorate a function of a run so that its result is kept with the run; nobody may change it."""
+
+    @wraps(function)
+    def computed(run: Run) -> Computed:
+        if function not in run._computed:
+            run._computed[function] = function(run)
+        result: Computed = run._computed[function]
+        return result
+
+    return computed
 
 
 def load(run_dir: Path) -> Run:

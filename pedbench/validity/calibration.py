@@ -16,9 +16,8 @@ from typing import Any
 import pandas as pd
 
 from pedbench.results.records import Record
-from pedbench.results.run import Run, load
+from pedbench.results.run import Run, load, once_per_run
 from pedbench.results.statistics import mean
-from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 
 DECLARED = "proof"
@@ -45,7 +44,13 @@ class Verdict:
     reached: str
 
 
-def verdicts(run: Run, kept: Path = KEPT) -> dict[str, Verdict]:
+@once_per_run
+def verdicts(run: Run) -> dict[str, Verdict]:
+    """Judge each attack of a run by the run and by what comes with the package, see `judge`."""
+    return judge(run, KEPT)
+
+
+def judge(run: Run, kept: Path) -> dict[str, Verdict]:
     """Return a verdict for each attack of a run that is no floor, by canonical JSON of its identity.
 
     The run's own records count first. A kept calibration counts if it is about the same attack (version and
@@ -145,7 +150,7 @@ def _values(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) ->
 
 
 def _of(run: Run, record: Record, declared: Mapping[str, Any]) -> pd.DataFrame:
-    values = read_values(run.directory, record.cell_id)
+    values = run.values(record.cell_id)
     chosen = values[(values["metric"] == declared["metric"]) & (values["region"] == declared["region"])]
     # By picture, as attacks that hear a different number of requests may be about different coalitions.
     means: pd.DataFrame = chosen.groupby("image")["value"].mean().reset_index()

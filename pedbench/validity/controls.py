@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from pedbench.results.records import Record
-from pedbench.results.run import Run, load
+from pedbench.results.run import Run, once_per_run
 from pedbench.results.statistics import difference, mean, worst_coalition
-from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 
 CONTROL = "control: "
@@ -59,13 +57,9 @@ class Control:
         return f"control {self.name} ({self.defense}) {self.verdict}: {self.detail}"
 
 
-def controls(run_dir: Path) -> list[Control]:
-    """All controls of a run in the order of its suite; one that fails makes the run invalid.
-
-    Raises:
-        FileNotFoundError: The directory holds no run.
-    """
-    run = load(run_dir)
+@once_per_run
+def controls(run: Run) -> list[Control]:
+    """Evaluate all controls of a run, in the order of its suite."""
     examined = {
         "whole picture": _whole_picture,
         "nothing sent": _nothing_sent,
@@ -86,6 +80,11 @@ def controls(run_dir: Path) -> list[Control]:
     return found
 
 
+def broken_controls(run: Run) -> list[Control]:
+    """Return the controls that fail; one of them makes the run invalid."""
+    return [control for control in controls(run) if control.verdict == "fails"]
+
+
 def _groups(run: Run) -> dict[tuple[str, str], list[Record]]:
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in run.records:
@@ -102,7 +101,7 @@ def _fails(detail: str) -> tuple[Verdict, str]:
 
 def _geometry(run: Run, records: Sequence[Record], metric: str) -> list[float]:
     """All values of a metric of what was received, without any attack."""
-    tables = [read_values(run.directory, r.cell_id) for r in records if "attack" not in r.cell]
+    tables = [run.values(r.cell_id) for r in records if "attack" not in r.cell]
     return [float(value) for table in tables for value in table.loc[table["metric"] == metric, "value"]]
 
 
@@ -111,7 +110,7 @@ def _attacked(run: Run, records: Sequence[Record]) -> Iterator[tuple[str, pd.Dat
     for record in records:
         if "attack" in record.cell:
             where = f"{run.attack(record)}, c = {record.cell['coalition']['c']}"
-            yield where, read_values(run.directory, record.cell_id)
+            yield where, run.values(record.cell_id)
 
 
 def _whole_picture(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
@@ -136,7 +135,7 @@ def _nothing_sent(run: Run, defense: str, records: Sequence[Record]) -> tuple[Ve
             return _fails(f"nothing is sent, and the {metric} reaches {most:.3f}")
     for record in run.of_kind("latency"):
         if run.defense(record) == defense and record.status == "ok":
-            values = read_values(run.directory, record.cell_id)
+            values = run.values(record.cell_id)
             if values["metric"].str.startswith("bytes").any():
                 return _fails("nothing is sent, and bytes were counted")
     return "holds", "no message at all"
@@ -218,6 +217,6 @@ def _guessing(record: Record) -> str:
 
 
 def _hidden(run: Run, record: Record) -> pd.DataFrame:
-    values = read_values(run.directory, record.cell_id)
+    values = run.values(record.cell_id)
     values = values[(values["metric"] == "PSNR") & (values["region"] == "hidden")]
     return worst_coalition(values, "lower").assign(annotation=-1)

@@ -128,9 +128,10 @@ def test_secrets_are_exposed_as_far_as_their_windows(small_run: Any) -> None:
 
 
 def test_controls_hold(small_run: Any) -> None:
+    from pedbench.results.run import load
     from pedbench.validity.controls import controls
 
-    found = {control.name: control for control in controls(small_run.directory)}
+    found = {control.name: control for control in controls(load(small_run.directory))}
     assert set(found) == {"nothing sent", "whole picture", "decoy"}
     assert found["nothing sent"].verdict == "holds"
     assert found["whole picture"].verdict == "holds"

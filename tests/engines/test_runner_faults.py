@@ -301,9 +301,10 @@ def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
     assert (utility["nan"].status, utility["nothing"].status) == ("invalid", "failed")
     assert ways["nan"] in utility["nan"].reason
     assert outcome(done.of("on_device")) == {"ok"}
+    from pedbench.results.run import load
     from pedbench.validity.controls import controls
 
-    verdicts = {control.defense: control.verdict for control in controls(done.directory)}
+    verdicts = {control.defense: control.verdict for control in controls(load(done.directory))}
     assert verdicts["on_device"] == "holds"
     assert verdicts["stumbles(how=warm-up)"] == "fails"
 

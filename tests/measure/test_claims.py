@@ -16,6 +16,7 @@ from pedbench.measure.probe_reader import Reader
 from pedbench.plugins.datasets.scenes import Scenes
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece
+from pedbench.results.run import load
 
 SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 3}
 DEFENSES = [
@@ -134,7 +135,7 @@ def test_what_cannot_be_read_is_told(probed: Any) -> None:
 def test_a_control_does_not_depend_on_probes(probed: Any) -> None:
     from pedbench.validity.controls import controls
 
-    assert {control.name: control.verdict for control in controls(probed.directory)} == {
+    assert {control.name: control.verdict for control in controls(load(probed.directory))} == {
         "nothing sent": "holds",
         "whole picture": "holds",
         "decoy": "holds",

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pedbench.results.records import Record, append_record, write_plan
+from pedbench.results.run import load
 from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
@@ -43,7 +44,7 @@ def write(folder: Path, name: str, seen: pd.DataFrame, attacked: pd.DataFrame, *
             **({"cell_id": cell.cell_id, "cell": cell.as_dict(), "status": "ok", "flags": flags} | fate)
         )
         append_record(folder, record)
-    return controls(folder)
+    return controls(load(folder))
 
 
 def shares(value: float, pictures: int = 4) -> pd.DataFrame:
@@ -155,7 +156,7 @@ def test_mixed_tokens_tell_more_than_unmixed_ones(
         write_values(tmp_path, cell.cell_id, 0, values)
         flags = (f"{CONTROL}mixed tokens",) if name == "interleaved_offload" else ()
         append_record(tmp_path, Record(cell_id=cell.cell_id, cell=cell.as_dict(), status="ok", flags=flags))
-    (control,) = controls(tmp_path)
+    (control,) = controls(load(tmp_path))
     assert control.verdict == verdict, control.detail
     assert f"hidden PSNR {gain:.2f} dB" in control.detail
 

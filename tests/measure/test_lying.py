@@ -16,6 +16,7 @@ from pedbench.registry import Registry
 from pedbench.report.outputs.content import gather
 from pedbench.report.words.text import NOTHING
 from pedbench.results.records import parse_records
+from pedbench.results.run import load
 from pedbench.suites.cell import cell_digest
 from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
@@ -117,7 +118,7 @@ def test_the_report_shows_lies_in_their_section_alone(lying: Finished) -> None:
     assert found["difference"] == pytest.approx(found["value"] - honest["value"])
     assert found["difference_low"] <= found["difference"] <= found["difference_high"] < 0
     # Nowhere else.
-    content = gather(lying.directory)
+    content = gather(load(lying.directory))
     lies = {record.cell_id for record in lying.of("ped_sam", "integrity")}
     for name, table in content.frames.items():
         if name != "integrity" and "cell_id" in table:

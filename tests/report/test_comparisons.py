@@ -81,9 +81,9 @@ def test_p_is_corrected_over_the_defenses_of_one_number(frame: pd.DataFrame) -> 
 
 
 def test_a_report_has_the_section_only_if_its_suite_asks(made: Any, compared: Path) -> None:
-    report = write_report(compared).read_text(encoding="utf-8")
+    report = write_report(load(compared)).read_text(encoding="utf-8")
     assert f"### mIoU[1 click], M+L, against `{SPLIT}`" in report
     headings = [line for line in report.splitlines() if line.startswith("### ") and ", against " in line]
     assert len(headings) == len(set(headings)) == 1 + 2 * 2
     assert f"### leakage[RMSE], c = 1 (m = 3), against `{SPLIT}` `reader`" in report
-    assert "## Comparisons" not in write_report(made.directory).read_text(encoding="utf-8")
+    assert "## Comparisons" not in write_report(load(made.directory)).read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ import pytest
 
 from pedbench.report.outputs.writing import write_report
 from pedbench.results.exhibits import Exhibit, write_exhibit
+from pedbench.results.run import load
 from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
@@ -37,7 +38,7 @@ def page(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         exhibit.received, exhibit.servers, exhibit.rule = "all, degraded", "0", ("1", 3)
         exhibit.guesses = [(FLOOR, guess), (PluginIdentity(name="gone", version=1), guess)][:1]
         write_exhibit(directory, exhibit)
-    return write_report(directory).with_suffix(".html")
+    return write_report(load(directory)).with_suffix(".html")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from pedbench.results.run import load
 
 @pytest.fixture(scope="module")
 def report(made: Any) -> str:
-    return write_report(made.directory).read_text(encoding="utf-8")
+    return write_report(load(made.directory)).read_text(encoding="utf-8")
 
 
 def tables_of(markdown: str) -> list[list[list[str]]]:
@@ -112,7 +112,7 @@ def test_figure_is_drawn_and_is_the_same_again(made: Any, report: str) -> None:
     ElementTree.fromstring(first)
     with Image.open(folder / "privacy_utility.png") as picture:
         assert picture.width > 1000
-    again = write_report(made.directory).read_text(encoding="utf-8")
+    again = write_report(load(made.directory)).read_text(encoding="utf-8")
     assert again == report
     assert (folder / "privacy_utility.svg").read_bytes() == first
 
@@ -130,7 +130,7 @@ def test_run_in_which_nothing_succeeded(made: Any, report: str, tmp_path: Path) 
     for record in read_records(directory).values():
         append_record(directory, replace(record, status="failed", reason="no space left", metrics=()))
     assert list((directory / "figures").iterdir())
-    written = write_report(directory).read_text(encoding="utf-8")
+    written = write_report(load(directory)).read_text(encoding="utf-8")
     assert not list((directory / "figures").iterdir())
     assert "all 8 cells of `undefended`, `blur`" in written
     assert all(len({len(line) for line in table}) == 1 for table in tables_of(written))
@@ -138,4 +138,4 @@ def test_run_in_which_nothing_succeeded(made: Any, report: str, tmp_path: Path) 
 
 def test_without_a_run_there_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        write_report(tmp_path)
+        write_report(load(tmp_path))

@@ -35,7 +35,7 @@ def test_merged_runs_are_as_one_run(
         order = ["cell_id", "metric", "region"]
         ours, theirs = (each[columns].sort_values(order, ignore_index=True) for each in (ours, theirs))
         assert ours.equals(theirs)
-    page = write_report(merged).with_suffix(".html").read_text(encoding="utf-8")
+    page = write_report(load(merged)).with_suffix(".html").read_text(encoding="utf-8")
     assert "full_offload" in page
     assert "ped_sam" in page
     assert "data:image/webp" in page

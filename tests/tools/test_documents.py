@@ -23,6 +23,7 @@ from pedbench.cli.run import named_files
 from pedbench.fetching.catalogue import entry
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file
+from pedbench.results.run import load
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.schema import Suite, load_suite
 
@@ -179,7 +180,7 @@ def test_the_study_in_documents_can_be_typed(
             file = plugin_file(type(attack), Registry(), folder)
             assert file is not None
             assert Registry([file]).create("attacks", attack.name, attack.params).params == attack.params
-        return pedbench.Result(small_run.directory)
+        return pedbench.Result(load(small_run.directory))
 
     monkeypatch.setattr(pedbench, "run", run, raising=False)
     monkeypatch.chdir(folder)

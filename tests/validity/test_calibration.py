@@ -19,7 +19,7 @@ from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
 from pedbench.suites.schema import load_suite, to_toml
-from pedbench.validity.calibration import DECLARED, KEPT, UNPROVEN, Verdict, keep, verdicts
+from pedbench.validity.calibration import DECLARED, KEPT, UNPROVEN, Verdict, judge, keep
 
 OPEN = PluginIdentity(name="open", version=1, params={"level": 2, "other": "x"})
 SHUT = PluginIdentity(name="shut", version=1)
@@ -67,7 +67,7 @@ NOISE = (("hidden", "PSNR"), ("whole", "RMSE"))
 
 
 def verdict(folder: Path, kept: Path) -> Verdict:
-    return verdicts(load(folder), kept)[canonical_json(asdict(READER))]
+    return judge(load(folder), kept)[canonical_json(asdict(READER))]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import NOTHING
 from pedbench.results.run import Run, load
-from pedbench.validity.controls import controls
+from pedbench.validity.controls import broken_controls
 
 _ABOUT = columns("network", text=True) + columns("steps", "scenes", "sha256")
 
@@ -82,7 +82,7 @@ def results(run_dir: Path) -> str:
     """
     run = load(run_dir)
     bad = [record.cell_id for record in run.records if record.status in ("failed", "invalid")]
-    broken = [control for control in controls(run_dir) if control.verdict == "fails"]
+    broken = broken_controls(run)
     if run.missing or bad or broken:
         raise ValueError(
             f"{run_dir} is no run to show: {len(run.missing)} cells are missing, {len(bad)} failed or invalid, "

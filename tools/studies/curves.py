@@ -9,6 +9,7 @@ from pedbench.report.outputs.content import gather
 from pedbench.report.tables.attacks import coalition_table
 from pedbench.report.tables.axes import claims_tables
 from pedbench.report.words.text import code
+from pedbench.results.run import load
 from tools.pages.blocks import DOCS, measured, results
 
 FIGURES = ("sweep_ped_sam_servers", "coalitions")
@@ -24,7 +25,7 @@ def curves(run_dir: Path) -> str:
         FileNotFoundError: The directory holds no run.
         ValueError: The run is no run to show.
     """
-    content = gather(run_dir)
+    content = gather(load(run_dir))
     frames, suite = content.frames, content.run.suite
     attacks = ", ".join(code(name) for name in dict.fromkeys(choice.name for choice in suite.attacks))
     claims, coalitions = frames["claims"], frames["coalition_curve"]

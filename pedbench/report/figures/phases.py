@@ -25,7 +25,7 @@ def phase_figures(latency: pd.DataFrame) -> Iterator[Drawing]:
     """One figure for each way in which a run's passes were timed.
 
     Args:
-        latency: From `tables.latency`.
+        latency: From `tidy.latency`.
     """
     for way, title in _WAYS.items():
         rows = latency[(latency["metric"] == f"{way} p50") & latency["value"].notna()]

@@ -57,7 +57,7 @@ def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
     """Leakage of the strongest attack against retained utility, one panel for each coalition rule.
 
     Args:
-        combined: From `combined.combine`.
+        combined: From `combined`.
         sweeps: From `curves.sweeps`, whose defenses are joined by lines.
 
     Returns:

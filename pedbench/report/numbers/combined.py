@@ -11,7 +11,7 @@ import pandas as pd
 
 from pedbench.report.numbers.strongest import strongest
 from pedbench.report.numbers.tidy import latency, privacy, utility
-from pedbench.results.run import Run
+from pedbench.results.run import Run, once_per_run
 from pedbench.suites.cell import canonical_json
 
 _BAD = ("failed", "invalid")
@@ -26,13 +26,9 @@ def rules_of(frame: pd.DataFrame) -> list[str]:
     return [name.removeprefix(prefix) for name in frame.columns if name.startswith(prefix)]
 
 
+@once_per_run
 def combined(run: Run) -> pd.DataFrame:
-    """See `combine`, from a run."""
-    return combine(run, utility(run), privacy(run), latency(run))
-
-
-def combine(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
-    """One row a defense, in the order of the plan.
+    """Return one row a defense, in the order of the plan.
 
     The utility columns are about the first protocol's first prompt, on medium and large objects where sizes
     are known. Privacy is about the first metric that has a leakage; of each coalition rule (columns with
@@ -41,29 +37,26 @@ def combine(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame, latency: pd.
     privacy_complete_c{c}_m{m} is false where an attack failed or has not run, so that these numbers are lower
     bounds. Latency is about the first link, end to end.
 
-    Args:
-        utility: From `tables.utility`; the other two alike.
-
     Returns:
         Numbers as four columns, NAME_value, _low, _high and _n; utility_status, privacy_status_c{c}_m{m} and
         latency_status are "" where nothing was planned; failed, invalid and skipped count a defense's cells.
     """
-    headline = _headline(utility)
-    disclosed = _first(privacy, r"leakage\[.*\]")
-    privacy = run.headline(privacy)
-    rules = list(dict.fromkeys(zip(privacy["c"], privacy["m"], strict=True)))
-    links = latency[["link", "dtype"]].drop_duplicates().head(1)
+    useful, received, timed = utility(run), run.headline(privacy(run)), latency(run)
+    headline = _headline(useful)
+    disclosed = _first(privacy(run), r"leakage\[.*\]")
+    rules = list(dict.fromkeys(zip(received["c"], received["m"], strict=True)))
+    links = timed[["link", "dtype"]].drop_duplicates().head(1)
     rows = []
     for label, identity in run.defenses.items():
         row: dict[str, Any] = {"defense": label, "parameters": canonical_json(identity["params"])}
-        row |= _utility(utility[utility["defense"] == label], *headline)
-        mine = privacy[privacy["defense"] == label]
+        row |= _utility(useful[useful["defense"] == label], *headline)
+        mine = received[received["defense"] == label]
         row["leakage_metric"] = disclosed
         for c, m in rules:
             rows_of_rule = mine[(mine["c"] == c) & (mine["m"] == m)]
             row |= dict(_privacy(rows_of_rule, disclosed, f"c{c}_m{m}"))
             row[f"privacy_complete_c{c}_m{m}"] &= not run.missing
-        row |= _latency(latency[latency["defense"] == label].merge(links, on=["link", "dtype"]))
+        row |= _latency(timed[timed["defense"] == label].merge(links, on=["link", "dtype"]))
         statuses: list[str] = [record.status for record in run.records if run.defense(record) == label]
         rows.append(row | {status: statuses.count(status) for status in (*_BAD, "skipped")})
     frame = pd.DataFrame(rows)

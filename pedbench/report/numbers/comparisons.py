@@ -11,7 +11,6 @@ import pandas as pd
 from pedbench.report.numbers.strongest import strongest
 from pedbench.results.run import Run
 from pedbench.results.statistics import difference, holm, worst_coalition
-from pedbench.results.values import read_values
 
 COLUMNS = [
     "kind", "metric", "region", "c", "m", "better", "reference", "reference_attack", "defense", "attack",
@@ -28,8 +27,8 @@ def comparisons(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame) -> pd.Da
     metric the strongest attack counts, chosen on these same pictures.
 
     Args:
-        utility: From `tables.utility`.
-        privacy: From `tables.privacy`; rules of a sweep are left out.
+        utility: From `tidy.utility`.
+        privacy: From `tidy.privacy`; rules of a sweep are left out.
 
     Returns:
         Columns `COLUMNS`: difference is the defense's mean minus the reference's, p_holm is corrected over the
@@ -55,7 +54,7 @@ def _utility(run: Run, utility: pd.DataFrame) -> Iterator[Group]:
             continue
         found = {}
         for _, row in rows.iterrows():
-            values = read_values(run.directory, row["cell_id"])
+            values = run.values(row["cell_id"])
             values = values[values["metric"] == re.sub(r"^mIoU", "IoU", str(metric))]
             sizes = _SIZES[str(region)]
             if sizes is not None:
@@ -71,7 +70,7 @@ def _privacy(run: Run, privacy: pd.DataFrame) -> Iterator[Group]:
         found = {}
         for _, of_defense in rows.groupby("defense", sort=False):
             row = strongest(of_defense)
-            values = read_values(run.directory, row["cell_id"])
+            values = run.values(row["cell_id"])
             values = values[(values["metric"] == metric) & (values["region"] == region)]
             found[row["defense"]] = (row["attack"], worst_coalition(values, "lower").assign(annotation=-1))
         about = {"kind": "privacy", "metric": metric, "region": region, "c": c, "m": m, "better": "lower"}

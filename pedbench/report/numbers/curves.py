@@ -12,7 +12,6 @@ from pedbench.report.numbers.combined import rules_of
 from pedbench.report.numbers.strongest import strongest
 from pedbench.results.run import Run, labels
 from pedbench.results.statistics import mean
-from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 
 LEAKED = 0.5
@@ -34,7 +33,7 @@ def coalition_curve(run: Run, privacy: pd.DataFrame) -> pd.DataFrame:
     """What coalitions of growing size learn, of each defense that was attacked by at least `LEAST_POINTS` sizes.
 
     Args:
-        privacy: From `tables.privacy`.
+        privacy: From `tidy.privacy`.
 
     Returns:
         One row a defense and size. leakage is the strongest attack's, with each picture's worst coalition;
@@ -63,7 +62,7 @@ def _servers(run: Run, defense: str) -> int:
     """How many servers a defense has, from the shares that each of them received."""
     for record in run.of_kind("privacy"):
         if run.defense(record) == defense and record.status == "ok" and "attack" not in record.cell:
-            values = read_values(run.directory, record.cell_id)
+            values = run.values(record.cell_id)
             return int(values.loc[values["metric"] == "content share", "servers"].nunique())
     return 0
 
@@ -74,7 +73,7 @@ def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
     best = _strongest(ok, metric)
     if best is None:
         return None
-    values = read_values(run.directory, best["cell_id"])
+    values = run.values(best["cell_id"])
     values = values[values["metric"] == metric]
     everywhere = mean(values)
     low, high = everywhere.ci95 or (None, None)
@@ -111,8 +110,8 @@ def sweeps(run: Run, combined: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFr
     """The combined table's rows of defenses that differ in one numeric parameter, of at least `LEAST_POINTS` values.
 
     Args:
-        combined: From `combined.combine`.
-        privacy: From `tables.privacy`.
+        combined: From `combined`.
+        privacy: From `tidy.privacy`.
 
     Returns:
         All columns of `combined`, with sweep (the defenses' common name), parameter and setting in front, and

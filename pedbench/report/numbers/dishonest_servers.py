@@ -12,7 +12,6 @@ from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run
 from pedbench.results.statistics import difference
 from pedbench.results.summary import EXPECTED, FOUND, SIZES
-from pedbench.results.values import read_values
 from pedbench.suites.cell import Lie, canonical_json
 
 COLUMNS = [
@@ -80,8 +79,8 @@ def _rows(
             "expected": passes[EXPECTED].value,
         }
     scored = reference is not None and reference.status == "ok"
-    mine = read_values(run.directory, record.cell_id)
-    theirs = read_values(run.directory, reference.cell_id) if reference is not None and scored else None
+    mine = run.values(record.cell_id)
+    theirs = run.values(reference.cell_id) if reference is not None and scored else None
     for metric in record.metrics:
         if metric.name in passes or metric.region not in _REGIONS or metric.name.endswith(", per picture"):
             continue

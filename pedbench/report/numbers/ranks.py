@@ -51,7 +51,7 @@ def agreements(first: pd.DataFrame, second: pd.DataFrame) -> list[Agreement]:
     their size, whatever number of them was evaluated.
 
     Args:
-        first: From `combined.combine`.
+        first: From `combined`.
         second: Likewise.
     """
     before, after = _measures(first), _measures(second)

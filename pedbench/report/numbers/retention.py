@@ -9,7 +9,6 @@ import pandas as pd
 
 from pedbench.results import statistics
 from pedbench.results.run import Run
-from pedbench.results.values import read_values
 
 REGIONS: Mapping[str, tuple[str, ...] | None] = {"all": None, "ML": ("M", "L")}
 """Regions for which retention is computed, each with the size classes that it is confined to."""
@@ -31,7 +30,7 @@ def retentions(run: Run) -> pd.DataFrame:
         protocol = record.cell.get("protocol", "")
         if protocol not in undefended:
             undefended[protocol] = _undefended(run, protocol)
-        values = read_values(run.directory, record.cell_id)
+        values = run.values(record.cell_id)
         for metric in record.metrics:
             if metric.region in REGIONS and metric.name.startswith("mIoU[") and metric.name.endswith("]"):
                 number = _retention(values, undefended[protocol], metric.name[1:], metric.region)
@@ -49,7 +48,7 @@ def _undefended(run: Run, protocol: str) -> pd.DataFrame | str:
         return "the undefended model was not measured in this run"
     if reference.status != "ok":
         return f"the undefended model's cell is {reference.status}"
-    return read_values(run.directory, reference.cell_id)
+    return run.values(reference.cell_id)
 
 
 def _retention(

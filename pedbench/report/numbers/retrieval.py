@@ -20,7 +20,7 @@ def retrieval(privacy: pd.DataFrame) -> pd.DataFrame:
     """One row a defense and coalition rule, where a gallery was searched.
 
     Args:
-        privacy: From `tables.privacy`.
+        privacy: From `tidy.privacy`.
 
     Returns:
         Columns `COLUMNS`: view_ numbers are of what was received, guess_ of the attack that finds its pictures

@@ -13,7 +13,7 @@ def strongest(rows: pd.DataFrame) -> Any:
     An attack with a limit guesses fewer, and the mean over fewer pictures is another quantity.
 
     Args:
-        rows: Of `tables.privacy`: one metric, defense and coalition rule.
+        rows: Of `tidy.privacy`: one metric, defense and coalition rule.
 
     Returns:
         None if there is no row.

@@ -14,12 +14,10 @@ from pedbench.privacy.claims import UNDEFENDED
 from pedbench.report.numbers.retention import COLUMNS as RETENTION
 from pedbench.report.numbers.retention import retentions
 from pedbench.results.records import Record
-from pedbench.results.run import REFERENCE, Run, load
+from pedbench.results.run import REFERENCE, Run, once_per_run
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.calibration import UNPROVEN, Verdict, verdicts
 from pedbench.validity.controls import CONTROL
-
-__all__ = ["Run", "claims", "latency", "load", "privacy", "utility"]
 
 _HEAD = ["cell_id", "defense", "parameters"]
 _NUMBER = ["metric", "region", "better", "unit", "value", "low", "high", "n"]
@@ -29,6 +27,7 @@ PROVEN = Verdict(proven=True, figure="", reached="")
 """Of what has nothing to prove: floors, and what was received."""
 
 
+@once_per_run
 def utility(run: Run) -> pd.DataFrame:
     """mIoU or agreement of each defense by prompt and region, with its retention.
 
@@ -43,6 +42,7 @@ def utility(run: Run) -> pd.DataFrame:
     return frame[[*_HEAD, "protocol", *_NUMBER, *RETENTION, *_TAIL]]
 
 
+@once_per_run
 def privacy(run: Run) -> pd.DataFrame:
     """Geometry (attack "") and attacks, for each coalition rule.
 
@@ -66,6 +66,7 @@ def privacy(run: Run) -> pd.DataFrame:
     return frame
 
 
+@once_per_run
 def claims(run: Run) -> pd.DataFrame:
     """What probes read, for each coalition rule, source and attack.
 
@@ -105,6 +106,7 @@ def _private(
     return frame
 
 
+@once_per_run
 def latency(run: Run) -> pd.DataFrame:
     """Seconds by phase (the region) and bytes.
 

@@ -11,7 +11,6 @@ from pedbench.report.words.text import PHASES
 from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.results.statistics import Estimate, mean, quantile
-from pedbench.results.values import read_values
 
 WAYS = ("wall", "turn-taking", "projected")
 """Ways to come by a time. Times of two ways never stand in one table or figure."""
@@ -62,7 +61,7 @@ def _rows(run: Run, record: Record) -> Iterator[dict[str, Any]]:
     if record.status != "ok":
         yield {"way": "wall", **head}
         return
-    values = read_values(run.directory, record.cell_id)
+    values = run.values(record.cell_id)
     sent = {name: _bytes(values, name) for name in ("bytes up", "bytes down")}
     rails = values[(values["metric"] == "energy") & values["region"].isin(INPUT_RAILS)]
     for way in WAYS:

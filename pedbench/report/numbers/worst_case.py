@@ -18,7 +18,6 @@ from pedbench.results.cross_fitting import cross_fit
 from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.results.statistics import Estimate, mean, quantile
-from pedbench.results.values import read_values
 
 COLUMNS = [
     "defense", "c", "m", "metric", "region", "attacks", "n",
@@ -43,7 +42,7 @@ def worst_cases(run: Run) -> pd.DataFrame:
     rows = []
     for (defense, c, m), records in attacked(run).items():
         tables = [
-            read_values(run.directory, record.cell_id).assign(attack=run.attack(record))
+            run.values(record.cell_id).assign(attack=run.attack(record))
             for record in records
             if record.status == "ok"
         ]

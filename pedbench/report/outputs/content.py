@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from pedbench.report.figures.curves import coalition_figure, sweep_figures
 from pedbench.report.figures.phases import phase_figures
 from pedbench.report.figures.scatter import SYNTHETIC, Drawing, privacy_latency, privacy_utility
 from pedbench.report.numbers.attackers import attackers
-from pedbench.report.numbers.combined import combine
+from pedbench.report.numbers.combined import combined
 from pedbench.report.numbers.comparisons import comparisons
 from pedbench.report.numbers.curves import coalition_curve, sweeps
 from pedbench.report.numbers.dishonest_servers import integrity
@@ -34,7 +33,7 @@ from pedbench.report.words.headline import headline_sentence
 from pedbench.report.words.inline import Code
 from pedbench.report.words.problems import problems
 from pedbench.report.words.unused import unused
-from pedbench.results.run import REFERENCE, Run, load
+from pedbench.results.run import REFERENCE, Run
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.controls import Control, controls
 
@@ -110,16 +109,14 @@ class Content:
         return str(self.run.records[0].cell["revision"]) if self.run.records else "unknown"
 
 
-def gather(run_dir: Path) -> Content:
-    """Everything that a report of the run says.
+def gather(run: Run) -> Content:
+    """Return everything that a report of the run says.
 
     Raises:
-        FileNotFoundError: The directory holds no run.
         ValueError: A file of the run cannot be understood.
     """
-    run = load(run_dir)
     frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
-    frames["combined"] = combine(run, **frames)
+    frames["combined"] = overview = combined(run)
     frames["worst_case"] = worst_cases(run)
     frames["attackers"] = attackers(run)
     frames["coalition_curve"] = coalition_curve(run, frames["privacy"])
@@ -132,16 +129,14 @@ def gather(run_dir: Path) -> Content:
     names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
-    checked = controls(run_dir)
-    combined = frames["combined"]
     return Content(
         run=run,
         frames=frames,
-        controls=checked,
-        headline=headline_sentence(run, combined, checked),
+        controls=controls(run),
+        headline=headline_sentence(run, overview, controls(run)),
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
-        combined=combined_table(combined, flags) if len(combined) else None,
+        combined=combined_table(overview, flags) if len(overview) else None,
         published=published_table(run, frames["utility"], frames["latency"]),
         figures=list(_figures(run, frames)),
         sections=list(_sections(run, frames, flags)),

@@ -8,13 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pedbench.privacy.claims import FOUND
 from pedbench.report.words.text import quantity
 from pedbench.results.exhibits import Stored, read_exhibits
 from pedbench.results.run import Run
-from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 
 
@@ -117,18 +114,12 @@ class _Values:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._read: dict[str, pd.DataFrame] = {}
-
-    def _of(self, cell_id: str) -> pd.DataFrame:
-        if cell_id not in self._read:
-            self._read[cell_id] = read_values(self._run.directory, cell_id)
-        return self._read[cell_id]
 
     def utility(self, defense: str, image: str) -> tuple[str, float] | None:
         """Name and mean of the first prompt's values over a picture's objects."""
         for record in self._run.of_kind("utility"):
             if canonical_json(record.cell["defense"]) == defense and record.status == "ok":
-                values = self._of(record.cell_id)
+                values = self._run.values(record.cell_id)
                 mine = values[(values["image"] == image) & (values["metric"] == values["metric"].iloc[0])]
                 return None if mine.empty else (str(mine["metric"].iloc[0]), float(mine["value"].mean()))
         return None
@@ -137,7 +128,7 @@ class _Values:
         """Name and value of the first leakage of a guess."""
         for record in self._run.of_kind("privacy"):
             if self._matches(record, defense, attack, stored) and record.status == "ok":
-                values = self._of(record.cell_id)
+                values = self._run.values(record.cell_id)
                 mine = values[
                     (values["image"] == stored.image)
                     & (values["servers"] == stored.servers)
@@ -155,7 +146,7 @@ class _Values:
             if not self._matches(record, defense, attack, stored) or record.status != "ok":
                 continue
             source = "guess" if attack else "tiles"
-            values = self._of(record.cell_id)
+            values = self._run.values(record.cell_id)
             mine = values[(values["image"] == stored.image) & (values["servers"] == stored.servers)]
             for kind, measure in FOUND.items():
                 hits = mine[(mine["metric"] == f"{measure}[{source}]") & (mine["value"] >= 1)]

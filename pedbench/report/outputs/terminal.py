@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 from rich.console import Console
 from rich.markdown import Markdown as RichMarkdown
@@ -13,27 +11,25 @@ from rich.text import Text
 from pedbench.report.numbers.combined import combined
 from pedbench.report.tables.overview import narrow_table
 from pedbench.report.words.headline import headline_sentence
-from pedbench.results.run import Run, load
+from pedbench.results.run import Run
 from pedbench.validity.controls import controls
 
 _WIDE = 200
 """Columns where nobody says how many there are: in a file or a pipe."""
 
 
-def print_overview(run_dir: Path) -> None:
+def print_overview(run: Run) -> None:
     """Print the headline and the combined table.
 
     Raises:
-        FileNotFoundError: The directory holds no run.
         ValueError: A file of the run cannot be understood.
     """
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE)
-    run = load(run_dir)
     frame = combined(run)
     console.print(console_table(run, frame))
-    console.print(RichMarkdown(headline_sentence(run, frame, controls(run_dir))))
+    console.print(RichMarkdown(headline_sentence(run, frame, controls(run))))
 
 
 def console_table(run: Run, frame: pd.DataFrame) -> Table:

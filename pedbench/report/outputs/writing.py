@@ -10,25 +10,25 @@ from pedbench.report.outputs.content import Content, gather
 from pedbench.report.outputs.markdown import markdown
 from pedbench.report.outputs.page import page
 from pedbench.report.words.inline import plain_text
+from pedbench.results.run import Run
 
 
-def write_report(run_dir: Path) -> Path:
-    """Write `report.html`, `report.md`, `tables/` and `figures/` into a run directory, in place of earlier ones.
+def write_report(run: Run) -> Path:
+    """Write `report.html`, `report.md`, `tables/` and `figures/` into a run's directory, in place of earlier ones.
 
     Returns:
         The path of `report.md`.
 
     Raises:
-        FileNotFoundError: The directory holds no run.
         ValueError: A file of the run cannot be understood.
     """
-    content = gather(run_dir)
-    _write_tables(content, _emptied(run_dir / "tables"))
-    figures = _emptied(run_dir / "figures")
+    content = gather(run)
+    _write_tables(content, _emptied(run.directory / "tables"))
+    figures = _emptied(run.directory / "figures")
     for drawing in content.figures:
         save(drawing, figures)
-    _write(run_dir / "report.html", page(content, figures))
-    path = run_dir / "report.md"
+    _write(run.directory / "report.html", page(content, figures))
+    path = run.directory / "report.md"
     _write(path, markdown(content))
     return path
 

@@ -50,7 +50,7 @@ def combined_table(frame: pd.DataFrame, flags: Mapping[str, str]) -> Table:
     """Return one line a defense.
 
     Args:
-        frame: From `combined.combine`, with at least one row.
+        frame: From `combined`, with at least one row.
         flags: Flag -> letter.
     """
     rules = rules_of(frame)
@@ -78,7 +78,7 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
     """Return one line a defense with fewer columns, attacks below the numbers.
 
     Args:
-        frame: From `combined.combine`.
+        frame: From `combined`.
     """
     if frame.empty:
         return Table(title=title, columns=[], rows=[])

@@ -23,7 +23,7 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
     Defenses from which servers receive nothing and controls take no part; on_device would always win.
 
     Args:
-        combined: From `combined.combine`.
+        combined: From `combined`.
 
     Returns:
         Markdown.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pedbench.report.words.text import code, escape
 from pedbench.results.run import Run
 from pedbench.results.selection import read_selection
-from pedbench.results.values import read_values
 
 _MOST = 20
 """Names in one line; all of them are in the selection's file."""
@@ -25,7 +24,7 @@ def unused(run: Run) -> Iterator[str]:
     # Prompts depend on the annotations alone: one defense speaks for all.
     measured = {r.cell.get("protocol", ""): r for r in run.of_kind("utility") if r.status == "ok"}
     for protocol, record in measured.items():
-        found = set(read_values(run.directory, record.cell_id)["image"])
+        found = set(run.values(record.cell_id)["image"])
         without = [image for image in selection.images if image not in found]
         if without:
             names = ", ".join(code(image) for image in without[:_MOST])
