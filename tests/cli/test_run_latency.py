@@ -265,7 +265,7 @@ def check_projection(run: Any) -> None:
     """Check that the projected edge takes as long for the encoder as its published time says."""
     record = next(record for record in run.records if record.cell["defense"]["name"] == "on_device")
     values = read_values(run.directory, record.cell_id)
-    seconds = values.set_index(["metric", "region", "image"])["value"]
+    seconds = values.set_index(["metric", "region", "image"])["value"].sort_index()
     device = find_device("jetson-orin-nano").encoder(SAM_MINI)
     assert seconds["encoder", "edge device"].tolist() == pytest.approx([device] * 3)
     assert seconds["encoder", "server device"].tolist() == seconds["encoder", "this host"].tolist()
