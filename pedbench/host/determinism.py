@@ -1,7 +1,7 @@
 """Results that do not depend on the number of threads, to the last bit.
 
-A mask is a thresholded picture: a logit close to 0 may change its sign over a difference in the last bit, which
-changes the IoU of a small object. So not even the smallest differences may arise.
+A mask is a thresholded picture. A difference in the last bit can change the sign of a logit close to 0, and thus the
+IoU of a small object. So not even the smallest differences may arise.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A link between the edge and its servers, emulated without privileges: a queue for each direction.
 
 The model: a device has one queue out and one in, shared by all servers. Messages are put on the wire one after another
-at the link's rate and arrive after the delay, which does not hold up the next message. A lost packet is put on the wire
-again, and each round of losses delays its message by a round trip. Messages between the edge and one server arrive in
-order. The time on this host's own loopback comes on top.
+at the link's rate. They arrive after the delay, which does not hold up the next message. A lost packet is put on the
+wire again, and each round of losses delays its message by a round trip. Messages between the edge and one server arrive
+in order. The time on this host's own loopback is added.
 
 Not modelled: TCP's slow start and its slowing down after losses. It is the link of warm connections.
 """

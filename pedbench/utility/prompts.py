@@ -67,10 +67,10 @@ def next_click(truth: Mask, guess: Mask) -> tuple[Pixel, bool] | None:
 def saf_point(mask: Mask) -> Pixel:
     """Return the one point of protocol `saf`.
 
-    The centre of mass, rounded half to even, if it is inside the object. Else the first pixel whose distance to
-    the border, up, down, left and right, is at least 20 pixels; if there is none, the first with the largest
-    minimum of the four. Same as segment-anything-fast (github.com/pytorch-labs/segment-anything-fast,
-    experiments/data.py).
+    It is the centre of mass, rounded half to even, if that is inside the object. Else it is the first pixel whose
+    distance to the border is at least 20 pixels up, down, left and right. If there is none, it is the first pixel
+    with the largest minimum of the four. Same as segment-anything-fast
+    (github.com/pytorch-labs/segment-anything-fast, experiments/data.py).
 
     Args:
         mask: (H, W) bool, not empty.

@@ -62,8 +62,8 @@ class Detector:
     def __call__(self, picture: Picture, threshold: float) -> list[Detection]:
         """Return the objects in a picture (H, W, 3) whose confidence reaches the threshold.
 
-        Processors resize every input to one size. So the picture is first pasted into the corner of a grey square,
-        which keeps small parts of a frame at the scale that they have in the frame.
+        Processors resize every input to one size. To keep small parts of a frame at their scale, the picture is
+        first pasted into the corner of a grey square.
         """
         height, width = picture.shape[:2]
         square = np.full((max(CANVAS, height, width),) * 2 + (3,), GREY, np.float32)

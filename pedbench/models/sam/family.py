@@ -183,9 +183,8 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
         name: `mini`, which includes its weights, or `vit_b`, `vit_l`, `vit_h`; or the folder or hub id of a SAM in
             transformers' format, which includes its original network.
         files: Checkpoints by the name of their weights, such as "fine-tuned", instead of the family's own; not for
-            `mini`. By default, the original is the official checkpoint and the small network SlimSAM, both from
-            `pedbench fetch`, and the fine-tuned network that of `pedbench train ped-sam`, if it exists. The others
-            are not published.
+            `mini`. Defaults: the official checkpoint as original and SlimSAM as small network, both from `pedbench
+            fetch`; the fine-tuned network of `pedbench train ped-sam`, if it exists. The others are not published.
 
     Raises:
         ValueError: The name of the family or of weights is unknown, or `mini` was given files.
