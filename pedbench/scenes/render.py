@@ -151,11 +151,11 @@ def _secret(spot: Spot, owned: npt.NDArray[np.bool_]) -> SceneSecret | None:
     inside = np.asarray(stencil) > 0
     total = int(inside.sum())
     visible = int((owned & inside).sum()) / max(total, 1)
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = spot.corners
-    base = (((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 + ((cx - dx) ** 2 + (cy - dy) ** 2) ** 0.5) / 2
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = spot.corners
+    base = (((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 + ((x2 - x3) ** 2 + (y2 - y3) ** 2) ** 0.5) / 2
     # Area over base: the letters' height perpendicular to their line.
-    upright = abs((cx - ax) * (dy - by) - (dx - bx) * (cy - ay)) / 2 / max(base, 1e-6) / OVERSAMPLING
-    slant = abs((by + cy - ay - dy) / max(abs(bx + cx - ax - dx), 1e-6))
+    upright = abs((x2 - x0) * (y3 - y1) - (x3 - x1) * (y2 - y0)) / 2 / max(base, 1e-6) / OVERSAMPLING
+    slant = abs((y1 + y2 - y0 - y3) / max(abs(x1 + x2 - x0 - x3), 1e-6))
     if visible < _LEAST_VISIBLE_SECRET or slant > 0.3:
         return None
     if spot.mark.kind == "face" and upright < LEAST_FACE:

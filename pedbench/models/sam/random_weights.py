@@ -25,9 +25,9 @@ def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, 
 
 
 def random_weights(name: str) -> dict[str, str]:
-    """Return files of random weights, drawn on first use, as the weights that `family` takes by name."""
-    made = random_family(name)
-    return {"original": str(made.original.file), "fine-tuned": str(made.fine_tuned.file)}
+    """Return the files of `random_family` by the name of their weights, for `family`."""
+    random = random_family(name)
+    return {"original": str(random.original.file), "fine-tuned": str(random.fine_tuned.file)}
 
 
 def random_family(name: str, seed: int = 0) -> Family:
