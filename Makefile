@@ -6,7 +6,7 @@ RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: run test test-fast test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
+.PHONY: run test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run
 
 $(RUNNABLE): pyproject.toml constraints.txt
@@ -28,7 +28,10 @@ test: $(INSTALLED)  ## all tests but the long ones
 test-fast: $(INSTALLED)  ## tests of less than a second or two
 	$(PYTEST) -m 'not slow and not long' $(ARGS)
 
-test-all: $(INSTALLED)  ## all tests, the long ones too: faults, kills, trainings, ViT-B
+test-long: $(INSTALLED)  ## the long tests alone: faults, kills, trainings, ViT-B, Ray, the wheel
+	$(PYTEST) -m long $(ARGS)
+
+test-all: $(INSTALLED)  ## all tests, the long ones too
 	$(PYTEST) $(ARGS)
 
 gate: $(INSTALLED)  ## the quick part of mini, held to the committed baseline
