@@ -12,11 +12,11 @@ from tools.studies.projection import (
     REPORTED,
     SERVER,
     devices,
-    link_of,
     paper,
     seconds,
     slowest,
     split,
+    symmetric_link,
     whole,
 )
 
@@ -31,8 +31,10 @@ def test_tables_are_up_to_date(block: object) -> None:
 
 def test_what_is_said_to_explain_the_reported_time_does() -> None:
     for reply, alike, apart in zip(REPLIES, (33.6, 17.6), (100, 52.3), strict=True):
-        assert seconds(split(3, reply), link_of(alike)) == pytest.approx(REPORTED, rel=0.01)
-        assert seconds(split(3, reply), link_of(apart), slower=slowest()) == pytest.approx(REPORTED, rel=0.01)
+        assert seconds(split(3, reply), symmetric_link(alike)) == pytest.approx(REPORTED, rel=0.01)
+        assert seconds(split(3, reply), symmetric_link(apart), slower=slowest()) == pytest.approx(
+            REPORTED, rel=0.01
+        )
     assert max(len(windows) for _, windows in split(3, "float32")) == 9
     assert find_device(SERVER).window_rate > 130e9
 

@@ -1,16 +1,14 @@
 """Project SAM ViT-H to named devices and links: `python -m tools.studies.projection`.
 
 Writes the paper's row and the sweep over servers and links into docs/measured/projection.md and docs/pictures.
-Nothing is measured: the same numbers come out on every host.
+Nothing is measured: the numbers are the same on every host.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from statistics import median
 
 import matplotlib as mpl
@@ -29,7 +27,7 @@ from pedbench.offload.passes.assignment import assign, largest_share
 from pedbench.report.figures.scatter import STYLE, Drawing, looks_of, save
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Window
-from tools.pages.blocks import replace_block
+from tools.pages.blocks import DOCS, measured
 from tools.studies.composition import Job, compose
 from tools.studies.messages import Message, frame_message, window_message
 
@@ -40,11 +38,11 @@ REPORTED = 9.624
 """Seconds of PED-SAM with three servers, arXiv 2512.09309."""
 
 DELAY = 2.0
-"""Milliseconds each way of a link whose rate is looked for."""
+"""Delay in milliseconds, each way, of a link whose rate is solved for."""
 
 
 def slowest() -> float:
-    """The largest ratio of global to window blocks that the server's published times allow."""
+    """Return the largest ratio of global to window blocks that the server's published times allow."""
     return most_slower(published_times(SERVER))
 
 
@@ -59,16 +57,16 @@ Parts = Sequence[tuple[Message, Sequence[Window]]]
 """The message to each server and its windows; a server without any encodes the whole frame."""
 
 KEPT: Parts = ()
-"""Nothing is sent: the edge encodes the frame."""
+"""No messages: the edge encodes the frame."""
 
 
 @cache
 def split(servers: int, reply: str) -> Parts:
     """Return what `ped_sam` sends for `FRAME`, as pixels."""
-    dealt = assign(ASSIGNMENT, VIT_H.grid.windows, servers, np.random.default_rng(0)).values()
+    assignment = assign(ASSIGNMENT, VIT_H.grid.windows, servers, np.random.default_rng(0)).values()
     return [
         (window_message(VIT_H, FRAME, windows, "pixels", reply, number), windows)
-        for number, windows in enumerate(dealt)
+        for number, windows in enumerate(assignment)
     ]
 
 
@@ -82,8 +80,8 @@ def seconds(parts: Parts, link: Link, *, slower: float = 1.0, server: Device | N
     """Project a pass, without the time to write and read messages.
 
     Args:
-        slower: How many times as long the edge takes for a multiply-add of a global block.
-        server: What each server is; `SERVER` without it.
+        slower: Ratio of the edge's time of a multiply-add in a global block to that in a window block.
+        server: Device of each server; `SERVER` by default.
     """
     edge, each = find_device(EDGE, slower), server or find_device(SERVER)
     jobs = [
@@ -110,7 +108,7 @@ def devices() -> str:
             [
                 code(name),
                 device.about,
-                ", ".join(f"{of} {time:,g} ms" for of, time in times.items()),
+                ", ".join(f"{network} {time:,g} ms" for network, time in times.items()),
                 f"{device.window_rate / 1e9:,.0f}",
                 allowed,
             ]
@@ -120,7 +118,7 @@ def devices() -> str:
 
 
 def paper() -> str:
-    """The paper's number for three servers beside projected ones, and what would make them agree."""
+    """Return the projected times of three servers, and the values of unknowns at which they equal the paper's."""
     slower = slowest()
     lines = [
         [
@@ -131,38 +129,40 @@ def paper() -> str:
         for name in LINKS
     ]
     alike, apart = "global blocks alike", f"global blocks {slower:.1f} times as slow"
-    headers = ["link", *(f"{reply}, {which}" for which in (alike, apart) for reply in REPLIES)]
-    sought = [[first[0], first[1], second[1]] for first, second in zip(*map(explained, REPLIES), strict=True)]
+    headers = ["link", *(f"{reply}, {ratio}" for ratio in (alike, apart) for reply in REPLIES)]
+    sought = [
+        [first[0], first[1], second[1]] for first, second in zip(*map(solved_unknowns, REPLIES), strict=True)
+    ]
     return (
-        f"{table(headers, lines)}\n\nWhat would have to be so for three servers to take 9,624 ms, all else being as "
+        f"{table(headers, lines)}\n\nValues at which three servers take 9,624 ms, all else as "
         f"above:\n\n{table(['one unknown', *(f'reply in `{reply}`' for reply in REPLIES)], sought)}"
     )
 
 
-def link_of(rate: float) -> Link:
-    """The same both ways."""
+def symmetric_link(rate: float) -> Link:
+    """Return a link of a rate in Mbit/s each way."""
     way = Direction(rate=rate, delay=DELAY)
     return Link(name="sought", up=way, down=way)
 
 
-def explained(reply: str) -> list[list[str]]:
-    """What one unknown alone would have to be for three servers to take `REPORTED`: name, value."""
+def solved_unknowns(reply: str) -> list[list[str]]:
+    """Solve for each unknown at which three servers take `REPORTED`; return rows of name and value."""
     sent, gigabit = split(3, reply), find_link("gigabit")
 
     def rate(slower: float) -> str:
-        found = _solve(lambda rate: seconds(sent, link_of(rate), slower=slower), 1, 1000)
+        found = _solve(lambda rate: seconds(sent, symmetric_link(rate), slower=slower), 1, 1000)
         return f"{found:.0f} Mbit/s"
 
     slower = _solve(lambda ratio: seconds(sent, gigabit, slower=ratio), 1, 20)
-    taken = find_device(EDGE, slower).global_stage(VIT_H)
-    given = find_device(SERVER)
+    edge = find_device(EDGE, slower).global_stage(VIT_H)
+    device = find_device(SERVER)
     server = _solve(
-        lambda speed: seconds(sent, gigabit, server=replace(given, window_rate=speed * 1e9)), 10, 1000
+        lambda speed: seconds(sent, gigabit, server=replace(device, window_rate=speed * 1e9)), 10, 1000
     )
     return [
         ["link, each way", rate(1.0)],
         [f"link, each way, with global blocks {slowest():.1f} times as slow", rate(slowest())],
-        ["global blocks on the edge, over `gigabit`", f"{slower:.1f} times as slow, {quantity(taken, 's')}"],
+        ["global blocks on the edge, over `gigabit`", f"{slower:.1f} times as slow, {quantity(edge, 's')}"],
         ["servers, over `gigabit`", f"{server:.0f} GMAC/s each"],
     ]
 
@@ -220,8 +220,8 @@ def _legend(figure: Figure, axes: Axes) -> None:
 def _times(axes: Axes, counts: Sequence[int], slower: float) -> None:
     for (colour, marker), name in zip(looks_of(len(LINKS)), LINKS, strict=True):
         link = find_link(name)
-        taken = [seconds(split(count, REPLIES[-1]), link, slower=slower) for count in counts]
-        axes.plot(counts, taken, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+        times = [seconds(split(count, REPLIES[-1]), link, slower=slower) for count in counts]
+        axes.plot(counts, times, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
         axes.axhline(
             seconds(whole(REPLIES[-1]), link, slower=slower), color=colour, linestyle=":", linewidth=1
         )
@@ -231,19 +231,11 @@ def _times(axes: Axes, counts: Sequence[int], slower: float) -> None:
     axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
 
 
-def main() -> None:
-    """Read the command line, project and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.studies.projection", description=__doc__)
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
-    )
-    given = parser.parse_args()
-    document = given.to / "docs" / "measured" / "projection.md"
-    replace_block(document, "devices", devices())
-    replace_block(document, "paper", paper())
-    drawing = sweep()
-    save(drawing, given.to / "docs" / "pictures")
-    print(drawing.caption)
+@measured("measured/projection.md")
+def main() -> dict[str, str]:
+    """Project the paper's row and the sweep."""
+    save(sweep(), DOCS / "pictures")
+    return {"devices": devices(), "paper": paper()}
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@ Prints the table and writes it into docs/measured/projection.md.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -30,14 +28,14 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Picture, Window
-from tools.pages.blocks import replace_block
+from tools.pages.blocks import measured
 from tools.studies.composition import Job, compose
 from tools.studies.messages import window_message
 from tools.studies.stage_times import measure_host
 
 SERVERS = (1, 3, 9)
 CALIBRATED = (1, 9)
-"""Numbers of servers whose passes over loopback say what this host's own messages take."""
+"""Numbers of servers whose passes over loopback calibrate the time of this host's own messages."""
 
 FORMS = (("pixels", "float32"), ("png", "float16"), ("jpeg(quality=90)", "quantised(bits=6)"))
 LINKS = (LOOPBACK, "wifi-5", "lte")
@@ -47,16 +45,16 @@ NEAR = 0.15
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """What was measured of this host apart from the passes that are projected.
+    """Speed and message times of this host, measured apart from the projected passes.
 
     Attributes:
         edge: Device of the edge's process.
         turn: Device of a server that has the host for itself.
         shared: Device of a server that has one core.
-        up: Seconds that a message takes besides its link, and that each of its bytes takes.
-        down: The same of a reply.
+        up: Seconds of a message besides its link, and seconds of each of its bytes.
+        down: The same for a reply.
         prepare: Seconds of the edge before it writes messages.
-        edge_rest: Seconds of the edge behind the last reply that are neither reading nor the global stage.
+        edge_rest: Seconds of the edge after the last reply that are neither reading nor the global stage.
     """
 
     edge: Device
@@ -69,7 +67,7 @@ class Host:
 
 
 def parts(frame: Picture, servers: int) -> list[tuple[Window, ...]]:
-    """Which windows each server gets."""
+    """List the windows of each server."""
     windows = PED_MINI.grid.active((frame.shape[0], frame.shape[1]))
     return list(assign("dispersed", windows, servers, np.random.default_rng(0)).values())
 
@@ -77,7 +75,7 @@ def parts(frame: Picture, servers: int) -> list[tuple[Window, ...]]:
 def projected(
     host: Host, frame: Picture, servers: int, form: tuple[str, str], link: Link, *, wall: bool
 ) -> float:
-    """Seconds of a pass, the median over the link's jitter.
+    """Project the seconds of a pass, the median over the link's jitter.
 
     Args:
         wall: All servers share this host, each on its threads; otherwise each has it for itself.
@@ -113,7 +111,7 @@ def passes(
     networks: FamilyNetworks,
     link: Link,
 ) -> list[Pass]:
-    """A pass over each frame, behind one that does not count."""
+    """Run a pass over each frame, after a warm-up pass."""
     defense = PedSam(servers=count, payload=form[0], reply=form[1])
     return [
         run_pass(
@@ -130,7 +128,7 @@ def passes(
 
 
 def calibrate(frames: Sequence[Picture], servers: VirtualServers, networks: FamilyNetworks) -> Host:
-    """What this host takes: stages in this process, and messages of passes over loopback."""
+    """Measure this host: stages in this process, and messages of passes over loopback."""
     host = Host(
         edge=measure_host(PED_MINI, networks, threads=torch.get_num_threads()),
         turn=measure_host(PED_MINI, networks, threads=cores()),
@@ -161,7 +159,7 @@ def calibrate(frames: Sequence[Picture], servers: VirtualServers, networks: Fami
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Start and slope of a line through the medians of the points of few and of many bytes."""
+    """Fit a line through the medians of the points of few and of many bytes; return start and slope."""
     middle = median(x for x, _ in points)
     few, many = ([p for p in points if (p[0] > middle) is above] for above in (False, True))
     (x0, y0), (x1, y1) = ((median(x for x, _ in part), median(y for _, y in part)) for part in (few, many))
@@ -172,7 +170,7 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def compare(
     frames: Sequence[Picture], servers: VirtualServers, networks: FamilyNetworks
 ) -> Iterator[tuple[int, tuple[str, str], str, list[float]]]:
-    """Number of servers, form, link; turn-taking measured and projected, wall measured and projected."""
+    """Yield servers, form, link, and four times: turn-taking and wall, each measured and projected."""
     servers.set_mode(turns=True, threads=cores())
     host = calibrate(frames, servers, networks)
     print(host, flush=True)
@@ -197,24 +195,19 @@ def compare(
                 )
 
 
-def told(found: Sequence[tuple[float, float]]) -> str:
-    """How far projected times are from measured ones."""
+def accuracy(found: Sequence[tuple[float, float]]) -> str:
+    """Describe the errors of projected times against measured ones."""
     off = sorted(abs(projected / measured - 1) for measured, projected in found)
     near = sum(each <= NEAR for each in off)
     return f"{near} of {len(off)} within {NEAR:.0%}, off by {median(off):.0%} at the median and {off[-1]:.0%} at most"
 
 
-def main() -> None:
-    """Read the command line, measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m tools.studies.projection_check", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=6, help="how many of the validation scenes")
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parents[2], help="another copy of the documents"
-    )
-    given = parser.parse_args()
+@measured("measured/projection.md", "projection check")
+def main(pictures: int = 6) -> str:
+    """Project and measure passes over some validation scenes."""
     networks = FamilyNetworks(family=MINI)
     dataset = Registry().create("datasets", "scenes", {"split": "val"})
-    frames = [to_frame(dataset[index].image, PED_MINI.image_size) for index in range(given.pictures)]
+    frames = [to_frame(dataset[index].image, PED_MINI.image_size) for index in range(pictures)]
     lines, apart, together = [], [], []
     with VirtualServers(max(SERVERS), networks) as servers:
         servers.load("fine-tuned")
@@ -237,12 +230,10 @@ def main() -> None:
         *("turn-taking", "projected", "off"),
         *("wall", "projected", "off"),
     ]
-    text = (
-        f"`ped_sam` on {given.pictures} validation scenes, mini models, medians; cores of the host: {cores()}. "
-        f"Turn-taking: {told(apart)}. Wall: {told(together)}.\n\n{table(headers, lines, left=4)}"
+    return (
+        f"`ped_sam` on {pictures} validation scenes, mini models, medians; cores of the host: {cores()}. "
+        f"Turn-taking: {accuracy(apart)}. Wall: {accuracy(together)}.\n\n{table(headers, lines, left=4)}"
     )
-    print(text)
-    replace_block(given.to / "docs" / "measured" / "projection.md", "projection check", text)
 
 
 if __name__ == "__main__":
