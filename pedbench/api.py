@@ -22,8 +22,10 @@ from pedbench.registry import Registry
 from pedbench.registry.instances import check_given, kind_of, plugin_file
 from pedbench.results.records import PLAN
 from pedbench.results.run_directory import locked, run_directory, settle
+from pedbench.suites.choices import Choice
+from pedbench.suites.files import load_suite
+from pedbench.suites.quick import quicker
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import Choice, load_suite, quicker
 from pedbench.suites.timing import on_machines
 
 if TYPE_CHECKING:

@@ -92,8 +92,9 @@ def run_small() -> Run:
         from pedbench.host.stopwatch import Profile
         from pedbench.registry import Registry
         from pedbench.results.run_directory import SUITE
+        from pedbench.suites.files import to_toml
         from pedbench.suites.resolve import Overrides, resolve
-        from pedbench.suites.schema import Suite, to_toml
+        from pedbench.suites.schema import Suite
 
         paths = [PLUGINS / f"{name}.py" if isinstance(name, str) else name for name in plugins]
         suite = resolve(Suite.model_validate(SMALL | changes), Overrides(), Registry(paths))

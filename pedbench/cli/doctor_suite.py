@@ -13,9 +13,10 @@ from pedbench.host.provenance import cores
 from pedbench.models.sam.family import Family, family
 from pedbench.registry import Registry
 from pedbench.suites.cost import Forecast, forecast
+from pedbench.suites.files import load_suite
 from pedbench.suites.requirements import Need, needs
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import ResolvedSuite, load_suite
+from pedbench.suites.schema import ResolvedSuite
 
 HOUR = 3600
 DAY = 24 * HOUR

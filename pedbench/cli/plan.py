@@ -29,9 +29,10 @@ def plan_suite(
     from pedbench.cli.run import named_files
     from pedbench.models.sam.family import family
     from pedbench.registry import Registry
+    from pedbench.suites.files import load_suite
     from pedbench.suites.planning import make_plan
+    from pedbench.suites.quick import quicker
     from pedbench.suites.resolve import Overrides, resolve
-    from pedbench.suites.schema import load_suite, quicker
 
     if suite and named and suite != named:
         raise ValueError(f"two suites were given, {suite!r} and {named!r}; one plan takes one.")

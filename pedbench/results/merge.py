@@ -13,7 +13,8 @@ from pedbench.results.records import Record, append_record, write_plan
 from pedbench.results.run import Run, load
 from pedbench.results.run_directory import SUITE
 from pedbench.results.selection import FILE as SELECTION
-from pedbench.suites.schema import Suite, to_toml
+from pedbench.suites.files import to_toml
+from pedbench.suites.schema import Suite
 
 _SAME = ("model", "seed", "seeds", "dataset", "utility", "metrics", "coalitions", "gallery", "servers")
 """What suites must agree in; what they measure with and against may differ."""

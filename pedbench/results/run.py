@@ -15,7 +15,8 @@ from pedbench.results.records import Record, read_plan, read_records
 from pedbench.results.run_directory import SUITE
 from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.suites.schema import Suite, load_suite
+from pedbench.suites.files import load_suite
+from pedbench.suites.schema import Suite
 
 REFERENCE = "reference"
 """The flag of the undefended model's utility record, to which retention relates."""

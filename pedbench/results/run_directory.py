@@ -16,7 +16,8 @@ from itertools import count
 from pathlib import Path
 
 from pedbench.results.records import PLAN
-from pedbench.suites.schema import ResolvedSuite, to_toml
+from pedbench.suites.files import to_toml
+from pedbench.suites.schema import ResolvedSuite
 
 SUITE = "suite.toml"
 LOCK = ".lock"

@@ -19,7 +19,8 @@ from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import window_grid
 from pedbench.pictures.frame import to_frame
 from pedbench.registry import Registry
-from pedbench.suites.schema import DefenseChoice, ResolvedSuite
+from pedbench.suites.choices import DefenseChoice
+from pedbench.suites.schema import ResolvedSuite
 from pedbench.types import Instance, Sample
 from pedbench.utility.segmentation import evaluate
 

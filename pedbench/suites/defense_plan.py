@@ -14,14 +14,9 @@ from pedbench.network.links import find_link
 from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import Registry
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, selection_hash
+from pedbench.suites.choices import Choice, DefenseChoice, ProbeChoice
 from pedbench.suites.plan import DTYPE, ClaimsPlan, DefensePlan, LiePlan, Planned, draws
-from pedbench.suites.schema import (
-    Choice,
-    CoalitionChoice,
-    DefenseChoice,
-    ProbeChoice,
-    ResolvedSuite,
-)
+from pedbench.suites.schema import CoalitionChoice, ResolvedSuite
 
 
 def configured(kind: Any, choice: Choice, registry: Registry) -> Planned:

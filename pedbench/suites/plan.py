@@ -11,10 +11,7 @@ from pedbench.models.sam.family import Family
 from pedbench.network.links import Link
 from pedbench.registry import PluginSpec
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, PluginIdentity
-from pedbench.suites.schema import (
-    ResolvedSuite,
-    UtilityChoice,
-)
+from pedbench.suites.schema import ResolvedSuite, UtilityChoice
 
 DTYPE = "float32"
 

@@ -14,9 +14,7 @@ from pedbench.registry import Registry
 from pedbench.suites.cell import Cell, PluginIdentity, selection_hash
 from pedbench.suites.defense_plan import configured, plan_claims, plan_defense
 from pedbench.suites.plan import Plan, Planned
-from pedbench.suites.schema import (
-    ResolvedSuite,
-)
+from pedbench.suites.schema import ResolvedSuite
 
 
 def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:

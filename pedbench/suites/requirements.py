@@ -10,7 +10,8 @@ from pedbench.base import Defense, Plugin
 from pedbench.fetching.fetch import missing, provider, states
 from pedbench.models.sam.family import Family
 from pedbench.registry import Kind, Registry
-from pedbench.suites.schema import Choice, ResolvedSuite
+from pedbench.suites.choices import Choice
+from pedbench.suites.schema import ResolvedSuite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from pedbench.base import Defense
 from pedbench.errors import suggestion
 from pedbench.models.hub.folders import model_reference
 from pedbench.registry import Kind, Registry
-from pedbench.suites.schema import (
+from pedbench.suites.choices import (
     AttackChoice,
     Choice,
     DatasetChoice,
@@ -21,10 +21,9 @@ from pedbench.suites.schema import (
     GalleryChoice,
     LieChoice,
     ProbeChoice,
-    ResolvedSuite,
-    Suite,
-    SuiteError,
 )
+from pedbench.suites.files import SuiteError
+from pedbench.suites.schema import ResolvedSuite, Suite
 from pedbench.suites.settings import with_settings, with_sweep
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)

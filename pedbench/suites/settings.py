@@ -9,14 +9,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from pedbench.errors import suggestion
-from pedbench.suites.schema import (
-    Choice,
-    DatasetChoice,
-    DefenseChoice,
-    ProbeChoice,
-    Suite,
-    SuiteError,
-)
+from pedbench.suites.choices import Choice, DatasetChoice, DefenseChoice, ProbeChoice
+from pedbench.suites.files import SuiteError
+from pedbench.suites.schema import Suite
 
 _TABLES = ("latency", "servers")
 """Tables of a suite whose entries `--set` changes, too."""

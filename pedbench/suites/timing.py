@@ -6,7 +6,8 @@ from pedbench.base import Defense
 from pedbench.latency.devices import THIS_HOST, find_device
 from pedbench.network.links import NETWORK, find_link
 from pedbench.registry import Registry
-from pedbench.suites.schema import ResolvedSuite, Suite, SuiteError
+from pedbench.suites.files import SuiteError
+from pedbench.suites.schema import ResolvedSuite, Suite
 
 
 def check_latency(suite: Suite) -> None:

@@ -31,7 +31,7 @@ from pedbench.offload.wire.messages import (
     encode_call,
 )
 from pedbench.offload.wire.schema import check_call
-from pedbench.suites.schema import FOLDER, SuiteError, load_suite, to_toml
+from pedbench.suites.files import FOLDER, SuiteError, load_suite, to_toml
 
 SECONDS = 10.0
 """A case that takes longer hangs."""

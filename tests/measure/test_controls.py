@@ -14,7 +14,7 @@ from pedbench.results.run import load
 from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity
-from pedbench.suites.schema import load_suite, to_toml
+from pedbench.suites.files import load_suite, to_toml
 from pedbench.validity.controls import CONTROL, Control, controls
 
 RULE = CoalitionRule(c=1, m=3)

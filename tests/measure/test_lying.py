@@ -18,9 +18,11 @@ from pedbench.report.words.text import NOTHING
 from pedbench.results.records import parse_records
 from pedbench.results.run import load
 from pedbench.suites.cell import cell_digest
+from pedbench.suites.files import SuiteError, load_suite, to_toml
 from pedbench.suites.planning import make_plan
+from pedbench.suites.quick import quicker
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import ResolvedSuite, Suite, SuiteError, load_suite, quicker, to_toml
+from pedbench.suites.schema import ResolvedSuite, Suite
 from tests.conftest import SMALL, Finished, Run
 
 LIES = [

@@ -20,7 +20,8 @@ from pedbench.results.records import MetricValue, Record, append_record, read_pl
 from pedbench.results.run_directory import RunLockedError, locked, run_directory, settle
 from pedbench.results.values import read_values, remove_values, write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
-from pedbench.suites.schema import ResolvedSuite, load_suite
+from pedbench.suites.files import load_suite
+from pedbench.suites.schema import ResolvedSuite
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,10 +10,11 @@ import pytest
 
 from pedbench.models.sam.family import MINI, Family
 from pedbench.registry import Registry
+from pedbench.suites.files import SuiteError
 from pedbench.suites.plan import Plan
 from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import Suite, SuiteError
+from pedbench.suites.schema import Suite
 
 PLUGINS = Path(__file__).parents[1] / "measure" / "plugins"
 

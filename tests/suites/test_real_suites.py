@@ -12,9 +12,9 @@ from pedbench.cli import main
 from pedbench.fetching.catalogue import catalogue
 from pedbench.models.sam.family import MINI, family
 from pedbench.registry import Registry
+from pedbench.suites.files import load_suite
 from pedbench.suites.requirements import needs
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import load_suite
 
 
 @pytest.fixture

@@ -10,18 +10,11 @@ from hypothesis import strategies as st
 
 from pedbench.errors import PluginError
 from pedbench.registry import Registry
+from pedbench.suites.choices import DatasetChoice, DefenseChoice
+from pedbench.suites.files import SuiteError, load_suite, suite_names, to_toml
+from pedbench.suites.quick import quicker
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import (
-    DatasetChoice,
-    DefenseChoice,
-    ServersChoice,
-    Suite,
-    SuiteError,
-    load_suite,
-    quicker,
-    suite_names,
-    to_toml,
-)
+from pedbench.suites.schema import ServersChoice, Suite
 
 SUITE = """
 name = "small"

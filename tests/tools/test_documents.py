@@ -24,8 +24,9 @@ from pedbench.fetching.catalogue import entry
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file
 from pedbench.results.run import load
+from pedbench.suites.files import load_suite
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import Suite, load_suite
+from pedbench.suites.schema import Suite
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -18,7 +18,7 @@ from pedbench.results.run import load
 from pedbench.results.run_directory import SUITE
 from pedbench.results.values import write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, canonical_json
-from pedbench.suites.schema import load_suite, to_toml
+from pedbench.suites.files import load_suite, to_toml
 from pedbench.validity.calibration import DECLARED, KEPT, UNPROVEN, Verdict, judge, keep
 
 OPEN = PluginIdentity(name="open", version=1, params={"level": 2, "other": "x"})

@@ -22,8 +22,8 @@ from pedbench.regression.baseline import read_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.measured import measured_run
 from pedbench.results.run_directory import SUITE
+from pedbench.suites.files import load_suite, to_toml
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import load_suite, to_toml
 from tools.pages.blocks import measured
 
 WORKERS = (1, 2, 3, 4)
