@@ -114,7 +114,7 @@ def test_links_are_cells_of_their_own_and_loopback_is_the_default() -> None:
     assert {cell.cell_id for cell in default.cells()} < {cell.cell_id for cell in more.cells()}
     for of in more.defenses:
         assert [(link.name, cell.link) for link, cell in of.latency] == [(name, name) for name in links[:3]]
-    with pytest.raises(SuiteError, match=r"latency.links: there is no link 'wifi5'.*wifi-5"):
+    with pytest.raises(SuiteError, match=r"latency: there is no link 'wifi5'.*wifi-5"):
         plan(latency=SUITE["latency"] | {"links": ["wifi5"]})
 
 
