@@ -18,6 +18,7 @@ import pandas as pd
 
 from pedbench.engines import jobs
 from pedbench.engines.jobs import Done, Job
+from pedbench.host.files import write_atomically
 from pedbench.measure.bench import Outcome
 from pedbench.registry import source_hash
 from pedbench.results.exhibits import write_exhibit
@@ -151,9 +152,7 @@ class Shards:
     def _write(self, number: int) -> None:
         path = self._run_dir / FOLDER / f"{self.stem}-{number:04d}.json"
         path.parent.mkdir(exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self._notes[number])), encoding="utf-8")
-        partial.replace(path)
+        write_atomically(path, json.dumps(asdict(self._notes[number])))
 
     def total(self) -> Outcome:
         """What became of the defense on all shards, values aside.

@@ -13,6 +13,7 @@ from pathlib import Path
 from pedbench.fetching.catalogue import HUB, CatalogueFile, Unpack, catalogue, entry
 from pedbench.fetching.digests import digest
 from pedbench.fetching.download import FetchError, Progress, download
+from pedbench.host.files import write_atomically
 from pedbench.host.home import home
 
 OFFLINE = "PEDBENCH_OFFLINE"
@@ -120,9 +121,7 @@ def _known() -> dict[str, str]:
 
 def _note(digests: dict[str, str]) -> None:
     path = home() / FETCHED
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, json.dumps(digests, indent=1, sort_keys=True) + "\n")
 
 
 def _unpack(archive: Path, what: Unpack) -> None:

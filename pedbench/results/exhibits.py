@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from pedbench.host.files import write_atomically
 from pedbench.pictures.frame import Size, frame_size, to_uint8
 from pedbench.results.selection import read_selection
 from pedbench.suites.cell import PluginIdentity, canonical_json
@@ -163,13 +164,9 @@ def _save(picture: Picture, path: Path) -> str:
     image = Image.fromarray(to_uint8(picture))
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.LANCZOS)
-    partial = path.with_suffix(".partial")
-    image.save(partial, format="WEBP", quality=_QUALITY)
-    partial.replace(path)
+    write_atomically(path, lambda partial: image.save(partial, format="WEBP", quality=_QUALITY))
     return path.name
 
 
 def _write(path: Path, entry: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, json.dumps(entry, indent=1) + "\n")

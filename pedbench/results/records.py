@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from pedbench.host.files import write_atomically
 from pedbench.types import Status
 
 SCHEMA = 1
@@ -184,9 +185,7 @@ def write_plan(run_dir: Path, cell_ids: Sequence[str]) -> None:
     Records of cells that are not in the plan stem from earlier versions of a plugin or of the weights.
     """
     path = run_dir / PLAN
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(list(cell_ids), indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, json.dumps(list(cell_ids), indent=1) + "\n")
 
 
 def read_plan(run_dir: Path) -> list[str]:

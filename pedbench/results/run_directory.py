@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from pedbench.host.files import write_atomically
 from pedbench.results.records import PLAN
 from pedbench.suites.files import to_toml
 from pedbench.suites.schema import ResolvedSuite
@@ -45,9 +46,7 @@ def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -
         newest = free
     directory = free if fresh or newest is None else newest
     directory.mkdir(parents=True, exist_ok=True)
-    partial = directory / f"{SUITE}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(directory / SUITE)
+    write_atomically(directory / SUITE, text)
     return directory
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pedbench.host.files import write_atomically
+
 FILE = "pictures.json"
 
 
@@ -28,9 +30,7 @@ class Selection:
 def write_selection(run_dir: Path, selection: Selection) -> None:
     """Write the selection into a run directory, whole or not at all."""
     path = run_dir / FILE
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(selection), indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, json.dumps(asdict(selection), indent=1) + "\n")
 
 
 def read_selection(run_dir: Path) -> Selection | None:

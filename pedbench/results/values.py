@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pedbench.host.files import write_atomically
 
 SCHEMA = pa.schema(
     [
@@ -64,12 +65,7 @@ def write_values(run_dir: Path, cell_id: str, shard: int, values: pd.DataFrame) 
     table = pa.Table.from_pandas(filled[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     path = run_dir / "values" / f"{cell_id}-{shard:04d}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
     return path
 
 

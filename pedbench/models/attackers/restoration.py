@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.models.attackers.initialisation import sinusoidal_positions, xavier
 from pedbench.models.attackers.sized import load_sized
+from pedbench.models.sam.checkpoints import write_safetensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +121,7 @@ class RestorationTransformer(nn.Module):
 def save_restoration(network: RestorationTransformer, path: Path) -> None:
     """Write weights and sizes, atomically, as `.safetensors`."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    save_file(state, partial, metadata={"sizes": json.dumps(asdict(network.sizes))})
-    # safetensors writes files that only their owner may read.
-    partial.chmod(0o644)
-    partial.replace(path)
+    write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
 
 
 def load_restoration(path: Path) -> RestorationTransformer:

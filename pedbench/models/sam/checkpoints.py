@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pedbench.errors import CheckpointError
+from pedbench.host.files import write_atomically
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.transformers_sam import official_names
@@ -133,16 +133,23 @@ def save_sam(sam: Any, path: str | Path) -> None:
 def write_tensors(state: Mapping[str, Tensor], path: Path) -> None:
     """Write named tensors; see `save_sam`. Creates the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     if path.suffix == ".safetensors":
-        save_file(dict(state), partial)
+        write_safetensors(path, dict(state))
     elif path.suffix == ".pth":
-        torch.save(dict(state), partial)
+        write_atomically(path, lambda partial: torch.save(dict(state), partial))
     else:
         raise ValueError(f"cannot write weights as {path.name!r}: expected .safetensors or .pth")
-    # safetensors writes files that only their owner may read.
-    partial.chmod(0o644)
-    partial.replace(path)
+
+
+def write_safetensors(path: Path, state: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write named tensors atomically into a file that everybody may read."""
+
+    def save_readable(partial: Path) -> None:
+        save_file(state, partial, metadata)
+        # safetensors writes files that only their owner may read.
+        partial.chmod(0o644)
+
+    write_atomically(path, save_readable)
 
 
 def fingerprint(source: Any) -> str:

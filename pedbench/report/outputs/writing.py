@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pedbench.host.files import write_atomically
 from pedbench.report.figures.scatter import save
 from pedbench.report.outputs.content import Content, gather
 from pedbench.report.outputs.markdown import markdown
@@ -27,9 +28,9 @@ def write_report(run: Run) -> Path:
     figures = _emptied(run.directory / "figures")
     for drawing in content.figures:
         save(drawing, figures)
-    _write(run.directory / "report.html", page(content, figures))
+    write_atomically(run.directory / "report.html", page(content, figures))
     path = run.directory / "report.md"
-    _write(path, markdown(content))
+    write_atomically(path, markdown(content))
     return path
 
 
@@ -44,7 +45,7 @@ def _write_tables(content: Content, folder: Path) -> None:
         for table in section.tables
     ]
     for title, table in tables:
-        _write(folder / f"{file_stem(title)}.tex", table.latex())
+        write_atomically(folder / f"{file_stem(title)}.tex", table.latex())
 
 
 def file_stem(title: str) -> str:
@@ -57,9 +58,3 @@ def _emptied(folder: Path) -> Path:
     for old in folder.iterdir():
         old.unlink()
     return folder
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

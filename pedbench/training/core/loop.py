@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from pedbench.host.files import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +140,7 @@ class Trainer:
             "average": self.average,
             "validations": self.validations,
         }
-        temporary = self.folder / f"{name}.part"
-        torch.save(state, temporary)
-        os.replace(temporary, self.folder / name)
+        write_atomically(self.folder / name, lambda partial: torch.save(state, partial))
 
     def update(self, loss: Tensor) -> None:
         """Do one optimiser step on the loss."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pedbench.fetching.digests import fresh_digest
+from pedbench.host.files import write_atomically
 from pedbench.models.sam.checkpoints import fingerprint
 
 
@@ -35,6 +35,4 @@ def record(
         "data": data,
         "scores": {name: round(value, 4) for name, value in scores.items()},
     }
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")
-    os.replace(temporary, path)
+    write_atomically(path, json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")

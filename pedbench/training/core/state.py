@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from pedbench.host.files import write_atomically
+
 
 def claim(out: Path, settings: Mapping[str, Any], *, writes: bool) -> None:
     """Write a training's settings to `<out>/training/settings.json`, or check that they are the same.
@@ -37,9 +39,7 @@ def claim(out: Path, settings: Mapping[str, Any], *, writes: bool) -> None:
         raise ValueError(f"{out} holds other weights; name another folder with --out.")
     elif writes:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".part")
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, file)
+        write_atomically(file, json.dumps(settings, indent=2) + "\n")
 
 
 @contextmanager
