@@ -7,7 +7,7 @@ from typing import Any
 
 from pedbench.models.attackers.restoration import RestorationSizes
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import Course, SceneCourse
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.tasks.detection import DetectorCourse, DetectorRecipe
 from pedbench.training.tasks.diffusion import InpaintingCourse, InpaintingRecipe
@@ -70,6 +70,16 @@ RECIPES: dict[str, Any] = {
     ),
 }
 
+_COURSES: dict[type, type[SceneCourse]] = {
+    SegmentationRecipe: SegmentationCourse,
+    RestorationRecipe: RestorationCourse,
+    AutoencoderRecipe: AutoencoderCourse,
+    InpaintingRecipe: InpaintingCourse,
+    PerceptualRecipe: PerceptualCourse,
+    DetectorRecipe: DetectorCourse,
+    SharpeningRecipe: SharpeningCourse,
+}
+
 
 def make_course(
     name: str,
@@ -90,20 +100,7 @@ def make_course(
         weights: Folder of the weights that others start from.
         device: Where to train.
     """
-    scenes: Any = {"training": training, "validation": validation, "device": device}
-    match recipe:
-        case SegmentationRecipe():
-            return SegmentationCourse(recipe, name, **scenes, weights=weights)
-        case RestorationRecipe():
-            return RestorationCourse(recipe, name, **scenes, weights=weights)
-        case AutoencoderRecipe():
-            return AutoencoderCourse(recipe, name, **scenes, weights=weights)
-        case InpaintingRecipe():
-            return InpaintingCourse(recipe, name, **scenes)
-        case PerceptualRecipe():
-            return PerceptualCourse(recipe, name, **scenes)
-        case DetectorRecipe():
-            return DetectorCourse(recipe, name, **scenes)
-        case SharpeningRecipe():
-            return SharpeningCourse(recipe, name, **scenes)
-    raise TypeError(f"no course for a recipe of type {type(recipe).__name__}")
+    if type(recipe) not in _COURSES:
+        raise TypeError(f"no course for a recipe of type {type(recipe).__name__}")
+    course = _COURSES[type(recipe)]
+    return course(recipe, name, training=training, validation=validation, weights=weights, device=device)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pedbench.training.core.loop import Schedule
+from pedbench.training.data.packing import PackedScenes
 
 
 class Course(ABC):
@@ -51,6 +52,44 @@ class Course(ABC):
     @abstractmethod
     def save(self, network: nn.Module, path: Path) -> None:
         """Write a network's weights."""
+
+
+class SceneCourse(Course):
+    """The training of one network of the mini family on scenes.
+
+    Attributes:
+        path: Where its weights go, with `{name}` for the name.
+
+    Args:
+        recipe: How.
+        name: Of the weights.
+        training: Scenes to train on.
+        validation: Scenes to examine on.
+        weights: Folder of the weights that it starts from, reads or imitates.
+        device: Where to train.
+    """
+
+    path = "{name}.safetensors"
+
+    def __init__(
+        self,
+        recipe: Any,
+        name: str,
+        *,
+        training: PackedScenes,
+        validation: PackedScenes,
+        weights: Path,
+        device: str,
+    ) -> None:
+        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
+        self.training, self.validation, self.device = training, validation, device
+        self.file = self.path.format(name=name)
+        self.network = self.fresh().to(device)
+        self.auxiliary = nn.Module()
+        self.prepare(weights)
+
+    def prepare(self, weights: Path) -> None:
+        """Set up what else the training needs."""
 
 
 def prefetched(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:

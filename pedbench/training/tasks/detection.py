@@ -19,7 +19,7 @@ from pedbench.privacy.claims import OBJECTS, held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.probes.objects import Objects
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.collages import draw_collage
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import order
@@ -86,27 +86,17 @@ class Collages:
     boxes: Tensor
 
 
-class DetectorCourse(Course):
-    """Trains a `transformers.RTDetrForObjectDetection`; arguments as `RestorationCourse`.
+class DetectorCourse(SceneCourse):
+    """Trains a `transformers.RTDetrForObjectDetection`.
 
     The loss is RT-DETR's, which assigns each object to one query, and, as that alone teaches little at first,
     one that has every place of the encoder near an object's centre find it (as FCOS, arXiv 1904.01355).
     """
 
-    def __init__(
-        self,
-        recipe: DetectorRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}/model.safetensors"
-        self.network = self.fresh().to(device).to(memory_format=torch.channels_last)
-        self.auxiliary = nn.Module()
+    path = "{name}/model.safetensors"
+
+    def prepare(self, weights: Path) -> None:
+        self.network.to(memory_format=torch.channels_last)
 
     def fresh(self) -> nn.Module:
         from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig

@@ -14,7 +14,7 @@ from torch.nn import functional
 from pedbench.models.attackers.inpaint_mini import build_inpaint_mini, inpainting_loss, painted_size
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.coalition_masks import draw_coalition, held_pixels
 from pedbench.training.data.packing import PackedScenes
 
@@ -38,23 +38,10 @@ class InpaintingRecipe:
     seed: int = 0
 
 
-class InpaintingCourse(Course):
-    """Trains the network of `InpaintMini`; arguments as `RestorationCourse`."""
+class InpaintingCourse(SceneCourse):
+    """Trains the network of `InpaintMini`."""
 
-    def __init__(
-        self,
-        recipe: InpaintingRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}/unet/diffusion_pytorch_model.safetensors"
-        self.network = self.fresh().to(device)
-        self.auxiliary = nn.Module()
+    path = "{name}/unet/diffusion_pytorch_model.safetensors"
 
     def fresh(self) -> nn.Module:
         network: nn.Module = build_inpaint_mini().unet

@@ -15,9 +15,8 @@ from pedbench.models.attackers.initialisation import sinusoidal_positions, xavie
 from pedbench.models.attackers.vitmae import load_autoencoder
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.coalition_masks import draw_coalition, held_tokens
-from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -88,30 +87,18 @@ class Masked:
     kept: int
 
 
-class AutoencoderCourse(Course):
-    """Trains a `transformers.ViTMAEForPreTraining`; arguments as `RestorationCourse`."""
+class AutoencoderCourse(SceneCourse):
+    """Trains a `transformers.ViTMAEForPreTraining`."""
 
-    def __init__(
-        self,
-        recipe: AutoencoderRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        weights: Path,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}/model.safetensors"
-        self.network = self.fresh().to(device)
-        self.auxiliary = nn.Module()
-        if recipe.start:
-            start = load_autoencoder(str((weights / recipe.start).resolve())).to(device)
+    path = "{name}/model.safetensors"
+
+    def prepare(self, weights: Path) -> None:
+        if self.recipe.start:
+            start = load_autoencoder(str((weights / self.recipe.start).resolve())).to(self.device)
             self.network.load_state_dict(start.network.state_dict())
         self._perception: Any = None
-        if recipe.perceptual:
-            self._perception = build_network("mini", str(weights / "lpips-mini.safetensors"), device)
+        if self.recipe.perceptual:
+            self._perception = build_network("mini", str(weights / "lpips-mini.safetensors"), self.device)
 
     def fresh(self) -> nn.Module:
         from transformers import ViTMAEConfig, ViTMAEForPreTraining

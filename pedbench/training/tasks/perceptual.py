@@ -18,7 +18,7 @@ from pedbench.base import Metric
 from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
 from pedbench.pictures.frame import from_uint8
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.packing import PackedScenes
 from pedbench.types import Picture
 
@@ -50,23 +50,11 @@ class PerceptualRecipe:
     seed: int = 0
 
 
-class PerceptualCourse(Course):
-    """Trains torchvision's SqueezeNet 1.1, whose layers the lpips package reads; arguments as `RestorationCourse`."""
+class PerceptualCourse(SceneCourse):
+    """Trains torchvision's SqueezeNet 1.1, whose layers the lpips package reads."""
 
-    def __init__(
-        self,
-        recipe: PerceptualRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}.safetensors"
-        self.network = self.fresh().to(device).to(memory_format=torch.channels_last)
-        self.auxiliary = nn.Module()
+    def prepare(self, weights: Path) -> None:
+        self.network.to(memory_format=torch.channels_last)
 
     def fresh(self) -> nn.Module:
         from torchvision.models import squeezenet1_1

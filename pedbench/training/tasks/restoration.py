@@ -16,9 +16,8 @@ from pedbench.models.sam.architectures import architecture
 from pedbench.models.sam.checkpoints import load_sam
 from pedbench.models.sam.stages import run_blocks
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.coalition_masks import draw_coalition, held_pixels, held_tokens
-from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
 
 _VALIDATED = 8
@@ -54,38 +53,15 @@ class VisibleParts:
     tokens: Tensor
 
 
-class RestorationCourse(Course):
-    """Trains a `RestorationTransformer` on what coalitions hold.
+class RestorationCourse(SceneCourse):
+    """Trains a `RestorationTransformer` on what coalitions hold."""
 
-    Args:
-        recipe: How.
-        name: Of the weights.
-        training: Scenes to train on.
-        validation: Scenes to examine on.
-        weights: Folder of the encoder's weights.
-        device: Where to train.
-    """
-
-    def __init__(
-        self,
-        recipe: RestorationRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        weights: Path,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}.safetensors"
-        self.network = self.fresh().to(device)
-        self.auxiliary = nn.Module()
-        self.grid = architecture(recipe.encoder or "sam-mini").grid
+    def prepare(self, weights: Path) -> None:
+        self.grid = architecture(self.recipe.encoder or "sam-mini").grid
         self._encoder: Any = None
-        if recipe.encoder:
-            sam = load_sam(weights / f"{recipe.encoder}.safetensors", architecture(recipe.encoder))
-            self._encoder = sam.to(device).requires_grad_(False)
+        if self.recipe.encoder:
+            sam = load_sam(weights / f"{self.recipe.encoder}.safetensors", architecture(self.recipe.encoder))
+            self._encoder = sam.to(self.device).requires_grad_(False)
 
     def fresh(self) -> nn.Module:
         return RestorationTransformer(self.recipe.sizes)

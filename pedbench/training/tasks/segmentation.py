@@ -16,9 +16,8 @@ from pedbench.models.sam.checkpoints import load_sam, save_sam
 from pedbench.models.sam.reorder import block_order
 from pedbench.registry import Registry
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.batches import Batch, Degrade, make_batch
-from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.prompting import decode_masks, error_click, mask_loss
 from pedbench.training.tasks.validation import one_click_scores
 
@@ -137,49 +136,29 @@ def training_loss(
     return loss, values
 
 
-class SegmentationCourse(Course):
-    """Trains a `segment_anything.modeling.Sam`.
+class SegmentationCourse(SceneCourse):
+    """Trains a `segment_anything.modeling.Sam`."""
 
-    Args:
-        recipe: How.
-        name: Of the weights.
-        training: Scenes to train on.
-        validation: Scenes to examine on.
-        weights: Folder of the weights that it starts from and imitates.
-        device: Where to train.
-    """
-
-    def __init__(
-        self,
-        recipe: SegmentationRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        weights: Path,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}.safetensors"
-        target = architecture(recipe.architecture)
-        self.network = self.fresh().train()
-        if recipe.start is not None:
-            source = architecture(recipe.start)
-            started = load_sam(weights / f"{recipe.start}.safetensors", source)
+    def prepare(self, weights: Path) -> None:
+        target = architecture(self.recipe.architecture)
+        self.network.train()
+        if self.recipe.start is not None:
+            source = architecture(self.recipe.start)
+            started = load_sam(weights / f"{self.recipe.start}.safetensors", source)
             if target.global_blocks != source.global_blocks:
                 order = block_order(source.depth, source.global_blocks)
                 started.image_encoder.blocks = nn.ModuleList(started.image_encoder.blocks[i] for i in order)
             self.network.load_state_dict(started.state_dict())
-        self.network.to(device)
         self._teacher: Any = None
-        if recipe.teacher is not None:
-            teacher = load_sam(weights / f"{recipe.teacher}.safetensors", architecture(recipe.teacher))
-            self._teacher = teacher.to(device).requires_grad_(False)
+        if self.recipe.teacher is not None:
+            teacher = load_sam(
+                weights / f"{self.recipe.teacher}.safetensors", architecture(self.recipe.teacher)
+            )
+            self._teacher = teacher.to(self.device).requires_grad_(False)
         self._degrade: Degrade | None = None
-        if recipe.degraded_by is not None:
-            self._degrade = Registry().create("defenses", recipe.degraded_by, {}).degrade
-        self._dense = DenseHead(target.neck_channels, len(training.category_names)).to(device)
+        if self.recipe.degraded_by is not None:
+            self._degrade = Registry().create("defenses", self.recipe.degraded_by, {}).degrade
+        self._dense = DenseHead(target.neck_channels, len(self.training.category_names)).to(self.device)
         self.auxiliary = self._dense
 
     def fresh(self) -> nn.Module:

@@ -21,7 +21,7 @@ from pedbench.models.attackers.sharpening import (
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.registry import Registry
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
+from pedbench.training.core.task import SceneCourse
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import order
 from pedbench.types import Picture
@@ -70,26 +70,14 @@ class Degraded:
     condition: Tensor
 
 
-class SharpeningCourse(Course):
-    """Trains a `SharpeningNetwork`; arguments as `RestorationCourse`."""
+class SharpeningCourse(SceneCourse):
+    """Trains a `SharpeningNetwork`."""
 
-    def __init__(
-        self,
-        recipe: SharpeningRecipe,
-        name: str,
-        *,
-        training: PackedScenes,
-        validation: PackedScenes,
-        device: str,
-    ) -> None:
-        self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.training, self.validation, self.device = training, validation, device
-        self.file = f"{name}.safetensors"
-        self.network = self.fresh().to(device).to(memory_format=torch.channels_last)
-        self.auxiliary = nn.Module()
+    def prepare(self, weights: Path) -> None:
+        self.network.to(memory_format=torch.channels_last)
         registry = Registry()
         self._defenses: list[tuple[Any, str]] = [
-            (registry.create("defenses", defense, {}), strength) for defense, strength in recipe.defenses
+            (registry.create("defenses", defense, {}), strength) for defense, strength in self.recipe.defenses
         ]
 
     def fresh(self) -> nn.Module:
