@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_hub import ModelCardData
+
 from pedbench.training.fine_tuning.distillation import DistillationRecipe
 
 _HUB = {"vit_b": "facebook/sam-vit-base", "vit_l": "facebook/sam-vit-large", "vit_h": "facebook/sam-vit-huge"}
@@ -61,7 +63,7 @@ class Card:
         }
         rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
         return (
-            f"{self._metadata()}\n# {self.name}\n\n"
+            f"---\n{self._metadata()}\n---\n\n# {self.name}\n\n"
             f"The image encoder of `{self.teacher}` with its blocks in PED order (window blocks first, global blocks "
             "last), fine-tuned by distillation with `pedbench train ped-sam`. Prompt encoder and mask decoder are the "
             "teacher's. What is kept is the running average of the weights at the validation that scored best.\n\n"
@@ -74,13 +76,14 @@ class Card:
             "tensors are named as in official SAM checkpoints; the encoder is built with its global blocks last.\n"
         )
 
-    def _metadata(self) -> str:
-        lines = ["---", f"license: {'apache-2.0' if self.official else 'other'}"]
-        if self.official and self.teacher in _HUB:
-            lines += [f"base_model: {_HUB[self.teacher]}"]
-        lines += ["library_name: segment-anything", "pipeline_tag: mask-generation"]
-        lines += ["tags:", "- segment-anything", "- ped-sam", "- distillation", "---", ""]
-        return "\n".join(lines)
+    def _metadata(self) -> ModelCardData:
+        return ModelCardData(
+            license="apache-2.0" if self.official else "other",
+            base_model=_HUB.get(self.teacher) if self.official else None,
+            library_name="segment-anything",
+            pipeline_tag="mask-generation",
+            tags=["segment-anything", "ped-sam", "distillation"],
+        )
 
     def _scores(self) -> str:
         names = [name for name in self.kept if name != "step"]
