@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pedbench.base import Attack, Calibration
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.types import Picture, View
 
 
@@ -57,5 +58,5 @@ class Metadata(Attack):
 
 def _fit(picture: Picture, size: tuple[int, int]) -> Picture:
     """Crop the largest centred part in the shape of `size`, (width, height), and reduce it to that size."""
-    image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
-    return np.asarray(ImageOps.fit(image, size, Image.Resampling.BOX), np.float32) / np.float32(255)
+    image = Image.fromarray(to_uint8(picture))
+    return from_uint8(np.asarray(ImageOps.fit(image, size, Image.Resampling.BOX)))

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pedbench.base import Attack
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.types import Picture, View
 
 
@@ -24,6 +25,6 @@ class RandomImage(Attack):
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         chosen = view.prior.pictures[rng.integers(len(view.prior.pictures))]
         height, width = view.frame_size
-        picture = Image.fromarray(np.rint(chosen * 255).astype(np.uint8))
+        picture = Image.fromarray(to_uint8(chosen))
         resized = picture.resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(resized, np.float32) / np.float32(255)
+        return from_uint8(np.asarray(resized))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pedbench.offload.operations.tiles import to_bytes, to_picture
 from pedbench.offload.passes.degraded import DegradedOffload
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.types import Picture
 
 
@@ -35,5 +35,5 @@ class Downsample(DegradedOffload):
         """Return the degraded frame that the server gets."""
         height, width = frame.shape[:2]
         small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))
-        picture = Image.fromarray(to_bytes(frame)).resize(small, Image.Resampling.BICUBIC)
-        return to_picture(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)))
+        picture = Image.fromarray(to_uint8(frame)).resize(small, Image.Resampling.BICUBIC)
+        return from_uint8(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)))

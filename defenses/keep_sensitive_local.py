@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sensitive_regions import Box, FaceDetector, TextDetector
-from pedbench.offload.operations.tiles import Bytes, to_bytes
+from pedbench.offload.operations.tiles import Bytes
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
@@ -64,7 +65,7 @@ class KeepSensitiveLocal(Defense):
         if not self._detectors:
             raise RuntimeError("keep_sensitive_local was used before prepare(), and would keep nothing")
         with edge.preparing():
-            pixels, grid = to_bytes(frame), edge.grid(self.weights)
+            pixels, grid = to_uint8(frame), edge.grid(self.weights)
             boxes = [box for detector in self._detectors for box in detector(pixels)]
             home = grid.touched(boxes, pixels.shape[:2], margin=_MARGIN * max(pixels.shape))
             dealt = assign(self.assignment, grid.active(pixels.shape[:2]), self.servers, edge.rng)

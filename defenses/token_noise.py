@@ -6,9 +6,10 @@ import numpy as np
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.payload_fields import holding, token_places
-from pedbench.offload.operations.tiles import stages, to_bytes
+from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
 from pedbench.offload.passes.scatter import gather_windows, pixels_per_server, window_payloads
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
@@ -52,7 +53,7 @@ class TokenNoise(Defense):
         with edge.preparing():
             assignment = assign(self.assignment, grid.active(size), self.servers, edge.rng)
             cloud.give(pixels_per_server(assignment, size, grid))
-            payloads = window_payloads(network, to_bytes(frame), assignment, "tokens32")
+            payloads = window_payloads(network, to_uint8(frame), assignment, "tokens32")
             embedding = network.image_encoder.patch_embed.proj.weight.flatten(1)
             scale = self.sigma * float(embedding.square().sum(dim=1).mean().sqrt())
             for server, payload in payloads.items():

@@ -7,9 +7,10 @@ import torch
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.window_blocks import add_positions
-from pedbench.offload.operations.tiles import embed_windows, stages, to_bytes
+from pedbench.offload.operations.tiles import embed_windows, stages
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share, shuffle_alike
 from pedbench.offload.passes.scatter import gather_windows, pixels_per_server
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Payload, Picture
 
@@ -49,7 +50,7 @@ class WindowShuffle(Defense):
         with edge.preparing():
             assignment = assign(self.assignment, grid.active(size), self.servers, edge.rng)
             cloud.give(pixels_per_server(assignment, size, grid))
-            tokens = embed_windows(network, to_bytes(frame))
+            tokens = embed_windows(network, to_uint8(frame))
             order = {s: shuffle_alike(part, size, grid, edge.rng) for s, part in assignment.items()}
             payloads: dict[int, Payload] = {}
             for server, part in order.items():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture, Prior
 
 FOLDER = Path(__file__).parents[1] / "assets" / "prior"
@@ -42,7 +43,7 @@ def make_prior(
     for index, picture in enumerate(pictures):
         sums.append(picture.mean(axis=(0, 1), dtype=np.float64))
         if index < count:
-            kept = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+            kept = Image.fromarray(to_uint8(picture))
             kept.thumbnail((side, side), Image.Resampling.LANCZOS)
             names.append(f"{index:02}.webp")
             kept.save(folder / names[-1], quality=90, method=6)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pedbench.base import Codec
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.checks.samples import made_up_picture
+from pedbench.pictures.frame import to_uint8
 
 Array = npt.NDArray[Any]
 
@@ -53,7 +54,7 @@ def made_up_arrays(codec: Codec) -> dict[str, Array]:
     if codec.takes == "uint8":
         sizes = {"windows": (3, 64, 64), "a frame": (48, 80), "a frame of one column": (40, 1)}
         pictures = {name: made_up_picture(rng, (size[-2], size[-1])) for name, size in sizes.items()}
-        pixels = {name: np.rint(picture * 255).astype(np.uint8) for name, picture in pictures.items()}
+        pixels = {name: to_uint8(picture) for name, picture in pictures.items()}
         found = {name: np.tile(pixels[name], (*size[:-2], 1, 1, 1)) for name, size in sizes.items()}
         found = {name: array.reshape(*sizes[name], 3) for name, array in found.items()}
         found["windows"][-1] = found["windows"][-1][::-1]

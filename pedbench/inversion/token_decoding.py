@@ -12,6 +12,7 @@ from pedbench.models.attackers.restoration import RestorationSizes
 from pedbench.models.sam.family import described_family
 from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import WindowStage, window_grid, window_tiles
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Mask, View
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def computed_tokens(view: View) -> Grid:
     network = network_of(view)
     stage, grid = WindowStage(network.image_encoder), window_grid(network.image_encoder)
     canvas, seen = view.canvas()
-    pixels = np.rint(canvas * 255).astype(np.uint8)
+    pixels = to_uint8(canvas)
     windows = [w for w in grid.active(view.frame_size) if seen[grid.tile(w, view.frame_size).slices].all()]
     values = np.zeros(tuple(network.image_encoder.pos_embed.shape[1:]), np.float32)
     known = np.zeros(values.shape[:2], np.bool_)

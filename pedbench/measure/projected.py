@@ -13,10 +13,10 @@ from pedbench.latency.devices import THIS_HOST, find_device
 from pedbench.measure.bench import PassBench, Row
 from pedbench.models.sam.assembly import preprocess
 from pedbench.network.links import Link
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.rescaling import rescale
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.passes.timing import Clock, PassTimes, Rounds, lower_bound, turn_times
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture, Sample
 
 PROJECTED, ENCODER = "projected", "encoder"
@@ -106,7 +106,7 @@ def _encoder_seconds(bench: PassBench, frame: Picture) -> float:
     """Time the whole encoder on the edge, as `on_device` runs it."""
     network = bench.networks.network("original")
     synchronise = synchroniser(network.pixel_mean.device)
-    pixels = preprocess(network, to_bytes(frame))
+    pixels = preprocess(network, to_uint8(frame))
     with without_onednn(), torch.inference_mode():
         synchronise()
         began = time.monotonic()

@@ -14,8 +14,9 @@ from pedbench.offload.operations.blocks import StartWindows
 from pedbench.offload.operations.builtin import EncodeWindows
 from pedbench.offload.operations.observation import Observation
 from pedbench.offload.operations.payload_fields import places
-from pedbench.offload.operations.tiles import Bytes, cut_tiles, to_bytes, to_picture
+from pedbench.offload.operations.tiles import Bytes, cut_tiles
 from pedbench.offload.wire.codec_labels import code, decode
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.privacy.token_audit import TOKEN_OPERATIONS, TokenAudit
 from pedbench.types import Mask, Patch, Picture, Received, View
 
@@ -63,7 +64,7 @@ def audit(
         invalid.append(f"messages to servers {sorted(strangers)}, declared are {defense.servers}")
     if defense.disclosure == "nothing" and observations:
         invalid.append(f"declared that nothing is sent, found {len(observations)} messages")
-    pixels = to_bytes(truth)
+    pixels = to_uint8(truth)
     tokens = TokenAudit(truth=pixels, networks=networks, streamed=streamed)
     for seen in observations:
         found = _told_otherwise(seen, frame)
@@ -177,7 +178,7 @@ def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterato
             yield "received other pixels than what its codec leaves of the frame's"
         return
     for patch in seen.patches:
-        if not np.array_equal(patch.picture, to_picture(truth[_place(patch)])):
+        if not np.array_equal(patch.picture, from_uint8(truth[_place(patch)])):
             yield (
                 f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
                 "low bits, or another place"

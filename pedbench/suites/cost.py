@@ -17,7 +17,7 @@ from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import Family
 from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import window_grid
-from pedbench.pictures.frame import to_frame
+from pedbench.pictures.frame import to_frame, to_uint8
 from pedbench.registry import Registry
 from pedbench.suites.choices import DefenseChoice
 from pedbench.suites.schema import ResolvedSuite
@@ -118,7 +118,7 @@ def _try(suite: ResolvedSuite, of: Family) -> tuple[float, float]:
     network = load_network(of, "original", random_seed=0)
     picture = np.random.default_rng(0).random((*PICTURE, 3)).astype(np.float32)
     frame = to_frame(picture, network.image_encoder.img_size)
-    pixels = preprocess(network, np.rint(frame * 255).astype(np.uint8))
+    pixels = preprocess(network, to_uint8(frame))
     before = torch.get_num_threads()
     torch.set_num_threads(cores())
     try:

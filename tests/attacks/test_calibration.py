@@ -13,9 +13,9 @@ from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.operations.tiles import to_picture
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import from_uint8
 from pedbench.plugins.attacks.accumulate import Accumulate
 from pedbench.plugins.attacks.averaging import Averaging
 from pedbench.plugins.attacks.jigsaw import Jigsaw
@@ -32,7 +32,7 @@ from pedbench.types import Picture, View
 pytestmark = pytest.mark.slow
 
 NETWORKS = FamilyNetworks(family=MINI)
-SCENES = tuple(to_picture(render(2, index, "val").image) for index in range(4))
+SCENES = tuple(from_uint8(render(2, index, "val").image) for index in range(4))
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import load_network
 from pedbench.models.sam.stages import run_blocks
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.nearest_pixel import NearestPixel
 from pedbench.plugins.attacks.token_decoder import TokenDecoder
@@ -89,7 +89,7 @@ def test_computed_tokens_are_those_of_the_whole_encoder() -> None:
     network = load_network(MINI, "fine-tuned")
     encoder = network.image_encoder
     with torch.inference_mode():
-        embedded = encoder.patch_embed(preprocess(network, to_bytes(frame))) + encoder.pos_embed
+        embedded = encoder.patch_embed(preprocess(network, to_uint8(frame))) + encoder.pos_embed
         expected = run_blocks(encoder, embedded, 0, 6)[0].numpy()
     np.testing.assert_allclose(found[visible], expected[visible], atol=1e-4)
     assert not found[~visible].any()

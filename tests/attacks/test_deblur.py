@@ -13,7 +13,7 @@ from scipy import ndimage
 from pedbench.base import Defense
 from pedbench.errors import CheckpointError
 from pedbench.inversion.deconvolution import block_operator, blur_operator, resolution_operator, wiener
-from pedbench.offload.operations.tiles import to_bytes, to_picture
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.attacks.deblur import Deblur
 from pedbench.plugins.defenses.downsample import Downsample
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
@@ -34,14 +34,14 @@ class _Server:
         return self
 
     def encode_image(self, picture: Picture, weights: str) -> None:
-        self.received = to_picture(to_bytes(picture))
+        self.received = from_uint8(to_uint8(picture))
 
 
 @cache
 def _scenes() -> tuple[Picture, ...]:
     training = [render(1, index, "train").image for index in range(4)]
     validation = [render(2, index, "val").image for index in range(4)]
-    return tuple(to_picture(image) for image in (*training, *validation))
+    return tuple(from_uint8(image) for image in (*training, *validation))
 
 
 def _view(defense: Defense, frame: Picture) -> View:
@@ -84,10 +84,10 @@ def test_richardson_lucy_gains_less() -> None:
 def test_blocks_become_a_better_picture_than_by_interpolation() -> None:
     frame = _scenes()[0]
     view = _view(Pixelate(), frame)
-    blocks = to_bytes(view.degraded[0].picture)[::8, ::8]
+    blocks = to_uint8(view.degraded[0].picture)[::8, ::8]
     smooth = Image.fromarray(blocks).resize((frame.shape[1], frame.shape[0]), Image.Resampling.BICUBIC)
     guess = Deblur().reconstruct(view, np.random.default_rng(0))
-    assert _psnr(guess, frame) > _psnr(to_picture(np.asarray(smooth)), frame)
+    assert _psnr(guess, frame) > _psnr(from_uint8(np.asarray(smooth)), frame)
 
 
 def test_lost_resolution_is_partly_regained() -> None:

@@ -13,7 +13,7 @@ from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import load_network
-from pedbench.offload.operations.tiles import to_picture
+from pedbench.pictures.frame import from_uint8
 from pedbench.plugins.attacks.jigsaw import Jigsaw
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.scenes.render import render
@@ -24,7 +24,7 @@ SHAPES = {"25 windows": (320, 320), "4x5 windows": (240, 320)}
 
 @cache
 def _scenes(size: tuple[int, int], count: int) -> tuple[Picture, ...]:
-    frames = (to_picture(render(2, index, "val").image) for index in range(200))
+    frames = (from_uint8(render(2, index, "val").image) for index in range(200))
     fitting = (frame for frame in frames if frame.shape[:2] == size)
     return tuple(next(fitting) for _ in range(count))
 

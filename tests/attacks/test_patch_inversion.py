@@ -23,7 +23,7 @@ from pedbench.inversion.patch_embedding import (
 from pedbench.models.sam.assembly import PIXEL_MEAN, PIXEL_STD, preprocess
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import load_network
-from pedbench.offload.operations.tiles import to_picture
+from pedbench.pictures.frame import from_uint8
 from pedbench.plugins.attacks.patch_inversion import PatchInversion
 from pedbench.scenes.render import render
 from pedbench.types import Picture, Tokens, View
@@ -94,7 +94,7 @@ def _guess(view: View, attack: PatchInversion | None = None) -> Picture:
 def test_the_patches_covariance_makes_up_for_missing_channels() -> None:
     found = []
     for index in (0, 2, 5):
-        view, truth = _view(_scene(index)), to_picture(_scene(index))
+        view, truth = _view(_scene(index)), from_uint8(_scene(index))
         inverted = _guess(view, PatchInversion(estimator="pseudo_inverse"))
         found.append((_psnr(_guess(view), truth), _psnr(inverted, truth)))
     estimated, inverted = np.mean(found, axis=0)
@@ -103,7 +103,7 @@ def test_the_patches_covariance_makes_up_for_missing_channels() -> None:
 
 
 def test_a_block_hides_less_than_all() -> None:
-    truth = to_picture(_scene(0))
+    truth = from_uint8(_scene(0))
     grey = _psnr(np.broadcast_to(truth.mean(axis=(0, 1)), truth.shape), truth)
     assert _psnr(_guess(_view(_scene(0), depth=1)), truth) > grey + 3
 

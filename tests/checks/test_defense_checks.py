@@ -7,7 +7,8 @@ import pytest
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.checks.defenses import check_defense
-from pedbench.offload.operations.tiles import embed_windows, to_bytes
+from pedbench.offload.operations.tiles import embed_windows
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
@@ -27,7 +28,7 @@ class Chatty(Defense):
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         if self.tokens:
-            tokens = embed_windows(edge.networks.network("reordered"), to_bytes(frame))
+            tokens = embed_windows(edge.networks.network("reordered"), to_uint8(frame))
             cloud[0].call(
                 "encode_window_tokens",
                 arguments={"weights": "reordered", "reply": "float32"},
@@ -37,7 +38,7 @@ class Chatty(Defense):
             )
         else:
             arguments = {"weights": "original", "reply": "float32"}
-            cloud[0].call("encode_image", arguments=arguments, pixels=to_bytes(frame))
+            cloud[0].call("encode_image", arguments=arguments, pixels=to_uint8(frame))
         return edge.encode_image(frame)
 
 

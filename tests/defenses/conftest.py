@@ -11,9 +11,9 @@ from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.family import MINI, Family, Member
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import Observation, observe
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import to_uint8
 from pedbench.privacy.disclosure_audit import Audit, audit
 from pedbench.types import Picture
 
@@ -70,7 +70,7 @@ class Setting:
             block.register_forward_pre_hook(lambda _, given: found.append(given[0]))
         reference.image_encoder.blocks[-1].register_forward_hook(lambda _, __, made: found.append(made))
         with torch.inference_mode():
-            features = reference.image_encoder(preprocess(sam, to_bytes(frame)))
+            features = reference.image_encoder(preprocess(sam, to_uint8(frame)))
         return [*found, features]
 
 

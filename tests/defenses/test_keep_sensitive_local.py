@@ -11,7 +11,7 @@ from pedbench.base import PluginUnavailable
 from pedbench.checks.defenses import check_defense
 from pedbench.measure.bench import Outcome
 from pedbench.models.sensitive_regions import FaceDetector, TextDetector
-from pedbench.offload.operations.tiles import to_bytes, to_picture
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -160,5 +160,5 @@ def test_boxes_are_in_the_pictures_own_pixels() -> None:
     secret = next(secret for secret in scene.secrets if secret.kind == "text")
     left, top, width, height = secret.box
     centre = left + width / 2, top + height / 2
-    found = TextDetector()(to_bytes(to_picture(scene.image)))
+    found = TextDetector()(to_uint8(from_uint8(scene.image)))
     assert any(x < centre[0] < x + w and y < centre[1] < y + h for x, y, w, h in found)

@@ -11,7 +11,7 @@ from pedbench.base import Networks
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam, preprocess, randomise
 from pedbench.offload.operations.blocks import FinishBlocks
-from pedbench.offload.operations.tiles import to_bytes
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.split_blocks import SplitBlocks
 from pedbench.privacy.disclosure_audit import Audit
 from pedbench.types import Patch, Tokens
@@ -67,7 +67,7 @@ def test_a_wide_patch_embedding_shows_the_pixels(dtype: str, levels: float) -> N
     arguments = {"weights": "original", "reply": "float32", "first": "0"}
     (seen,) = FinishBlocks().observe(payload, arguments, One(sam), 0, 0)
     assert isinstance(seen, Patch)
-    assert np.abs(to_bytes(seen.picture).astype(int) - pixels).mean() <= levels
+    assert np.abs(to_uint8(seen.picture).astype(int) - pixels).mean() <= levels
     (deeper,) = FinishBlocks().observe(payload, {**arguments, "first": "1"}, One(sam), 0, 0)
     assert isinstance(deeper, Tokens)
     payload["tokens"][-1, 0, 0] += 1

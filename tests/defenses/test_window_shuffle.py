@@ -10,7 +10,8 @@ from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.stages import window_grid
 from pedbench.models.sam.window_blocks import add_positions
 from pedbench.offload.operations.blocks import RunBlocks
-from pedbench.offload.operations.tiles import embed_windows, to_bytes
+from pedbench.offload.operations.tiles import embed_windows
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
 from pedbench.privacy.disclosure_audit import Audit
@@ -26,7 +27,7 @@ def test_nothing_changes_but_the_order(setting: Any, size: tuple[float, float]) 
     network = setting.networks.network("fine-tuned")
     grid = window_grid(network.image_encoder)
     with torch.inference_mode(), without_onednn():
-        tokens = embed_windows(network, to_bytes(frame))
+        tokens = embed_windows(network, to_uint8(frame))
         windows = list(tokens)
         embedded = add_positions(
             network.image_encoder, torch.tensor(np.stack(list(tokens.values()))), windows, grid

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from pedbench.base import Field, Networks, Operation
-from pedbench.offload.operations.tiles import to_picture
+from pedbench.pictures.frame import from_uint8
 from pedbench.types import Patch, Payload
 
 BLOB = {"blob": Field(dtypes=("uint8",), shape=("size",))}
@@ -27,7 +27,7 @@ class Echo(Operation):
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
-        picture = to_picture(payload["pixels"])
+        picture = from_uint8(payload["pixels"])
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 
@@ -39,7 +39,7 @@ class Liar(Echo):
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
-        picture = to_picture(payload["pixels"][:8, :8])
+        picture = from_uint8(payload["pixels"][:8, :8])
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 
@@ -53,7 +53,7 @@ class Coarse(Echo):
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
-        picture = to_picture(np.rint(payload["pixels"] * 255).clip(0, 255).astype(np.uint8))
+        picture = from_uint8(np.rint(payload["pixels"] * 255).clip(0, 255).astype(np.uint8))
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 

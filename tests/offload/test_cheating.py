@@ -14,7 +14,7 @@ from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import Observation, observe
-from pedbench.offload.operations.tiles import cut_tiles, embed_windows, to_bytes, to_picture
+from pedbench.offload.operations.tiles import cut_tiles, embed_windows
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
@@ -25,6 +25,7 @@ from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.servers.wiretap import read_messages
 from pedbench.offload.wire.messages import METHOD, Call, encode_call
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
@@ -183,7 +184,7 @@ def whole_by_an_operation_of_its_own(frame: Picture, edge: Edge, cloud: Cloud) -
 
 
 def by_an_operation_that_shows_a_corner(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    cloud[0].call("liar", pixels=to_bytes(frame)).result()
+    cloud[0].call("liar", pixels=to_uint8(frame)).result()
 
 
 def whole_in_rounds(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -201,17 +202,17 @@ def whole_in_rounds(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def whole_as_a_payload(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     cloud[0].call(
-        "encode_image", arguments={"weights": W, "reply": "float32"}, pixels=to_bytes(frame)
+        "encode_image", arguments={"weights": W, "reply": "float32"}, pixels=to_uint8(frame)
     ).result()
 
 
 def in_low_bits(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    pixels, hidden = to_bytes(frame), to_bytes(frame[::-1].copy())
-    cloud.encode_windows(to_picture((pixels & 0xFE) | (hidden >> 7)), windows(frame, edge), weights=W)
+    pixels, hidden = to_uint8(frame), to_uint8(frame[::-1].copy())
+    cloud.encode_windows(from_uint8((pixels & 0xFE) | (hidden >> 7)), windows(frame, edge), weights=W)
 
 
 def in_low_bits_of_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    pixels = to_bytes(frame)
+    pixels = to_uint8(frame)
     window = edge.grid(W).active(frame.shape[:2])[0]
     tokens = embed_windows(edge.networks.network(W), pixels)[window][None]
     bits = tokens.view(np.uint32)
@@ -243,7 +244,7 @@ def window_by_window(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         cloud[0].call(
             "encode_windows",
             arguments={"weights": W, "reply": "float32"},
-            pixels=cut_tiles(to_bytes(frame), [window], grid),
+            pixels=cut_tiles(to_uint8(frame), [window], grid),
             positions=np.array([window], np.int32),
             frame=np.array(frame.shape[:2], np.int32),
         )
@@ -254,7 +255,7 @@ def told_another_size(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     cloud[0].call(
         "encode_windows",
         arguments={"weights": W, "reply": "float32"},
-        pixels=cut_tiles(to_bytes(frame), [(0, 0)], grid),
+        pixels=cut_tiles(to_uint8(frame), [(0, 0)], grid),
         positions=np.array([(0, 0)], np.int32),
         frame=np.array((frame.shape[0] - 17, frame.shape[1]), np.int32),
     )
@@ -320,7 +321,7 @@ def test_one_level_of_one_pixel_shows_in_trained_tokens(payload: str) -> None:
     for _ in range(5):
         other = scene.copy()
         other[draw.integers(scene.shape[0]), draw.integers(scene.shape[1]), draw.integers(3)] ^= 1
-        sent = window_payloads(trained.network(W), other, windows(to_picture(scene), edge), payload)
+        sent = window_payloads(trained.network(W), other, windows(from_uint8(scene), edge), payload)
         audited = TokenAudit(truth=scene, networks=trained, streamed={(s, s) for s in sent})
         problems = [
             why
@@ -359,7 +360,7 @@ def test_messages_of_a_silent_defense_are_invalid(
 def raw(frame: Picture, edge: Edge, cloud: Cloud) -> tuple[Any, bytes]:
     """A message past the harness, but well-formed: one window of the frame."""
     payload: Payload = {
-        "pixels": cut_tiles(to_bytes(frame), [(0, 0)], edge.grid(W)),
+        "pixels": cut_tiles(to_uint8(frame), [(0, 0)], edge.grid(W)),
         "positions": np.array([(0, 0)], np.int32),
         "frame": np.array(frame.shape[:2], np.int32),
     }
@@ -370,14 +371,14 @@ def raw(frame: Picture, edge: Edge, cloud: Cloud) -> tuple[Any, bytes]:
 
 def in_metadata(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     send, data = raw(frame, edge, cloud)
-    send(data, metadata=(("picture-bin", to_bytes(frame)[::8, ::8].tobytes()[:3000]),))
+    send(data, metadata=(("picture-bin", to_uint8(frame)[::8, ::8].tobytes()[:3000]),))
 
 
 def in_the_user_agent(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     _, data = raw(frame, edge, cloud)
     ours: Any = calls_of(cloud).servers._members[0].channel
     target = ours._channel.target().decode()
-    agent = ("grpc.primary_user_agent", to_bytes(frame).tobytes()[:100].hex())
+    agent = ("grpc.primary_user_agent", to_uint8(frame).tobytes()[:100].hex())
     with grpc.insecure_channel(target, options=[agent]) as channel:
         send: Any = channel.unary_unary(METHOD)
         send(data)
@@ -385,18 +386,18 @@ def in_the_user_agent(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def behind_the_message(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     send, data = raw(frame, edge, cloud)
-    send(data + b"\x7a\x64" + to_bytes(frame).tobytes()[:100])
+    send(data + b"\x7a\x64" + to_uint8(frame).tobytes()[:100])
 
 
 def in_the_method(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     _, data = raw(frame, edge, cloud)
     channel = calls_of(cloud).servers._members[0].channel
-    send: Any = channel.unary_unary(f"{METHOD}/{to_bytes(frame).tobytes()[:30].hex()}")
+    send: Any = channel.unary_unary(f"{METHOD}/{to_uint8(frame).tobytes()[:30].hex()}")
     send(data)
 
 
 def without_a_way_to_pixels(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    cloud[0].call("opaque", blob=to_bytes(frame).reshape(-1)).result()
+    cloud[0].call("opaque", blob=to_uint8(frame).reshape(-1)).result()
 
 
 def in_the_low_bits_of_floats(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -406,7 +407,7 @@ def in_the_low_bits_of_floats(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     pixels = np.zeros((320, 320, 3), np.uint8)
-    pixels[: frame.shape[0]] = to_bytes(frame)
+    pixels[: frame.shape[0]] = to_uint8(frame)
     cloud[0].call("echo", pixels=pixels).result()
 
 

@@ -13,10 +13,11 @@ from pedbench.adversary.view import build_view
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.operations.tiles import cut_tiles, to_bytes
+from pedbench.offload.operations.tiles import cut_tiles
 from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.privacy.disclosure_audit import Audit, audit, visible_mask
 from pedbench.types import Payload, Picture, View
@@ -86,7 +87,7 @@ def test_what_jpeg_leaves_is_degraded_and_hidden(judge: Judge, smooth: Picture) 
         windows = [tuple(place) for place in message.payload["positions"].tolist()]
         stack = np.zeros((len(windows), 64, 64, 3), np.uint8)
         for tile, (row, column) in zip(stack, windows, strict=True):
-            part = to_bytes(smooth)[row * 64 : row * 64 + 64, column * 64 : column * 64 + 64]
+            part = to_uint8(smooth)[row * 64 : row * 64 + 64, column * 64 : column * 64 + 64]
             tile[: len(part)] = part
             tile[len(part) :] = part[-1]
         stream = io.BytesIO()
@@ -136,7 +137,7 @@ def test_what_a_plugin_writes_with_a_codec_counts_as_the_whole_frame(
         def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
             grid = edge.grid(W)
             payload: Payload = {
-                "pixels": cut_tiles(to_bytes(frame), [(0, 0)], grid),
+                "pixels": cut_tiles(to_uint8(frame), [(0, 0)], grid),
                 "positions": np.zeros((1, 2), np.int32),
                 "frame": np.array(frame.shape[:2], np.int32),
             }

@@ -14,7 +14,6 @@ from pedbench.base import Cloud, Edge, Embedding
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.calls import OnLost
 from pedbench.offload.passes.disclosure_ledger import DisclosureError
@@ -24,6 +23,7 @@ from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.servers.wiretap import read_messages
 from pedbench.offload.wire.messages import WireError, decode_answer, encode_answer
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.privacy.disclosure_audit import audit
@@ -209,7 +209,7 @@ class Stubborn(Troubled):
             super().embed(frame, edge, cloud)
         windows = edge.grid(W).active((frame.shape[0], frame.shape[1]))
         mine = assign("dispersed", windows, 3, edge.rng)[1]
-        payloads = window_payloads(edge.networks.network(W), to_bytes(frame), {2: mine}, "pixels")
+        payloads = window_payloads(edge.networks.network(W), to_uint8(frame), {2: mine}, "pixels")
         cloud.send(payloads, "encode_windows", {"weights": W, "reply": "float32"})[2].result()
         return edge.encode_image(frame, W)
 

@@ -17,7 +17,8 @@ from pedbench.offload.operations.builtin import (
     load_operations,
 )
 from pedbench.offload.operations.payload_fields import holding, places, token_places
-from pedbench.offload.operations.tiles import crop_tiles, cut_tiles, embed_windows, stages, to_bytes
+from pedbench.offload.operations.tiles import crop_tiles, cut_tiles, embed_windows, stages
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Patch, Picture, Tokens
 
 Make = Callable[[tuple[int, int]], Picture]
@@ -81,7 +82,7 @@ def tokens_payload(networks: One, pixels: Any, windows: list[tuple[int, int]], d
 def test_windows_apart_equal_the_whole_encoder(
     picture: Make, small: One, size: tuple[int, int], kind: str
 ) -> None:
-    pixels = to_bytes(picture(size))
+    pixels = to_uint8(picture(size))
     reference = build_sam(SMALL, fast=False)
     randomise(reference, 3)
     reorder(reference.image_encoder)
@@ -113,11 +114,11 @@ def paste(patches: Any, size: tuple[int, int]) -> Any:
 @pytest.mark.parametrize("size", [(256, 256), (192, 256), (256, 113)])
 def test_all_windows_show_exactly_the_frame(picture: Make, small: One, size: tuple[int, int]) -> None:
     frame = picture(size)
-    payload = windows_payload(small, to_bytes(frame), list(stages(small.sam)[0].grid.active(size)))
+    payload = windows_payload(small, to_uint8(frame), list(stages(small.sam)[0].grid.active(size)))
     seen = EncodeWindows().observe(payload, ARGUMENTS, small, 4, 1)
     assert np.array_equal(paste(seen, size), frame)
     assert {(patch.server, patch.request) for patch in seen} == {(4, 1)}
-    (image,) = EncodeImage().observe({"pixels": to_bytes(frame)}, ARGUMENTS, small, 4, 1)
+    (image,) = EncodeImage().observe({"pixels": to_uint8(frame)}, ARGUMENTS, small, 4, 1)
     assert np.array_equal(image.picture, frame)
 
 
@@ -125,7 +126,7 @@ def test_all_windows_show_exactly_the_frame(picture: Make, small: One, size: tup
 def test_wide_tokens_show_the_pixels(picture: Make, wide_networks: One, dtype: str, levels: float) -> None:
     frame = picture((40, 64))
     windows = list(stages(wide_networks.sam)[0].grid.active((40, 64)))
-    payload = tokens_payload(wide_networks, to_bytes(frame), windows, dtype)
+    payload = tokens_payload(wide_networks, to_uint8(frame), windows, dtype)
     seen = EncodeWindowTokens().observe(payload, ARGUMENTS, wide_networks, 0, 0)
     assert all(isinstance(item, Patch) for item in seen)
     assert np.abs(paste(seen, (40, 64)) - frame).mean() * 255 <= levels
@@ -134,7 +135,7 @@ def test_wide_tokens_show_the_pixels(picture: Make, wide_networks: One, dtype: s
 def test_noisy_tokens_are_not_cut_to_eight_bits(picture: Make, wide_networks: One) -> None:
     grid = stages(wide_networks.sam)[0].grid
     windows = list(grid.active((40, 64)))
-    payload = tokens_payload(wide_networks, to_bytes(picture((40, 64))), windows, "float32")
+    payload = tokens_payload(wide_networks, to_uint8(picture((40, 64))), windows, "float32")
     noise = np.random.default_rng(0).normal(0, payload["tokens"].std(), payload["tokens"].shape)
     inside = holding(token_places(windows, grid), grid, (40, 64))
     payload["tokens"][inside] += noise[inside].astype(np.float32)
@@ -144,7 +145,7 @@ def test_noisy_tokens_are_not_cut_to_eight_bits(picture: Make, wide_networks: On
 
 
 def test_narrow_tokens_stay_tokens_at_their_places(picture: Make, small: One) -> None:
-    pixels = to_bytes(picture((192, 113)))
+    pixels = to_uint8(picture((192, 113)))
     # The window at row 3 holds the frame's last 24 rows, that at column 2 a single column of pixels.
     payload = tokens_payload(small, pixels, [(0, 1), (3, 2)], "float16")
     (seen,) = EncodeWindowTokens().observe(payload, ARGUMENTS, small, 0, 0)
@@ -157,13 +158,13 @@ def test_narrow_tokens_stay_tokens_at_their_places(picture: Make, small: One) ->
 
 
 def test_content_beyond_the_frame_is_not_explained(picture: Make, small: One, wide_networks: One) -> None:
-    pixels = to_bytes(picture((192, 113)))
+    pixels = to_uint8(picture((192, 113)))
     payload = windows_payload(small, pixels, [(3, 2)])
     payload["pixels"][0, -1, -1, 0] = 1
     with pytest.raises(ValueError, match="beyond the frame"):
         EncodeWindows().observe(payload, ARGUMENTS, small, 0, 0)
     for networks, dtype in ((small, "float16"), (wide_networks, "float32")):
-        payload = tokens_payload(networks, to_bytes(picture((20, 20))), [(0, 0)], dtype)
+        payload = tokens_payload(networks, to_uint8(picture((20, 20))), [(0, 0)], dtype)
         assert EncodeWindowTokens().observe(payload, ARGUMENTS, networks, 0, 0)
         payload["tokens"][0, -1, -1, 0] += 1
         with pytest.raises(ValueError, match="beyond the frame"):
@@ -190,28 +191,19 @@ def test_places_must_be_possible(small: One, windows: Any, frame: tuple[int, int
 
 
 def test_too_large_numbers_do_not_become_infinite(picture: Make, small: One) -> None:
-    payload = tokens_payload(small, to_bytes(picture((20, 20))), [(0, 0)], "float32")
+    payload = tokens_payload(small, to_uint8(picture((20, 20))), [(0, 0)], "float32")
     payload["tokens"][:] = 3e5
     with torch.inference_mode(), pytest.raises(FloatingPointError):
         EncodeWindowTokens().run(payload, {**ARGUMENTS, "reply": "float16"}, small)
 
 
 def test_tiles_come_apart_and_together(picture: Make, small: One) -> None:
-    pixels = to_bytes(picture((100, 60)))
+    pixels = to_uint8(picture((100, 60)))
     grid = stages(small.sam)[0].grid
     windows = grid.active((100, 60))
     crops = crop_tiles(cut_tiles(pixels, windows, grid), windows, grid, (100, 60))
     for window, crop in zip(windows, crops, strict=True):
         assert np.array_equal(crop, pixels[grid.tile(window, (100, 60)).slices])
-
-
-def test_pictures_outside_their_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="found 0 to 2"):
-        to_bytes(np.array([[[0, 1, 2]]], np.float32))
-    with pytest.raises(ValueError, match="found nan"):
-        to_bytes(np.full((2, 2, 3), np.nan, np.float32))
-    with pytest.raises(ValueError, match="uint8"):
-        to_bytes(np.zeros((2, 2, 3), np.uint8))
 
 
 def test_own_operations_are_found_by_module() -> None:

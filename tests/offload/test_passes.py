@@ -10,7 +10,6 @@ import torch
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
@@ -18,6 +17,7 @@ from pedbench.offload.passes.run_pass import Pass, check_bytes, run_pass
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.wire.messages import WireError
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.on_device import OnDevice
@@ -60,7 +60,7 @@ def whole(networks: FamilyNetworks) -> Callable[[Picture], torch.Tensor]:
 
     def encode(frame: Picture) -> torch.Tensor:
         with torch.inference_mode():
-            features: torch.Tensor = reference.image_encoder(preprocess(network, to_bytes(frame)))
+            features: torch.Tensor = reference.image_encoder(preprocess(network, to_uint8(frame)))
             return features
 
     return encode
@@ -195,7 +195,7 @@ def test_calls_that_break_the_schema_are_not_sent(
 ) -> None:
     def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         arguments = {"weights": W, "reply": "float32", "picture": "hidden"}
-        cloud[0].call("encode_image", arguments=arguments, pixels=to_bytes(frame))
+        cloud[0].call("encode_image", arguments=arguments, pixels=to_uint8(frame))
 
     with pytest.raises(WireError, match="picture"):
         run(Scripted(script=script), wide, servers, networks)
@@ -208,7 +208,7 @@ def test_several_rounds_are_told_apart(
     rounds = []
 
     def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-        pixels = to_bytes(frame)
+        pixels = to_uint8(frame)
         together = [cloud[server].call("echo", pixels=pixels) for server in (0, 1)]
         assert all(np.array_equal(pending.result()["pixels"], pixels) for pending in together)
         # Nobody asks for this reply, yet it is accounted for.

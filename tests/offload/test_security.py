@@ -20,7 +20,7 @@ import pedbench
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
-from pedbench.offload.operations.tiles import cut_tiles, to_bytes
+from pedbench.offload.operations.tiles import cut_tiles
 from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers import remote
@@ -31,6 +31,7 @@ from pedbench.offload.servers.remote_server import COMMANDS, CONTROL, JOB, liste
 from pedbench.offload.servers.server import ServerPlan, Service
 from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
 from pedbench.offload.wire.messages import METHOD
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 from tools.chaos.fault_proxy import FAULTS, Fault, FaultProxy
@@ -113,7 +114,7 @@ def needles(frame: Picture, networks: FamilyNetworks) -> list[bytes]:
     """A row of pixels of each window."""
     grid = window_grid(networks.network(W).image_encoder)
     return [
-        cut_tiles(to_bytes(frame), [window], grid)[0, 0, :16].tobytes()
+        cut_tiles(to_uint8(frame), [window], grid)[0, 0, :16].tobytes()
         for window in grid.active((frame.shape[0], frame.shape[1]))
     ]
 

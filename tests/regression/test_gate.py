@@ -34,11 +34,11 @@ ONE_MORE_WINDOW = (
     "        return edge.finish(tokens, self.weights)",
     """\
         from pedbench.offload.passes.scatter import window_payloads
-        from pedbench.offload.operations.tiles import to_bytes
+        from pedbench.pictures.frame import to_uint8
 
         more = {server: assignment[(server + 1) % self.servers][:1] for server in assignment}
         network = edge.networks.network(self.weights)
-        payloads = window_payloads(network, to_bytes(frame), more, "pixels")
+        payloads = window_payloads(network, to_uint8(frame), more, "pixels")
         arguments = {"weights": self.weights, "reply": self.reply}
         for pending in cloud.send(payloads, "encode_windows", arguments).values():
             pending.result()

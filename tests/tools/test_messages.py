@@ -11,10 +11,10 @@ import pytest
 from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.ped_sam import PedSam
 from tools.studies.messages import frame_message, window_message
@@ -42,10 +42,10 @@ def test_messages_are_as_long_as_real_ones(servers: VirtualServers, payload: str
     windows = PED_MINI.grid.active((240, 320))
     parts = assign("dispersed", windows, 3, np.random.default_rng(0)).values()
     found = [
-        window_message(PED_MINI, to_bytes(frame), part, payload, reply, number)
+        window_message(PED_MINI, to_uint8(frame), part, payload, reply, number)
         for number, part in enumerate(parts)
     ]
     expected = passed(PedSam(payload=payload, reply=reply), servers, frame)
     assert [(message.bytes_up, message.bytes_down) for message in found] == expected
-    whole = frame_message(PED_MINI, to_bytes(frame), "pixels", reply)
+    whole = frame_message(PED_MINI, to_uint8(frame), "pixels", reply)
     assert [(whole.bytes_up, whole.bytes_down)] == passed(FullOffload(reply=reply), servers, frame)

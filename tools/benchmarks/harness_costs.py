@@ -15,12 +15,12 @@ from pedbench.measure.seeds import generator
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI, Family
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.offload.operations.tiles import stages, to_bytes
+from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.passes.stream_windows import encode_here
 from pedbench.offload.servers.virtual import VirtualServers
-from pedbench.pictures.frame import to_frame
+from pedbench.pictures.frame import to_frame, to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.results.statistics import difference
@@ -64,7 +64,7 @@ def overhead_seconds(
 def _computing(networks: FamilyNetworks, frame: Picture, defense: PedSam) -> float:
     network = networks.network(WEIGHTS)
     stage, finish = stages(network)
-    size, pixels = (frame.shape[0], frame.shape[1]), to_bytes(frame)
+    size, pixels = (frame.shape[0], frame.shape[1]), to_uint8(frame)
     assignment = assign(
         defense.assignment,
         stage.grid.windows,
@@ -95,7 +95,7 @@ def bfloat16_points(pictures: int) -> tuple[float, float, float]:
     for sample in (dataset[index] for index in range(pictures)):
         frame = to_frame(sample.image, exact.img_size)
         for name, encoder in (("float32", exact), ("bfloat16", fast)):
-            pixels = preprocess(network, to_bytes(frame)).to(encoder.pos_embed.dtype)
+            pixels = preprocess(network, to_uint8(frame)).to(encoder.pos_embed.dtype)
             with torch.inference_mode():
                 embedding = Embedding(features=encoder(pixels).float(), network=network)
             rows = evaluate(

@@ -23,13 +23,13 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import find_link
-from pedbench.offload.operations.tiles import to_picture
 from pedbench.offload.passes.assignment import assign, largest_share
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import Ledger
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import from_uint8
 from tools.chaos.kills import descendants
 from tools.pages.blocks import measured
 
@@ -88,7 +88,7 @@ def put_on(pictures: int, servers: int, seconds: float) -> Load:
     """Keep `pictures` pictures in progress at a time, for some seconds."""
     networks = FamilyNetworks(family=MINI)
     rng = np.random.default_rng(0)
-    frames = [to_picture(rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8)) for _ in range(PICTURES)]
+    frames = [from_uint8(rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8)) for _ in range(PICTURES)]
     with torch.inference_mode():
         expected = [make_edge(networks).encode_image(frame, W).features for frame in frames]
     load = Load()

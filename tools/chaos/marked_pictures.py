@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pedbench.offload.operations.tiles import cut_tiles, to_bytes, to_picture
+from pedbench.offload.operations.tiles import cut_tiles
+from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture, Window
 
@@ -32,8 +33,8 @@ class MarkedPictures:
 
     def draw(self) -> Picture:
         """Return a picture in which every window is different, also from those of other pictures."""
-        picture = to_picture(self._rng.integers(0, 256, (*self._size, 3)).astype(np.uint8))
-        pixels = to_bytes(picture)
+        picture = from_uint8(self._rng.integers(0, 256, (*self._size, 3)).astype(np.uint8))
+        pixels = to_uint8(picture)
         tiles = {window: cut_tiles(pixels, [window], self._grid)[0] for window in self.windows}
         self._recent.append(
             {window: [tile[row, :12].tobytes() for row in _ROWS] for window, tile in tiles.items()}

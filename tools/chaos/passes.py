@@ -14,7 +14,7 @@ from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.operations.tiles import stages, to_bytes
+from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.disclosure_ledger import AuditError
@@ -24,6 +24,7 @@ from pedbench.offload.passes.stream_windows import encode_here
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.wire.messages import WireError
+from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 from tools.chaos.disturbed import Disturbed, Moment, Trouble, make_trouble, nothing
@@ -205,7 +206,7 @@ class Passes:
         """Embed a frame on the edge alone."""
         network = self._networks.network(W)
         with without_onednn(self._networks.exact), torch.inference_mode():
-            encoded = encode_here(network, to_bytes(frame), self._grid.active(SIZE))
+            encoded = encode_here(network, to_uint8(frame), self._grid.active(SIZE))
             tokens = stages(network)[0].assemble(encoded, SIZE)
             edge = Edge(networks=self._networks, rng=self._rng, request=0, clock=Clock())
             features: torch.Tensor = edge.finish(tokens, W).features

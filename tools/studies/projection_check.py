@@ -19,11 +19,10 @@ from pedbench.models.sam.architectures import PED_MINI
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import LOOPBACK, Link, find_link
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
-from pedbench.pictures.frame import to_frame
+from pedbench.pictures.frame import to_frame, to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.words.text import code, quantity, table
@@ -80,7 +79,7 @@ def projected(
     Args:
         wall: All servers share this host, each on its threads; otherwise each has it for itself.
     """
-    pixels, device = to_bytes(frame), host.shared if wall and servers > 1 else host.turn
+    pixels, device = to_uint8(frame), host.shared if wall and servers > 1 else host.turn
     prepare, edge, jobs = host.prepare, host.edge_rest + host.edge.global_stage(PED_MINI), []
     for number, windows in enumerate(parts(frame, servers)):
         message = window_message(PED_MINI, pixels, windows, *form, number)
@@ -137,7 +136,7 @@ def calibrate(frames: Sequence[Picture], servers: VirtualServers, networks: Fami
     ups, downs, prepares, edges = [], [], [], []
     for count in CALIBRATED:
         messages = [
-            window_message(PED_MINI, to_bytes(frames[0]), windows, *FORMS[0], number)
+            window_message(PED_MINI, to_uint8(frames[0]), windows, *FORMS[0], number)
             for number, windows in enumerate(parts(frames[0], count))
         ]
         for done in passes(frames, count, FORMS[0], servers, networks, find_link(LOOPBACK)):

@@ -10,6 +10,7 @@ import torch
 
 from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 _KIND = "object detector (a transformers model for object detection)"
@@ -69,7 +70,7 @@ class Detector:
         square = np.full((max(CANVAS, height, width),) * 2 + (3,), GREY, np.float32)
         square[:height, :width] = picture
         inputs = self.processor(
-            images=np.rint(square * 255).astype(np.uint8),
+            images=to_uint8(square),
             return_tensors="pt",
             input_data_format="channels_last",
         )

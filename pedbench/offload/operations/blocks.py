@@ -25,7 +25,8 @@ from pedbench.offload.operations.payload_fields import (
     same_bits,
     token_places,
 )
-from pedbench.offload.operations.tiles import crop_tiles, to_picture, tokens_to_tiles
+from pedbench.offload.operations.tiles import crop_tiles, tokens_to_tiles
+from pedbench.pictures.frame import from_uint8
 from pedbench.types import Patch, Payload, Tokens
 
 BLOCKS = tuple(str(index) for index in range(33))
@@ -136,7 +137,7 @@ class FinishBlocks(Operation):
             bare = torch.tensor(tokens).double() - encoder.pos_embed[0].detach().cpu().double()
             canvas = tokens_to_tiles(network, bare[None])
             if canvas is not None:
-                picture = to_picture(canvas[0, :height, :width])
+                picture = from_uint8(canvas[0, :height, :width])
                 return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
         return [
             Tokens(

@@ -28,7 +28,8 @@ from pedbench.offload.operations.payload_fields import (
     same_bits,
     token_places,
 )
-from pedbench.offload.operations.tiles import crop_tiles, embed_tiles, stages, to_picture, tokens_to_tiles
+from pedbench.offload.operations.tiles import crop_tiles, embed_tiles, stages, tokens_to_tiles
+from pedbench.pictures.frame import from_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Patch, Payload, Tokens, Window
 
@@ -54,7 +55,7 @@ class EncodeImage(Operation):
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
-        picture = to_picture(payload["pixels"])
+        picture = from_uint8(payload["pixels"])
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 
@@ -190,6 +191,6 @@ def _patches(
     crops = crop_tiles(tiles, windows, grid, frame)
     corners = [grid.tile(window, frame)[:2] for window in windows]
     return [
-        Patch(picture=to_picture(crop), top=top, left=left, server=server, request=request)
+        Patch(picture=from_uint8(crop), top=top, left=left, server=server, request=request)
         for crop, (top, left) in zip(crops, corners, strict=True)
     ]

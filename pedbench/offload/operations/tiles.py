@@ -12,7 +12,7 @@ import torch
 
 from pedbench.models.sam.stages import GlobalStage, WindowStage, window_grid, window_tiles
 from pedbench.pictures.windows import WindowGrid
-from pedbench.types import Picture, Window
+from pedbench.types import Window
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -31,24 +31,6 @@ def stages(network: Any) -> tuple[WindowStage, GlobalStage]:
     if network not in _STAGES:
         _STAGES[network] = WindowStage(network.image_encoder), GlobalStage(network.image_encoder)
     return _STAGES[network]
-
-
-def to_bytes(picture: Picture) -> Bytes:
-    """Write a picture as (H, W, 3) uint8, rounded to the nearest level.
-
-    Raises:
-        ValueError: Another shape or dtype, or values outside [0, 1].
-    """
-    if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size or picture.dtype.kind != "f":
-        raise ValueError(f"expected (H, W, 3) floats in [0, 1], found {picture.dtype} {picture.shape}")
-    if not (picture.min() >= 0 and picture.max() <= 1):
-        raise ValueError(f"expected pixels in [0, 1], found {picture.min():.3g} to {picture.max():.3g}")
-    return np.rint(picture * 255).astype(np.uint8)
-
-
-def to_picture(pixels: npt.NDArray[Any]) -> Picture:
-    """Read (H, W, 3) uint8 levels as float32 in [0, 1]."""
-    return pixels.astype(np.float32) / np.float32(255)
 
 
 def cut_tiles(pixels: Bytes, windows: Sequence[Window], grid: WindowGrid) -> Bytes:

@@ -11,8 +11,9 @@ import torch
 from pedbench.base import Embedding, Networks
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.operations.tiles import stages, to_bytes
+from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.timing import Clock
+from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
 
@@ -38,7 +39,7 @@ class Edge:
         """Run the whole image encoder here, on the same 8-bit pixels that a server would get."""
         network = self.networks.network(weights)
         with self.clock.preparing():
-            pixels = preprocess(network, to_bytes(frame))
+            pixels = preprocess(network, to_uint8(frame))
         with torch.inference_mode():
             return Embedding(features=network.image_encoder(pixels).float(), network=network)
 

@@ -10,9 +10,10 @@ import torch
 from pedbench.base import Cloud, Embedding
 from pedbench.models.sam.stages import run_blocks, window_grid
 from pedbench.models.sam.window_blocks import run_window_blocks, window_runs
-from pedbench.offload.operations.tiles import to_bytes, to_dtype
+from pedbench.offload.operations.tiles import to_dtype
 from pedbench.offload.passes.calls import calls_of
 from pedbench.offload.passes.scatter import gather_windows, pixels_per_server, window_payloads
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Assignment, Payload, Picture
 
 
@@ -52,7 +53,7 @@ def encode_interleaved(
     if not runs or runs[0][0]:
         raise ValueError(f"the network {weights!r} does not begin with a window block")
     with calls.clock.preparing():
-        pixels = to_bytes(frame)
+        pixels = to_uint8(frame)
         calls.give(pixels_per_server(assignment, size, grid))
         payloads = window_payloads(network, pixels, assignment, "pixels")
     # What holds nothing of the frame is the same as on an empty canvas; the rest comes back from the servers.

@@ -17,7 +17,6 @@ from pedbench.network.emulated_link import Transport
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.call import Pending
 from pedbench.offload.passes.calls import DEADLINE, OnLost
 from pedbench.offload.passes.cloud import Cloud
@@ -26,6 +25,7 @@ from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.wiretap import Tapped, digest, read_messages, with_contents
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Exchange, Picture, Received
 
 
@@ -124,7 +124,7 @@ def run_pass(
         ValueError: The frame's values are not those of an 8-bit picture.
     """
     size = frame.shape[:2]
-    if np.abs(frame * 255 - to_bytes(frame)).max() > 1e-3:
+    if np.abs(frame * 255 - to_uint8(frame)).max() > 1e-3:
         raise ValueError("expected a frame whose values are multiples of 1/255")
     grid = window_grid(networks.network("original").image_encoder)
     servers.forget()

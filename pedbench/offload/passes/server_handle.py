@@ -10,10 +10,10 @@ import torch
 
 from pedbench.base import Embedding
 from pedbench.offload.operations.payload_fields import reply_form
-from pedbench.offload.operations.tiles import to_bytes
 from pedbench.offload.passes.call import Pending
 from pedbench.offload.passes.calls import Calls
 from pedbench.offload.wire.codec_labels import codec_for
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 
@@ -40,7 +40,7 @@ class ServerHandle:
         dtype, written = reply_form(reply)
         picture = codec_for("uint8", payload).label if payload != "pixels" else ""
         with self._calls.clock.preparing():
-            pixels = to_bytes(frame)
+            pixels = to_uint8(frame)
             self._calls.give({self._index: pixels[..., 0].size})
         pending = self._calls.send(
             {self._index: {"pixels": pixels}},

@@ -8,8 +8,9 @@ import torch
 from pedbench.base import Cloud, Embedding
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import run_blocks
-from pedbench.offload.operations.tiles import to_bytes, to_dtype
+from pedbench.offload.operations.tiles import to_dtype
 from pedbench.offload.passes.calls import calls_of
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
 
@@ -33,7 +34,7 @@ def encode_split(
     network = calls.networks.network(weights)
     encoder = network.image_encoder
     with calls.clock.preparing():
-        picture = to_bytes(frame)
+        picture = to_uint8(frame)
         calls.give({0: picture[..., 0].size})
         pixels = preprocess(network, picture)
     tokens = run_blocks(encoder, encoder.patch_embed(pixels) + encoder.pos_embed, 0, blocks)[0]

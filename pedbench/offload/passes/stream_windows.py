@@ -10,12 +10,13 @@ import torch
 
 from pedbench.offload.integrity.spot_checks import SentWindows
 from pedbench.offload.operations.payload_fields import reply_form
-from pedbench.offload.operations.tiles import Bytes, embed_tiles, stages, to_bytes
+from pedbench.offload.operations.tiles import Bytes, embed_tiles, stages
 from pedbench.offload.passes.call import Pending, RemoteError, as_they_come
 from pedbench.offload.passes.calls import Calls
 from pedbench.offload.passes.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.wire.messages import WireError
+from pedbench.pictures.frame import to_uint8
 from pedbench.types import Assignment, Payload, Picture, Window
 
 
@@ -37,7 +38,7 @@ def stream_windows(
     stage = stages(network)[0]
     size = (frame.shape[0], frame.shape[1])
     with calls.clock.preparing():
-        pixels = to_bytes(frame)
+        pixels = to_uint8(frame)
         calls.check_servers(assignment)
         calls.give(pixels_per_server(assignment, size, stage.grid, home))
     if calls.lies is not None:
