@@ -40,6 +40,14 @@ class ProbeUnavailable(RuntimeError):
         self.cure = cure
 
 
+class DisclosureError(ValueError):
+    """An attempt to give a server more of the frame than it may have."""
+
+
+class AuditError(RuntimeError):
+    """Edge and servers disagree about what crossed the wire."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` when a known name is near, else nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pedbench.data.readable import FileDataset
-from pedbench.engines.open_bench import warm_up_bench
 from pedbench.host.console import Console
-from pedbench.host.provenance import cores, machine
 from pedbench.host.stopwatch import Profile
-from pedbench.measure.bench import Bench, Outcome
-from pedbench.measure.one_defense import measure
-from pedbench.measure.pass_times import time_links, time_turns
-from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.suites.plan import DefensePlan, Plan
+from pedbench.measure.outcome import Outcome
+from pedbench.suites.plan import Plan
 from pedbench.suites.schema import ResolvedSuite
+
+if TYPE_CHECKING:
+    from pedbench.models.sam.networks import FamilyNetworks
 
 SHARD = 8
 """Pictures whose passes are run, and whose views are then attacked, at a time: what bounds the memory."""
@@ -145,68 +141,3 @@ def jobs_of(plan: Plan, defense: int, wanted: Collection[str]) -> list[Job]:
     if timed and turns:
         jobs.append(job(len(shards) + 1, "turns", again, timed))
     return jobs
-
-
-class Worker:
-    """Does jobs with a bench, one at a time, and warms up before each other defense.
-
-    Args:
-        bench: Open for all defenses that will come.
-        opening: Seconds that it took to open.
-    """
-
-    def __init__(self, bench: Bench, opening: float) -> None:
-        self._bench, self._opening = bench, opening
-        self._warm: DefensePlan | None = None
-
-    def do(
-        self, job: Job, asked: frozenset[str], advance: Callable[[int], None] = lambda steps: None
-    ) -> Done:
-        """Do a job.
-
-        Args:
-            asked: Ids of the cells to fill.
-            advance: Called with 1 after each picture's pass.
-        """
-        plan, of = self._bench.plan, self._bench.plan.defenses[job.defense]
-        opening, self._opening = self._opening, 0.0
-        began = time.perf_counter()
-        outcome = self._warm_up(of, asked)
-        warm = time.perf_counter()
-        if self._warm is of:
-            outcome = self._measure(job, of, asked, advance)
-        return Done(
-            job=job,
-            asked=asked,
-            outcome=outcome,
-            seconds=time.perf_counter() - warm,
-            warming=warm - began,
-            opening=opening,
-            machine=str(machine(self._bench.device)["machine_id"]),
-            defects=dict(plan.dataset.defects) if isinstance(plan.dataset, FileDataset) else {},
-        )
-
-    def _warm_up(self, of: DefensePlan, asked: frozenset[str]) -> Outcome:
-        outcome = Outcome()
-        if self._warm is not of:
-            self._warm = None
-            cells = [cell for cell in of.cells() if cell.cell_id in asked]
-            with outcome.giving_up(cells, "warming up"), self._bench.profile.stage("warming up"):
-                of.defense.prepare(self._bench.device)
-                self._bench.restore_servers()
-                warm_up_bench(self._bench, of)
-                self._warm = of
-        return outcome
-
-    def _measure(
-        self, job: Job, of: DefensePlan, asked: frozenset[str], advance: Callable[[int], None]
-    ) -> Outcome:
-        bench = self._bench
-        if job.part == "pictures":
-            return measure(bench, of, job.images, asked, advance)
-        if job.part == "links":
-            links = [(link, cell) for link, cell in of.latency if cell.cell_id in asked]
-            with bench.profile.stage("further links"):
-                return time_links(bench, of, job.images, links)
-        with bench.profile.stage("taking turns"):
-            return time_turns(bench, of, job.images, asked, threads=cores())

@@ -6,8 +6,9 @@ import time
 from collections.abc import Generator, Sequence
 from itertools import groupby
 
-from pedbench.engines.jobs import Done, Engine, Work, Worker
+from pedbench.engines.jobs import Done, Engine, Work
 from pedbench.engines.open_bench import open_bench
+from pedbench.engines.worker import Worker
 from pedbench.host.device import choose_device
 from pedbench.network.certificates import Identity
 from pedbench.offload.servers.remote import Remote, RemoteServers

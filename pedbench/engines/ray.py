@@ -11,7 +11,7 @@ from typing import Any
 from pedbench.engines.jobs import Done, Engine, EngineError, Job, Work
 from pedbench.engines.ray_worker import RayWorker, Settings
 from pedbench.host.provenance import cores
-from pedbench.measure.bench import Outcome
+from pedbench.measure.outcome import Outcome
 
 ATTEMPTS = 3
 """Workers that may be lost with a job before its cells are given up."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from pedbench.engines.jobs import Done, EngineError, Job, Worker
+from pedbench.engines.jobs import Done, EngineError, Job
 from pedbench.engines.open_bench import open_bench
+from pedbench.engines.worker import Worker
 from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile, by_stage

@@ -15,8 +15,8 @@ from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
 from pedbench.host.device import choose_dtype
 from pedbench.host.stopwatch import Profile
-from pedbench.measure.bench import Outcome
 from pedbench.measure.code_identity import changed
+from pedbench.measure.outcome import Outcome
 from pedbench.measure.record import make_record
 from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import FamilyNetworks

@@ -19,7 +19,7 @@ import pandas as pd
 from pedbench.engines import jobs
 from pedbench.engines.jobs import Done, Job
 from pedbench.host.files import write_atomically
-from pedbench.measure.bench import Outcome
+from pedbench.measure.outcome import Outcome
 from pedbench.registry import source_hash
 from pedbench.results.exhibits import write_exhibit
 from pedbench.results.values import DEFAULTS, remove_values, write_values

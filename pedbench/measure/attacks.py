@@ -11,7 +11,7 @@ import numpy as np
 from pedbench.base import Metric
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
-from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.bench import Bench
 from pedbench.measure.blind_guesses import guess_blind, measure_floors, naming
 from pedbench.measure.guesses import (
     Guessed,
@@ -20,6 +20,7 @@ from pedbench.measure.guesses import (
     guess_views,
     view_keys,
 )
+from pedbench.measure.outcome import Outcome
 from pedbench.measure.view_independent_baselines import drawn, forget, unseen
 from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.scoring import Score, one_colour, score

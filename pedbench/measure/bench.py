@@ -1,17 +1,13 @@
-"""What measurements share, and what comes of them."""
+"""Resources that all measurements of a run share."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks
-from pedbench.errors import PluginUnavailable
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.power import PowerMeter
 from pedbench.measure.probe_reader import Reader
@@ -21,25 +17,15 @@ from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks
 from pedbench.offload.passes.calls import DEADLINE, OnLost
-from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Session
+from pedbench.offload.passes.disclosure_ledger import Session
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
 from pedbench.privacy.retrieval import Gallery
-from pedbench.results.exhibits import Exhibit
-from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan
-from pedbench.types import Picture, Prior, Sample, Status
+from pedbench.types import Picture, Prior, Sample
 from pedbench.utility.agreement import Reference
-from pedbench.validity.flags import DEGRADED
-
-Row = dict[str, Any]
-"""One value; its keys are columns of `values.SCHEMA`."""
-
-
-class DegradedPass(RuntimeError):
-    """A pass whose times are none of the defense, as the edge did the work of a server that was lost."""
 
 
 @dataclass(kw_only=True)
@@ -196,50 +182,3 @@ class Bench(PassBench):
     paces: dict[str, float] = field(default_factory=dict)
     gallery: Gallery | None = None
     once: dict[tuple[str, str, str, str], Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What became of some cells on some pictures.
-
-    Attributes:
-        rows: Values by cell id.
-        problems: Status and reason of the cells that cannot be finished, by cell id.
-        unfit: Why there was nothing to measure on these pictures, by cell id.
-        flags: Soundness flags by cell id.
-        guesses: By attack, how many seconds each guess took.
-        exhibits: What people will be shown.
-    """
-
-    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
-    unfit: dict[str, str] = field(default_factory=dict)
-    flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    exhibits: list[Exhibit] = field(default_factory=list)
-
-    def spoil(self, cells: Iterable[Cell], status: Status, reason: str) -> None:
-        """Give cells up; the first reason stays."""
-        for cell in cells:
-            self.problems.setdefault(cell.cell_id, (status, reason))
-            self.rows.pop(cell.cell_id, None)
-
-    def flag(self, cells: Iterable[Cell], flag: str) -> None:
-        """Put a soundness flag on cells."""
-        for cell in cells:
-            self.flags[cell.cell_id].add(flag)
-
-    @contextmanager
-    def giving_up(self, cells: Iterable[Cell], where: str) -> Iterator[None]:
-        """Whatever is raised inside spoils these cells, and the run goes on with the others."""
-        try:
-            yield
-        except PluginUnavailable as error:
-            self.spoil(cells, "skipped", str(error))
-        except DegradedPass as error:
-            self.spoil(cells, "skipped", f"{where}: {error}")
-            self.flag(cells, DEGRADED)
-        except (AuditError, DisclosureError) as error:
-            self.spoil(cells, "invalid", f"{where}: {error}")
-        except Exception as error:
-            self.spoil(cells, "failed", f"{where}: {type(error).__name__}: {error}")

@@ -9,8 +9,9 @@ import numpy as np
 from pedbench.base import Claim
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
-from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.measure.bench import Bench
 from pedbench.measure.guesses import Guessed
+from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.probe_reader import Reader
 from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.claims import UNDEFENDED, held_against, overlap, planted

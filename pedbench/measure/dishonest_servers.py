@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.measure.bench import Bench
+from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.seeds import generator, torch_seed
 from pedbench.measure.utility import score_masks
 from pedbench.offload.integrity.dishonest_replies import Lies

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.bench import Bench
 from pedbench.measure.guesses import Guessed
+from pedbench.measure.outcome import Outcome
 from pedbench.measure.views import Reception, joined
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import mask_to_frame, scale_points, to_frame

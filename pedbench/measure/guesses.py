@@ -11,7 +11,8 @@ from pedbench.adversary.isolation.process import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
 from pedbench.host.stopwatch import Stage
-from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.bench import Bench
+from pedbench.measure.outcome import Outcome
 from pedbench.measure.seeds import torch_seed
 from pedbench.measure.views import Held, Reception
 from pedbench.suites.cell import Cell

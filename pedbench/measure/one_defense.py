@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from pedbench.errors import AuditError
 from pedbench.measure.attacks import attack
-from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.bench import Bench
 from pedbench.measure.claims import read_claims
 from pedbench.measure.dishonest_servers import let_lie
 from pedbench.measure.exhibits import exhibit_guesses, exhibit_masks, is_exhibited
+from pedbench.measure.outcome import Outcome
 from pedbench.measure.pass_times import wall_times
 from pedbench.measure.utility import score_masks, undefended
 from pedbench.measure.views import Reception, receive
-from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.privacy.disclosure_audit import same_messages
 from pedbench.suites.cell import Cell

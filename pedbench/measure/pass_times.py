@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from pedbench.measure.bench import Bench, DegradedPass, Outcome, PassBench, Row
+from pedbench.measure.bench import Bench, PassBench
+from pedbench.measure.outcome import DegradedPass, Outcome, Row
 from pedbench.measure.projected import phases, project
 from pedbench.network.links import Link
 from pedbench.offload.passes.run_pass import Pass

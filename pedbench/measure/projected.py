@@ -10,7 +10,8 @@ import torch
 from pedbench.host.determinism import without_onednn
 from pedbench.host.device import synchroniser
 from pedbench.latency.devices import THIS_HOST, find_device
-from pedbench.measure.bench import PassBench, Row
+from pedbench.measure.bench import PassBench
+from pedbench.measure.outcome import Row
 from pedbench.models.sam.assembly import preprocess
 from pedbench.network.links import Link
 from pedbench.offload.passes.rescaling import rescale

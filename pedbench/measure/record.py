@@ -12,8 +12,8 @@ import pandas as pd
 from pedbench.adversary.prior import describe_prior
 from pedbench.base import Attack, Disclosure, Metric
 from pedbench.host.provenance import provenance
-from pedbench.measure.bench import Outcome
 from pedbench.measure.code_identity import readers, sources
+from pedbench.measure.outcome import Outcome
 from pedbench.models.hub.folders import weight_digests
 from pedbench.results.claim_summary import claim_metrics, mistrusted
 from pedbench.results.records import MetricValue, Record

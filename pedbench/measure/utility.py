@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pedbench.host.determinism import without_onednn
-from pedbench.measure.bench import Bench, Outcome
+from pedbench.measure.bench import Bench
+from pedbench.measure.outcome import Outcome
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.passes.timing import Clock

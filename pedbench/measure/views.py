@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pedbench.adversary.view import build_view, coalitions, content_shares, footprints
-from pedbench.measure.bench import Bench, Outcome, Row
+from pedbench.measure.bench import Bench
+from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.seeds import generator
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass

@@ -14,8 +14,8 @@ from pedbench.base import Metric
 from pedbench.engines.open_bench import open_bench, warm_up_bench
 from pedbench.host.console import Console
 from pedbench.host.stopwatch import Profile
-from pedbench.measure.bench import Outcome
 from pedbench.measure.one_defense import measure
+from pedbench.measure.outcome import Outcome
 from pedbench.measure.record import summed_up
 from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import FamilyNetworks

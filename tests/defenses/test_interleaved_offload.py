@@ -9,9 +9,9 @@ import pytest
 
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
+from pedbench.errors import DisclosureError
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.calls import calls_of
-from pedbench.offload.passes.disclosure_ledger import DisclosureError
 from pedbench.offload.passes.interleave import encode_interleaved
 from pedbench.offload.passes.split import encode_split
 from pedbench.pictures.windows import WindowGrid

@@ -9,7 +9,7 @@ import pytest
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import PluginUnavailable
 from pedbench.checks.defenses import check_defense
-from pedbench.measure.bench import Outcome
+from pedbench.measure.outcome import Outcome
 from pedbench.models.sensitive_regions import FaceDetector, TextDetector
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.pictures.windows import WindowGrid

@@ -183,7 +183,7 @@ def test_the_number_of_threads_changes_nothing(
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            for module in ("engines.open_bench", "engines.jobs", "host.determinism"):
+            for module in ("engines.open_bench", "engines.worker", "host.determinism"):
                 monkeypatch.setattr(f"pedbench.{module}.cores", lambda threads=threads: threads)
             directory = tmp_path / str(threads)
             runs.append(run_small(directory, defenses=defenses, metrics=metrics, utility=utility))

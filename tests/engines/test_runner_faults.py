@@ -271,7 +271,7 @@ def scenes(limit: int) -> dict[str, Any]:
 def test_messages_past_the_ledger_make_everything_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pedbench.offload.passes.disclosure_ledger import AuditError
+    from pedbench.errors import AuditError
 
     def lose(number: int, servers: Any) -> None:
         if number == 2:

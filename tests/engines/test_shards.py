@@ -12,7 +12,7 @@ import pytest
 
 from pedbench.engines.jobs import Done, Job
 from pedbench.engines.unfinished import FOLDER, Shards
-from pedbench.measure.bench import Outcome
+from pedbench.measure.outcome import Outcome
 
 DEFENSES = [{"name": name, "latency": False} for name in ("on_device", "ped_sam")]
 

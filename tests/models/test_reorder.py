@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from pedbench.models.sam.architectures import SAM_MINI, SMALL, Architecture
+from pedbench.models.sam.architectures import SAM_MINI, SMALL, VARIANTS, Architecture
 from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.reorder import VARIANTS, block_order, global_blocks, reorder, restore, variant
+from pedbench.models.sam.reorder import block_order, global_blocks, reorder, restore, variant
 
 MakeSam = Callable[[Architecture], Any]
 MakeReference = Callable[[Architecture, Any], Any]

@@ -10,6 +10,7 @@ import pytest
 
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
+from pedbench.errors import AuditError, DisclosureError
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
@@ -17,7 +18,6 @@ from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.operations.tiles import cut_tiles, embed_windows
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.calls import calls_of
-from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
 from pedbench.offload.passes.edge import Edge as PassEdge
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.scatter import window_payloads

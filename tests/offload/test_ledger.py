@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.view import content_shares, footprints
+from pedbench.errors import AuditError, DisclosureError
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError, Ledger, Session
+from pedbench.offload.passes.disclosure_ledger import Ledger, Session
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.full_offload import FullOffload

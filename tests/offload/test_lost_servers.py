@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from pedbench.base import Cloud, Edge, Embedding
+from pedbench.errors import DisclosureError
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.calls import OnLost
-from pedbench.offload.passes.disclosure_ledger import DisclosureError
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.scatter import window_payloads
 from pedbench.offload.servers.fleet import ServerLost

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
+from pedbench.errors import AuditError, DisclosureError
 from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.calls import calls_of
-from pedbench.offload.passes.disclosure_ledger import AuditError, DisclosureError
 from pedbench.offload.passes.run_pass import Pass, check_bytes, run_pass
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers

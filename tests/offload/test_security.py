@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 import pedbench
+from pedbench.errors import AuditError
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload.operations.tiles import cut_tiles
-from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers import remote
 from pedbench.offload.servers.fleet import ServerLost

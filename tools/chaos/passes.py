@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pedbench.errors import AuditError
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
@@ -17,7 +18,6 @@ from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.call import RemoteError
-from pedbench.offload.passes.disclosure_ledger import AuditError
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.passes.stream_windows import encode_here

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from pedbench.pictures.windows import WindowGrid
+
+Variant = Literal["original", "reordered", "windowed", "dropped"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+"""Block orders that need no training."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,12 +20,12 @@ from pedbench.models.sam.architectures import (
     SAM_MINI,
     SAM_TINY,
     SLIM_SAM,
+    VARIANTS,
     VIT_B,
     VIT_H,
     VIT_L,
     Architecture,
 )
-from pedbench.models.sam.reorder import VARIANTS
 from pedbench.models.sam.transformers_sam import read_architecture
 
 Weights = Literal[

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 from torch import nn
 
-Variant = Literal["original", "reordered", "windowed", "dropped"]
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
+from pedbench.models.sam.architectures import VARIANTS, Variant
 
 
 def global_blocks(encoder: Any) -> tuple[int, ...]:

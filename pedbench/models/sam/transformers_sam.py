@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json
 from pedbench.models.sam.architectures import Architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WEIGHTS = "model.safetensors"
 """File of the tensors in a folder."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pedbench.base import Networks, Operation
+from pedbench.errors import AuditError, DisclosureError
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.payload_fields import places
@@ -17,14 +18,6 @@ from pedbench.types import Mask, Payload, Received
 
 _BY_WINDOWS = ("encode_windows", "encode_window_tokens", "start_windows", "run_blocks")
 _BY_FRAME = ("encode_image", "finish_blocks")
-
-
-class DisclosureError(ValueError):
-    """An attempt to give a server more of the frame than it may have."""
-
-
-class AuditError(RuntimeError):
-    """Edge and servers disagree about what crossed the wire."""
 
 
 @dataclass(kw_only=True)

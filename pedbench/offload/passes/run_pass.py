@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
+from pedbench.errors import AuditError
 from pedbench.host.determinism import without_onednn
 from pedbench.host.device import synchroniser
 from pedbench.models.sam.stages import window_grid
@@ -20,7 +21,7 @@ from pedbench.offload.integrity.spot_checks import SpotChecks
 from pedbench.offload.passes.call import Pending
 from pedbench.offload.passes.calls import DEADLINE, OnLost
 from pedbench.offload.passes.cloud import Cloud
-from pedbench.offload.passes.disclosure_ledger import AuditError, Ledger, Session
+from pedbench.offload.passes.disclosure_ledger import Ledger, Session
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.servers.fleet import Servers
