@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks
@@ -14,11 +14,10 @@ from pedbench.measure.probe_reader import Reader
 from pedbench.measure.seeds import generator, torch_seed
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import LOOPBACK, Link, find_link
-from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks
-from pedbench.offload.passes.calls import DEADLINE, OnLost
+from pedbench.offload.passes.calls import DEADLINE
 from pedbench.offload.passes.disclosure_ledger import Session
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
@@ -64,73 +63,63 @@ class PassBench:
         picture = pictures[request] if sample.later else sample.image
         return to_frame(picture, self.networks.network("original").image_encoder.img_size)
 
+    def settings(
+        self, plan: DefensePlan, sample: Sample, *, request: int = 0, link: Link | None = None
+    ) -> PassSettings:
+        """Return the conditions of a pass as the suite states them.
+
+        Args:
+            link: Between edge and servers; the suite's first without it, none while servers take turns.
+        """
+        suite = self.plan.suite
+        chosen = link or find_link(LOOPBACK if self.servers.turns else suite.latency.links[0])
+        return PassSettings(
+            request=request,
+            link=chosen,
+            seed=self.link_seed(plan, sample, chosen, request),
+            deadline=suite.servers.deadline,
+            on_lost=suite.servers.on_lost,
+            max_share=suite.servers.max_visible_share or math.inf,
+            spot_checks=SpotChecks(count=suite.servers.spot_checks),
+        )
+
     def run(
-        self, of: DefensePlan, sample: Sample, frame: Picture, request: int = 0, link: Link | None = None
+        self, plan: DefensePlan, sample: Sample, frame: Picture, settings: PassSettings | None = None
     ) -> Pass:
-        """One pass of a defense, with the randomness that belongs to this sample and request.
+        """Run one pass of a defense, with the randomness that belongs to this sample and request.
 
         Args:
             frame: The sample's, or another picture of its size; the defense gets a copy.
-            link: Between edge and servers; the suite's first without it, none while servers take turns.
+            settings: Those of `settings` for the first request without it; the session is added here.
         """
-        self._trust_servers(of)
-        expected = self.plan.suite.servers
-        return self._run(of, sample, frame, request, link, expected.deadline, expected.on_lost)
-
-    def run_lying(
-        self, of: DefensePlan, sample: Sample, frame: Picture, lies: Lies, spot_checks: SpotChecks
-    ) -> Pass:
-        """The pass of a sample's first request, but that servers lie; the edge does the work of those it finds."""
-        self._trust_servers(of)
-        deadline = self.plan.suite.servers.deadline
-        return self._run(of, sample, frame, 0, None, deadline, "edge", spot_checks, lies)
-
-    def _trust_servers(self, of: DefensePlan) -> None:
         if self._doubtful:
             self.restore_servers()
-            self.warm_up(of, Sample(id="warm-up", image=self.prior.pictures[0]))
-
-    def warm_up(self, of: DefensePlan, sample: Sample) -> Pass:
-        """A pass that is no part of any result: servers may have to load their models first."""
-        deadline = max(DEADLINE, self.plan.suite.servers.deadline)
-        return self._run(of, sample, self.frame(sample), 0, None, deadline, "fail")
-
-    def _run(
-        self,
-        of: DefensePlan,
-        sample: Sample,
-        frame: Picture,
-        request: int,
-        link: Link | None,
-        deadline: float,
-        on_lost: OnLost,
-        spot_checks: SpotChecks | None = None,
-        lies: Lies | None = None,
-    ) -> Pass:
-        suite = self.plan.suite
-        rng = generator(suite.seed, self.plan.dataset.name, sample.id, of.defense.label, request)
+            self.warm_up(plan, Sample(id="warm-up", image=self.prior.pictures[0]))
+        settings = settings or self.settings(plan, sample)
+        suite, label = self.plan.suite, plan.defense.label
+        rng = generator(suite.seed, self.plan.dataset.name, sample.id, label, settings.request)
         self._doubtful = True
-        # What is scored against must not be what a defense wrote into.
-        chosen = link or find_link(LOOPBACK if self.servers.turns else self.plan.suite.latency.links[0])
         done = run_pass(
-            of.defense,
+            plan.defense,
+            # What is scored against must not be what a defense wrote into.
             frame.copy(),
             self.servers,
             self.networks,
             rng,
-            request=request,
-            link=chosen,
-            seed=self.link_seed(of, sample, chosen, request),
-            deadline=deadline,
-            on_lost=on_lost,
-            max_share=suite.servers.max_visible_share or math.inf,
-            session=self._scene(of, sample),
-            spot_checks=spot_checks or SpotChecks(count=suite.servers.spot_checks),
-            lies=lies,
+            replace(settings, session=self._scene(plan, sample)),
         )
         # Who was given up may still answer, or receive what was sent; but a liar has answered.
-        self._doubtful = bool(set(done.lost) - (lies.servers if lies else frozenset()))
+        liars = settings.lies.servers if settings.lies else frozenset()
+        self._doubtful = bool(set(done.lost) - liars)
         return done
+
+    def warm_up(self, plan: DefensePlan, sample: Sample) -> Pass:
+        """Run a pass that is no part of any result: servers may have to load their models first."""
+        settings = self.settings(plan, sample)
+        deadline = max(DEADLINE, settings.deadline)
+        return self.run(
+            plan, sample, self.frame(sample), replace(settings, deadline=deadline, on_lost="fail")
+        )
 
     def _scene(self, of: DefensePlan, sample: Sample) -> Session:
         """The session of all requests of a sample under a defense, which follow each other."""

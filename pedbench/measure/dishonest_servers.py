@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pedbench.measure.seeds import generator, torch_seed
 from pedbench.measure.utility import score_masks
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks, detection
+from pedbench.offload.passes.run_pass import PassSettings
 from pedbench.results.summary import EXPECTED, FOUND
 from pedbench.suites.cell import Cell, Lie
 from pedbench.suites.plan import DefensePlan
@@ -45,14 +47,23 @@ def let_lie(
             if plan.lie.lie == "replay" and before is None:
                 before = _returned_before(bench, of, sample)
             lies = _lies(bench, of, sample, plan.lie, before or {})
-            done = bench.run_lying(of, sample, frame, lies, _checks(bench, of, sample, plan.lie))
+            checks = _checks(bench, of, sample, plan.lie)
+            done = bench.run(of, sample, frame, _liar_settings(bench, of, sample, lies, checks))
             if set(done.lost) - lies.servers:
                 outcome.flag(lost, DEGRADED)
             for choice, cell in wanted:
-                score_masks(bench, choice, cell, sample, frame, done, outcome)
-                if cell.cell_id not in outcome.problems:
-                    found = bool(lies.servers & set(done.lost))
-                    outcome.rows[cell.cell_id] += _found(sample, found, lies, plan.lie.checks)
+                found = bool(lies.servers & set(done.lost))
+                outcome.rows[cell.cell_id] += [
+                    *score_masks(bench, choice, sample, frame, done),
+                    *_found(sample, found, lies, plan.lie.checks),
+                ]
+
+
+def _liar_settings(
+    bench: Bench, plan: DefensePlan, sample: Sample, lies: Lies, checks: SpotChecks
+) -> PassSettings:
+    """Return the settings of a sample's first request, but that servers lie and the edge replaces those it finds."""
+    return replace(bench.settings(plan, sample), on_lost="edge", spot_checks=checks, lies=lies)
 
 
 def _found(sample: Sample, found: bool, lies: Lies, checks: int) -> list[Row]:
@@ -97,5 +108,6 @@ def _returned_before(bench: Bench, of: DefensePlan, sample: Sample) -> Mapping[i
     dataset = bench.plan.dataset
     earlier = dataset[dataset.ids().index(sample.id) - 1]
     listening = Lies()
-    bench.run_lying(of, earlier, bench.frame(earlier), listening, SpotChecks())
+    settings = _liar_settings(bench, of, earlier, listening, SpotChecks())
+    bench.run(of, earlier, bench.frame(earlier), settings)
     return listening.returned

@@ -22,6 +22,10 @@ class DegradedPass(RuntimeError):
     """A pass whose times are none of the defense, as the edge did the work of a server that was lost."""
 
 
+class InvalidEmbedding(ValueError):
+    """An embedding of which no masks can be made."""
+
+
 @dataclass(kw_only=True)
 class Outcome:
     """Results of some cells on some pictures.
@@ -63,7 +67,7 @@ class Outcome:
         except DegradedPass as error:
             self.spoil(cells, "skipped", f"{stage}: {error}")
             self.flag(cells, DEGRADED)
-        except (AuditError, DisclosureError) as error:
+        except (AuditError, DisclosureError, InvalidEmbedding) as error:
             self.spoil(cells, "invalid", f"{stage}: {error}")
         except Exception as error:
             self.spoil(cells, "failed", f"{stage}: {type(error).__name__}: {error}")

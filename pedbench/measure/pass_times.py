@@ -82,7 +82,7 @@ def time_links(
         with outcome.giving_up([cell], f"over {link.name}"):
             for index in images:
                 sample = bench.plan.dataset[index]
-                done = bench.run(of, sample, bench.frame(sample), link=link)
+                done = bench.run(of, sample, bench.frame(sample), bench.settings(of, sample, link=link))
                 outcome.rows[cell.cell_id] += wall_times(bench, done, sample)
     return outcome
 

@@ -6,32 +6,26 @@ import numpy as np
 
 from pedbench.host.determinism import without_onednn
 from pedbench.measure.bench import Bench
-from pedbench.measure.outcome import Outcome
+from pedbench.measure.outcome import InvalidEmbedding, Row
 from pedbench.offload.passes.edge import Edge
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.offload.passes.timing import Clock
-from pedbench.suites.cell import Cell
 from pedbench.suites.schema import UtilityChoice
 from pedbench.types import Picture, Sample
 from pedbench.utility.agreement import Reference, agreement, reference
 from pedbench.utility.segmentation import evaluate
 
 
-def score_masks(
-    bench: Bench,
-    choice: UtilityChoice,
-    cell: Cell,
-    sample: Sample,
-    frame: Picture,
-    done: Pass,
-    outcome: Outcome,
-) -> None:
-    """Add what the masks of a pass are worth under a protocol to the values of a cell."""
+def score_masks(bench: Bench, choice: UtilityChoice, sample: Sample, frame: Picture, done: Pass) -> list[Row]:
+    """Return the values of a pass's masks under a protocol.
+
+    Raises:
+        InvalidEmbedding: The embedding has values that are not finite.
+    """
     size = (frame.shape[0], frame.shape[1])
     window = bench.grid.window * bench.grid.patch
     if not done.embedding.features.isfinite().all():
-        outcome.spoil([cell], "invalid", f"picture {sample.id}: the embedding has values that are not finite")
-        return
+        raise InvalidEmbedding("the embedding has values that are not finite")
     if bench.plan.dataset.annotated:
         rows = evaluate(
             done.embedding,
@@ -43,7 +37,7 @@ def score_masks(
         )
     else:
         rows = agreement(done.embedding, undefended(bench, sample, frame), frame=size, window=window)
-    outcome.rows[cell.cell_id] += [
+    return [
         {
             "image": sample.id,
             "annotation": row["annotation"],

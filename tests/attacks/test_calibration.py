@@ -13,7 +13,7 @@ from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.passes.run_pass import PassSettings, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import from_uint8
 from pedbench.plugins.attacks.accumulate import Accumulate
@@ -53,7 +53,7 @@ def view_of(
         seen
         for request in range(requests)
         for seen in observe(
-            run_pass(defense, frame, servers, NETWORKS, rng, request=request).received,
+            run_pass(defense, frame, servers, NETWORKS, rng, PassSettings(request=request)).received,
             servers.operations,
             NETWORKS,
             size,

@@ -303,9 +303,10 @@ def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
     requests = []
     run_one = Bench.run
 
-    def counted(bench: Any, of: Any, sample: Any, frame: Any, request: int = 0, link: Any = None) -> Any:
-        requests.append(request)
-        return run_one(bench, of, sample, frame, request, link)
+    def counted(bench: Any, plan: Any, sample: Any, frame: Any, settings: Any = None) -> Any:
+        # The warm-up is no request.
+        requests.extend([settings.request] if not sample.id.startswith("warm-up") else [])
+        return run_one(bench, plan, sample, frame, settings)
 
     monkeypatch.setattr(Bench, "run", counted)
     changes = {
@@ -315,10 +316,7 @@ def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
     }
     few = run_small(tmp_path / "few", **changes)
     assert sorted(requests) == [0, 0, 1, 1]
-    monkeypatch.setattr(
-        "pedbench.measure.one_defense._passes",
-        lambda bench, of, sample, frames: [bench.run(of, sample, frame, n) for n, frame in enumerate(frames)],
-    )
+    monkeypatch.setattr("pedbench.measure.one_defense._repeats", lambda *_: False)
     many = run_small(tmp_path / "many", **changes)
     assert sorted(requests[4:]) == [0, 0, 1, 1, 2, 2, 3, 3]
     for left, right in compare(few, many):

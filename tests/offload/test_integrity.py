@@ -22,7 +22,7 @@ from pedbench.offload.integrity.spot_checks import (
     deviation,
 )
 from pedbench.offload.passes.calls import OnLost
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.wire.messages import Answer, WireError, decode_answer, encode_answer
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -46,7 +46,7 @@ def run(liars: VirtualServers, networks: FamilyNetworks, wide: Picture) -> Any:
         defense = PedSam(weights=W, **parameters)
         if lies.lie == "replay":
             heard = Lies()
-            run_pass(defense, wide[::-1].copy(), liars, networks, rng, lies=heard)
+            run_pass(defense, wide[::-1].copy(), liars, networks, rng, PassSettings(lies=heard))
             lies.earlier = heard.returned
         spot_checks = SpotChecks(count=checks, rng=np.random.default_rng(seed))
         return run_pass(
@@ -55,10 +55,7 @@ def run(liars: VirtualServers, networks: FamilyNetworks, wide: Picture) -> Any:
             liars,
             networks,
             rng,
-            deadline=30.0,
-            on_lost=on_lost,
-            spot_checks=spot_checks,
-            lies=lies,
+            PassSettings(deadline=30.0, on_lost=on_lost, spot_checks=spot_checks, lies=lies),
         )
 
     return under

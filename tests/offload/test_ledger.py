@@ -12,7 +12,7 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.disclosure_ledger import Ledger, Session
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload
@@ -26,7 +26,7 @@ W = "reordered"
 
 def run(defense: Any, frame: Picture, servers: VirtualServers, networks: FamilyNetworks, **more: Any) -> Pass:
     seed = more.pop("seed", 0)
-    return run_pass(defense, frame, servers, networks, np.random.default_rng(seed), **more)
+    return run_pass(defense, frame, servers, networks, np.random.default_rng(seed), PassSettings(**more))
 
 
 @pytest.mark.parametrize(

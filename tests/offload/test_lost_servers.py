@@ -17,7 +17,7 @@ from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.calls import OnLost
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.passes.scatter import window_payloads
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
@@ -131,7 +131,7 @@ def troubled(
             weights=W, trouble=lambda cloud: trouble(fragile, cloud, monkeypatch), **parameters
         )
         rng = np.random.default_rng(0)
-        return run_pass(defense, wide, fragile, networks, rng, deadline=3.0, on_lost=on_lost)
+        return run_pass(defense, wide, fragile, networks, rng, PassSettings(deadline=3.0, on_lost=on_lost))
 
     # What has to be loaded is.
     undisturbed(wide, fragile, networks)
@@ -145,7 +145,9 @@ def troubled(
 def undisturbed(
     frame: Picture, servers: VirtualServers, networks: FamilyNetworks, link: Link | None = None
 ) -> Pass:
-    return run_pass(PedSam(weights=W), frame, servers, networks, np.random.default_rng(0), link=link)
+    return run_pass(
+        PedSam(weights=W), frame, servers, networks, np.random.default_rng(0), PassSettings(link=link)
+    )
 
 
 def contents(done: Pass) -> list[tuple[int, bytes]]:
@@ -225,7 +227,7 @@ def test_no_other_server_gets_what_a_lost_one_should_have(
         expected = contents(undisturbed(wide, servers, networks))
         defense = Stubborn(weights=W, trouble=lambda cloud: trouble(servers, cloud, monkeypatch))
         with pytest.raises(DisclosureError, match="server 2 would get"):
-            run_pass(defense, wide, servers, networks, np.random.default_rng(0), deadline=1.0)
+            run_pass(defense, wide, servers, networks, np.random.default_rng(0), PassSettings(deadline=1.0))
         tapped = servers.collect(without=[1])[2]
     (message,) = read_messages(2, tapped, servers.operations)
     assert message.payload is not None
@@ -240,7 +242,14 @@ def test_a_server_that_goes_on_confuses_no_later_pass(
         expected = undisturbed(wide, servers, networks)
         stalled = servers.pids()[1]
         defense = Troubled(weights=W, trouble=lambda cloud: stall(servers, cloud, monkeypatch))
-        run_pass(defense, wide, servers, networks, np.random.default_rng(0), deadline=0.5, on_lost="edge")
+        run_pass(
+            defense,
+            wide,
+            servers,
+            networks,
+            np.random.default_rng(0),
+            PassSettings(deadline=0.5, on_lost="edge"),
+        )
         os.kill(stalled, signal.SIGCONT)
         servers.kill(1)
         assert servers.restart_lost() == (1,)

@@ -13,7 +13,7 @@ from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.calls import calls_of
-from pedbench.offload.passes.run_pass import Pass, check_bytes, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, check_bytes, run_pass
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.wire.messages import WireError
@@ -46,7 +46,7 @@ class Scripted(Defense):
 def run(
     defense: Defense, frame: Picture, servers: VirtualServers, networks: FamilyNetworks, seed: int = 0
 ) -> Pass:
-    return run_pass(defense, frame, servers, networks, np.random.default_rng(seed), request=2)
+    return run_pass(defense, frame, servers, networks, np.random.default_rng(seed), PassSettings(request=2))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from pedbench.models.sam.family import MINI, WEIGHTS
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.certificates import make_keys, read_identity
 from pedbench.offload.passes.call import RemoteError
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers import remote, server
 from pedbench.offload.servers.fleet import ServerLost, Servers
 from pedbench.offload.servers.remote import Remote, RemoteServers
@@ -57,7 +57,9 @@ def connect(*addresses: str, patience: float = 60.0, **changes: Any) -> RemoteSe
 
 
 def run(defense: Defense, frame: Picture, servers: Servers, deadline: float = 60.0) -> Pass:
-    return run_pass(defense, frame, servers, NETWORKS, np.random.default_rng(0), deadline=deadline)
+    return run_pass(
+        defense, frame, servers, NETWORKS, np.random.default_rng(0), PassSettings(deadline=deadline)
+    )
 
 
 @pytest.fixture(scope="module")

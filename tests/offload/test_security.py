@@ -22,7 +22,7 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity, make_keys, read_identity
 from pedbench.offload.operations.tiles import cut_tiles
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers import remote
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.rate_limits import Rate
@@ -107,7 +107,9 @@ def connect(networks: FamilyNetworks, address: str, identity: Identity | None) -
 
 def run(frame: Picture, servers: RemoteServers, networks: FamilyNetworks, deadline: float = 10.0) -> Pass:
     defense = PedSam(servers=1, weights=W)
-    return run_pass(defense, frame, servers, networks, np.random.default_rng(0), deadline=deadline)
+    return run_pass(
+        defense, frame, servers, networks, np.random.default_rng(0), PassSettings(deadline=deadline)
+    )
 
 
 def needles(frame: Picture, networks: FamilyNetworks) -> list[bytes]:

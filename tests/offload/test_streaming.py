@@ -9,7 +9,7 @@ import pytest
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.passes.stream_windows import chunks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -81,7 +81,7 @@ def test_chunks_save_what_both_directions_would_take_one_after_the_other(
             servers,
             networks,
             np.random.default_rng(0),
-            link=link,
+            PassSettings(link=link),
         )
         for chunk in (0, 2)
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pedbench.base import Networks
 from pedbench.network.emulated_link import LinkQueue, Transport
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.passes.run_pass import PassSettings, run_pass
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -132,7 +132,7 @@ def test_a_pass_takes_what_the_shared_link_needs(
     link = make_link(2.0, 15.0)
     defense = PedSam(weights="reordered")
     plain, slow = (
-        run_pass(defense, wide, servers, networks, np.random.default_rng(0), link=each)
+        run_pass(defense, wide, servers, networks, np.random.default_rng(0), PassSettings(link=each))
         for each in (find_link("loopback"), link)
     )
     assert slow.embedding.features.equal(plain.embedding.features)
@@ -162,7 +162,7 @@ def test_no_pass_hangs_on_a_link_that_is_too_slow(
     ):
         began = time.monotonic()
         with pytest.raises(ServerLost, match=why):
-            run_pass(defense, wide, servers, networks, rng, link=link, deadline=1.0)
+            run_pass(defense, wide, servers, networks, rng, PassSettings(link=link, deadline=1.0))
         assert time.monotonic() - began < 10
 
 
@@ -171,4 +171,6 @@ def test_turns_are_not_taken_over_an_emulated_link(
 ) -> None:
     servers.set_mode(turns=True, threads=1)
     with pytest.raises(ValueError, match="compose"):
-        run_pass(PedSam(), wide, servers, networks, np.random.default_rng(0), link=make_link(1, 1))
+        run_pass(
+            PedSam(), wide, servers, networks, np.random.default_rng(0), PassSettings(link=make_link(1, 1))
+        )

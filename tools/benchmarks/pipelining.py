@@ -14,7 +14,7 @@ import torch
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Link, find_link
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -34,10 +34,17 @@ def passes(
     defense: PedSam, frames: Sequence[Picture], servers: VirtualServers, networks: FamilyNetworks, link: Link
 ) -> list[list[Pass]]:
     """Run `REPEATS` passes over each frame, after a warm-up pass."""
-    run_pass(defense, frames[0], servers, networks, np.random.default_rng(0), link=link)
+    run_pass(defense, frames[0], servers, networks, np.random.default_rng(0), PassSettings(link=link))
     return [
         [
-            run_pass(defense, frame, servers, networks, np.random.default_rng(0), link=link, seed=seed)
+            run_pass(
+                defense,
+                frame,
+                servers,
+                networks,
+                np.random.default_rng(0),
+                PassSettings(link=link, seed=seed),
+            )
             for _ in range(REPEATS)
         ]
         for seed, frame in enumerate(frames)

@@ -19,7 +19,7 @@ from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.edge import Edge
-from pedbench.offload.passes.run_pass import run_pass
+from pedbench.offload.passes.run_pass import PassSettings, run_pass
 from pedbench.offload.passes.stream_windows import encode_here
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.fleet import ServerLost
@@ -198,8 +198,7 @@ class Passes:
             self._fleet.servers,
             self._networks,
             np.random.default_rng(0),
-            deadline=DEADLINE,
-            on_lost=on_lost,
+            PassSettings(deadline=DEADLINE, on_lost=on_lost),
         )
 
     def _embed_on_edge(self, frame: Picture) -> torch.Tensor:

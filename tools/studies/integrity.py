@@ -18,7 +18,7 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import TOLERANCE, SpotChecks, detection
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -74,9 +74,7 @@ class Bench:
                 self.servers,
                 self.networks,
                 np.random.default_rng(0),
-                on_lost="edge",
-                spot_checks=SpotChecks(count=checks, rng=self.rng),
-                lies=lies,
+                PassSettings(on_lost="edge", spot_checks=SpotChecks(count=checks, rng=self.rng), lies=lies),
             )
             yield sample, done, time.perf_counter() - began
 
@@ -87,7 +85,9 @@ class Bench:
             lies = Lies()
             rng = np.random.default_rng(0)
             frame = to_frame(sample.image, side)
-            run_pass(PedSam(servers=SERVERS), frame, self.servers, self.networks, rng, lies=lies)
+            run_pass(
+                PedSam(servers=SERVERS), frame, self.servers, self.networks, rng, PassSettings(lies=lies)
+            )
             self.earlier[sample.id] = lies.returned
 
     def scores(self, checks: int = 0, **lie: Any) -> tuple[pd.DataFrame, list[bool]]:

@@ -12,11 +12,12 @@ import torch
 from pedbench.base import Networks
 from pedbench.errors import CheckpointError
 from pedbench.models.manifest import verify_weights
+from pedbench.models.sam.architectures import VARIANTS
 from pedbench.models.sam.assembly import build_sam, randomise
 from pedbench.models.sam.checkpoints import load_sam
 from pedbench.models.sam.family import WEIGHTS, Family, Member, Weights
 from pedbench.models.sam.half_precision import converted
-from pedbench.models.sam.reorder import VARIANTS, variant
+from pedbench.models.sam.reorder import variant
 
 
 @lru_cache(maxsize=16)

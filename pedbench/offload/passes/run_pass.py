@@ -79,22 +79,40 @@ class Pass:
         return lower_bound(self.rounds, self.clock, link or self.link)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PassSettings:
+    """Conditions of one pass that are no part of the defense.
+
+    Attributes:
+        request: Which of the k requests of the scene this is.
+        link: What lies between edge and servers; this host's loopback without it.
+        seed: Of the link's jitter and losses.
+        deadline: Seconds until a reply must be here.
+        on_lost: What becomes of windows whose tokens do not come back.
+        max_share: The largest share of the frame that one server may get, if that is less than the defense says.
+        session: Further passes over what the same camera sees; what servers got in those counts, too.
+        spot_checks: Windows that the edge computes, too; none without them.
+        lies: What some servers return in the place of tokens; all are as they are without it.
+    """
+
+    request: int = 0
+    link: Link | None = None
+    seed: int = 0
+    deadline: float = DEADLINE
+    on_lost: OnLost = "fail"
+    max_share: float = math.inf
+    session: Session | None = None
+    spot_checks: SpotChecks | None = None
+    lies: Lies | None = None
+
+
 def run_pass(
     defense: Defense,
     frame: Picture,
     servers: Servers,
     networks: Networks,
     rng: np.random.Generator,
-    *,
-    request: int = 0,
-    link: Link | None = None,
-    seed: int = 0,
-    deadline: float = DEADLINE,
-    on_lost: OnLost = "fail",
-    max_share: float = math.inf,
-    session: Session | None = None,
-    spot_checks: SpotChecks | None = None,
-    lies: Lies | None = None,
+    settings: PassSettings | None = None,
 ) -> Pass:
     """Embed a frame under a defense, and fetch what the servers saw of it.
 
@@ -107,15 +125,7 @@ def run_pass(
         servers: At least as many as the defense calls.
         networks: The edge's models.
         rng: All of the pass's randomness.
-        request: Which of the k requests of the scene this is.
-        link: What lies between edge and servers; this host's loopback without it.
-        seed: Of the link's jitter and losses.
-        deadline: Seconds until a reply must be here.
-        on_lost: What becomes of windows whose tokens do not come back.
-        max_share: The largest share of the frame that one server may get, if that is less than the defense says.
-        session: Further passes over what the same camera sees; what servers got in those counts, too.
-        spot_checks: Windows that the edge computes, too; none without them.
-        lies: What some servers return in the place of tokens; all are as they are without it.
+        settings: How the pass is run; the defaults of `PassSettings` without it.
 
     Raises:
         ServerLost: A server died or missed its deadline.
@@ -124,36 +134,37 @@ def run_pass(
         DisclosureError: The defense tried to send more than it may; nothing of that was sent.
         ValueError: The frame's values are not those of an 8-bit picture.
     """
+    settings = settings or PassSettings()
     size = frame.shape[:2]
     if np.abs(frame * 255 - to_uint8(frame)).max() > 1e-3:
         raise ValueError("expected a frame whose values are multiples of 1/255")
     grid = window_grid(networks.network("original").image_encoder)
     servers.forget()
-    link = link or find_link(LOOPBACK)
+    link = settings.link or find_link(LOOPBACK)
     if servers.turns and link.emulated:
         raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
     clock = Clock(settle=synchroniser(networks.network("original").pixel_mean.device))
-    edge = Edge(networks=networks, rng=rng, request=request, clock=clock)
+    edge = Edge(networks=networks, rng=rng, request=settings.request, clock=clock)
     ledger = Ledger(
         frame=(size[0], size[1]),
         networks=networks,
         operations=servers.operations,
-        max_share=min(max_share, defense.max_share(size, grid)),
-        session=session or Session(),
+        max_share=min(settings.max_share, defense.max_share(size, grid)),
+        session=settings.session or Session(),
     )
-    with Transport(link, seed) as transport:
+    with Transport(link, settings.seed) as transport:
         cloud = Cloud(
             servers,
             count=defense.servers,
             networks=networks,
             ledger=ledger,
-            request=request,
+            request=settings.request,
             clock=clock,
             transport=transport,
-            deadline=deadline,
-            on_lost=on_lost,
-            spot_checks=spot_checks,
-            lies=lies,
+            deadline=settings.deadline,
+            on_lost=settings.on_lost,
+            spot_checks=settings.spot_checks,
+            lies=settings.lies,
         )
         try:
             with without_onednn(networks.exact), clock, torch.inference_mode():
