@@ -1,4 +1,4 @@
-"""What a run found, for Python and notebooks: tables, figures, and what did not go well."""
+"""The result of a run for Python and notebooks: tables, figures, and what did not go well."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Result:
         return self.run.directory
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of the report as a tidy frame: one row a number, in full precision.
+        """Return a table of the report as a tidy frame: one row a number, in full precision.
 
         Args:
             name: "combined" (one row a defense), "utility", "privacy", "latency", "claims", "integrity",
@@ -49,7 +49,7 @@ class Result:
         return frames[name].copy()
 
     def figure(self, name: str = "privacy_utility") -> Drawing:
-        """A figure of the report, which a notebook shows; its attribute `figure` is matplotlib's.
+        """Return a figure of the report, which a notebook shows; its attribute `figure` is matplotlib's.
 
         Raises:
             KeyError: There is no such figure: the run does not have what it shows.
@@ -66,7 +66,7 @@ class Result:
 
     @cached_property
     def problems(self) -> list[str]:
-        """What did not go well, a sentence each: cells that failed, and controls that did not come out."""
+        """Problems, a sentence each: cells that failed, and controls that did not come out."""
         cells = [
             f"{record.status}: {record.cell['kind']} of {record.cell['defense']['name']} "
             f"({record.cell_id}): {record.reason}"
@@ -80,16 +80,16 @@ class Result:
         return not self.problems
 
     def _repr_markdown_(self) -> str:
-        told = "\n".join(f"- {sentence}" for sentence in self.problems)
+        listed = "\n".join(f"- {sentence}" for sentence in self.problems)
         page = f"Report: `{self.directory / 'report.html'}`"
         combined = self._content.combined
         table = combined.markdown() if combined else ""
-        return "\n\n".join(filter(None, [self._content.headline, table, told, page]))
+        return "\n\n".join(filter(None, [self._content.headline, table, listed, page]))
 
     @cached_property
     def _content(self) -> Content:
         return gather(self.run)
 
 
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    return f"there is no {what} {name!r}{suggestion(name, known)}. There are: {', '.join(known)}."
+def _unknown(kind: str, name: str, known: list[str]) -> str:
+    return f"there is no {kind} {name!r}{suggestion(name, known)}. There are: {', '.join(known)}."

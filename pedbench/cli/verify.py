@@ -59,6 +59,6 @@ def _tell(what: str, findings: Iterable[Finding], quiet: bool = False) -> int:
         wrong += bool(finding.problem)
         if finding.problem or not quiet:
             mark = "differs" if finding.problem else "ok"
-            print(f"  {mark:8}{finding.what}: {finding.problem or finding.detail}")
+            print(f"  {mark:8}{finding.subject}: {finding.problem or finding.detail}")
     print(f"{what}: {found - wrong} of {found} hold")
     return wrong

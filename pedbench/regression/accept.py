@@ -18,7 +18,7 @@ MOST_LINES = 200
 """Numbers that are listed in the diary of one change."""
 
 
-def accept(run_dir: Path, repeats: Sequence[Path], path: Path, why: str) -> str:
+def accept(run_dir: Path, repeats: Sequence[Path], path: Path, reason: str) -> str:
     """Write a baseline, and what it changes into the diary beside it.
 
     Args:
@@ -34,7 +34,7 @@ def accept(run_dir: Path, repeats: Sequence[Path], path: Path, why: str) -> str:
         FileNotFoundError: A directory holds no run.
         ValueError: The run is not whole or not valid, a repeat is not one, or there is no reason.
     """
-    if not why.strip():
+    if not reason.strip():
         raise ValueError("a baseline changes for a reason: --why must say it.")
     if not repeats:
         raise ValueError(
@@ -43,17 +43,17 @@ def accept(run_dir: Path, repeats: Sequence[Path], path: Path, why: str) -> str:
         )
     measured = measured_run(run_dir)
     _check_whole(measured)
-    again = [measured_run(repeat) for repeat in repeats]
-    for each in again:
+    others = [measured_run(repeat) for repeat in repeats]
+    for each in others:
         _check_repeat(measured, each)
-    runs = [{record.cell_id: record for record in each.run.records} for each in (measured, *again)]
-    entry = _entry(path, measured, why)
-    told = {
+    runs = [{record.cell_id: record for record in each.run.records} for each in (measured, *others)]
+    entry = _entry(path, measured, reason)
+    about = {
         "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
-        "why": why,
-        "runs": [_origin(each) for each in (measured, *again)],
+        "why": reason,
+        "runs": [_origin(each) for each in (measured, *others)],
     }
-    write_baseline(path, measured, measure(runs), told)
+    write_baseline(path, measured, measure(runs), about)
     diary = changes_path(path)
     before = diary.read_text(encoding="utf-8") if diary.is_file() else f"# Changes of {path.name}\n"
     diary.write_text(f"{before}\n{entry}", encoding="utf-8")
@@ -74,22 +74,22 @@ def _check_whole(measured: Measured) -> None:
 
 
 def _check_repeat(measured: Measured, repeat: Measured) -> None:
-    where = f"{repeat.run.directory} is no repeat of {measured.run.directory}"
+    refusal = f"{repeat.run.directory} is no repeat of {measured.run.directory}"
     if repeat.run.directory.resolve() == measured.run.directory.resolve():
-        raise ValueError(f"{where}: it is the same run. `pedbench run --fresh` makes another.")
-    again = {record.cell_id: record for record in repeat.run.records}
+        raise ValueError(f"{refusal}: it is the same run. `pedbench run --fresh` makes another.")
+    repeated = {record.cell_id: record for record in repeat.run.records}
     for record in measured.run.records:
-        other = again.get(record.cell_id)
+        other = repeated.get(record.cell_id)
         if other is None or other.status != record.status:
             found = other.status if other else "no result"
             raise ValueError(
-                f"{where}: {measured.run.defense(record)}, cell {record.cell_id}, is {record.status} there and has "
+                f"{refusal}: {measured.run.defense(record)}, cell {record.cell_id}, is {record.status} there and has "
                 f"{found} here."
             )
         for name in ("sources", "commit"):
             if other.provenance.get(name) != record.provenance.get(name):
                 raise ValueError(
-                    f"{where}: {measured.run.defense(record)}, cell {record.cell_id}, was measured by other code "
+                    f"{refusal}: {measured.run.defense(record)}, cell {record.cell_id}, was measured by other code "
                     f"({name} differ)."
                 )
 
@@ -100,12 +100,12 @@ def _origin(measured: Measured) -> dict[str, Any]:
     return {"level": level(record), **{name: record.provenance.get(name) for name in kept}}
 
 
-def _entry(path: Path, measured: Measured, why: str) -> str:
+def _entry(path: Path, measured: Measured, reason: str) -> str:
     first = measured.run.records[0]
     commit = str(first.provenance.get("commit", ""))[:12] or "unknown"
     dirty = ", with changes that are not committed" if first.provenance.get("dirty") else ""
     suite = measured.run.suite
-    title = f"## {datetime.now(UTC).date()}: {why}"
+    title = f"## {datetime.now(UTC).date()}: {reason}"
     about = (
         f"Suite `{suite.name}` version {suite.version}, {measured.run.pictures} pictures, "
         f"{len(measured.run.records)} cells, commit {commit}{dirty}."

@@ -40,17 +40,17 @@ _VALUES = pa.schema(
 
 
 def about_path(path: Path) -> Path:
-    """Beside the records of a baseline: what it is about."""
+    """Return the path of what a baseline is about, next to its records."""
     return path.with_suffix(".about.json")
 
 
 def changes_path(path: Path) -> Path:
-    """Beside the records of a baseline: what each accepted change was."""
+    """Return the path of the accepted changes of a baseline, next to its records."""
     return path.with_suffix(".changes.md")
 
 
 def read_baseline(path: Path) -> tuple[Measured, dict[str, Any]]:
-    """A baseline, and what it says about itself.
+    """Read a baseline, and what it says about itself.
 
     Raises:
         FileNotFoundError: There is none, or a part of it is missing.
@@ -120,7 +120,7 @@ def write_baseline(path: Path, measured: Measured, tolerances: Tolerances, about
     in_jsonl, in_parquet, in_about = new.values()
     in_jsonl.write_bytes(b"".join(record_line(record) for record in records))
     pq.write_table(table, in_parquet, compression="zstd", compression_level=19)
-    told = {
+    content = {
         "schema": SCHEMA,
         **about,
         "sha256": {".jsonl": fresh_digest(in_jsonl), ".parquet": fresh_digest(in_parquet)},
@@ -128,12 +128,12 @@ def write_baseline(path: Path, measured: Measured, tolerances: Tolerances, about
         "provenance": common,
         "tolerances": tolerances.to_json(),
     }
-    in_about.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    in_about.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for part, partial in new.items():
         partial.replace(part)
 
 
 def _common(provenances: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all records say alike, so that it is kept once."""
+    """Return what all records say alike, so that it is kept once."""
     first = provenances[0]
     return {k: v for k, v in first.items() if all(each.get(k) == v for each in provenances)}

@@ -16,7 +16,7 @@ from pedbench.results.run import Run
 
 
 def compare(base: Measured, new: Measured) -> list[Line]:
-    """All that there is to say, in the order of the baseline's suite; what is new comes last.
+    """Compare all numbers, in the order of the baseline's suite; what is new comes last.
 
     Raises:
         ValueError: The two are about different things.

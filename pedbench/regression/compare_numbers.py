@@ -18,7 +18,7 @@ KEYS = ["image", "annotation"]
 
 
 def compare_numbers(base: Measured, new: Measured, one: Record, other: Record) -> Iterator[Line]:
-    """Every number of a cell, the judged ones first.
+    """Compare every number of a cell, the judged ones first.
 
     Args:
         one: Of `base`, with status ok.
@@ -28,21 +28,23 @@ def compare_numbers(base: Measured, new: Measured, one: Record, other: Record) -
     found = {(metric.name, metric.region): metric for metric in other.metrics}
     judged = [metric for metric in one.metrics if is_judged(one.cell, metric)]
     for metric in judged:
-        again = found.get((metric.name, metric.region))
+        counterpart = found.get((metric.name, metric.region))
         about = _about(one, metric)
-        if again is None:
+        if counterpart is None:
             yield Line(**about, verdict="missing", base=metric.value, note="the run has no such number")
-        elif again.version != metric.version:
-            versions = f"metric: version {metric.version} -> {again.version}"
-            yield Line(**about, verdict="not comparable", base=metric.value, new=again.value, note=versions)
+        elif counterpart.version != metric.version:
+            versions = f"metric: version {metric.version} -> {counterpart.version}"
+            yield Line(
+                **about, verdict="not comparable", base=metric.value, new=counterpart.value, note=versions
+            )
         else:
             both = pairs[metric.name, metric.region]
-            found_out = _judge(both, base.tolerances.of(metric), metric.better)
-            yield Line(**about, base=metric.value, new=again.value, **found_out)
+            found_out = _judge(both, base.tolerances.allowed(metric), metric.better)
+            yield Line(**about, base=metric.value, new=counterpart.value, **found_out)
     known = {(metric.name, metric.region) for metric in one.metrics}
-    for again in other.metrics:
-        if (again.name, again.region) not in known and is_judged(one.cell, again):
-            yield Line(**_about(one, again), verdict="new", new=again.value, n=again.n)
+    for counterpart in other.metrics:
+        if (counterpart.name, counterpart.region) not in known and is_judged(one.cell, counterpart):
+            yield Line(**_about(one, counterpart), verdict="new", new=counterpart.value, n=counterpart.n)
     yield from _unjudged(one, other)
 
 
@@ -57,13 +59,13 @@ def _about(record: Record, metric: MetricValue) -> dict[str, Any]:
 
 
 def _pairs(accepted: pd.DataFrame, measured: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """By metric and region: columns image, annotation, value and value_accepted, one of which may be missing."""
+    """Pair the values by metric and region; value or value_accepted may be missing."""
     both = measured.merge(accepted, on=["metric", "region", *KEYS], how="outer", suffixes=("", "_accepted"))
     return dict(iter(both.groupby(["metric", "region"], sort=False)))
 
 
 def _judge(both: pd.DataFrame, tolerance: float, better: str) -> dict[str, Any]:
-    """Verdict, difference, interval and n of one number."""
+    """Return verdict, difference, interval and n of one number."""
     gaps = both[["value", "value_accepted"]].isna().any(axis=1)
     if gaps.any():
         lost, came = int(both["value"].isna().sum()), int(both["value_accepted"].isna().sum())
@@ -89,27 +91,27 @@ def _excludes_zero(ci95: tuple[float, float] | None) -> bool:
 
 
 def _one_sided(both: pd.DataFrame, mean: float, tolerance: float) -> bool:
-    """Whether no picture differs the other way by more than the tolerance."""
+    """Return whether no picture differs the other way by more than the tolerance."""
     each = both.groupby("image")["difference"].mean()
     return bool((each >= -tolerance).all() if mean > 0 else (each <= tolerance).all())
 
 
 def _unjudged(one: Record, other: Record) -> Iterator[Line]:
-    """What else differs; times are left out, as no two are equal."""
+    """Yield what else differs; times are left out, as no two are equal."""
     found = {(metric.name, metric.region): metric for metric in other.metrics}
     for metric in one.metrics:
-        again = found.get((metric.name, metric.region))
-        if again is None or is_judged(one.cell, metric) or metric.unit == "s":
+        counterpart = found.get((metric.name, metric.region))
+        if counterpart is None or is_judged(one.cell, metric) or metric.unit == "s":
             continue
-        apart = again.value - metric.value
+        apart = counterpart.value - metric.value
         if abs(apart) > ROUNDING * max(1.0, abs(metric.value)):
             yield Line(
                 **_about(one, metric),
                 verdict="not judged",
                 base=metric.value,
-                new=again.value,
+                new=counterpart.value,
                 difference=apart,
-                n=again.n,
+                n=counterpart.n,
             )
     gone, came = set(one.flags) - set(other.flags), set(other.flags) - set(one.flags)
     if gone or came:

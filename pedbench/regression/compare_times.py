@@ -12,7 +12,7 @@ REFERENCE = "full_offload"
 """Its time is what others are divided by."""
 
 FACTOR = 3.0
-"""By which a ratio has to grow or shrink to count as changed."""
+"""Factor by which a ratio has to grow or shrink to count as changed."""
 
 SAMPLES = 20
 """Timed pictures on both sides below which a ratio is told, not judged."""
@@ -21,7 +21,7 @@ _TOTAL = "end to end"
 
 
 def compare_times(base: Run, new: Run, one: Record, other: Record) -> Iterator[Line]:
-    """The median time of a latency cell over that of full offloading, by way of measuring.
+    """Compare the median time of a latency cell over that of full offloading, by way of measuring.
 
     Args:
         one: Of `base`.
@@ -55,7 +55,7 @@ def compare_times(base: Run, new: Run, one: Record, other: Record) -> Iterator[L
 
 
 def _ratio(run: Run, record: Record, name: str) -> tuple[float, int] | None:
-    """A median over the reference's over the same link, and behind how many pictures it stands at least."""
+    """Return a median over the reference's over the same link, and behind how many pictures it stands at least."""
     own = _total(record, name)
     for each in run.of_kind("latency"):
         if each.cell["defense"]["name"] == REFERENCE and each.cell.get("link") == record.cell.get("link"):

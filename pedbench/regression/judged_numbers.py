@@ -1,4 +1,4 @@
-"""Which numbers of a record are judged, and the values behind each of them."""
+"""The numbers of a record that are judged, and the values that each of them is computed from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEVELS = {**ANY_PIXEL, **EXPOSURE_LEVELS}
 
 
 def is_judged(cell: Mapping[str, Any], metric: MetricValue) -> bool:
-    """Whether a number is judged: the means that the tables of a report begin with. All else is only told.
+    """Return whether a number is judged: the means that the tables of a report begin with.
 
     Args:
         cell: `Cell.as_dict()`.
@@ -40,7 +40,7 @@ def is_judged(cell: Mapping[str, Any], metric: MetricValue) -> bool:
 
 
 def judged_values(record: Record, values: pd.DataFrame) -> pd.DataFrame:
-    """The values whose means are a record's judged numbers, one row for each picture or annotation.
+    """Return the values whose means are a record's judged numbers, one row for each picture or annotation.
 
     Args:
         values: All of the cell.
@@ -58,7 +58,7 @@ def judged_values(record: Record, values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(cell: Mapping[str, Any], metric: MetricValue, values: pd.DataFrame) -> pd.DataFrame:
-    """Columns image, annotation and value, whose mean is the number."""
+    """Return the columns image, annotation and value, whose mean is the number."""
     of_name = values[values["metric"] == metric.name]
     if cell["kind"] in ("utility", "integrity"):
         of_prompt = values[values["metric"] == re.sub(r"^mIoU\[", "IoU[", metric.name)]

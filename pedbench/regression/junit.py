@@ -19,9 +19,9 @@ def write_junit(path: Path, lines: Sequence[Line], broken: Sequence[Control]) ->
         cells.setdefault(line.cell_id, []).append(line)
     suite = ElementTree.Element("testsuite", name="pedbench gate")
     _case(suite, "run", "controls", [str(control) for control in broken])
-    for cell_id, of in cells.items():
-        failures = [_sentence(line) for line in of if line.fails]
-        _case(suite, of[0].defense, f"{inline_markdown(of[0].cell)} ({cell_id})", failures)
+    for cell_id, numbers in cells.items():
+        failures = [_sentence(line) for line in numbers if line.fails]
+        _case(suite, numbers[0].defense, f"{inline_markdown(numbers[0].cell)} ({cell_id})", failures)
     tests = suite.findall("testcase")
     suite.set("tests", str(len(tests)))
     suite.set("failures", str(sum(test.find("failure") is not None for test in tests)))
@@ -29,11 +29,11 @@ def write_junit(path: Path, lines: Sequence[Line], broken: Sequence[Control]) ->
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _case(suite: ElementTree.Element, of: str, name: str, failures: Sequence[str]) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=one_line(of), name=one_line(name))
+def _case(suite: ElementTree.Element, group: str, name: str, failures: Sequence[str]) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=one_line(group), name=one_line(name))
     if failures:
-        told = [one_line(failure) for failure in failures]
-        ElementTree.SubElement(case, "failure", message=told[0]).text = "\n".join(told)
+        sentences = [one_line(failure) for failure in failures]
+        ElementTree.SubElement(case, "failure", message=sentences[0]).text = "\n".join(sentences)
 
 
 def _sentence(line: Line) -> str:

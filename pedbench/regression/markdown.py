@@ -29,18 +29,17 @@ _COLUMNS = [
 
 
 def counted(lines: Sequence[Line]) -> str:
-    """How many lines have which verdict."""
+    """Count the lines of each verdict."""
     counts = Counter(line.verdict for line in lines)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
 
 
 def causes(lines: Sequence[Line], broken: Sequence[Control]) -> Iterator[str]:
-    """What fails, by defense and attack, as items of a list."""
+    """Yield what fails, by defense and attack, as items of a list."""
     for control in broken:
         yield f"- {escape(str(control))}"
     for verdict in FAILING:
-        of = [line for line in lines if line.verdict == verdict]
-        groups = Counter((line.defense, line.attack) for line in of)
+        groups = Counter((line.defense, line.attack) for line in lines if line.verdict == verdict)
         named = [
             f"{count} of {code(defense)}" + (f" under {code(attack)}" if attack else "")
             for (defense, attack), count in groups.items()
@@ -105,7 +104,7 @@ def outcome(
     *,
     most: int,
 ) -> str:
-    """What the gate says.
+    """Return what the gate says.
 
     Args:
         broken: Controls of the run that fail.
@@ -115,7 +114,7 @@ def outcome(
     fails = broken or any(line.fails for line in lines)
     suite = measured.run.suite
     levels = Counter(run["level"] for run in about["runs"][1:])
-    repeated = "; ".join(f"{count} on {escape(at)}" for at, count in levels.items())
+    repeated = "; ".join(f"{count} on {escape(machine)}" for machine, count in levels.items())
     parts = [
         f"## Gate: {'failed' if fails else 'passed'}",
         f"Run {code(str(measured.run.directory))} of suite `{suite.name}` version {suite.version} "

@@ -1,4 +1,4 @@
-"""Which cell of a run stands for which cell of a baseline, and what keeps two of them from being compared."""
+"""Matching of the cells of a run and a baseline, and what keeps two of them from being compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pedbench.suites.cell import canonical_json
 ROLES = ("defense", "attack", "probe")
 
 _SAME = ("kind", "coalition", "source", "protocol", "lie", "link", "dtype")
-"""Beside the plugins' names, what makes a cell the same question in other versions."""
+"""Fields that, with the plugins' names, identify the same measurement across versions."""
 
 _SELECTED = {
     "dataset": "dataset",
@@ -21,7 +21,7 @@ _SELECTED = {
     "model": "model family",
     "seed": "seed",
 }
-"""What a whole run has in common; where it differs everywhere, the runs are about different things."""
+"""Fields that a whole run has in common; where they differ everywhere, the runs are about different things."""
 
 _OTHERS = {
     **_SELECTED,
@@ -37,7 +37,7 @@ Cells = Sequence[Mapping[str, Any]]
 
 
 def counterparts(base: Run, new: Run) -> dict[str, Record | None]:
-    """For each cell of `base` the record of `new` about the same question.
+    """Return for each cell of `base` the record of `new` about the same question.
 
     That is the one with the same id, else the one that differs in versions, weights, pictures or added parameters,
     if just one comes into question.
@@ -88,7 +88,7 @@ def _compatible(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def changes(base: Run, new: Run, one: Record, other: Record) -> list[str]:
-    """What differs between the identities of two cells, in words.
+    """Return what differs between the identities of two cells, in words.
 
     Args:
         one: Of `base`.
@@ -120,7 +120,7 @@ def _parameters(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 
 def _floors(base: Run, new: Run) -> Iterator[str]:
-    """The floors of one run that the other has not, or has in another version."""
+    """Yield the floors of one run that the other has not, or has in another version."""
     before, after = (_floor_versions(run) for run in (base, new))
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
@@ -144,10 +144,10 @@ def check_comparable(base: Run, new: Run, pairs: Mapping[str, Record | None]) ->
     records = {record.cell_id: record for record in base.records}
     if any(other is not None and other.cell_id == cell_id for cell_id, other in pairs.items()):
         return
-    where = f"{_told(new)} has no cell in common with {_told(base)}"
+    statement = f"{_description(new)} has no cell in common with {_description(base)}"
     found = [(records[cell_id], other) for cell_id, other in pairs.items() if other is not None]
     if not found:
-        raise ValueError(f"{where}. Compare runs of one suite.")
+        raise ValueError(f"{statement}. Compare runs of one suite.")
     differing = [
         f"its {words} is {_short(found[0][1].cell.get(name))}, not {_short(found[0][0].cell.get(name))}"
         for name, words in _SELECTED.items()
@@ -155,17 +155,17 @@ def check_comparable(base: Run, new: Run, pairs: Mapping[str, Record | None]) ->
     ]
     if differing:
         raise ValueError(
-            f"{where}: {'; '.join(differing)}. Compare runs of the same pictures, or accept a new baseline."
+            f"{statement}: {'; '.join(differing)}. Compare runs of the same pictures, or accept a new baseline."
         )
 
 
-def _told(run: Run) -> str:
+def _description(run: Run) -> str:
     suite = run.suite
     pictures = f"{run.pictures} pictures" if run.pictures else "no picture"
     return f"{run.directory} (suite {suite.name} version {suite.version}, {pictures})"
 
 
 def _short(value: Any) -> str:
-    """A hash by its first digits."""
+    """Return a hash by its first digits."""
     text = value if isinstance(value, str) else canonical_json(value)
     return text[:12] if len(text) == 64 else text

@@ -1,4 +1,4 @@
-"""What is compared: a run, or a baseline, with the values behind its judged numbers."""
+"""A run or a baseline as it is compared, with the values of its judged numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Measured:
     """A run or a baseline.
 
     Attributes:
-        values: The values behind a record's judged numbers, as `judged_values` gives them.
+        values: The values of a record's judged numbers, as `judged_values` gives them.
         tolerances: Of a baseline; a run alone has measured none.
     """
 

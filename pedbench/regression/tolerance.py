@@ -1,4 +1,4 @@
-"""By how much a number may differ without having changed: what repeats of one run differ by."""
+"""Tolerances: by how much a number may differ without having changed, from repeats of one run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pedbench.regression.judged_numbers import is_judged
 from pedbench.results.records import MetricValue, Record
 
 ROUNDING = 1e-5
-"""What threads, engines and batch sizes may change of any number, relative to it or to 1."""
+"""Change of any number by threads, engines and batch sizes, relative to it or to 1."""
 
 TIPPED = 1e-3
-"""What masks may change of a mean IoU: a pixel next to the threshold tips over, and takes a small object along."""
+"""Change of a mean IoU by masks: a pixel next to the threshold tips over, and takes a small object along."""
 
 MARGIN = 2.0
-"""On measured ranges: another machine is one more draw, and few draws do not show how far draws reach."""
+"""Factor on measured ranges: another machine is one more draw, and few draws do not show how far draws reach."""
 
 
 class Kind(NamedTuple):
@@ -50,51 +50,53 @@ class Tolerances:
 
     measured: Mapping[Kind, Tolerance] = field(default_factory=dict)
 
-    def of(self, metric: MetricValue) -> float:
-        """The tolerance of a number: the larger range with its margin, never below rounding."""
+    def allowed(self, metric: MetricValue) -> float:
+        """Return the tolerance of a number: the larger range with its margin, never below rounding."""
         found = self.measured.get(kind(metric), Tolerance(repeats=0.0, levels=0.0))
         least = TIPPED if metric.axis == "utility" else ROUNDING * max(1.0, abs(metric.value))
         return max(MARGIN * found.repeats, MARGIN * found.levels, least)
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [{**of._asdict(), **asdict(found)} for of, found in sorted(self.measured.items())]
+        return [{**each._asdict(), **asdict(found)} for each, found in sorted(self.measured.items())]
 
     @classmethod
     def from_json(cls, entries: Sequence[Mapping[str, Any]]) -> Tolerances:
         measured = {}
         for entry in entries:
-            of = Kind(*(entry[name] for name in Kind._fields))
-            measured[of] = Tolerance(repeats=entry["repeats"], levels=entry["levels"])
+            each = Kind(*(entry[name] for name in Kind._fields))
+            measured[each] = Tolerance(repeats=entry["repeats"], levels=entry["levels"])
         return cls(measured=measured)
 
 
 def kind(metric: MetricValue) -> Kind:
-    """Which numbers this one shares its tolerance with."""
+    """Return the kind of a number: those that share its tolerance."""
     return Kind(axis=metric.axis, metric=metric.name, region=metric.region)
 
 
 def level(record: Record) -> str:
-    """The machine and the CPU features that a record was measured with."""
+    """Return the machine and the CPU features that a record was measured with."""
     return f"{record.provenance.get('cpu', '')}, {record.provenance.get('cpu_capability', '')}"
 
 
 def measure(runs: Sequence[Mapping[str, Record]]) -> Tolerances:
-    """The tolerances that runs of one suite show.
+    """Return the tolerances that runs of one suite show.
 
     Args:
         runs: Records by cell id; the first is the one that becomes the baseline. All have the same cells.
     """
     found: dict[Kind, Tolerance] = {}
     for cell_id, record in runs[0].items():
-        again = [run[cell_id] for run in runs]
+        repeats = [run[cell_id] for run in runs]
         for metric in record.metrics:
             if not is_judged(record.cell, metric):
                 continue
-            numbers = [(level(each), value) for each in again if (value := _value(each, metric)) is not None]
-            alike = [value for at, value in numbers if at == level(record)]
-            of = kind(metric)
-            before = found.get(of, Tolerance(repeats=0.0, levels=0.0))
-            found[of] = Tolerance(
+            numbers = [
+                (level(each), value) for each in repeats if (value := _value(each, metric)) is not None
+            ]
+            alike = [value for machine, value in numbers if machine == level(record)]
+            group = kind(metric)
+            before = found.get(group, Tolerance(repeats=0.0, levels=0.0))
+            found[group] = Tolerance(
                 repeats=max(before.repeats, _range(alike)),
                 levels=max(before.levels, _range([value for _, value in numbers])),
             )

@@ -15,7 +15,7 @@ Verdict = Literal[
 FAILING: tuple[Verdict, ...] = (
     "failed", "invalid", "missing", "skipped", "not comparable", "worse", "better",
 )  # fmt: skip
-"""In the order in which they are told. Better fails, too, until it is accepted: often an attack broke."""
+"""Verdicts that fail, in the order of reports. Better fails until it is accepted: often an attack broke."""
 
 VERDICTS: dict[Verdict, str] = {
     "worse": "beyond its tolerance, against the defender",

@@ -30,23 +30,23 @@ from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 
 ROUNDING = 1e-9
-"""Relative, by which an aggregate of the same values may differ: the order of sums."""
+"""Relative difference that aggregates of the same values may have: the order of sums."""
 
 _KEY = ["image", "annotation", "region", "servers", "request", "seed", "metric"]
-"""What tells the values of a cell apart."""
+"""Columns that distinguish the values of a cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was looked at, and what is wrong with it.
+    """The outcome of one check.
 
     Attributes:
-        what: In words, e.g. a cell.
+        subject: What was checked, in words, e.g. a cell.
         problem: Empty where nothing is wrong.
         detail: What was found, where nothing is wrong.
     """
 
-    what: str
+    subject: str
     problem: str = ""
     detail: str = ""
 
@@ -66,14 +66,14 @@ def check_records(run_dir: Path, registry: Registry) -> Iterator[Finding]:
     for cell_id in read_plan(run_dir):
         record = records.get(cell_id)
         if record is None:
-            yield Finding(what=f"cell {cell_id}", problem="it is planned and has no record")
+            yield Finding(subject=f"cell {cell_id}", problem="it is planned and has no record")
             continue
-        problem = _told_wrongly(run_dir, record, metrics, images)
-        yield Finding(what=described(record), problem=problem, detail=f"{len(record.metrics)} numbers")
+        problem = _inconsistency(run_dir, record, metrics, images)
+        yield Finding(subject=described(record), problem=problem, detail=f"{len(record.metrics)} numbers")
 
 
-def _told_wrongly(run_dir: Path, record: Record, metrics: Sequence[Metric], images: Sequence[str]) -> str:
-    """Why a record cannot be right; empty if it follows from what is beside it."""
+def _inconsistency(run_dir: Path, record: Record, metrics: Sequence[Metric], images: Sequence[str]) -> str:
+    """Return why a record cannot be right; empty if it follows from what is beside it."""
     digest = cell_digest(record.cell)
     if digest != record.cell_id:
         return f"its id is not that of its cell, which is {digest}"
@@ -94,10 +94,10 @@ def _told_wrongly(run_dir: Path, record: Record, metrics: Sequence[Metric], imag
     return _different(record.metrics, summed_up(record.cell, values, metrics))
 
 
-def _different(told: Sequence[MetricValue], again: Sequence[MetricValue]) -> str:
-    """The first difference between told and recomputed numbers; empty if there is none."""
-    known = {(metric.name, metric.region): metric for metric in again}
-    for metric in told:
+def _different(stored: Sequence[MetricValue], repeated: Sequence[MetricValue]) -> str:
+    """Return the first difference between stored and recomputed numbers; empty if there is none."""
+    known = {(metric.name, metric.region): metric for metric in repeated}
+    for metric in stored:
         found = known.pop((metric.name, metric.region), None)
         name = f"{metric.name}, {metric.region}" if metric.region else metric.name
         if found is None:
@@ -141,75 +141,75 @@ def redo(
         Registry(plugins),
         family(run.suite.model, run.suite.weights or {}),
     )
-    here = {cell.cell_id for cell in plan.cells()}
+    planned = {cell.cell_id for cell in plan.cells()}
     for record in run.records:
-        if record.cell_id not in here:
+        if record.cell_id not in planned:
             yield Finding(
-                what=described(record),
+                subject=described(record),
                 problem="this installation plans no such cell: a plugin, its weights or the dataset are other ones",
             )
     chance = random.Random(seed)
     able = [
         r.cell_id
         for r in run.records
-        if r.status == "ok" and r.cell["kind"] != "latency" and r.cell_id in here
+        if r.status == "ok" and r.cell["kind"] != "latency" and r.cell_id in planned
     ]
-    wanted = set(chance.sample(able, min(cells, len(able))))
-    due = [(of, {cell.cell_id for cell in of.cells()} & wanted) for of in plan.defenses]
-    due = [(of, ids) for of, ids in due if ids]
+    sample = set(chance.sample(able, min(cells, len(able))))
+    due = [(part, {cell.cell_id for cell in part.cells()} & sample) for part in plan.defenses]
+    due = [(part, ids) for part, ids in due if ids]
     if not due:
         return
     networks = FamilyNetworks(family=plan.family)
     records = {record.cell_id: record for record in run.records}
-    with open_bench(plan, networks, [of for of, _ in due], console, Profile()) as bench:
-        for of, ids in due:
-            chosen = chance.sample(of.images, min(pictures, len(of.images)))
+    with open_bench(plan, networks, [part for part, _ in due], console, Profile()) as bench:
+        for part, ids in due:
+            chosen = chance.sample(part.images, min(pictures, len(part.images)))
             outcome = Outcome()
-            with console.stage(f"{of.defense.label} again", total=len(chosen)) as advance:
-                with outcome.giving_up(list(of.cells()), "warming up"):
-                    of.defense.prepare(bench.device)
+            with console.stage(f"{part.defense.label} again", total=len(chosen)) as advance:
+                with outcome.giving_up(list(part.cells()), "warming up"):
+                    part.defense.prepare(bench.device)
                     bench.restore_servers()
-                    warm_up_bench(bench, of)
+                    warm_up_bench(bench, part)
                 if not outcome.problems:
-                    outcome = measure(bench, of, chosen, ids, advance)
+                    outcome = measure(bench, part, chosen, ids, advance)
             names = {plan.dataset.ids()[index] for index in chosen}
             for cell_id in sorted(ids):
-                yield _held_against(run_dir, records[cell_id], outcome, names, tolerance)
+                yield _compared(run_dir, records[cell_id], outcome, names, tolerance)
 
 
-def _held_against(
-    run_dir: Path, record: Record, outcome: Outcome, images: set[str], tolerance: float
-) -> Finding:
-    what = described(record)
+def _compared(run_dir: Path, record: Record, outcome: Outcome, images: set[str], tolerance: float) -> Finding:
+    subject = described(record)
     if record.cell_id in outcome.problems:
         status, reason = outcome.problems[record.cell_id]
-        return Finding(what=what, problem=f"measured again, it is {status}: {reason}")
-    told = read_values(run_dir, record.cell_id)
-    told = told[told["image"].isin(images)]
-    again = pd.DataFrame(
-        [DEFAULTS | row for row in outcome.rows.get(record.cell_id, [])], columns=told.columns
+        return Finding(subject=subject, problem=f"measured again, it is {status}: {reason}")
+    stored = read_values(run_dir, record.cell_id)
+    stored = stored[stored["image"].isin(images)]
+    repeated = pd.DataFrame(
+        [DEFAULTS | row for row in outcome.rows.get(record.cell_id, [])], columns=stored.columns
     )
-    both = told.merge(again, on=_KEY, how="outer", suffixes=("", "_again"), indicator=True)
+    both = stored.merge(repeated, on=_KEY, how="outer", suffixes=("", "_again"), indicator=True)
     if (both["_merge"] != "both").any():
         row = both[both["_merge"] != "both"].iloc[0]
-        where = "the run" if row["_merge"] == "left_only" else "the repetition"
-        return Finding(what=what, problem=f"{row['metric']} of picture {row['image']} is in {where} alone")
+        side = "the run" if row["_merge"] == "left_only" else "the repetition"
+        return Finding(
+            subject=subject, problem=f"{row['metric']} of picture {row['image']} is in {side} alone"
+        )
     off = (both["value"] - both["value_again"]).abs()
     allowed = tolerance * both["value"].abs().clip(lower=1)
     if (off > allowed).any():
         row = both.iloc[int((off - allowed).to_numpy().argmax())]
         return Finding(
-            what=what,
+            subject=subject,
             problem=f"{row['metric']} of picture {row['image']} is told as {row['value']:.6g}, measured again it is "
             f"{row['value_again']:.6g}",
         )
     return Finding(
-        what=what, detail=f"{len(both)} values of {len(images)} pictures, {off.max():.1e} off at most"
+        subject=subject, detail=f"{len(both)} values of {len(images)} pictures, {off.max():.1e} off at most"
     )
 
 
 def described(record: Record) -> str:
-    """A cell in words, with its id."""
+    """Return a cell in words, with its id."""
     cell = record.cell
     parts = [cell["kind"], cell["defense"]["name"]]
     parts += [cell[role]["name"] for role in ("attack", "probe") if role in cell]

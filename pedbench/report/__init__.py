@@ -1,1 +1,1 @@
-"""From a run directory to what people read. Nothing here knows a defense, an attack or a metric by name."""
+"""Reports: tables, figures and pages made from a run. The code knows no defense, attack or metric by name."""

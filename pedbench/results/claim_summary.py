@@ -1,4 +1,4 @@
-"""From the values of a cell about claims to the metrics of its record."""
+"""Metrics of a record about claims, computed from the values of its cell."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PLANTED, RELATIVE = "planted", "relative"
 """Regions: over all secrets that are there; and relative to what the probe finds in the frame itself."""
 
 LEAST_FOUND = 0.8
-"""Of the planted secrets that a probe has to find in the frame itself: else its silence proves nothing."""
+"""Share of the planted secrets that a probe has to find in the frame itself: else its silence proves nothing."""
 
 _VERSION = 1
 
 
 def mistrusted(values: pd.DataFrame) -> str:
-    """Why claims say nothing: the probe misses too much of the undefended pictures. Empty if it finds enough.
+    """Return why claims say nothing: the probe misses too much of the undefended pictures. Empty if it finds enough.
 
     Args:
         values: Of one cell about claims.
@@ -36,7 +36,7 @@ def mistrusted(values: pd.DataFrame) -> str:
 
 
 def claim_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    """Each measure over all planted secrets, and shares found relative to the undefended picture.
+    """Summarise each measure over all planted secrets, and shares found relative to the undefended picture.
 
     The worst coalition of each picture counts, separately for each measure.
 
@@ -58,7 +58,7 @@ def claim_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
 
 
 def _better(name: str) -> Literal["higher", "lower"]:
-    """The defender's side: all measures but errors are shares of secrets found, those of older runs' probes too."""
+    """Return which way the defender wants a measure to go: all but errors are shares of secrets that were read."""
     return "higher" if name == ERRORS else "lower"
 
 

@@ -50,11 +50,11 @@ def cross_fit(values: pd.DataFrame) -> CrossFitted | None:
     every = tuple(np.ones((1, half.shape[1])) for half in halves)
     names = (str(table.index[half.mean(axis=1).argmax()]) for half in halves)
     rng = np.random.default_rng(0)
-    drawn = tuple(
+    resampled = tuple(
         rng.multinomial(half.shape[1], np.full(half.shape[1], 1 / half.shape[1]), RESAMPLES).astype(float)
         for half in halves
     )
-    low, high = np.quantile(_means(halves, drawn), (0.025, 0.975))
+    low, high = np.quantile(_means(halves, resampled), (0.025, 0.975))
     estimate = Estimate(
         value=float(_means(halves, every)[0]), ci95=(float(low), float(high)), n=numbers.shape[1]
     )

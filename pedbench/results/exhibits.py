@@ -25,7 +25,7 @@ from pedbench.types import Picture, Secret
 FOLDER = "exhibits"
 
 LONGEST_SIDE = 400
-"""Of a stored picture in pixels; larger ones are reduced."""
+"""Longest side of a stored picture in pixels; larger ones are reduced."""
 
 _QUALITY = 85
 _PICTURE, _TRUTH = "picture.json", "truth.webp"
@@ -82,7 +82,7 @@ class Stored:
 
 
 def shown_size(size: Size) -> Size:
-    """Height and width of the stored form of a picture of this size."""
+    """Return height and width of the stored form of a picture of this size."""
     return frame_size(*size, min(LONGEST_SIDE, max(size)))
 
 
@@ -124,7 +124,7 @@ def write_exhibit(run_dir: Path, exhibit: Exhibit) -> None:
 
 
 def read_exhibits(run_dir: Path) -> Iterator[Stored]:
-    """The exhibits of a run, picture by picture in the order of its selection; none where none were written."""
+    """Yield the exhibits of a run, picture by picture in the order of its selection; none where none were written."""
     selection = read_selection(run_dir)
     places = {image: place for place, image in enumerate(selection.images if selection else ())}
     found = [
@@ -154,7 +154,7 @@ def read_exhibits(run_dir: Path) -> Iterator[Stored]:
 
 
 def _file_name(name: str, identity: str) -> str:
-    """A name that any file system takes, and that tells identities apart."""
+    """Return a name that any file system takes, and that distinguishes identities."""
     digest = hashlib.sha256(identity.encode()).hexdigest()[:6]
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:60]}-{digest}"
 

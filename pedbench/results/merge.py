@@ -17,10 +17,10 @@ from pedbench.suites.files import to_toml
 from pedbench.suites.schema import Suite
 
 _SAME = ("model", "seed", "seeds", "dataset", "utility", "metrics", "coalitions", "gallery", "servers")
-"""What suites must agree in; what they measure with and against may differ."""
+"""Fields that suites must agree in; what they measure with and against may differ."""
 
 
-def merge(run_dirs: Sequence[Path], into: Path) -> Path:
+def merge(run_dirs: Sequence[Path], folder: Path) -> Path:
     """Put the records, values and exhibits of runs together in a new run directory.
 
     Of a cell that several have, the newest record counts.
@@ -44,7 +44,7 @@ def merge(run_dirs: Sequence[Path], into: Path) -> Path:
             f"these runs cannot be put into one report with {first.directory}:\n" + "\n".join(refused)
         )
     name = hashlib.sha256("\n".join(run.directory.name for run in runs).encode()).hexdigest()[:8]
-    directory = into / f"{first.suite.name}-merged-{name}"
+    directory = folder / f"{first.suite.name}-merged-{name}"
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "values").mkdir(parents=True)
@@ -90,7 +90,7 @@ def _shown(value: Any) -> str:
 
 
 def _union(suites: Sequence[Suite]) -> Suite:
-    """The first suite with what only the others measure."""
+    """Return the first suite with what only the others measure."""
     update: dict[str, Any] = {"name": f"{suites[0].name}-merged"}
     for name in ("defenses", "attacks", "probes"):
         found: list[Any] = []

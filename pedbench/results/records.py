@@ -120,7 +120,7 @@ def _end_of_whole_lines(descriptor: int) -> int:
 
 
 def read_records(run_dir: Path) -> dict[str, Record]:
-    """The newest record of each cell, by cell id, in the order in which the cells first finished.
+    """Return the newest record of each cell, by cell id, in the order in which the cells first finished.
 
     A half line at the end, from a killed run, is ignored.
 
@@ -135,7 +135,7 @@ def read_records(run_dir: Path) -> dict[str, Record]:
 
 
 def parse_records(path: Path) -> dict[str, Record]:
-    """`read_records` of a file of any name.
+    """Read the records of a file of any name, see `read_records`.
 
     Raises:
         ValueError: A line is not a record of a known schema.
@@ -149,7 +149,7 @@ def parse_records(path: Path) -> dict[str, Record]:
 
 
 def record_line(record: Record) -> bytes:
-    """A record as a line of JSON.
+    """Return a record as a line of JSON.
 
     Raises:
         ValueError: A number is not finite.
@@ -167,8 +167,8 @@ def _parse(line: bytes, place: str) -> Record:
                 f"{place}: the record has schema {found}, pedbench here reads up to {SCHEMA}; update it."
             ) from None
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise ValueError(f"{place}: not a record, at {where}: {first['msg']}.") from None
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise ValueError(f"{place}: not a record, at {field}: {first['msg']}.") from None
 
 
 def _schema_of(line: bytes) -> object:
@@ -189,7 +189,7 @@ def write_plan(run_dir: Path, cell_ids: Sequence[str]) -> None:
 
 
 def read_plan(run_dir: Path) -> list[str]:
-    """Ids of the run's cells in the order of the suite.
+    """Return the ids of the run's cells in the order of the suite.
 
     Raises:
         FileNotFoundError: The run has not begun.

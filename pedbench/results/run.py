@@ -1,4 +1,4 @@
-"""A run as the report sees it: what its directory holds, in the order of the suite."""
+"""A run read from its directory, in the order of the suite."""
 
 from __future__ import annotations
 
@@ -61,21 +61,21 @@ class Run:
         }
 
     def defense(self, record: Record) -> str:
-        """What tables call the record's defense: its name, and what tells it from others of that name."""
+        """Return what tables call the record's defense: its name, and what distinguishes it from its namesakes."""
         return self._labels["defense"][canonical_json(record.cell["defense"])]
 
     def attack(self, record: Record) -> str:
-        """Likewise; empty for a record without an attack."""
+        """Return what tables call the record's attack; empty for a record without one."""
         attack = record.cell.get("attack")
         return self._labels["attack"][canonical_json(attack)] if attack else ""
 
     def probe(self, record: Record) -> str:
-        """Likewise; empty for a record that is not about claims."""
+        """Return what tables call the record's probe; empty for a record that is not about claims."""
         probe = record.cell.get("probe")
         return self._labels["probe"][canonical_json(probe)] if probe else ""
 
     def of_kind(self, kind: str) -> list[Record]:
-        """The records of one axis, without those about claims."""
+        """Return the records of one axis, without those about claims."""
         return [r for r in self.records if r.cell["kind"] == kind and "probe" not in r.cell]
 
     @property
@@ -108,7 +108,7 @@ class Run:
         return max((metric.n for record in scored or self.records for metric in record.metrics), default=0)
 
     def headline(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a frame with columns c and m that no sweep of coalitions brought in; all, where all are."""
+        """Return the rows of a frame with columns c and m that are no sweep of coalitions; all, where all are one."""
         rules = {(str(rule.c), rule.m) for rule in self.suite.coalitions if not isinstance(rule.c, list)}
         if not rules:
             return frame
@@ -116,7 +116,7 @@ class Run:
         return frame[pd.Series(chosen, index=frame.index, dtype=bool)]
 
     def reference(self, protocol: str) -> Record | None:
-        """The undefended model's utility record under a protocol.
+        """Return the undefended model's utility record under a protocol.
 
         Raises:
             ValueError: Several records claim to be it.
@@ -165,7 +165,7 @@ def load(run_dir: Path) -> Run:
 
 
 def labels(identities: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Names for configured plugins that tell all of them apart, as short as that allows.
+    """Return names for configured plugins that distinguish all of them, as short as that allows.
 
     Args:
         identities: Each with name, version and params; repetitions count once.

@@ -29,7 +29,7 @@ class RunLockedError(OSError):
 
 
 def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -> Path:
-    """The directory of a suite's run, created with the resolved suite in it.
+    """Return the directory of a suite's run, created with the resolved suite in it.
 
     Args:
         reports: Folder that holds `runs/` and the link `latest`.

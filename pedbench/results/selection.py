@@ -1,4 +1,4 @@
-"""Which pictures a run is about, which ones it could not read, and which annotations it could not use."""
+"""The pictures of a run, those that it could not read, and the annotations that it could not use."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def write_selection(run_dir: Path, selection: Selection) -> None:
 
 
 def read_selection(run_dir: Path) -> Selection | None:
-    """The selection of a run; None where none was written down."""
+    """Return the selection of a run; None where none was written."""
     path = run_dir / FILE
     return Selection(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""From values to the numbers of a table: means, tails and intervals. The only place where values are averaged.
+"""Means, tails and intervals of values. The only place where values are averaged.
 
 Intervals are 95 % percentile bootstrap intervals (scipy) over pictures: all values of a picture are drawn together.
 """
@@ -18,7 +18,7 @@ RESAMPLES = 2000
 """Bootstrap samples; the intervals' ends are stable to about a fiftieth of their width."""
 
 PERMUTATIONS = 9999
-"""Of a test; all of them where there are no more."""
+"""Number of sign flips of a test; all of them where there are no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def _ratio(top: Any, bottom: Any, axis: int = -1) -> Any:
 
 
 def mean(values: pd.DataFrame) -> Estimate:
-    """Mean over all rows, e.g. annotations, with an interval clustered by picture.
+    """Return the mean over all rows, e.g. annotations, with an interval clustered by picture.
 
     Args:
         values: Columns image and value; at least one row.
@@ -67,7 +67,7 @@ def mean(values: pd.DataFrame) -> Estimate:
 
 
 def quantile(values: pd.DataFrame, q: float, *, interval: bool = True) -> Estimate:
-    """The q-quantile over pictures, each with the mean of its rows.
+    """Return the q-quantile over pictures, each with the mean of its rows.
 
     Args:
         interval: Whether to draw one; the bootstrap says nothing of extremes.
@@ -78,13 +78,13 @@ def quantile(values: pd.DataFrame, q: float, *, interval: bool = True) -> Estima
 
 
 def mean_over(pictures: npt.NDArray[np.float64]) -> Estimate:
-    """As `mean`, of one value a picture."""
+    """Return the same as `mean` for one value a picture."""
     columns = (pictures, np.ones_like(pictures))
     return Estimate(value=float(_ratio(*columns)), ci95=_interval(columns, _ratio), n=len(pictures))
 
 
 def quantile_over(pictures: npt.NDArray[np.float64], q: float, *, interval: bool = True) -> Estimate:
-    """As `quantile`, of one value a picture."""
+    """Return the same as `quantile` for one value a picture."""
 
     def statistic(sample: Any, axis: int = -1) -> Any:
         return np.quantile(sample, q, axis=axis)
@@ -94,7 +94,7 @@ def quantile_over(pictures: npt.NDArray[np.float64], q: float, *, interval: bool
 
 
 def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:
-    """Mean of `values` over the mean of `reference`, on the annotations that both have.
+    """Return the mean of `values` over the mean of `reference`, on the annotations that both have.
 
     Args:
         values: Columns image, annotation, value.
@@ -126,7 +126,7 @@ class Difference(Estimate):
 
 
 def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
-    """Mean of `values` minus mean of `reference`, on what both have, with an interval clustered by picture.
+    """Return the mean of `values` minus that of `reference`, on what both have, with an interval clustered by picture.
 
     Args:
         values: Columns image, annotation (or constant) and value.
@@ -180,7 +180,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
-    """For each picture the value of the coalition that learns most, out of those evaluated.
+    """Return for each picture the value of the coalition that learns most, out of those evaluated.
 
     Args:
         values: Columns image, servers, value of one metric and region.
@@ -198,7 +198,7 @@ def worst_coalition(values: pd.DataFrame, better: str) -> pd.DataFrame:
 def worst_values(
     values: pd.DataFrame, better: Callable[[str], str]
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
-    """The values of `worst_coalition` for every metric and region at once, which is many times as fast.
+    """Yield the values of `worst_coalition` for every metric and region at once, which is many times as fast.
 
     Args:
         values: Columns metric, region, image, servers, value.
@@ -217,6 +217,6 @@ def worst_values(
 
 
 def worst_coalition_rows(values: pd.DataFrame, better: str) -> pd.DataFrame:
-    """All rows, e.g. one a secret, of the coalition that `worst_coalition` picks for each picture."""
+    """Return all rows, e.g. one a secret, of the coalition that `worst_coalition` picks for each picture."""
     worst = worst_coalition(values, better)[["image", "servers"]]
     return values.merge(worst, on=["image", "servers"])

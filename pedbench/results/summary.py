@@ -1,4 +1,4 @@
-"""From a cell's values to the metrics of its record."""
+"""Metrics of a record, computed from the values of its cell."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ SECRETS = {"text": ("text",), "face": ("face",)}
 EXPOSURE_LEVELS = {">= 50 %": 0.5, ">= 90 %": 0.9, "100 %": 1.0}
 
 ANY_PIXEL = {"> 0 %": np.nextafter(0, 1)}
-"""Of secrets also the first pixel counts: it shows which ones a defense that keeps them home has missed."""
+"""Share of a secret above which it counts as exposed: its first pixel shows that the defense has missed it."""
 
 RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
-"""Names of what a search in a gallery of that many pictures found."""
+"""Pattern of the metrics of a search in a gallery of that many pictures."""
 
 FOUND, EXPECTED = "liar found", "expected to be found"
-"""Names of what is told of each pass with liars: whether one of them was found, and how likely that was."""
+"""Metrics of each pass with liars: whether one of them was detected, and how likely that was."""
 
 _VERSION = 1
-"""Of the metrics defined here; those of plugins have their own."""
+"""Version of the metrics defined here; those of plugins have their own."""
 
 
 def utility_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    """Mean IoU (or agreement) per prompt: over annotations, by size, at window borders, and over pictures.
+    """Return mean IoU (or agreement) per prompt: over annotations, by size, at window borders, and over pictures.
 
     Args:
         values: Of one utility cell; `metric` is `IoU[PROMPT]` or `agreement`, `tag` the size class and " cut".
@@ -70,21 +70,21 @@ def _utility(values: pd.DataFrame) -> Iterator[MetricValue]:
 
 
 def integrity_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    """As `utility_metrics`, and in what share of the passes a liar was found, and was to be expected to be.
+    """Return `utility_metrics` and the observed and the expected detection rate of dishonest servers.
 
     Args:
         values: Of one integrity cell: those of a utility cell, and `liar found` and `expected to be found` per pass.
     """
     passes = values["metric"].isin([FOUND, EXPECTED])
-    told = [
+    rates = [
         _value(name, "", mean(values[values["metric"] == name]), "utility", "higher")
         for name in (FOUND, EXPECTED)
     ]
-    return (*utility_metrics(values[~passes]), *told)
+    return (*utility_metrics(values[~passes]), *rates)
 
 
 def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    """What arrived, without any attack: shares of the frame, and how much of each object one coalition holds.
+    """Summarise what arrived, without any attack: shares of the frame, and how much of each object one coalition holds.
 
     Args:
         values: Of one geometry cell: `visible share` per coalition, `content share` per server, `exposure` per
@@ -112,7 +112,7 @@ def geometry_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
 
 
 def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tuple[MetricValue, ...]:
-    """Each metric and region: the worst coalition of each picture, then mean and tail over pictures.
+    """Summarise each metric and region: the worst coalition of each picture, then mean and tail over pictures.
 
     Args:
         values: Of one privacy cell with an attack.
@@ -140,7 +140,7 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
 
 
 def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
-    """Median and 90th percentile of each phase, by way of measuring, and bytes each way.
+    """Return median and 90th percentile of each phase, by way of measuring, and bytes each way.
 
     Args:
         values: Of one latency cell: `wall`, `turn-taking` and `projected` in seconds with the phase as region; `bytes

@@ -80,7 +80,7 @@ def _refuse_gaps(cell_id: str, values: pd.DataFrame) -> None:
 
 
 def read_values(run_dir: Path, cell_id: str) -> pd.DataFrame:
-    """All values of a cell, shard by shard, with the columns of `SCHEMA`; empty when there are none."""
+    """Return all values of a cell, shard by shard, with the columns of `SCHEMA`; empty when there are none."""
     shards = [pq.read_table(path, schema=SCHEMA) for path in _shards(run_dir, cell_id)]
     values: pd.DataFrame = pa.concat_tables([SCHEMA.empty_table(), *shards]).to_pandas()
     return values

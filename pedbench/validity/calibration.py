@@ -66,14 +66,16 @@ def judge(run: Run, kept: Path) -> dict[str, Verdict]:
         value, pictures = _best(run, attacks, declared)
         if value is not None:
             reached = f"{value:.3g} on {pictures} pictures of this run"
-            found[key] = Verdict(proven=value >= declared["least"], figure=_told(declared), reached=reached)
+            found[key] = Verdict(
+                proven=value >= declared["least"], figure=_in_words(declared), reached=reached
+            )
             continue
         same = [entry for entry in known if _same(entry, attacks[0], declared)]
         best = max(same, key=lambda entry: entry["value"], default=None)
         reached = "" if best is None else f"{best['value']:.3g} on {best['n']} pictures of run {best['run']}"
         found[key] = Verdict(
             proven=best is not None and best["value"] >= declared["least"],
-            figure=_told(declared),
+            figure=_in_words(declared),
             reached=reached,
         )
     return found
@@ -113,7 +115,7 @@ def keep(run_dir: Path, kept: Path = KEPT) -> list[dict[str, Any]]:
 
 
 def _attacks(run: Run) -> dict[str, list[Record]]:
-    """The records of each attack that is no floor; records that do not say what their attack is are left out."""
+    """Return the records of each attack that is no floor; records that do not say what their attack is are left out."""
     found: dict[str, list[Record]] = {}
     for record in run.of_kind("privacy"):
         if "attack" in record.cell and record.attacker and not record.attacker["floor"]:
@@ -122,14 +124,14 @@ def _attacks(run: Run) -> dict[str, list[Record]]:
 
 
 def _best(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) -> tuple[float | None, int]:
-    """The largest mean over the coalition rules, with its number of pictures; None where nothing was measured."""
+    """Return the largest mean over the coalition rules and its number of pictures; None where nothing was measured."""
     means = [mean(rows) for rows in _values(run, attacks, declared) if not rows.empty]
     best = max(means, key=lambda found: found.value, default=None)
     return (None, 0) if best is None else (best.value, best.n)
 
 
 def _values(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    """For each coalition rule the values that the figure is the mean of."""
+    """Yield for each coalition rule the values that the figure is the mean of."""
     for record in attacks:
         defense = record.cell["defense"]
         fits = (
@@ -137,7 +139,7 @@ def _values(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) ->
         )
         if not fits or record.status != "ok":
             continue
-        rows = _of(run, record, declared)
+        rows = _figure_values(run, record, declared)
         if not declared["over"]:
             yield rows
             continue
@@ -145,11 +147,11 @@ def _values(run: Run, attacks: Sequence[Record], declared: Mapping[str, Any]) ->
             same = other.cell["defense"] == defense and other.cell["coalition"] == record.cell["coalition"]
             name = other.cell.get("attack", {}).get("name", "")
             if same and other.status == "ok" and name == declared["over"]:
-                both = rows.merge(_of(run, other, declared), on="image", suffixes=("", "_other"))
+                both = rows.merge(_figure_values(run, other, declared), on="image", suffixes=("", "_other"))
                 yield both.assign(value=both["value"] - both["value_other"])
 
 
-def _of(run: Run, record: Record, declared: Mapping[str, Any]) -> pd.DataFrame:
+def _figure_values(run: Run, record: Record, declared: Mapping[str, Any]) -> pd.DataFrame:
     values = run.values(record.cell_id)
     chosen = values[(values["metric"] == declared["metric"]) & (values["region"] == declared["region"])]
     # By picture, as attacks that hear a different number of requests may be about different coalitions.
@@ -158,11 +160,11 @@ def _of(run: Run, record: Record, declared: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _same(entry: Mapping[str, Any], attack: Record, declared: Mapping[str, Any]) -> bool:
-    asked = [attack.cell["attack"], attack.cell["model"], declared]
-    return canonical_json([entry["attack"], entry["model"], entry[DECLARED]]) == canonical_json(asked)
+    identity = [attack.cell["attack"], attack.cell["model"], declared]
+    return canonical_json([entry["attack"], entry["model"], entry[DECLARED]]) == canonical_json(identity)
 
 
-def _told(declared: Mapping[str, Any]) -> str:
+def _in_words(declared: Mapping[str, Any]) -> str:
     params = ", ".join(f"{name}={value}" for name, value in declared["params"].items())
     defense = f"{declared['defense']}({params})" if params else declared["defense"]
     over = f" above {declared['over']}" if declared["over"] else ""

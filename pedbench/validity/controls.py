@@ -17,16 +17,16 @@ CONTROL = "control: "
 """Begins the flag of a record that belongs to a control; the control's name follows."""
 
 FEW_PICTURES = 100
-"""With fewer, an interval that reaches beyond its bound says nothing yet."""
+"""Number of pictures below which an interval that reaches beyond its bound says nothing yet."""
 
 LEAST_PICTURES = 8
-"""With fewer, one of many intervals lies above its bound by chance, as all pictures may."""
+"""Number of pictures below which one of many intervals lies above its bound by chance."""
 
 LEAST_LEAKAGE = 0.99
-"""Of a picture that a server received as it is, for every attack and metric."""
+"""Minimum leakage of a picture that a server received as it is, for every attack and metric."""
 
 MOST_GAIN = 0.01
-"""By which an attack may seem to do better with a decoy than with nothing; the interval's upper end."""
+"""Maximum gain of an attack with a decoy over the same attack with nothing; the interval's upper end."""
 
 LEAST_MIXED = 1.0
 """dB of hidden PSNR that mixed tokens must bring: two networks that were trained apart differ by some tenths anyway."""
@@ -39,7 +39,7 @@ Verdict = Literal["holds", "open", "fails"]
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """What came of one control.
+    """The outcome of one control.
 
     Attributes:
         name: What was controlled: "whole picture", "nothing sent", "decoy" or "mixed tokens".
@@ -100,31 +100,31 @@ def _fails(detail: str) -> tuple[Verdict, str]:
 
 
 def _geometry(run: Run, records: Sequence[Record], metric: str) -> list[float]:
-    """All values of a metric of what was received, without any attack."""
+    """Return all values of a metric of what was received, without any attack."""
     tables = [run.values(r.cell_id) for r in records if "attack" not in r.cell]
     return [float(value) for table in tables for value in table.loc[table["metric"] == metric, "value"]]
 
 
 def _attacked(run: Run, records: Sequence[Record]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Attack and coalition in words, with the values."""
+    """Yield attack and coalition in words, with the values."""
     for record in records:
         if "attack" in record.cell:
-            where = f"{run.attack(record)}, c = {record.cell['coalition']['c']}"
-            yield where, run.values(record.cell_id)
+            setting = f"{run.attack(record)}, c = {record.cell['coalition']['c']}"
+            yield setting, run.values(record.cell_id)
 
 
 def _whole_picture(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
     share = min(_geometry(run, records, "visible share"), default=0.0)
     if share < LEAST_LEAKAGE:
         return _fails(f"a server gets the whole picture, and of one a share of {share:.3f} counts as visible")
-    least, where = 1.0, ""
+    least, place = 1.0, ""
     for attack, values in _attacked(run, records):
         leakage = values[values["metric"].str.startswith("leakage[")]
         if not leakage.empty and leakage["value"].min() < least:
             row = leakage.sort_values("value").iloc[0]
-            least, where = row["value"], f" ({attack}, {row['metric']}, picture {row['image']})"
+            least, place = row["value"], f" ({attack}, {row['metric']}, picture {row['image']})"
     if least < LEAST_LEAKAGE:
-        return _fails(f"leakage is as low as {least:.3f}{where}, expected is at least {LEAST_LEAKAGE}")
+        return _fails(f"leakage is as low as {least:.3f}{place}, expected is at least {LEAST_LEAKAGE}")
     return "holds", f"leakage is at least {least:.3f} for every attack, metric and picture"
 
 
@@ -155,24 +155,24 @@ def _decoy(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, 
             gains.append((high, low, gain.n, f"{attack}, {metric}"))
     if not gains:
         return "open", "no attack was measured"
-    for high, low, pictures, what in gains:
+    for high, low, pictures, setting in gains:
         certain = LEAST_PICTURES if low > MOST_GAIN else FEW_PICTURES
         if high > MOST_GAIN and pictures >= certain:
             return _fails(
-                f"{what}: above its own blind run by [{low:.3f}, {high:.3f}], at most {MOST_GAIN} is expected"
+                f"{setting}: above its own blind run by [{low:.3f}, {high:.3f}], at most {MOST_GAIN} is expected"
             )
-    high, low, pictures, what = max(gains)
+    high, low, pictures, setting = max(gains)
     if high > MOST_GAIN:
         wide = sum(high > MOST_GAIN for high, *_ in gains)
         return "open", (
             f"{pictures} pictures are too few for {wide} of {len(gains)} intervals, the widest "
-            f"[{low:.3f}, {high:.3f}] ({what}), at most {MOST_GAIN} above the blind run is expected"
+            f"[{low:.3f}, {high:.3f}] ({setting}), at most {MOST_GAIN} above the blind run is expected"
         )
-    return "holds", f"no attack does better than blind by more than {high:.3f} ({what})"
+    return "holds", f"no attack does better than blind by more than {high:.3f} ({setting})"
 
 
 def _mixed_tokens(run: Run, defense: str, records: Sequence[Record]) -> tuple[Verdict, str]:
-    """One attack has to guess more of the hidden part than it does where the same servers get unmixed tokens."""
+    """Require one attack to guess more of the hidden part than where the same servers get unmixed tokens."""
     mixed = run.defenses[defense]["params"]
     alike = {name: mixed[name] for name in ("servers", "assignment") if name in mixed}
     twins = run.matching(UNMIXED, alike)
@@ -201,9 +201,9 @@ def _mixed_tokens(run: Run, defense: str, records: Sequence[Record]) -> tuple[Ve
             )
     if not found:
         return "open", f"no attack was measured both here and on {UNMIXED} with {alike}"
-    low, value, high, pictures, what = max(found)
+    low, value, high, pictures, setting = max(found)
     sentence = (
-        f"{what}: hidden PSNR {value:.2f} dB [{low:.2f}, {high:.2f}] above the same attack on {twins[0]}"
+        f"{setting}: hidden PSNR {value:.2f} dB [{low:.2f}, {high:.2f}] above the same attack on {twins[0]}"
     )
     if low > 0 and value >= LEAST_MIXED:
         return "holds", sentence
@@ -212,7 +212,7 @@ def _mixed_tokens(run: Run, defense: str, records: Sequence[Record]) -> tuple[Ve
 
 
 def _guessing(record: Record) -> str:
-    """What two defenses are attacked alike by: the attack and the size of the coalition."""
+    """Return the attack and the size of the coalition, by which two defenses are attacked alike."""
     return canonical_json([record.cell["attack"], record.cell["coalition"]])
 
 

@@ -21,29 +21,29 @@ UNREAD = {
     "degraded": "degraded pixels are not read",
     "tokens": "tokens are not read",
 }
-"""By kind of content that a view can hold."""
+"""The flag of each kind of content that a view can hold."""
 
 
 def offers(view: View) -> set[str]:
-    """What an attack can use of a view, in the words of `Attack.needs`."""
+    """Return what an attack can use of a view, in the words of `Attack.needs`."""
     kinds = {
         "pixels": view.patches,
         "degraded": view.degraded,
         "tokens": view.tokens,
         "metadata": view.messages,
     }
-    return {"nothing"} | {kind for kind, held in kinds.items() if held}
+    return {"nothing"} | {kind for kind, content in kinds.items() if content}
 
 
 def unread(views: Iterable[View], attacks: Sequence[Attack]) -> set[str]:
-    """Flags of content that was received and that no attack can use: a leakage of 0 then means nothing."""
+    """Return flags of content that was received and that no attack can use: a leakage of 0 then means nothing."""
     received = {kind for view in views for kind in offers(view)}
     readable = {need for attack in attacks for need in attack.needs}
     return {UNREAD[kind] for kind in received - readable if kind in UNREAD}
 
 
 def of_attack(values: pd.DataFrame, *, floor: bool) -> set[str]:
-    """Flags that an attack's own values bring on.
+    """Return the flags that an attack's own values bring on.
 
     Args:
         values: Of one privacy cell with an attack.
@@ -63,7 +63,7 @@ def of_attack(values: pd.DataFrame, *, floor: bool) -> set[str]:
 
 
 def _of_kind(values: pd.DataFrame, kind: str) -> Iterable[pd.DataFrame]:
-    """The rows of each metric of a kind, such as advantage[RMSE] of "advantage"."""
+    """Return the rows of each metric of a kind, such as advantage[RMSE] of "advantage"."""
     chosen = values[values["metric"].str.fullmatch(rf"{re.escape(kind)}\[.*\]")]
     return (rows for _, rows in chosen.groupby("metric", sort=False))
 
@@ -74,6 +74,6 @@ def _lower_end(rows: pd.DataFrame) -> float:
 
 
 def _scattered(rows: pd.DataFrame) -> bool:
-    """Whether the means of several seeds differ by more (their standard deviation) than they differ from 0."""
+    """Return whether the means of several seeds differ by more (their standard deviation) than they differ from 0."""
     means = rows.groupby("seed")["value"].mean()
     return len(means) > 1 and bool(means.std() > abs(means.mean()))

@@ -119,7 +119,7 @@ def test_values_that_nobody_measured_are_found_by_measuring_again(copied: Path) 
     write_values(copied, utility, 0, values.assign(value=(values["value"] + 0.01).clip(upper=1)))
     findings = again(copied)
     (lie,) = [finding for finding in findings if finding.problem]
-    assert "ped_sam" in lie.what
+    assert "ped_sam" in lie.subject
     assert "measured again" in lie.problem
 
 

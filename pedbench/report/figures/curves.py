@@ -58,7 +58,7 @@ def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
 
 
 def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
-    """For each swept parameter what is kept of utility, and what is received, exposed, leaked and gained.
+    """Draw for each swept parameter retention, visible share, exposure, leakage and advantage.
 
     Args:
         sweeps: From `curves.sweeps`.
@@ -111,7 +111,7 @@ def _panels(count: int, width: float) -> tuple[Figure, list[Axes]]:
 
 
 def _line(axes: Axes, rows: pd.DataFrame, across: str, up: str, label: str, colour: Any, marker: str) -> None:
-    """Points joined by a line; with intervals where the frame has them."""
+    """Draw points joined by a line, with intervals where the frame has them."""
     bare = up in rows
     value = up if bare else f"{up}_value"
     present = rows[rows[value].notna()]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-_SIZE = 7.5
-"""Of the letters, in typographic points."""
+_FONT_SIZE = 7.5
+"""Font size of the labels in typographic points."""
 
 _DISTANCES = (9.0, 20.0, 34.0, 50.0, 70.0)
 """Tried distances between point and name, in typographic points."""
@@ -45,17 +45,17 @@ def place_labels(
     whole = np.array([axes.get_window_extent().extents])
     pixels = axes.figure.dpi / 72
     points = axes.transData.transform(np.column_stack([xs, ys]))
-    taken = [_box(x, y, 5 * pixels, 5 * pixels) for x, y in points]
-    taken += [Bbox(np.sort(axes.transData.transform(bar), axis=0)).padded(2 * pixels) for bar in bars]
+    occupied = [_box(x, y, 5 * pixels, 5 * pixels) for x, y in points]
+    occupied += [Bbox(np.sort(axes.transData.transform(bar), axis=0)).padded(2 * pixels) for bar in bars]
     for number, (x, y, (right, up)) in enumerate(zip(xs, ys, points, strict=True)):
         near = np.flatnonzero(np.hypot(*(points - points[number]).T) < _SAME * pixels)
         if near[0] < number:
             continue
         name = names[number] if len(near) == 1 else f"{names[number]} +{len(near) - 1}"
-        measured = axes.text(x, y, name, fontsize=_SIZE, parse_math=False)
+        measured = axes.text(x, y, name, fontsize=_FONT_SIZE, parse_math=False)
         extent = measured.get_window_extent()
         measured.remove()
-        covered = np.array([other.extents for other in taken])
+        covered = np.array([other.extents for other in occupied])
         candidates = []
         for distance, step in product(_DISTANCES, range(_DIRECTIONS)):
             angle = 2 * pi * step / _DIRECTIONS
@@ -67,7 +67,7 @@ def place_labels(
             cost += _LEAVING * (box.width * box.height - _overlap(box, whole))
             candidates.append((cost, across / pixels, along / pixels, box))
         _, across, along, box = min(candidates, key=lambda candidate: candidate[0])
-        taken.append(box)
+        occupied.append(box)
         axes.annotate(
             name,
             (x, y),
@@ -75,7 +75,7 @@ def place_labels(
             textcoords="offset points",
             ha="center",
             va="center",
-            fontsize=_SIZE,
+            fontsize=_FONT_SIZE,
             parse_math=False,
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.5", "shrinkA": 0, "shrinkB": 3},
         ).set_in_layout(False)
@@ -86,7 +86,7 @@ def _box(x: float, y: float, half_width: float, half_height: float) -> Bbox:
 
 
 def _overlap(box: Bbox, others: npt.NDArray[np.float64]) -> float:
-    """The area that a box shares with others, (N, 4) left, bottom, right, top each."""
+    """Return the area that a box shares with others, (N, 4) left, bottom, right, top each."""
     low = np.maximum(box.extents[:2], others[:, :2])
     high = np.minimum(box.extents[2:], others[:, 2:])
     return float(np.clip(high - low, 0, None).prod(axis=1).sum())

@@ -22,7 +22,7 @@ _WAYS = {
 
 
 def phase_figures(latency: pd.DataFrame) -> Iterator[Drawing]:
-    """One figure for each way in which a run's passes were timed.
+    """Yield one figure for each way in which a run's passes were timed.
 
     Args:
         latency: From `tidy.latency`.

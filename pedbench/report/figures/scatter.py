@@ -46,7 +46,7 @@ class Drawing:
     figure: Figure
 
     def _repr_png_(self) -> bytes:
-        """For notebooks."""
+        """Return the figure as PNG, which notebooks show."""
         content = BytesIO()
         with mpl.rc_context(STYLE):
             self.figure.savefig(content, format="png")
@@ -75,7 +75,7 @@ def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
 
 
 def privacy_latency(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:
-    """Likewise against the time from the picture to the embedding on this host."""
+    """Draw privacy against the time from the picture to the embedding on this host."""
     frame = combined.copy()
     parts = [name for name in ("value", "low", "high") if not combined.empty]
     for part in parts:
@@ -87,7 +87,7 @@ def privacy_latency(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
 
 @dataclass(frozen=True, kw_only=True)
 class _Axis:
-    """What privacy is drawn against.
+    """The horizontal axis against which privacy is drawn.
 
     Attributes:
         column: Of the combined table, without _value.
@@ -166,7 +166,7 @@ def _curves(axes: Axes, rows: pd.DataFrame, sweeps: pd.DataFrame, across: str, u
 
 
 def _front(axes: Axes, rows: pd.DataFrame, axis: _Axis, up: str) -> None:
-    """The stairs above which lies what some defense beats in both, whatever the intervals."""
+    """Draw the stairs above which every defense is beaten by another on both axes, whatever the intervals."""
     sign = -1.0 if axis.upwards else 1.0
     points = rows.assign(cost=sign * rows[f"{axis.column}_value"]).sort_values(["cost", f"{up}_value"])
     best = points[f"{up}_value"].cummin()
@@ -198,7 +198,7 @@ def save(drawing: Drawing, folder: Path) -> Path:
 
 
 def looks_of(count: int) -> Iterator[tuple[Any, str]]:
-    """Colours and markers that tell points apart with any kind of colour vision."""
+    """Yield colours and markers that tell points apart with any kind of colour vision."""
     pairs = zip(cycle(sns.color_palette("colorblind")), cycle(_MARKERS), strict=False)
     return (next(pairs) for _ in range(count))
 
@@ -233,13 +233,13 @@ def _bars(rows: pd.DataFrame, across: str, up: str) -> Iterator[Segment]:
 
 
 def arms(row: Any, name: str) -> Any:
-    """Lengths below and above the value, (2, 1); an end on the wrong side, by chance, has none."""
+    """Return the interval's lengths below and above the value, (2, 1); 0 for an end on the wrong side by chance."""
     value, low, high = (row[f"{name}_{part}"] for part in ("value", "low", "high"))
     return None if pd.isna(low) else np.maximum([[value - low], [high - value]], 0)
 
 
 def drawable(text: str) -> str:
-    """What the figure's font can draw; other letters as escapes."""
+    """Return text with the letters that the figure's font lacks as escapes."""
     plain = one_line(text)
     return "".join(
         c if ord(c) < 256 or c in "→↑↓←" else c.encode("ascii", "backslashreplace").decode() for c in plain

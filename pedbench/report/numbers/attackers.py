@@ -1,4 +1,4 @@
-"""Who attacks: data and training behind each attack, its time, and whether it is calibrated."""
+"""Attackers: the data and training of each attack, its time, and whether it is calibrated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "prov
 
 
 def attackers(run: Run) -> pd.DataFrame:
-    """One row an attack, in the order of the plan.
+    """Return one row an attack, in the order of the plan.
 
     Returns:
         Columns `COLUMNS`: seconds is the median over cells of the mean time for one view, on a shared host; figure

@@ -144,6 +144,6 @@ def _flags(row: Any) -> str:
 
 
 def _status(rows: pd.DataFrame) -> str:
-    """The gravest status; skipped only if all is."""
+    """Return the gravest status; "skipped" only if all are."""
     present = set(rows["status"])
     return next((status for status in ("failed", "invalid", "ok", "skipped") if status in present), "")

@@ -21,7 +21,7 @@ _SIZES: Mapping[str, tuple[str, ...] | None] = {"all": None, "ML": ("M", "L")}
 
 
 def comparisons(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFrame:
-    """Differences in mIoU (or agreement), leakage and advantage of each defense to the suite's `compare_with`.
+    """Compare mIoU (or agreement), leakage and advantage of each defense with those of the suite's `compare_with`.
 
     Utility is paired by annotation, privacy by picture, each with its worst coalition. For each defense, rule and
     metric the strongest attack counts, chosen on these same pictures.
@@ -34,8 +34,8 @@ def comparisons(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame) -> pd.Da
         Columns `COLUMNS`: difference is the defense's mean minus the reference's, p_holm is corrected over the
         defenses of a metric, region and rule. Empty where the suite compares with nothing that was measured.
     """
-    wanted = run.suite.compare_with
-    labels = run.matching(wanted.name, wanted.params) if wanted else []
+    reference = run.suite.compare_with
+    labels = run.matching(reference.name, reference.params) if reference else []
     rows: list[dict[str, Any]] = []
     for label in labels[:1]:
         for group in (*_utility(run, utility), *_privacy(run, run.headline(privacy))):
@@ -44,7 +44,7 @@ def comparisons(run: Run, utility: pd.DataFrame, privacy: pd.DataFrame) -> pd.Da
 
 
 Group = tuple[dict[str, Any], dict[str, tuple[str, pd.DataFrame]]]
-"""What is compared, and by defense the attack and the values, with columns image, annotation, value."""
+"""The question, and by defense the attack and the values, with columns image, annotation, value."""
 
 
 def _utility(run: Run, utility: pd.DataFrame) -> Iterator[Group]:
@@ -82,9 +82,9 @@ def _against(
 ) -> list[dict[str, Any]]:
     if reference not in found:
         return []
-    attack, expected = found[reference]
+    reference_attack, expected = found[reference]
     rows = []
-    for defense, (by, values) in found.items():
+    for defense, (attack, values) in found.items():
         if defense != reference:
             measured = difference(values, expected)
             low, high = measured.ci95 or (None, None)
@@ -92,9 +92,9 @@ def _against(
                 {
                     **about,
                     "reference": reference,
-                    "reference_attack": attack,
+                    "reference_attack": reference_attack,
                     "defense": defense,
-                    "attack": by,
+                    "attack": attack,
                     "difference": measured.value,
                     "low": low,
                     "high": high,

@@ -20,7 +20,7 @@ LEAKED = 0.5
 EXPOSURE = "exposure >= 50 %"
 
 LEAST_POINTS = 3
-"""Of a curve; fewer are in the tables anyway."""
+"""Minimum number of points of a curve; fewer can be read from the tables."""
 
 _COALITION = [
     "defense", "servers", "size", "m", "coalitions", "metric", "attack", "n",
@@ -30,7 +30,7 @@ _COALITION = [
 
 
 def coalition_curve(run: Run, privacy: pd.DataFrame) -> pd.DataFrame:
-    """What coalitions of growing size learn, of each defense that was attacked by at least `LEAST_POINTS` sizes.
+    """Return what coalitions of growing size learn of each defense attacked by at least `LEAST_POINTS` sizes.
 
     Args:
         privacy: From `tidy.privacy`.
@@ -59,7 +59,7 @@ def coalition_curve(run: Run, privacy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _servers(run: Run, defense: str) -> int:
-    """How many servers a defense has, from the shares that each of them received."""
+    """Count the servers of a defense, from the shares that each of them received."""
     for record in run.of_kind("privacy"):
         if run.defense(record) == defense and record.status == "ok" and "attack" not in record.cell:
             values = run.values(record.cell_id)
@@ -68,7 +68,7 @@ def _servers(run: Run, defense: str) -> int:
 
 
 def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
-    """The numbers of one coalition rule of one defense; None where no attack was measured."""
+    """Return the numbers of one coalition rule of one defense; None where no attack was measured."""
     ok = rule[rule["status"] == "ok"]
     best = _strongest(ok, metric)
     if best is None:
@@ -92,7 +92,7 @@ def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
         "leakage_mean": everywhere.value,
         "leakage_mean_low": low,
         "leakage_mean_high": high,
-        **{name: None if advantage is None else advantage[of] for name, of in shown.items()},
+        **{name: None if advantage is None else advantage[column] for name, column in shown.items()},
     }
 
 
@@ -107,7 +107,7 @@ def _received(rows: pd.DataFrame, metric: str) -> Any:
 
 
 def sweeps(run: Run, combined: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFrame:
-    """The combined table's rows of defenses that differ in one numeric parameter, of at least `LEAST_POINTS` values.
+    """Return the combined table's rows of defenses that differ in one number, with at least `LEAST_POINTS` values.
 
     Args:
         combined: From `combined`.

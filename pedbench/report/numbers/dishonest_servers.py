@@ -1,4 +1,4 @@
-"""What lying servers leave of utility, and how often one of them was found."""
+"""Utility while servers lie, and how often a liar was detected."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def integrity(run: Run) -> pd.DataFrame:
             shown.add(reference.cell_id)
             none = {"lie": HONEST, "liars": 0, "servers": lie.servers, "checks": 0}
             rows += _rows(run, reference, none, None)
-        told = {"lie": lie.label, "liars": lie.liars, "servers": lie.servers, "checks": lie.checks}
-        rows += _rows(run, record, told, reference)
+        facts = {"lie": lie.label, "liars": lie.liars, "servers": lie.servers, "checks": lie.checks}
+        rows += _rows(run, record, facts, reference)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = ("value", "low", "high", "difference", "difference_low", "difference_high", "expected")
     counts = ("liars", "servers", "checks", "n", "passes", "found")
@@ -51,19 +51,19 @@ def integrity(run: Run) -> pd.DataFrame:
 
 
 def _measured(record: Record) -> str:
-    """Of which defense and under which protocol."""
+    """Return the defense and the protocol of a record as a key."""
     return canonical_json([record.cell["defense"], record.cell.get("protocol", "")])
 
 
 def _rows(
-    run: Run, record: Record, told: Mapping[str, Any], reference: Record | None
+    run: Run, record: Record, facts: Mapping[str, Any], reference: Record | None
 ) -> Iterator[dict[str, Any]]:
     common = {
         "cell_id": record.cell_id,
         "defense": run.defense(record),
         "parameters": canonical_json(record.cell["defense"]["params"]),
         "protocol": record.cell.get("protocol", ""),
-        **told,
+        **facts,
         "status": record.status,
         "reason": record.reason,
         "flags": "; ".join(flag for flag in record.flags if flag != REFERENCE),

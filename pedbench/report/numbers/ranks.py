@@ -33,18 +33,18 @@ class Agreement:
 
     @property
     def kendall(self) -> float | None:
-        """Likewise Kendall's tau-b."""
+        """Kendall's tau-b; None for too few defenses, or where all are alike."""
         return self._correlation(kendalltau)
 
-    def _correlation(self, of: Callable[..., object]) -> float | None:
+    def _correlation(self, coefficient: Callable[..., object]) -> float | None:
         varied = self.values[["first", "second"]].nunique()
         if len(self.values) < LEAST or (varied < 2).any():
             return None
-        return float(of(self.values["first"], self.values["second"]).statistic)  # type: ignore[attr-defined]
+        return float(coefficient(self.values["first"], self.values["second"]).statistic)  # type: ignore[attr-defined]
 
 
 def agreements(first: pd.DataFrame, second: pd.DataFrame) -> list[Agreement]:
-    """Each measure that two combined tables share.
+    """Return each measure that two combined tables share.
 
     Utility is compared between defenses with the same parameters. What servers get, and when, does not depend on the
     weights that they run: there `weights` may differ, and the first such defense counts. Coalitions are compared by
@@ -61,7 +61,8 @@ def agreements(first: pd.DataFrame, second: pd.DataFrame) -> list[Agreement]:
             continue
         exact = measure == "utility"
         left, right = (
-            _by_defense(frame, of[measure], exact) for frame, of in ((first, before), (second, after))
+            _by_defense(frame, columns[measure], exact)
+            for frame, columns in ((first, before), (second, after))
         )
         rows = [
             {"defense": names[0], "first": value, "second": right[key][1]}
@@ -75,7 +76,7 @@ def agreements(first: pd.DataFrame, second: pd.DataFrame) -> list[Agreement]:
 
 
 def _measures(frame: pd.DataFrame) -> dict[str, str]:
-    """Columns by what they measure."""
+    """Return the columns by what they measure."""
     found = {"utility": "utility_value"}
     for column in frame.columns:
         matched = re.fullmatch(r"(leakage|advantage|visible_share)_c(\w+?)_m\d+_value", column)

@@ -1,4 +1,4 @@
-"""What a defense keeps of the undefended model's mIoU, paired by annotation."""
+"""Retention: the share of the undefended model's mIoU that a defense keeps, paired by annotation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def retentions(run: Run) -> pd.DataFrame:
 
 
 def _undefended(run: Run, protocol: str) -> pd.DataFrame | str:
-    """The reference's values, or why there are none."""
+    """Return the reference's values, or the reason why there are none."""
     reference = run.reference(protocol)
     if reference is None:
         return "the undefended model was not measured in this run"

@@ -1,4 +1,4 @@
-"""Which attack of a defense is told in one number."""
+"""The choice of the attack that speaks for a defense in one number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def strongest(rows: pd.DataFrame) -> Any:
-    """The row of the attack that does best on average, out of those that guessed most pictures.
+    """Return the row of the attack that does best on average, out of those that guessed most pictures.
 
     An attack with a limit guesses fewer, and the mean over fewer pictures is another quantity.
 

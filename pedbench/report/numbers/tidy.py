@@ -24,12 +24,12 @@ _NUMBER = ["metric", "region", "better", "unit", "value", "low", "high", "n"]
 _TAIL = ["status", "reason", "flags"]
 
 PROVEN = Verdict(proven=True, figure="", reached="")
-"""Of what has nothing to prove: floors, and what was received."""
+"""The verdict on records that need no calibration: floors, and what was received."""
 
 
 @once_per_run
 def utility(run: Run) -> pd.DataFrame:
-    """mIoU or agreement of each defense by prompt and region, with its retention.
+    """Return mIoU or agreement of each defense by prompt and region, with its retention.
 
     Returns:
         Columns cell_id, defense, parameters, protocol, metric, region, better, unit, value, low, high, n,
@@ -44,7 +44,7 @@ def utility(run: Run) -> pd.DataFrame:
 
 @once_per_run
 def privacy(run: Run) -> pd.DataFrame:
-    """Geometry (attack "") and attacks, for each coalition rule.
+    """Return geometry (attack "") and attacks, for each coalition rule.
 
     Returns:
         Columns cell_id, defense, parameters, c, m, attack, attack_parameters, requests, metric, region,
@@ -68,7 +68,7 @@ def privacy(run: Run) -> pd.DataFrame:
 
 @once_per_run
 def claims(run: Run) -> pd.DataFrame:
-    """What probes read, for each coalition rule, source and attack.
+    """Return what probes read, for each coalition rule, source and attack.
 
     Returns:
         The columns of `privacy`, and after requests the columns probe and source: tiles (what was received),
@@ -108,7 +108,7 @@ def _private(
 
 @once_per_run
 def latency(run: Run) -> pd.DataFrame:
-    """Seconds by phase (the region) and bytes.
+    """Return seconds by phase (the region) and bytes.
 
     Returns:
         Columns cell_id, defense, parameters, link, dtype, metric, region, better, unit, value, low, high, n,
@@ -147,7 +147,7 @@ def _tidy(
 
 
 def _numbers(record: Record) -> Iterable[dict[str, Any]]:
-    """The record's metrics; one row without a number when there are none that count."""
+    """Return the record's metrics; one row without a number when there are none that count."""
     if record.status != "ok" or not record.metrics:
         return [{"metric": "", "region": "", "better": "", "unit": "", "n": 0}]
     return [

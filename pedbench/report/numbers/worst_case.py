@@ -30,7 +30,7 @@ _COUNTED = re.compile(r"(leakage|advantage)\[.*\]")
 
 
 def worst_cases(run: Run) -> pd.DataFrame:
-    """Leakage and advantage of the ensemble of all attacks of a run, by defense, coalition rule and metric.
+    """Return leakage and advantage of the ensemble of all attacks of a run, by defense, coalition rule and metric.
 
     Returns:
         Columns `COLUMNS`. worst_case is the mean over pictures of each picture's largest value over attacks and
@@ -83,9 +83,9 @@ def _of_group(values: pd.DataFrame) -> Iterator[dict[str, Any]]:
         if fitted := cross_fit(_by_attack(attacked)):
             row |= _number("chosen", fitted.estimate)
             row["chosen_attack"] = " / ".join(fitted.attacks)
-        drawn = values[values["metric"] == f"{KNOW_NOTHING}{name}"]
-        if not drawn.empty:
-            lucky = _largest(drawn)
+        colours = values[values["metric"] == f"{KNOW_NOTHING}{name}"]
+        if not colours.empty:
+            lucky = _largest(colours)
             both = best.merge(lucky, on="image", suffixes=("", "_lucky"))
             row |= _number("draws", mean(lucky))
             row |= _number("gain", mean(both.assign(value=both["value"] - both["value_lucky"])))
@@ -93,14 +93,14 @@ def _of_group(values: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _by_attack(values: pd.DataFrame) -> pd.DataFrame:
-    """The value of each attack for each picture, of the coalition that learns most."""
+    """Return the value of each attack for each picture, of the coalition that learns most."""
     # An attack's seeds are averaged, as they are chance and no choice.
     each = values.groupby(["attack", "image", "servers"], sort=False)["value"].mean()
     return each.groupby(["attack", "image"], sort=True).max().reset_index()
 
 
 def _largest(values: pd.DataFrame) -> pd.DataFrame:
-    """The largest value of each picture over attacks and coalitions."""
+    """Return the largest value of each picture over attacks and coalitions."""
     return _by_attack(values).groupby("image", sort=True)["value"].max().reset_index()
 
 

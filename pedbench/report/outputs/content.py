@@ -1,4 +1,4 @@
-"""What a report says, whatever the form: tables, figures and sentences from a run directory."""
+"""Content of a report, whatever its form: tables, figures and sentences from a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from pedbench.suites.cell import canonical_json
 from pedbench.validity.controls import Control, controls
 
 _MOMENT = "utc"
-"""The entry of the provenance of which first and last are told."""
+"""The entry of the provenance of which only first and last are shown."""
 
 _NOTES = {
     "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
@@ -105,7 +105,7 @@ class Content:
 
     @property
     def revision(self) -> str:
-        """Of the dataset; plain."""
+        """Revision of the dataset; plain."""
         return str(self.run.records[0].cell["revision"]) if self.run.records else "unknown"
 
 
@@ -184,7 +184,7 @@ def _privacy_tables(
 
 
 def _configurations(run: Run) -> Table:
-    """All parameters of everything that took part."""
+    """Return all parameters of everything that took part."""
     rows: list[list[Cell]] = []
     for role, label in (("defense", run.defense), ("attack", run.attack), ("probe", run.probe)):
         plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
@@ -197,7 +197,7 @@ def _configurations(run: Run) -> Table:
 
 
 def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:
-    """What the records say about their origin; several values where not all of them agree."""
+    """Yield what the records say about their origin; several values where not all of them agree."""
     found: dict[str, dict[str, None]] = {}
     for record in run.records:
         for name, value in record.provenance.items():
@@ -213,6 +213,6 @@ def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:
 
 
 def _short(value: Any) -> str:
-    """As text, a sha256 by its first digits."""
+    """Return a value as text, a sha256 by its first digits."""
     text = value if isinstance(value, str) else canonical_json(value)
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -43,7 +43,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class DefenseRow:
-    """What became of one picture under one defense."""
+    """One picture under one defense."""
 
     defense: str
     tiles: Sequence[Tile]
@@ -64,7 +64,7 @@ class PictureRow:
 
 
 def gallery(run: Run) -> Iterator[PictureRow]:
-    """The exhibits in the order of the suite's pictures as far as it is known, and of its defenses."""
+    """Yield the exhibits in the order of the suite's pictures as far as it is known, and of its defenses."""
     order = {canonical_json(identity): place for place, identity in enumerate(run.defenses.values())}
     names = {canonical_json(identity): label for label, identity in run.defenses.items()}
     known = [stored for stored in read_exhibits(run.directory) if canonical_json(stored.defense) in order]
@@ -86,9 +86,9 @@ def _tiles(run: Run, stored: Stored, values: _Values) -> Iterator[Tile]:
         yield Tile(title="masks, one click an object", caption=caption, path=stored.masks, over_truth=False)
     if stored.seen is None:
         return
-    who = f"server {stored.servers}" if "+" not in stored.servers else f"servers {stored.servers}"
+    receiver = f"server {stored.servers}" if "+" not in stored.servers else f"servers {stored.servers}"
     yield Tile(
-        title=f"what {who} received" if stored.servers else "what servers received",
+        title=f"what {receiver} received" if stored.servers else "what servers received",
         caption=stored.received,
         path=stored.seen,
         over_truth=True,
@@ -140,7 +140,7 @@ class _Values:
         return None
 
     def read(self, defense: str, attack: str, stored: Stored) -> list[Box]:
-        """What probes read in what was received (attack "") or in a guess."""
+        """Return boxes of what probes read in what was received (attack "") or in a guess."""
         found = set()
         for record in self._run.claims:
             if not self._matches(record, defense, attack, stored) or record.status != "ok":

@@ -11,7 +11,7 @@ from pedbench.report.words.text import code, escape
 
 
 def markdown(content: Content) -> str:
-    """The text of `report.md`."""
+    """Return the text of `report.md`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
         autoescape=False,

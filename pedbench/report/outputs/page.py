@@ -16,16 +16,16 @@ from pedbench.report.words import legend
 from pedbench.report.words.inline import inline_html
 
 MOST_BYTES = 9_000_000
-"""Of the page; pictures of the gallery that would make it larger are left out, and the page says so."""
+"""Maximum size of the page; gallery pictures beyond it are left out, and the page says so."""
 
 _BASE64 = 4 / 3
-"""Letters a byte."""
+"""Letters for each byte."""
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
-def page(content: Content, drawn: Path) -> str:
-    """The text of `report.html`: everything foreign in it is escaped, and it asks for nothing from elsewhere.
+def page(content: Content, folder: Path) -> str:
+    """Return the text of `report.html`: everything foreign in it is escaped, and it asks for nothing from elsewhere.
 
     Args:
         drawn: Folder that holds the figures.
@@ -42,7 +42,7 @@ def page(content: Content, drawn: Path) -> str:
         "table": lambda table: Markup(table.html()),
     }
     figures = [
-        (drawing, _url("image/svg+xml", (drawn / f"{drawing.name}.svg").read_bytes()))
+        (drawing, _url("image/svg+xml", (folder / f"{drawing.name}.svg").read_bytes()))
         for drawing in content.figures
     ]
     room = float(MOST_BYTES - sum(len(source) for _, source in figures))

@@ -47,7 +47,7 @@ def worst_case_table(frame: pd.DataFrame) -> Table:
 
 
 def _worst_case(row: Any) -> Iterator[Cell]:
-    """The cells of one metric; all but the draws are lower bounds where an attack failed."""
+    """Yield the cells of one metric; all but the draws are lower bounds where an attack failed."""
     for name in ("chosen", "worst_case", "draws", "gain"):
         cell: Cell = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
         if not (row["complete"] or name == "draws" or pd.isna(row[name])):
@@ -104,12 +104,12 @@ def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[Table]:
         lines: list[list[Cell]] = []
         for _, row in rows.iterrows():
             numbers = [
-                Interval(*(row[f"{who}_{what}_{end}"] for end in ("value", "low", "high")))
-                for who in ("view", "guess")
-                for what in ("first", "reciprocal")
+                Interval(*(row[f"{source}_{measure}_{end}"] for end in ("value", "low", "high")))
+                for source in ("view", "guess")
+                for measure in ("first", "reciprocal")
             ]
-            by = Code(row["attack"]) if row["attack"] else NOTHING
-            lines.append([Code(row["defense"]), *numbers, by, row["n"]])
+            attack = Code(row["attack"]) if row["attack"] else NOTHING
+            lines.append([Code(row["defense"]), *numbers, attack, row["n"]])
         yield Table(title=title, columns=head, rows=lines)
 
 

@@ -29,8 +29,8 @@ def utility_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
                 Metric(title=f"retention, {REGIONS[region]}", name=name, regions=(region,), fields=_RETENTION)
                 for region in REGIONS
             ]
-        where = f"protocol {protocol}"
-        yield pivot(f"All objects, {where}", rows, ["defense"], metrics, flags)
+        about = f"protocol {protocol}"
+        yield pivot(f"All objects, {about}", rows, ["defense"], metrics, flags)
         regions = rows.loc[rows["metric"].isin(names[:1]), "region"].unique()
         for name in names[:1]:
             sizes = [
@@ -39,7 +39,7 @@ def utility_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
                 if region != "all"
             ]
             mean = Metric(title="mean over pictures", name=f"{name}, per picture", regions=("all",))
-            yield pivot(f"{name} by size, {where}", rows, ["defense"], [*sizes, mean], flags)
+            yield pivot(f"{name} by size, {about}", rows, ["defense"], [*sizes, mean], flags)
 
 
 def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> Iterator[Table]:
@@ -85,7 +85,7 @@ def claims_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
 
 
 def _attack_metrics(rows: pd.DataFrame) -> Iterator[Metric]:
-    """Scores of both regions, leakage and advantage, and the tail of the first leakage."""
+    """Yield scores of both regions, leakage and advantage, and the tail of the first leakage."""
     regions = rows.groupby("metric", sort=False)["region"].agg(set)
     tails = (", p90", ", worst")
     for name in names_in(rows):

@@ -31,10 +31,10 @@ def comparison_tables(frame: pd.DataFrame) -> Iterator[Table]:
         if question in shown or (kind == "utility" and region != utility):
             continue
         shown.add(question)
-        where = f"c = {c} (m = {m:.0f})" if kind == "privacy" else REGIONS.get(str(region), str(region))
+        about = f"c = {c} (m = {m:.0f})" if kind == "privacy" else REGIONS.get(str(region), str(region))
         first = rows.iloc[0]
         yield Table(
-            title=(f"{metric}, {where}, against ", *_attacked(first["reference"], first["reference_attack"])),
+            title=(f"{metric}, {about}, against ", *_attacked(first["reference"], first["reference_attack"])),
             columns=columns("defense", text=True)
             + columns("difference", better=first["better"])
             + columns("p", "p, corrected", write=_p)

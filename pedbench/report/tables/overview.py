@@ -110,14 +110,14 @@ def _together(row: Any, names: Sequence[str], between: str) -> Cell:
 
 
 def _counts(row: Any, rules: list[str]) -> str:
-    """The number of pictures of utility, privacy and latency."""
+    """Return the number of pictures of utility, privacy and latency."""
     names = ["utility", *(f"leakage_{rule}" for rule in rules[:1]), "wall_p50"]
     counts = [row[f"{name}_n"] for name in names]
     return " / ".join(NOTHING if pd.isna(count) else str(count) for count in counts)
 
 
 def _flagged(row: Any, rules: list[str], flags: Mapping[str, str]) -> str:
-    """Letters with the axes that they are about."""
+    """Return letters with the axes that they are about."""
     private = dict(_private_flags(row, rules))
     if len(set(private.values())) == 1:
         private = {"privacy": next(iter(private.values()))}

@@ -1,4 +1,4 @@
-"""From tidy rows to one table with a line for each cell of the run."""
+"""Pivoting of tidy rows into one table with a line for each cell of the run."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _column(rows: pd.DataFrame, metric: Metric) -> Column:
 
 
 def _numbers(known: Mapping[tuple[str, str], Mapping[Any, Any]], metric: Metric) -> Cell:
-    """The metric's number in each region."""
+    """Return the metric's number in each region."""
     rows = [known.get((metric.name, region)) for region in metric.regions]
     numbers = [Interval(*(None if row is None else row[name] for name in metric.fields)) for row in rows]
     if len(numbers) == 1:

@@ -1,4 +1,4 @@
-"""What others report about the same question: shown next to what was measured, never mixed with it."""
+"""Numbers that others report about the same question: shown next to what was measured, never mixed with it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _source(row: Mapping[str, Any]) -> Cell:
 
 
 def _measured(row: Mapping[str, Any], run: Run, utility: pd.DataFrame, latency: pd.DataFrame) -> list[Cell]:
-    """The cells that this run adds to a reported row; empty where it did not measure the same."""
+    """Return the cells that this run adds to a reported row; empty where it did not measure the same."""
     if (run.suite.dataset.name, run.suite.model) != (row["dataset"], row["model"]):
         return []
     for label in run.matching(**row["defense"]):

@@ -136,7 +136,7 @@ class Table:
         return table
 
     def _rendered(self, inline: Callable[[Inline], str]) -> tuple[list[Column], list[str], list[list[str]]]:
-        """Columns that are shown, their headings, and the rows' cells."""
+        """Return the columns that are shown, their headings, and the rows' cells."""
         kept = [
             place
             for place, column in enumerate(self.columns)

@@ -1,4 +1,4 @@
-"""What a run comes to, in one sentence: who gives most privacy among those that keep utility."""
+"""The run in one sentence: which defense gives most privacy among those that keep utility."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST_RETENTION = 0.95
 
 
 def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Control]) -> str:
-    """The defense that leaks least to a coalition of the suite's first rule among those that keep utility.
+    """Name the defense that leaks least to a coalition of the suite's first rule among those that keep utility.
 
     Defenses from which servers receive nothing and controls take no part; on_device would always win.
 

@@ -85,6 +85,6 @@ def _marked(inline: Inline, plain: Callable[[str], str], name: Callable[[str], s
 
 
 def _spans(inline: Inline) -> tuple[str, ...]:
-    """The texts in a row; a name that is empty reads as two quotation marks."""
+    """Return the texts in a row; a name that is empty reads as two quotation marks."""
     spans = (inline,) if isinstance(inline, str) else inline
     return tuple('""' if isinstance(span, Code) and not span.strip() else span for span in spans)

@@ -1,4 +1,4 @@
-"""What the words, marks and flags of a report mean."""
+"""Meaning of the words, marks and flags of a report."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ FLAGS: Mapping[str, str] = {
     UNREAD["tokens"]: "tokens were received and no attack of this suite can use them, so that a leakage of 0 "
     "means nothing",
 }
-"""What soundness flags mean, by their names in records; at length in docs/reference/flags.md."""
+"""Meaning of soundness flags, by their names in records; at length in docs/reference/flags.md."""
 
 
 def flag_letters(flags: Iterable[str]) -> dict[str, str]:
-    """A short mark for each flag, in order of first appearance: a, b, ..., z, a1, b1, ..."""
+    """Return a short mark for each flag, in order of first appearance: a, b, ..., z, a1, b1, ..."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     found = dict.fromkeys(flags)
     return {flag: letters[i % 26] + (str(i // 26) if i >= 26 else "") for i, flag in enumerate(found)}

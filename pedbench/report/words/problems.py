@@ -16,7 +16,7 @@ _ORDER = ("failed", "invalid", "skipped")
 
 
 def problems(run: Run) -> Iterator[str]:
-    """Failed cells first, those together that differ in the defense only.
+    """Yield failed cells first, those together that differ in the defense only.
 
     A defense all of whose cells have the same fate has one line.
     """
@@ -28,11 +28,13 @@ def problems(run: Run) -> Iterator[str]:
             if record.status == status:
                 defense = run.defense(record)
                 lost = alike[defense, status, record.reason] == cells[defense]
-                what = f"all {cells[defense]} cells" if lost else inline_markdown(measured_cell(run, record))
-                together.setdefault((what, record.reason), []).append(defense)
-        for (what, reason), defenses in together.items():
+                subject = (
+                    f"all {cells[defense]} cells" if lost else inline_markdown(measured_cell(run, record))
+                )
+                together.setdefault((subject, record.reason), []).append(defense)
+        for (subject, reason), defenses in together.items():
             names = ", ".join(code(name) for name in dict.fromkeys(defenses))
-            yield f"**{status}**: {what} of {names}: {escape(reason)}"
+            yield f"**{status}**: {subject} of {names}: {escape(reason)}"
     if run.missing:
         yield f"**not run yet**: {len(run.missing)} of {len(run.missing) + len(run.records)} cells"
 
@@ -54,11 +56,11 @@ def measured_cell(run: Run, record: Record) -> Inline:
     return (f"{rule}, attack ", Code(attack)) if attack else f"{rule}, what was received"
 
 
-def described_lie(told: Mapping[str, Any]) -> str:
-    """A lie in words.
+def described_lie(fields: Mapping[str, Any]) -> str:
+    """Return a lie in words.
 
     Args:
         told: As a record's cell has it.
     """
-    lie = Lie(**told)
+    lie = Lie(**fields)
     return f"{lie.label} of {lie.liars} of {lie.servers} servers, {lie.checks} windows checked"

@@ -16,7 +16,7 @@ PHASES = ("prepare", "uplink", "slowest server", "downlink", "edge", "decoder")
 """The phases of a pass in the order in which they happen, from the picture to a mask."""
 
 _SPECIAL = re.compile(r"[\\`*|~$]|\](?=\()|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-"""What has a meaning within a line; brackets have none alone, so that `mIoU[box]` stays readable as it is."""
+"""Characters that mean something within a line; brackets alone do not, so that `mIoU[box]` stays readable."""
 
 
 def flat(text: str) -> str:
@@ -40,7 +40,7 @@ def escape_within(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A code span, valid in running text and in a table's cell."""
+    """Return a code span, valid in running text and in a table's cell."""
     plain = one_line(text)
     if not plain:
         return '""'
@@ -53,7 +53,7 @@ def code(text: str) -> str:
 
 
 def quantity(value: float, unit: str = "") -> str:
-    """A number rounded for reading.
+    """Return a number rounded for reading.
 
     Examples:
         >>> quantity(0.62049), quantity(21.34, "dB"), quantity(0.0123, "s"), quantity(150528, "B")
@@ -73,7 +73,7 @@ def three_figures(value: float) -> str:
 
 
 def estimate(value: Any, low: Any, high: Any, unit: str = "") -> str:
-    """A number with its interval, all in the same unit.
+    """Return a number with its interval, all in the same unit.
 
     Examples:
         >>> estimate(0.62, 0.58, 0.66), estimate(0.5, None, None), estimate(float("nan"), None, None)
@@ -95,7 +95,7 @@ def estimate(value: Any, low: Any, high: Any, unit: str = "") -> str:
 
 
 def _scale(size: float, unit: str) -> tuple[float, int, str]:
-    """What to divide by, how many digits to show, and the unit that results."""
+    """Return what to divide by, how many digits to show, and the unit that results."""
     if unit == "s":
         return (1.0, 2, "s") if size >= 1 else (1e-3, 1, "ms")
     if unit == "B":
@@ -105,12 +105,12 @@ def _scale(size: float, unit: str) -> tuple[float, int, str]:
 
 
 def arrow(better: str) -> str:
-    """Where the defender wants a number to go."""
+    """Return the arrow that shows which way the defender wants a number to go."""
     return {"higher": " ↑", "lower": " ↓"}.get(better, "")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table.
+    """Return a Markdown table.
 
     Args:
         rows: Cells that are Markdown already.

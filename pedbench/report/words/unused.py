@@ -13,7 +13,7 @@ _MOST = 20
 
 
 def unused(run: Run) -> Iterator[str]:
-    """Pictures and annotations that no defense was measured on."""
+    """Yield pictures and annotations that no defense was measured on."""
     selection = read_selection(run.directory)
     if selection is None:
         return
@@ -25,12 +25,12 @@ def unused(run: Run) -> Iterator[str]:
     measured = {r.cell.get("protocol", ""): r for r in run.of_kind("utility") if r.status == "ok"}
     for protocol, record in measured.items():
         found = set(run.values(record.cell_id)["image"])
-        without = [image for image in selection.images if image not in found]
-        if without:
-            names = ", ".join(code(image) for image in without[:_MOST])
-            more = f" and {len(without) - _MOST} more" if len(without) > _MOST else ""
+        empty = [image for image in selection.images if image not in found]
+        if empty:
+            names = ", ".join(code(image) for image in empty[:_MOST])
+            more = f" and {len(empty) - _MOST} more" if len(empty) > _MOST else ""
             yield (
-                f"**no object**: {len(without)} of {len(selection.images)} pictures have none that protocol "
+                f"**no object**: {len(empty)} of {len(selection.images)} pictures have none that protocol "
                 f"{escape(protocol)} counts: {names}{more}"
             )
 
