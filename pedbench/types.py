@@ -223,11 +223,7 @@ class View:
     moves: bool = False
 
     def canvas(self) -> tuple[Picture, Mask]:
-        """Paste the exactly received pixels where they belong; see `in_frame`.
-
-        Returns:
-            The canvas, (H, W, 3), black where nothing came, and the coverage, (H, W) bool.
-        """
+        """Paste the exactly received pixels of `in_frame`: (H, W, 3), black elsewhere, and the coverage, (H, W)."""
         return _paste(self.in_frame(self.patches), self.frame_size)
 
     def degraded_canvas(self) -> tuple[Picture, Mask]:
@@ -235,14 +231,12 @@ class View:
         return _paste(self.in_frame(self.degraded), self.frame_size)
 
     def in_frame(self, patches: Iterable[Patch]) -> list[Patch]:
-        """Those whose places are places in the frame: all, or if the camera moves the first request's."""
+        """Select the patches with known places in the frame: all, or if the camera moves the first request's."""
         return [patch for patch in patches if not self.moves or patch.request == 0]
 
     def blind(self) -> View:
-        """The same situation with nothing received: what an attack knows before it looks."""
-        return View(
-            frame_size=self.frame_size, description=self.description, prior=self.prior, moves=self.moves
-        )
+        """Return the view of a coalition that received nothing."""
+        return View(**{name: getattr(self, name) for name in ("frame_size", "description", "prior", "moves")})
 
 
 def _paste(patches: Iterable[Patch], frame_size: tuple[int, int]) -> tuple[Picture, Mask]:

@@ -72,5 +72,6 @@ class AnnotationStore:
 def _later_equals(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the places of numbers that have come before; `np.unique` takes twice the memory."""
     order = np.argsort(numbers, kind="stable")
-    found = numbers[order]
-    return order[1:][found[1:] == found[:-1]]
+    ascending = numbers[order]
+    later: npt.NDArray[np.int64] = order[1:][ascending[1:] == ascending[:-1]]
+    return later

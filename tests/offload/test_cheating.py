@@ -208,7 +208,9 @@ def whole_as_a_payload(frame: Picture, edge: Edge, cloud: Cloud) -> None:
 
 def in_low_bits(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     pixels, hidden = to_uint8(frame), to_uint8(frame[::-1].copy())
-    cloud.encode_windows(from_uint8((pixels & 0xFE) | (hidden >> 7)), windows(frame, edge), weights=W)
+    cloud.encode_windows(
+        from_uint8(((pixels & 0xFE) | (hidden >> 7)).astype(np.uint8)), windows(frame, edge), weights=W
+    )
 
 
 def in_low_bits_of_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
