@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
-from pedbench.models.sensitive_regions import Box, FaceDetector, TextDetector
+from pedbench.models.face_cascade import Box
+from pedbench.models.sensitive_regions import FaceDetector, TextDetector
 from pedbench.offload.operations.tiles import Bytes
 from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
 from pedbench.pictures.frame import to_uint8

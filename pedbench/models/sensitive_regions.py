@@ -9,18 +9,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from pedbench.errors import PluginUnavailable
-
-Box = tuple[float, float, float, float]
-"""x, y, width, height in pixels."""
+from pedbench.models.face_cascade import Box, FaceCascade
 
 _TEXT_SIDE = 640
 """Minimum longest side in pixels for text detection; smaller pictures are enlarged."""
 
 _FACE_SIDE = 480
 """Longest side in pixels for face detection; pictures are scaled to it, as time grows with the pixels."""
-
-_CASCADE = 24
-"""Side in pixels of the smallest face that the cascade finds."""
 
 _LARGEST_FACE = 0.35
 """Side of the largest face, relative to the picture's longest side."""
@@ -30,36 +25,16 @@ _AGREEING = 4
 
 
 class FaceDetector:
-    """Detector of frontal faces: the cascade of local binary patterns in scikit-image.
-
-    Source: Liao et al., Learning Multi-Scale Block Local Binary Patterns for Face Recognition, 2007.
-    """
+    """Detector of frontal faces up to a part of the picture's size."""
 
     def __init__(self) -> None:
-        from skimage.data import lbp_frontal_face_cascade_filename
-        from skimage.feature import Cascade
-
-        self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
+        self._cascade = FaceCascade(_AGREEING)
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
         """Return the boxes of the faces in (H, W, 3) pixels."""
         scale = _FACE_SIDE / max(pixels.shape[:2])
-        scaled = _resize(pixels, scale)
-        if min(scaled.shape[:2]) < _CASCADE:
-            return []
-        largest = max(_CASCADE, min(round(_LARGEST_FACE * _FACE_SIDE), *scaled.shape[:2]))
-        faces = self._cascade.detect_multi_scale(
-            img=scaled,
-            scale_factor=1.1,
-            step_ratio=1,
-            min_size=(_CASCADE, _CASCADE),
-            max_size=(largest, largest),
-            min_neighbor_number=_AGREEING,
-        )
-        return [
-            (face["c"] / scale, face["r"] / scale, face["width"] / scale, face["height"] / scale)
-            for face in faces
-        ]
+        faces = self._cascade(_resize(pixels, scale), round(_LARGEST_FACE * _FACE_SIDE))
+        return [(x / scale, y / scale, width / scale, height / scale) for x, y, width, height in faces]
 
 
 class TextDetector:

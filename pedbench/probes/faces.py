@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pedbench.base import Claim, Probe
+from pedbench.models.face_cascade import FaceCascade
 from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
-
-_WINDOW = 24
-"""Side in pixels of the cascade's window, which is the smallest face that it can find."""
 
 _AGREEING = 2
 """Windows that have to agree on a face.
@@ -31,29 +28,8 @@ class Faces(Probe):
     side = 320
 
     def prepare(self, device: str) -> None:
-        from skimage.data import lbp_frontal_face_cascade_filename
-        from skimage.feature import Cascade
-
-        self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
+        self._cascade = FaceCascade(_AGREEING)
 
     def claims(self, picture: Picture) -> list[Claim]:
-        shortest = min(picture.shape[:2])
-        if shortest < _WINDOW:
-            return []
-        faces = self._cascade.detect_multi_scale(
-            img=to_uint8(picture),
-            scale_factor=1.1,
-            step_ratio=1,
-            min_size=(_WINDOW, _WINDOW),
-            max_size=(shortest, shortest),
-            min_neighbor_number=_AGREEING,
-        )
-        return [
-            Claim(
-                kind="face",
-                content="",
-                box=(float(face["c"]), float(face["r"]), float(face["width"]), float(face["height"])),
-                confidence=1.0,
-            )
-            for face in faces
-        ]
+        boxes = self._cascade(to_uint8(picture), min(picture.shape[:2]))
+        return [Claim(kind="face", content="", box=box, confidence=1.0) for box in boxes]
