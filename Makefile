@@ -68,7 +68,7 @@ audit: $(INSTALLED)  ## known weaknesses of the pinned versions, and pins that a
 	$(BIN)/python -m tools.release.audit $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
-	$(BIN)/python -m tools.pages $(ARGS)
+	$(BIN)/python -m tools.documents $(ARGS)
 
 lock: $(INSTALLED)  ## pin the versions that are installed now
 	$(BIN)/python -m pip freeze --exclude-editable --exclude pip > constraints.txt

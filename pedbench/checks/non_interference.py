@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from PIL import Image
 
-from pedbench.adversary.isolation.process import AttackFailure, AttackProcess
+from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
 from pedbench.checks.rule import BrokenRule

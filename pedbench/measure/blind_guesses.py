@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from pedbench.adversary.isolation.process import AttackFailure
+from pedbench.adversary.isolation.parent import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Metric
 from pedbench.host.determinism import single_threaded

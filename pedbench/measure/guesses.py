@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import inf
 
-from pedbench.adversary.isolation.process import AttackFailure
+from pedbench.adversary.isolation.parent import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
 from pedbench.host.stopwatch import Stage

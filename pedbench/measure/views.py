@@ -15,8 +15,9 @@ from pedbench.measure.seeds import generator
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import box_to_frame, mask_to_frame
-from pedbench.privacy.disclosure_audit import audit, same_messages, visible_mask
+from pedbench.privacy.disclosure_audit import audit, same_messages
 from pedbench.privacy.exposure import exposed_shares
+from pedbench.privacy.visibility import visible_mask
 from pedbench.suites.cell import Cell, CoalitionRule
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Mask, Picture, Sample, View

@@ -18,11 +18,9 @@ from pedbench.offload.operations.tiles import Bytes, cut_tiles
 from pedbench.offload.wire.codec_labels import code, decode
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.privacy.token_audit import TOKEN_OPERATIONS, TokenAudit
-from pedbench.types import Mask, Patch, Picture, Received, View
+from pedbench.privacy.visibility import place
+from pedbench.types import Mask, Picture, Received
 
-# A degraded patch that is this much the frame's is not degraded.
-_SAME_SHARE = 0.99
-_LEVEL = 1.001 / 255
 _TELLING = (EncodeWindows.name, StartWindows.name, *TOKEN_OPERATIONS)
 """Operations that are told the frame's size, which says nothing only if it is true."""
 
@@ -130,33 +128,6 @@ def same_messages(
     )
 
 
-def visible_mask(view: View, truth: Picture) -> Mask:
-    """The pixels that a coalition received exactly, within 1/255, at their place.
-
-    A patch shows what matches. One received in a degraded form shows nothing, unless nearly all matches.
-
-    Args:
-        view: What the coalition holds.
-        truth: The frame.
-
-    Returns:
-        (H, W) bool.
-    """
-    visible = np.zeros(truth.shape[:2], np.bool_)
-    for patches, needed in ((view.patches, 0.0), (view.degraded, _SAME_SHARE)):
-        for patch in view.in_frame(patches):
-            place = _place(patch)
-            matching = (np.abs(patch.picture - truth[place]) <= _LEVEL).all(axis=2)
-            if matching.mean() >= needed:
-                visible[place] |= matching
-    return visible
-
-
-def _place(patch: Patch) -> tuple[slice, slice]:
-    height, width = patch.picture.shape[:2]
-    return slice(patch.top, patch.top + height), slice(patch.left, patch.left + width)
-
-
 def _told_otherwise(seen: Observation, frame: tuple[int, ...]) -> list[str]:
     message = seen.message
     if seen.problem or message.payload is None or message.operation not in _TELLING:
@@ -178,7 +149,7 @@ def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterato
             yield "received other pixels than what its codec leaves of the frame's"
         return
     for patch in seen.patches:
-        if not np.array_equal(patch.picture, from_uint8(truth[_place(patch)])):
+        if not np.array_equal(patch.picture, from_uint8(truth[place(patch)])):
             yield (
                 f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
                 "low bits, or another place"

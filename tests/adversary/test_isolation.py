@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.isolation.pool import AttackPool
-from pedbench.adversary.isolation.process import AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.prior import load_prior, make_prior
 from pedbench.adversary.view_bytes import view_from_bytes, view_to_bytes
 from pedbench.errors import PluginError
@@ -345,7 +345,7 @@ def test_an_attack_that_misses_its_deadline_is_ended_and_not_asked_again(bench: 
 def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:
     script = (
         "import sys, threading, time; from pathlib import Path\n"
-        "from pedbench.adversary.isolation.process import AttackProcess; from pedbench.registry import PluginSpec\n"
+        "from pedbench.adversary.isolation.parent import AttackProcess; from pedbench.registry import PluginSpec\n"
         "spec = PluginSpec.from_json(sys.argv[1]); process = AttackProcess([spec], prior=Path(sys.argv[2]))\n"
         "threading.Thread(target=process.guess, args=(spec, [sys.stdin.buffer.read()], [0])).start()\n"
         "while process.enforced is None: time.sleep(0.01)\n"

@@ -25,7 +25,7 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.split_blocks import SplitBlocks
 from pedbench.plugins.defenses.token_noise import TokenNoise
 from pedbench.plugins.defenses.window_shuffle import WindowShuffle
-from pedbench.privacy.disclosure_audit import visible_mask
+from pedbench.privacy.visibility import visible_mask
 from pedbench.scenes.render import render
 from pedbench.types import Picture, View
 

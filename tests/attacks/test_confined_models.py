@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.adversary.isolation.parent import AttackFailure
 from pedbench.adversary.isolation.pool import AttackPool
-from pedbench.adversary.isolation.process import AttackFailure
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.models.attackers.inpaint_mini import build_inpaint_mini

@@ -17,7 +17,8 @@ from pedbench.offload.passes.split import encode_split
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload
 from pedbench.plugins.defenses.ped_sam import PedSam
-from pedbench.privacy.disclosure_audit import Audit, visible_mask
+from pedbench.privacy.disclosure_audit import Audit
+from pedbench.privacy.visibility import visible_mask
 from pedbench.types import Picture, Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

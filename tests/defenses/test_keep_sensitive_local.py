@@ -15,7 +15,8 @@ from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam
-from pedbench.privacy.disclosure_audit import Audit, visible_mask
+from pedbench.privacy.disclosure_audit import Audit
+from pedbench.privacy.visibility import visible_mask
 from pedbench.scenes.render import render
 from pedbench.suites.cell import Cell, PluginIdentity
 from pedbench.types import Prior

@@ -8,7 +8,8 @@ import pytest
 from pedbench.adversary.view import build_view
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.token_noise import TokenNoise
-from pedbench.privacy.disclosure_audit import Audit, visible_mask
+from pedbench.privacy.disclosure_audit import Audit
+from pedbench.privacy.visibility import visible_mask
 from pedbench.types import Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())

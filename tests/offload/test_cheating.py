@@ -33,8 +33,9 @@ from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.plugins.defenses.pixelate import Pixelate
 from pedbench.plugins.defenses.random_payload import RandomPayload
-from pedbench.privacy.disclosure_audit import Audit, audit, same_messages, visible_mask
+from pedbench.privacy.disclosure_audit import Audit, audit, same_messages
 from pedbench.privacy.token_audit import TokenAudit
+from pedbench.privacy.visibility import visible_mask
 from pedbench.scenes.render import render
 from pedbench.types import Payload, Picture, Prior, Received
 

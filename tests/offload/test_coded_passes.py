@@ -19,7 +19,8 @@ from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam
-from pedbench.privacy.disclosure_audit import Audit, audit, visible_mask
+from pedbench.privacy.disclosure_audit import Audit, audit
+from pedbench.privacy.visibility import visible_mask
 from pedbench.types import Payload, Picture, View
 
 W = "reordered"

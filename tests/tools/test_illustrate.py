@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from pedbench.report.words.text import NOTHING
-from tools.pages.blocks import attackers, measured, models, replace_block
+from tools.documents.measured_blocks import measured, replace_block
+from tools.documents.network_tables import attackers, models
 from tools.studies.catalogue import fetchable
 
 ROOT = Path(__file__).parents[2]
@@ -138,7 +139,7 @@ def test_documents_are_illustrated_from_a_run(tmp_path: Path) -> None:
     (tmp_path / "docs" / "measured").mkdir(parents=True)
     for name in ("README.md", "docs/measured/models.md"):
         shutil.copy(ROOT / name, tmp_path / name)
-    python("-m", "tools.pages", str(tmp_path / "reports" / "latest"), "--to", str(tmp_path))
+    python("-m", "tools.documents", str(tmp_path / "reports" / "latest"), "--to", str(tmp_path))
     lines = _check_results(_block(tmp_path / "README.md", "results"))
     assert [cells[0] for cells in lines] == ["`on_device`", "`full_offload`", "`ped_sam`"]
     assert [cells[3] for cells in lines[:2]] == ["0.000", "1.000"]

@@ -38,7 +38,7 @@ from tools.benchmarks.encoder_costs import (
     window_seconds,
 )
 from tools.benchmarks.harness_costs import bfloat16_points, overhead_seconds
-from tools.pages.blocks import DOCS, replace_block
+from tools.documents.measured_blocks import DOCS, replace_block
 
 COUNTS = (1, 3, 9)
 # Two window blocks and a global one: the proportions of ViT-B in a quarter of the time.

@@ -25,7 +25,7 @@ from pedbench.report.words.text import code, estimate, quantity, table
 from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 SERVERS = 3
 PROMPTS = ("1", "box")

@@ -21,7 +21,7 @@ import pandas as pd
 from pedbench.engines.job_times import FILE
 from pedbench.report.words.text import table
 from tools.chaos.kills import descendants, only_run
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 SCENES = (64, 256, 1024)
 PHOTOGRAPHS = (20, 80)

@@ -21,7 +21,7 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.words.text import table
 from pedbench.types import Picture
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 LINKS = tuple(find_link(name) for name in ("loopback", "wifi-5", "5g", "lte"))
 SERVERS = (3, 9)

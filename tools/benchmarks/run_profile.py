@@ -8,7 +8,7 @@ from pathlib import Path
 from pedbench.host.stopwatch import Share, by_stage, read_profile
 from pedbench.report.words.text import escape, table
 from pedbench.results.run import load
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 
 @measured("measured/performance.md", "profile")

@@ -13,7 +13,7 @@ from pedbench.report.words.text import table
 from tools.chaos import passes as chaos_passes
 from tools.chaos import runs as chaos_runs
 from tools.chaos.tally import HEADERS, Tally, rows
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 
 @measured("measured/reliability.md")

@@ -21,7 +21,7 @@ import pandas as pd
 
 from pedbench.results.records import RECORDS, Record, read_records
 from pedbench.results.values import read_values
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 PATIENCE = 90.0
 """Seconds after a kill until all processes of the run must be gone: two of Ray's own poll once a minute."""

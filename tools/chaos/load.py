@@ -31,7 +31,7 @@ from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import from_uint8
 from tools.chaos.kills import descendants
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 _ARENA_MAX = -8
 """Constant `M_ARENA_MAX` of malloc.h."""

@@ -24,7 +24,7 @@ from pedbench.regression.measured import measured_run
 from pedbench.results.run_directory import SUITE
 from pedbench.suites.files import load_suite, to_toml
 from pedbench.suites.resolve import Overrides, resolve
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 WORKERS = (1, 2, 3, 4)
 THREADS = (1, 2)

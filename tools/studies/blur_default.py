@@ -27,7 +27,7 @@ from pedbench.results.statistics import Estimate, mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Patch, Picture, Sample, Secret, View
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 MOST_READ = 0.1
 """Largest allowed share of words read in the degraded picture."""

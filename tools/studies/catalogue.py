@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pedbench.fetching.catalogue import HUB, CatalogueFile, Entry, catalogue
 from pedbench.report.words.text import NOTHING, code, table
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 SETTINGS = (".json", ".txt")
 """Suffixes of small files next to weights, which the table leaves out."""

@@ -10,7 +10,8 @@ from pedbench.report.tables.attacks import coalition_table
 from pedbench.report.tables.axes import claims_tables
 from pedbench.report.words.text import code
 from pedbench.results.run import load
-from tools.pages.blocks import DOCS, measured, results
+from tools.documents.measured_blocks import DOCS, measured
+from tools.documents.readme_table import results
 
 FIGURES = ("sweep_ped_sam_servers", "coalitions")
 

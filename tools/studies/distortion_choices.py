@@ -24,7 +24,7 @@ from pedbench.results.statistics import mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Picture
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 
 TILE = 8
 """Side in pixels of the tiles that are swapped."""

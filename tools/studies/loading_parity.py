@@ -23,7 +23,7 @@ from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.pictures.files import read_picture
 from pedbench.report.words.text import table
 from pedbench.types import Picture
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 from tools.studies.sam_programs import (
     Predicted,
     by_pedbench,

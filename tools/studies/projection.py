@@ -27,7 +27,7 @@ from pedbench.offload.passes.assignment import assign, largest_share
 from pedbench.report.figures.scatter import STYLE, Drawing, looks_of, save
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Window
-from tools.pages.blocks import DOCS, measured
+from tools.documents.measured_blocks import DOCS, measured
 from tools.studies.composition import Job, compose
 from tools.studies.messages import Message, frame_message, window_message
 

@@ -27,7 +27,7 @@ from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Picture, Window
-from tools.pages.blocks import measured
+from tools.documents.measured_blocks import measured
 from tools.studies.composition import Job, compose
 from tools.studies.messages import window_message
 from tools.studies.stage_times import measure_host

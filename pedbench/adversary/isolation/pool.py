@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pedbench.adversary.isolation.process import DEADLINE, AttackFailure, AttackProcess, Guesses
+from pedbench.adversary.isolation.parent import DEADLINE, AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.prior import FOLDER
 from pedbench.registry import PluginSpec
 

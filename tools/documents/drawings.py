@@ -15,7 +15,7 @@ from pedbench.report.outputs.gallery import DefenseRow, PictureRow, gallery
 from pedbench.report.outputs.gallery import Tile as Shown
 from pedbench.results.run import Run, load
 from pedbench.types import Picture
-from tools.pages.sheet import Tile, draw_sheet
+from tools.documents.sheet import Tile, draw_sheet
 
 ON_SHEET = (2, 5, 6, 10, 11, 21, 28, 38)
 """Scenes of the validation split, by index."""

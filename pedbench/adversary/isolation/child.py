@@ -1,6 +1,6 @@
 """The process that attacks run in: it gets views and seeds as bytes and answers with guesses.
 
-Started by `pedbench.adversary.isolation.process` as `python -m pedbench.adversary.isolation.worker FD`.
+Started by `pedbench.adversary.isolation.parent` as `python -m pedbench.adversary.isolation.child FD`.
 Attacks are prepared here once; each job then runs in a fork of this process that ends with it, so nothing
 that an attack saw in one job can be remembered in the next. An accelerator's context survives no fork: for
 one, attacks are prepared on the CPU here, and moved in the fork.

@@ -197,7 +197,7 @@ class AttackProcess:
         self._connection = ours
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pedbench.adversary.isolation.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "pedbench.adversary.isolation.child", str(theirs.fileno())],
                 cwd=self._scratch.name,
                 env=environment(self._scratch.name),
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Fill the documents with what was measured: `python -m tools.pages [RUN]`.
+"""Fill the documents with what was measured: `python -m tools.documents [RUN]`.
 
 Writes the table of a run into README.md, the networks' scores into docs/measured/models.md where their manifest is
 there, and docs/pictures from its exhibits.
@@ -10,14 +10,16 @@ import argparse
 from pathlib import Path
 
 from pedbench.models.manifest import ASSETS
-from tools.pages.blocks import DOCS, attackers, models, replace_block, results
-from tools.pages.drawings import draw_all
+from tools.documents.drawings import draw_all
+from tools.documents.measured_blocks import DOCS, replace_block
+from tools.documents.network_tables import attackers, models
+from tools.documents.readme_table import results
 
 
 def main() -> None:
     """Read the command line and write."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.pages",
+        prog="python -m tools.documents",
         description="Fill README.md, docs/measured/models.md and docs/pictures with what was measured.",
     )
     parser.add_argument(
