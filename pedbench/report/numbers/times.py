@@ -38,7 +38,7 @@ def times(run: Run) -> pd.DataFrame:
         Columns way, link, dtype, cell_id, defense; p50 and p90 with 95 % bootstrap intervals, p99 (from `MANY` samples
         on), max and the median lower bound, the mask decoder included; against_device (p50 over that of a defense
         that sends nothing, of the same way and link); medians by phase; bytes of a picture; energy in joules, without
-        the decoder; n, status, flags. Seconds. A cell that is not ok has one row of each way without numbers.
+        the decoder; n, status, flags. Seconds. A cell that is not ok has one row, of the way wall, without numbers.
     """
     rows = [row for record in run.of_kind("latency") for row in _rows(run, record)]
     frame = pd.DataFrame(rows, columns=_COLUMNS)
