@@ -9,7 +9,7 @@ import pytest
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.stream_windows import chunks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -74,25 +74,16 @@ def test_chunks_save_what_both_directions_would_take_one_after_the_other(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     link = Link(name="made", up=Direction(rate=5, delay=5), down=Direction(rate=5, delay=5))
+    # Composed over the link: waiting for it would take as long as this machine lets it.
+    servers.set_mode(turns=True, threads=1)
     whole, parts = (
         run_pass(
-            PedSam(servers=1, weights=W, chunk=chunk),
-            wide,
-            servers,
-            networks,
-            np.random.default_rng(0),
-            PassSettings(link=link),
+            PedSam(servers=1, weights=W, chunk=chunk), wide, servers, networks, np.random.default_rng(0)
         )
         for chunk in (0, 2)
     )
     for done in (whole, parts):
-        assert done.lower_bound() <= done.times().total
+        assert done.lower_bound(link) <= done.times(link).total
     # Up and down take 0.4 s each.
-    assert whole.times().total > whole.lower_bound() + 0.3
-    assert parts.times().total < whole.times().total - 0.2
-    servers.set_mode(turns=True, threads=1)
-    composed = run_pass(
-        PedSam(servers=1, weights=W, chunk=2), wide, servers, networks, np.random.default_rng(0)
-    )
-    assert composed.times(link).total == pytest.approx(parts.times().total, rel=0.15)
-    assert composed.lower_bound(link) <= composed.times(link).total
+    assert whole.times(link).total > whole.lower_bound(link) + 0.3
+    assert parts.times(link).total < whole.times(link).total - 0.2
