@@ -42,6 +42,10 @@ def times(run: Run) -> pd.DataFrame:
     """
     rows = [row for record in run.of_kind("latency") for row in _rows(run, record)]
     frame = pd.DataFrame(rows, columns=_COLUMNS)
+    # One picture has no interval, which would make its column one of objects.
+    frame = frame.astype(
+        dict.fromkeys([*_NUMBERS, *PHASES, "bytes up", "bytes down", "energy", "n"], "float64")
+    )
     alone = frame[frame["bytes up"] == 0].drop_duplicates(["way", "link", "dtype"])
     p50 = alone.set_index(["way", "link", "dtype"])["p50"].to_dict()
     keys = zip(frame["way"], frame["link"], frame["dtype"], strict=True)
