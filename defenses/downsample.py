@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pedbench.offload.passes.degraded import DegradedOffload
+from pedbench.offload.passes.degraded import DegradingDefense
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
-class Downsample(DegradedOffload):
+class Downsample(DegradingDefense):
     """One server gets the frame at a lower resolution.
 
     The picture is resized to the frame's size before it is sent, so that the encoder sees objects at their

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from pedbench.offload.passes.degraded import DegradedOffload
+from pedbench.offload.passes.degraded import DegradingDefense
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
-class GaussianBlur(DegradedOffload):
+class GaussianBlur(DegradingDefense):
     """One server gets the frame after a Gaussian blur.
 
     Attributes:

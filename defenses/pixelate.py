@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.offload.passes.degraded import DegradedOffload
+from pedbench.offload.passes.degraded import DegradingDefense
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
-class Pixelate(DegradedOffload):
+class Pixelate(DegradingDefense):
     """One server gets the frame with square blocks averaged to one colour.
 
     Attributes:

@@ -115,7 +115,8 @@ def _kind_of(file: Path) -> Kind:
         for listed in _CLASS_LINE.findall(file.read_text(encoding="utf-8"))
         for base in listed.split(",")
     }
-    kinds = [kind for kind, base in BASES.items() if base in bases]
+    # A shared base is called after its kind, as PretrainedAttack is.
+    kinds = [kind for kind, base in BASES.items() if any(name.endswith(base) for name in bases)]
     kinds = kinds or [kind for kind in KINDS if file.parent.name == kind]
     if len(kinds) != 1:
         raise PluginError(

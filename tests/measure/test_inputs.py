@@ -205,7 +205,7 @@ def test_status_link_and_fresh_runs(
 
     with monkeypatch.context() as patch:
         patch.setattr("pedbench.measure.utility.evaluate", fail)
-        patch.setattr("pedbench.measure.one_defense.decoder_time", lambda *_: [])
+        patch.setattr("pedbench.measure.pass_times.decoder_time", lambda *_: [])
         status, err = pedbench(capsys, *command, "--fresh")
     assert status == 1
     assert "failed: utility of on_device" in err

@@ -4,8 +4,8 @@ from pedbench.network.links import LOOPBACK, Direction, find_link, links
 
 
 def test_profiles_are_complete_and_loopback_alone_is_not_emulated() -> None:
-    assert list(links()) == [LOOPBACK, "gigabit", "wifi-6", "wifi-5", "lte", "5g"]
-    assert [name for name, link in links().items() if not link.emulated] == [LOOPBACK]
+    assert list(links()) == [LOOPBACK, "network", "gigabit", "wifi-6", "wifi-5", "lte", "5g"]
+    assert [name for name, link in links().items() if not link.emulated] == [LOOPBACK, "network"]
     assert all(min(link.up.rate, link.down.rate) > 0 for link in links().values() if link.emulated)
     assert links()[LOOPBACK].up == links()[LOOPBACK].down == Direction(rate=0, delay=0)
 

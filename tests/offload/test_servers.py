@@ -19,7 +19,8 @@ PATIENCE = 60.0
 
 ORPHANS = """
 import multiprocessing.forkserver, sys
-from pedbench.models.sam.family import MINI, FamilyNetworks
+from pedbench.models.sam.family import MINI
+from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.servers import virtual
 from pedbench.offload.operations.builtin import source_hash
 from pedbench.offload.servers.virtual import VirtualServers

@@ -51,7 +51,7 @@ ONE_MORE_WINDOW = (
 
 MEAN_COLOUR = (
     COMPLETION,
-    "return complete(self.network, views)",
+    "return complete_frames(self.network, views)",
     "return [np.tile(view.prior.mean_colour, (*view.frame_size, 1)).astype(np.float32) for view in views]",
 )
 

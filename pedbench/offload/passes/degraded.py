@@ -9,7 +9,7 @@ from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
 from pedbench.types import Picture
 
 
-class DegradedOffload(Defense):
+class DegradingDefense(Defense):
     """A defense that sends one server a degraded picture.
 
     Subclasses are dataclasses with a parameter `weights`.
