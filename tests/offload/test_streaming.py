@@ -77,9 +77,7 @@ def test_chunks_save_what_both_directions_would_take_one_after_the_other(
     # Composed over the link: waiting for it would take as long as this machine lets it.
     servers.set_mode(turns=True, threads=1)
     whole, parts = (
-        run_pass(
-            PedSam(servers=1, weights=W, chunk=chunk), wide, servers, networks, np.random.default_rng(0)
-        )
+        run_pass(PedSam(servers=1, weights=W, chunk=chunk), wide, servers, networks, np.random.default_rng(0))
         for chunk in (0, 2)
     )
     for done in (whole, parts):
