@@ -103,7 +103,7 @@ def test_tokens_that_were_not_mixed_leave_plain_completion(
         np.testing.assert_array_equal(attack.reconstruct(plain, rng), completion.reconstruct(plain, rng))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mixed_tokens_tell_more_than_completion_knows(
     attack: GuidedInversion, completion: Completion
 ) -> None:

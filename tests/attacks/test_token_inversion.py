@@ -80,7 +80,7 @@ def test_total_variation_is_the_mean_gradient() -> None:
     assert total_variation(ramp).item() == pytest.approx((3**2 + 4**2 + 12**2) ** 0.5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_deeper_tokens_are_read_far_better_than_by_the_embedding_alone() -> None:
     frame = _scene(0)
     for depth, gain in ((1, 6), (4, 8)):
@@ -89,7 +89,7 @@ def test_deeper_tokens_are_read_far_better_than_by_the_embedding_alone() -> None
         assert _psnr(found, frame) > _psnr(estimated, frame) + gain
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mixed_tokens_tell_of_windows_that_were_never_received() -> None:
     frame = _scene(3)
     windows = tuple((row, column) for row in range(5) for column in range(5) if (row + 2 * column) % 3 == 0)

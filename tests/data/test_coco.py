@@ -317,7 +317,7 @@ def test_a_mark_before_the_text_is_passed_over(tmp_path: Path) -> None:
     assert len(CocoFolder(images, file).sample("1").instances) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_annotations_take_some_bytes_each(tmp_path: Path) -> None:
     """A tenth of ten million, in a process of its own whose memory is counted."""
     count = 1_000_000

@@ -23,7 +23,7 @@ QUEUE = {
 DELAY = 20
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.privileged,
     pytest.mark.skipif(
         os.geteuid() != 0 or not (shutil.which("ip") and shutil.which("tc")),

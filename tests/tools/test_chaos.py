@@ -8,7 +8,7 @@ from tools.chaos.__main__ import try_passes, try_runs
 from tools.chaos.passes import KINDS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_passes_with_faults_fail_closed() -> None:
     tallies = try_passes(54, seed=1)
     assert not [each for tally in tallies for each in tally.bad]

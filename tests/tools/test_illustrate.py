@@ -130,7 +130,7 @@ def test_scores_come_from_the_manifest(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_documents_are_illustrated_from_a_run(tmp_path: Path) -> None:
     def python(*arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)

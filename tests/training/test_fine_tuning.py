@@ -254,6 +254,7 @@ def test_masks_agree_where_embeddings_do() -> None:
     assert same < near < far
 
 
+@pytest.mark.long
 def test_it_stops_early_and_keeps_the_best(images: Path, tmp_path: Path) -> None:
     # A rate of zero never improves on the start.
     still = recipe(every=1, patience=2, schedule=Schedule(steps=STEPS, warmup=1, rate=0.0))

@@ -80,7 +80,7 @@ def test_points_equal_slow_references() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the COCO photographs")
 def test_points_on_every_annotation_of_photographs() -> None:
     folder = CocoFolder(DATA / "val2017", DATA / "annotations" / "instances_val2017.json")
