@@ -178,7 +178,7 @@ def _identity(
 
 
 def _files(given: Sequence[Plugin], registry: Registry, folder: Path) -> list[Path]:
-    """Of plugins that have no name yet the files from which they are loaded."""
+    """Return the files from which plugins without a name are loaded."""
     classes = list(dict.fromkeys(type(plugin) for plugin in given))
     names = Counter((kind_of(plugin), getattr(plugin, "name", None)) for plugin in classes)
     for (kind, name), count in names.items():

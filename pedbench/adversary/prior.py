@@ -1,4 +1,4 @@
-"""What attackers know of pictures in general: a few training pictures and the mean colour of many."""
+"""Prior knowledge of attackers about pictures: a few training pictures and the mean colour of many."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _check_takes(codec: Codec) -> None:
 
 
 def _decoded(codec: Codec, data: bytes, shape: tuple[int, ...]) -> Array:
-    """What a codec makes of bytes, of the right kind."""
+    """Decode bytes by a codec, and refuse arrays of another kind."""
     array = codec.decode(data, shape)
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != codec.takes:
         found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__

@@ -22,7 +22,7 @@ MOST = 3
 KINDS = ("text", "face", "object")
 
 _LEVEL = 1e-4
-"""By which a value may differ from a multiple of 1/255, as a share of such a step."""
+"""Tolerance of a value to the nearest multiple of 1/255, as a share of such a step."""
 
 
 def check_dataset(spec: PluginSpec) -> Iterator[Outcome]:

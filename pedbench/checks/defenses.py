@@ -99,7 +99,7 @@ def _check_frame_unchanged(bench: _Bench, frame: Picture) -> None:
 
 
 def _payloads(done: Pass) -> list[tuple[int, str, dict[str, bytes]]]:
-    """What every server received, in a form that can be compared."""
+    """Return what every server received, in a form that can be compared."""
     return [
         (
             message.server,

@@ -17,7 +17,7 @@ SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8),
 """(H, W) of the pictures."""
 
 _CLOSE = 1e-5
-"""By which values of the same guess may differ from batch to batch, as a share of the value where that is above 1."""
+"""Tolerance between batches for values of the same guess, relative where the value is above 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import Pass, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
 from pedbench.offload.passes.stream_windows import chunks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam
@@ -85,3 +85,16 @@ def test_chunks_save_what_both_directions_would_take_one_after_the_other(
     # Up and down take 0.4 s each.
     assert whole.times(link).total > whole.lower_bound(link) + 0.3
     assert parts.times(link).total < whole.times(link).total - 0.2
+
+
+@pytest.mark.long
+def test_composed_times_are_those_of_passes_over_the_emulated_link(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    link = Link(name="made", up=Direction(rate=5, delay=5), down=Direction(rate=5, delay=5))
+    defense = PedSam(servers=1, weights=W, chunk=2)
+    real = run_pass(defense, wide, servers, networks, np.random.default_rng(0), PassSettings(link=link))
+    assert real.lower_bound() <= real.times().total
+    servers.set_mode(turns=True, threads=1)
+    composed = run_pass(defense, wide, servers, networks, np.random.default_rng(0))
+    assert composed.times(link).total == pytest.approx(real.times().total, rel=0.15)
