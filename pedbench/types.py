@@ -199,6 +199,30 @@ class MessageFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Pixels that a read-out attack made of tokens or of degraded pixels.
+
+    Attributes:
+        picture: (H, W, 3) float32 in [0, 1], of the frame.
+        confidence: (H, W) float32 in [0, 1], how sure each pixel is; 0 where nothing was read.
+    """
+
+    picture: Picture
+    confidence: npt.NDArray[np.float32]
+
+    def filled(self, colour: npt.ArrayLike) -> Picture:
+        """Give what was not read the mean colour of what was; `colour`, (3,), if nothing was."""
+        read = self.confidence > 0
+        if read.any():
+            colour = self.picture[read].mean(axis=0, dtype=np.float64)
+        return np.where(read[..., None], self.picture, colour).astype(np.float32)
+
+
+SURE = 0.5
+"""Confidence from which a read-out pixel is left as it is by an attack that completes pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     """All that a coalition of servers holds about one picture, and what is public. Never the truth.
 
@@ -211,6 +235,7 @@ class View:
         description: The public description of the defense: name, parameters, family, weights.
         prior: The attacker's knowledge of pictures in general.
         moves: Whether the camera moves from request to request. The frame is that of the first.
+        reading: What a read-out attack made of the payload, in views of attacks that complete it.
     """
 
     frame_size: tuple[int, int]
@@ -221,10 +246,18 @@ class View:
     description: Mapping[str, Any] = field(default_factory=dict)
     prior: Prior
     moves: bool = False
+    reading: Reading | None = None
 
     def canvas(self) -> tuple[Picture, Mask]:
-        """Paste the exactly received pixels of `in_frame`: (H, W, 3), black elsewhere, and the coverage, (H, W)."""
-        return _paste(self.in_frame(self.patches), self.frame_size)
+        """Paste the exactly received pixels of `in_frame`: (H, W, 3), black elsewhere, and the coverage, (H, W).
+
+        In a view with a reading, its pixels from `SURE` on count as covered wherever nothing exact was received.
+        """
+        canvas, coverage = _paste(self.in_frame(self.patches), self.frame_size)
+        if self.reading is None:
+            return canvas, coverage
+        read = (self.reading.confidence >= SURE) & ~coverage
+        return np.where(read[..., None], self.reading.picture, canvas), coverage | read
 
     def degraded_canvas(self) -> tuple[Picture, Mask]:
         """Paste the pixels received in a degraded form; see `canvas`."""

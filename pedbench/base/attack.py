@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pedbench.base.plugin import Plugin
-from pedbench.types import Picture, View
+from pedbench.types import Picture, Reading, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,8 @@ class Attack(Plugin, ABC):
             A view that holds none of them is not attacked; the cell is recorded as skipped.
         floor: Whether this is an attack without a learned prior, against which the others are measured.
         stochastic: Whether guesses depend on chance. Suites can ask for several of each picture; floors are drawn once.
+        completes: Whether the attack fills in what the canvas of a view lacks. Suites can then give it views whose
+            canvas holds what a `ReadOutAttack` made of tokens or of degraded pixels.
         calibration: The figure that it must reach; floors need none. Without one, and until it is reached, its
             numbers are flagged.
     """
@@ -55,6 +57,7 @@ class Attack(Plugin, ABC):
     needs: ClassVar[frozenset[str]]
     floor: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
+    completes: ClassVar[bool] = False
     calibration: ClassVar[Calibration | None] = None
 
     def __init_subclass__(cls) -> None:
@@ -87,3 +90,26 @@ class Attack(Plugin, ABC):
     def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
         """Guess several frames; may be overridden to batch, and must equal one-by-one guesses."""
         return [self.reconstruct(view, rng) for view, rng in zip(views, rngs, strict=True)]
+
+
+@dataclass(kw_only=True)
+class ReadOutAttack(Attack, ABC):
+    """Reads tokens or degraded pixels back into pixels, which attacks that complete pictures can start from."""
+
+    @abstractmethod
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
+        """Return the pixels of `view.frame_size` that the payload gives, and how sure they are."""
+
+    def read_out_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Reading]:
+        """Read several views; may be overridden to batch, and must equal one-by-one readings."""
+        return [self.read_out(view, rng) for view, rng in zip(views, rngs, strict=True)]
+
+    def batches(self, device: str) -> bool:
+        return type(self).read_out_many is not ReadOutAttack.read_out_many
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return self.read_out(view, rng).filled(view.prior.mean_colour)
+
+    def reconstruct_many(self, views: Sequence[View], rngs: Sequence[np.random.Generator]) -> list[Picture]:
+        readings = self.read_out_many(views, rngs)
+        return [read.filled(view.prior.mean_colour) for read, view in zip(readings, views, strict=True)]
