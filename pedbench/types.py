@@ -218,6 +218,9 @@ class Reading:
         return np.where(read[..., None], self.picture, colour).astype(np.float32)
 
 
+MOST_COALITIONS = 50
+"""Coalitions of a size up to which all are evaluated; where more exist, at least as many are."""
+
 SURE = 0.5
 """Confidence from which a read-out pixel is left as it is by an attack that completes pictures."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
-from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
@@ -13,8 +11,6 @@ import numpy.typing as npt
 from pedbench.base import Disclosure
 from pedbench.offload.operations.observation import Observation
 from pedbench.types import MessageFacts, Prior, View
-
-_MOST_SUBSETS = 5000
 
 
 def build_view(
@@ -90,44 +86,3 @@ def footprints(
 def content_shares(covered: npt.NDArray[np.bool_]) -> list[float]:
     """Per server the share of the frame's pixels that it received, exact or degraded; from `footprints`."""
     return [float(pixels.mean()) for pixels in covered]
-
-
-def coalitions(covered: npt.NDArray[np.bool_], c: int, m: int) -> tuple[tuple[int, ...], ...]:
-    """The m coalitions of c servers that together hold the largest part of the frame.
-
-    All subsets are compared where they are few. Otherwise coalitions are grown from each of the largest
-    servers in turn, always adding the server that brings most.
-
-    Args:
-        covered: (servers, H, W), from `footprints`.
-        c: Servers in a coalition; all of them where there are fewer.
-        m: How many coalitions.
-
-    Returns:
-        Ascending indices, the largest coalition first; ties go to the lower indices. Without servers, the
-        empty one.
-    """
-    if c < 1 or m < 1:
-        raise ValueError(f"expected at least one coalition of at least one server, found c={c}, m={m}")
-    servers = len(covered)
-    flat = covered.reshape(servers, math.prod(covered.shape[1:]))
-    c = min(c, servers)
-    if math.comb(servers, c) <= _MOST_SUBSETS:
-        subsets = set(combinations(range(servers), c))
-    else:
-        sizes = flat.sum(axis=1)
-        starts = sorted(range(servers), key=lambda server: (-sizes[server], server))
-        grown = (_grow(flat, start, c) for start in starts)
-        subsets = set(islice(dict.fromkeys(grown), m))
-    return tuple(sorted(subsets, key=lambda subset: (-int(flat[list(subset)].any(axis=0).sum()), subset))[:m])
-
-
-def _grow(flat: npt.NDArray[np.bool_], start: int, c: int) -> tuple[int, ...]:
-    chosen = [start]
-    held = flat[start].copy()
-    while len(chosen) < c:
-        gains = (flat & ~held).sum(axis=1)
-        gains[chosen] = -1
-        chosen.append(int(gains.argmax()))
-        held |= flat[chosen[-1]]
-    return tuple(sorted(chosen))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pedbench.types import MessageFacts, Patch, Prior, Tokens, View
+from pedbench.types import MessageFacts, Patch, Prior, Reading, Tokens, View
 
 _LENGTH = 8
 """Bytes of the header's own length, little-endian."""
@@ -32,6 +32,7 @@ def view_to_bytes(view: View) -> bytes:
         "messages": [asdict(facts) for facts in view.messages],
         "description": dict(view.description),
         "moves": view.moves,
+        "read": view.reading is not None,
     }
     text = json.dumps(header, sort_keys=True).encode()
     arrays: list[npt.NDArray[Any]] = [
@@ -39,6 +40,8 @@ def view_to_bytes(view: View) -> bytes:
     ]
     for held in view.tokens:
         arrays += [held.values.astype("<f4"), held.positions.astype("<i8")]
+    if view.reading is not None:
+        arrays += [view.reading.picture.astype("<f4"), view.reading.confidence.astype("<f4")]
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *(array.tobytes() for array in arrays)])
 
 
@@ -69,9 +72,13 @@ def view_from_bytes(data: bytes, prior: Prior) -> View:
         count, channels = held.pop("shape")
         values, positions = take((count, channels), "<f4"), take((count, 2), "<i8")
         tokens.append(Tokens(values=values, positions=positions, **held))
+    height, width = header["frame_size"]
+    reading = None
+    if header["read"]:
+        picture, confidence = take((height, width, 3), "<f4"), take((height, width), "<f4")
+        reading = Reading(picture=picture, confidence=confidence)
     if position != len(data):
         raise ValueError(f"a view of {len(data)} bytes, of which its header explains {position}")
-    height, width = header["frame_size"]
     return View(
         frame_size=(height, width),
         patches=exact,
@@ -81,6 +88,7 @@ def view_from_bytes(data: bytes, prior: Prior) -> View:
         description=header["description"],
         prior=prior,
         moves=header["moves"],
+        reading=reading,
     )
 
 

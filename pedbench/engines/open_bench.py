@@ -65,7 +65,7 @@ def open_bench(
         except Exception as error:
             raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
     modules = sorted({module for item in due for module in operation_modules(item)})
-    specs = [planned.spec for planned in plan.attacks]
+    specs = [planned.spec for planned in plan.attacks if planned.read_out is None]
     weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
     if remote is not None and count > len(remote.addresses):
         raise ValueError(f"a defense calls {count} servers, and there are {len(remote.addresses)}.")

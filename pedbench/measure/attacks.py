@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 
@@ -13,13 +13,7 @@ from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.blind_guesses import guess_blind, measure_floors, naming
-from pedbench.measure.guesses import (
-    Guessed,
-    ViewKey,
-    first_draw,
-    guess_views,
-    view_keys,
-)
+from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views, view_keys
 from pedbench.measure.outcome import Outcome
 from pedbench.measure.view_independent_baselines import drawn, forget, unseen
 from pedbench.measure.views import Held, Reception, joined
@@ -27,6 +21,24 @@ from pedbench.privacy.scoring import Score, one_colour, score
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Planned
 from pedbench.types import Picture
+
+PORTION = 104
+"""Views whose guesses are kept at a time: some ten megabytes each."""
+
+Leakages = dict[tuple[ViewKey, str], float]
+"""By view and distance the largest leakage that an attack reached."""
+
+
+def portions(attacked: Sequence[Reception]) -> Iterator[list[Reception]]:
+    """Divide receptions so that the guesses of a portion fit into memory."""
+    portion: list[Reception] = []
+    for item in attacked:
+        if portion and sum(len(each.views) for each in [*portion, item]) > PORTION:
+            yield portion
+            portion = []
+        portion.append(item)
+    if portion:
+        yield portion
 
 
 def attack(
@@ -36,28 +48,101 @@ def attack(
     cell_ids: Collection[str],
     outcome: Outcome,
 ) -> Guessed:
-    """Let every wanted attack guess every picture from every coalition's view, and score the guesses.
+    """Let every wanted attack guess, and score the guesses.
 
-    An attack that fails spoils its own cells; a floor, to which all others relate, spoils all.
+    Fast attacks guess from every coalition, and after them the attacks that complete what they read out. Slow ones
+    guess from the coalitions that the fast ones found worst. An attack that fails spoils its own cells; a floor, to
+    which all others relate, spoils all.
 
     Returns:
         The guesses, those included that only a wanted probe asks for.
     """
     cells = [(planned, cell) for planned, cell in plan.privacy if cell.cell_id in cell_ids]
     cells = [(planned, cell) for planned, cell in cells if cell.cell_id not in outcome.problems]
-    read = [claims for claims in plan.claims if claims.cell.cell_id in cell_ids]
-    due = [*cells, *((each.attack, each.cell) for each in read if each.attack is not None)]
-    if not attacked or not due:
-        return Guessed()
-    floors = {planned.plugin.label: planned for planned in bench.plan.floors} if cells else {}
-    needed = floors | {planned.plugin.label: planned for planned, _ in due}
+    read = [
+        (claims.attack, claims.cell)
+        for claims in plan.claims
+        if claims.cell.cell_id in cell_ids and claims.attack is not None
+    ]
+    due = [*cells, *read]
     guessed = Guessed()
-    with outcome.giving_up([cell for _, cell in due], "attacking"), bench.profile.stage("attacks") as stage:
-        guessed = guess_views(bench, attacked, needed, due, outcome, stage)
-    if cells:
+    if not attacked or not due:
+        return guessed
+    chosen = [(planned, cell) for planned, cell in due if cell.scouts is not None]
+    for slow in (False, True):
+        now = [(planned, cell) for planned, cell in due if planned.slow == slow]
+        if not now and (slow or not chosen):
+            continue
+        wanted = _wanted(bench, attacked, now, [] if slow else [cell for _, cell in chosen])
+        with (
+            outcome.giving_up([cell for _, cell in due], "attacking"),
+            bench.profile.stage("attacks") as stage,
+        ):
+            for chains in (False, True):
+                part = {
+                    label: each for label, each in wanted.items() if (each[0].read_out is not None) == chains
+                }
+                guess_views(bench, attacked, part, guessed, outcome, stage)
+        scored = [(planned, cell) for planned, cell in cells if planned.slow == slow]
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
-            _score(bench, plan, attacked, cells, guessed, outcome)
+            leaked = _score(bench, plan, attacked, scored, wanted, guessed, outcome)
+            if not slow:
+                _choose_worst(attacked, [cell for _, cell in chosen], leaked)
     return guessed
+
+
+def _wanted(
+    bench: Bench,
+    attacked: Sequence[Reception],
+    due: Sequence[tuple[Planned, Cell]],
+    scouted: Sequence[Cell],
+) -> dict[str, tuple[Planned, set[ViewKey]]]:
+    """Return by label the attacks that guess now, and from which views.
+
+    Args:
+        due: The attacks whose guesses are wanted, and their cells.
+        scouted: Cells whose coalitions fast attacks have to find; those guess from all that come into question.
+    """
+    wanted: dict[str, tuple[Planned, set[ViewKey]]] = {}
+
+    def add(planned: Planned, keys: Iterable[ViewKey]) -> None:
+        wanted.setdefault(planned.label, (planned, set()))[1].update(keys)
+
+    every = {
+        (place, (cell.requests or 1, subset))
+        for place, item in enumerate(attacked)
+        for cell in scouted
+        if cell.coalition is not None
+        for subset in item.subsets[cell.coalition, cell.requests or 1]
+    }
+    for planned, cell in due:
+        add(planned, view_keys(attacked, [cell]) if cell.scouts is None or planned.slow else ())
+        if planned.read_out is not None:
+            add(planned.read_out, wanted[planned.label][1])
+    if every:
+        for planned in bench.plan.scouts:
+            add(planned, {key for key in every if key[1][0] == planned.requests})
+    # Floors have to guess whatever others guess.
+    for planned in bench.plan.floors:
+        add(planned, every.union(*(keys for _, keys in wanted.values())))
+    return wanted
+
+
+def _choose_worst(attacked: Sequence[Reception], cells: Sequence[Cell], leaked: Leakages) -> None:
+    """Choose for each picture, rule and distance the coalition to which an attack brought the largest leakage."""
+    for cell in cells:
+        rule = cell.coalition, cell.requests or 1
+        for place, item in enumerate(attacked):
+            if rule[0] is None:
+                continue
+            subsets = item.subsets[rule[0], rule[1]]
+            keys = [(place, (rule[1], subset)) for subset in subsets]
+            distances = sorted({distance for key, distance in leaked if key in set(keys)})
+            worst = [
+                max(keys, key=lambda key: leaked.get((key, distance), -np.inf)) for distance in distances
+            ]
+            found = dict.fromkeys(subset for _, (_, subset) in worst)
+            item.worst[rule[0], rule[1]] = tuple(found) or subsets[:1]
 
 
 def _score(
@@ -65,12 +150,14 @@ def _score(
     plan: DefensePlan,
     attacked: Sequence[Reception],
     cells: Sequence[tuple[Planned, Cell]],
+    wanted: Mapping[str, tuple[Planned, Collection[ViewKey]]],
     guessed: Guessed,
     outcome: Outcome,
-) -> None:
-    keys, guesses, failures = view_keys(attacked, cells), guessed.pictures, dict(guessed.failures)
-    floors = {planned.plugin.label: planned for planned in bench.plan.floors}
-    needed = floors | {planned.plugin.label: planned for planned, _ in cells}
+) -> Leakages:
+    failures = dict(guessed.failures)
+    floors = {planned.label: planned for planned in bench.plan.floors}
+    needed = {label: planned for label, (planned, _) in wanted.items()}
+    keys = sorted(set().union(*(keys for _, keys in wanted.values())))
     blind: dict[str, dict[int, Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if plan.defense.disclosure == "decoy":
@@ -81,22 +168,26 @@ def _score(
         failures |= measure_floors(bench, attacked)
     broken = next((failure for label, failure in failures.items() if label in floors), None)
     for planned, cell in cells:
-        label = planned.plugin.label
+        label = planned.label
         if label in failures:
             outcome.spoil([cell], "failed", str(failures[label]))
         elif broken is not None:
             reason = f"a floor, to which leakage and advantage relate, failed: {broken}"
             outcome.spoil([cell], "failed", reason)
-        elif not guesses[label]:
-            needs = ", ".join(sorted(planned.plugin.needs))
-            outcome.unfit[cell.cell_id] = f"{label} needs {needs}, of which nothing was received"
+        elif not guessed.of(label):
+            outcome.unfit[cell.cell_id] = _unfit(planned)
+    leaked: Leakages = {}
     if broken is not None:
-        return
+        return leaked
 
     def scored(key: ViewKey, stage: Stage) -> list[Score]:
         place, coalition = key
         item = attacked[place]
-        pictures = {label: found[key] for label, found in guesses.items() if key in found}
+        pictures = {
+            name: found[key]
+            for name, found in guessed.pictures.items()
+            if key in found and first_draw(name)[0] in needed
+        }
         truth, visible = item.frame, item.visible[coalition]
         blindly = {
             name: blind[label][place]
@@ -132,9 +223,20 @@ def _score(
         return rows
 
     with single_threaded() as threads, bench.profile.stage("scoring") as stage:
-        for (place, coalition), scores in zip(keys, threads.map(scored, keys, repeat(stage)), strict=True):
-            _enter(scores, attacked[place], coalition, cells, outcome)
+        for key, scores in zip(keys, threads.map(scored, keys, repeat(stage)), strict=True):
+            _enter(scores, attacked[key[0]], key[1], cells, outcome)
+            for found in scores:
+                if found.metric.startswith("leakage["):
+                    leaked[key, found.metric] = max(found.value, leaked.get((key, found.metric), -np.inf))
     forget(bench)
+    return leaked
+
+
+def _unfit(planned: Planned) -> str:
+    needs = ", ".join(sorted(planned.needs))
+    if planned.read_out is None:
+        return f"{planned.label} needs {needs}, of which nothing was received"
+    return f"{planned.label}: nothing was received of {needs}, or its reading leaves nothing of the frame to complete"
 
 
 def _enter(
@@ -160,5 +262,5 @@ def _enter(
                 }
                 for found in scores
                 for label, draw in [first_draw(found.attack)]
-                if label == planned.plugin.label
+                if label == planned.label
             ]

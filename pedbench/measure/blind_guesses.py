@@ -53,9 +53,7 @@ def measure_floors(bench: Bench, attacked: Sequence[Reception]) -> dict[str, Att
     new = [item for item in attacked if item.sample.id not in bench.blind]
     if not new:
         return {}
-    found, failures = guess_blind(
-        bench, new, {planned.plugin.label: planned for planned in bench.plan.floors}
-    )
+    found, failures = guess_blind(bench, new, {planned.label: planned for planned in bench.plan.floors})
     if failures:
         return failures
 

@@ -48,7 +48,7 @@ def _fill(
     cell, reader = claims.cell, bench.readers[claims.probe.plugin.label]
     requests = cell.requests or 1
     kind = reader.probe.reads
-    label = claims.attack.plugin.label if claims.attack is not None else ""
+    label = claims.attack.label if claims.attack is not None else ""
     if reader.unavailable:
         outcome.unfit[cell.cell_id] = reader.unavailable
         return

@@ -27,7 +27,7 @@ def sources(plan: Plan, of: DefensePlan, cell: Cell) -> dict[str, str]:
 def _plugins(plan: Plan, of: DefensePlan, cell: Cell) -> Iterator[Plugin]:
     yield plan.dataset
     yield of.defense
-    yield from (planned.plugin for planned in readers(of, cell))
+    yield from (plugin for planned in readers(of, cell) for plugin in planned.plugins)
     if cell.attack is not None and cell.probe is None:
         yield from (planned.plugin for planned in plan.floors)
         yield from plan.metrics

@@ -96,9 +96,9 @@ def exhibit_guesses(
     exhibit.guesses = [
         (planned.identity, np.where(item.visible[held][..., None], item.frame, guesses[place, held]))
         for planned in bench.plan.attacks
-        for guesses in [guessed.pictures.get(planned.plugin.label, {})]
-        for held in [(planned.plugin.requests, subset)]
-        if (place, held) in guesses
+        for guesses in [guessed.pictures.get(planned.label, {})]
+        for held in [(planned.requests, subset)]
+        if (place, held) in guesses and planned.read_out is None
     ]
     return exhibit
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from pedbench.errors import AuditError
-from pedbench.measure.attacks import attack
+from pedbench.measure.attacks import attack, portions
 from pedbench.measure.bench import Bench
 from pedbench.measure.claims import read_claims
 from pedbench.measure.dishonest_servers import let_lie
@@ -73,14 +73,15 @@ def measure(
                     received = receive(bench, plan, sample, frames, passes, private, outcome)
                     attacked += [received] if received is not None else []
         advance(1)
-    guessed = attack(bench, plan, attacked, cell_ids, outcome)
-    with bench.profile.stage("exhibits"):
-        for place, item in enumerate(attacked):
-            if is_exhibited(bench, item.sample):
-                exhibit = exhibit_guesses(bench, plan, item, place, guessed, outcome)
-                outcome.exhibits += [exhibit] if exhibit is not None else []
-    with bench.profile.stage("probes", workers=1) as stage:
-        read_claims(bench, plan, attacked, guessed, cell_ids, outcome, stage)
+    for portion in portions(attacked):
+        guessed = attack(bench, plan, portion, cell_ids, outcome)
+        with bench.profile.stage("exhibits"):
+            for place, item in enumerate(portion):
+                if is_exhibited(bench, item.sample):
+                    exhibit = exhibit_guesses(bench, plan, item, place, guessed, outcome)
+                    outcome.exhibits += [exhibit] if exhibit is not None else []
+        with bench.profile.stage("probes", workers=1) as stage:
+            read_claims(bench, plan, portion, guessed, cell_ids, outcome, stage)
     return outcome
 
 

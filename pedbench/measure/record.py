@@ -84,7 +84,10 @@ def make_record(
     read_by = readers(of, cell)
     attacks = [planned for planned in read_by if isinstance(planned.plugin, Attack)]
     models = {
-        name: digest for planned in read_by for name, digest in weight_digests(planned.plugin.files).items()
+        name: digest
+        for planned in read_by
+        for plugin in planned.plugins
+        for name, digest in weight_digests(plugin.files).items()
     }
     return Record(
         cell_id=cell.cell_id,
@@ -117,7 +120,7 @@ def _attacker(attack: Attack) -> dict[str, Any]:
 def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:
     timing = {}
     for planned in attacks:
-        guesses = total.guesses[planned.plugin.label]
+        guesses = total.guesses[planned.label]
         if guesses:
             timing["one guess"] = round(sum(guesses) / len(guesses), 6)
     return timing

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pedbench.adversary.view import build_view, coalitions, content_shares, footprints
+from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
+from pedbench.adversary.view import build_view, content_shares, footprints
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.seeds import generator
@@ -20,11 +21,11 @@ from pedbench.privacy.exposure import exposed_shares
 from pedbench.privacy.visibility import visible_mask
 from pedbench.suites.cell import Cell, CoalitionRule
 from pedbench.suites.plan import DefensePlan
-from pedbench.types import Mask, Picture, Sample, View
+from pedbench.types import MOST_COALITIONS, Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
-from pedbench.validity.flags import unread
+from pedbench.validity.flags import CAPPED, unread
 
-Held = tuple[int, tuple[int, ...]]
+Held = tuple[int, Coalition]
 """How many requests for a scene were listened to, and by which coalition."""
 
 
@@ -35,20 +36,23 @@ class Reception:
     Attributes:
         views: By number of requests and coalition.
         visible: Likewise, what was received exactly.
-        subsets: The coalitions that each rule chose for this picture, by rule and number of requests.
+        subsets: The coalitions of each rule that are evaluated for this picture, by rule and number of requests.
+        worst: Of these, the ones that fast attacks found worst, one per distance; known once those have guessed.
     """
 
     sample: Sample
     frame: Picture
     views: dict[Held, View]
     visible: dict[Held, Mask]
-    subsets: dict[tuple[CoalitionRule, int], tuple[tuple[int, ...], ...]]
+    subsets: dict[tuple[CoalitionRule, int], tuple[Coalition, ...]]
+    worst: dict[tuple[CoalitionRule, int], tuple[Coalition, ...]] = field(default_factory=dict)
 
-    def coalitions_of(self, cell: Cell) -> tuple[tuple[int, ...], ...]:
-        """The coalitions that a cell is about, the largest first."""
+    def coalitions_of(self, cell: Cell) -> tuple[Coalition, ...]:
+        """The coalitions that a cell is about; for a slow attack none before fast ones have guessed."""
         if cell.coalition is None:
             return ()
-        return self.subsets[cell.coalition, cell.requests or 1][: cell.coalitions]
+        rule = cell.coalition, cell.requests or 1
+        return self.subsets[rule] if cell.scouts is None else self.worst.get(rule, ())
 
 
 def receive(
@@ -82,18 +86,18 @@ def receive(
     found = Reception(sample=sample, frame=frame, views={}, visible={}, subsets={})
     servers = of.defense.servers
     covered = footprints(seen[0], servers, size)
+    held: dict[int, Holdings] = {}
     for cell in private:
         requests = cell.requests or 1
         if cell.coalition is None or (cell.coalition, requests) in found.subsets:
             continue
         # An attack that asks for k requests gets k, whatever others ask for.
         heard = tuple(observation for observations in seen[:requests] for observation in observations)
-        held = covered if requests == 1 else footprints(heard, servers, size)
-        chosen = coalitions(
-            held, max(1, servers) if cell.coalition.c == "N" else cell.coalition.c, cell.coalition.m
-        )
-        found.subsets[cell.coalition, requests] = chosen
-        for subset in chosen:
+        if requests not in held:
+            held[requests] = holdings(heard, frame, footprints(heard, servers, size))
+        c = max(1, servers) if cell.coalition.c == "N" else cell.coalition.c
+        found.subsets[cell.coalition, requests] = search(held[requests], frame, c, cell.coalition.m)
+        for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
                 _share_out(bench, of, heard, (requests, subset), found)
     if any(observation.problem for observations in seen for observation in observations):
@@ -102,8 +106,13 @@ def receive(
     attacks = [planned.plugin for planned in bench.plan.attacks]
     for cell in private:
         if cell.coalition is not None:
-            views = [found.views[cell.requests or 1, subset] for subset in found.coalitions_of(cell)]
+            views = [
+                found.views[cell.requests or 1, subset]
+                for subset in found.subsets[cell.coalition, cell.requests or 1]
+            ]
             outcome.flags[cell.cell_id] |= unread(views, attacks)
+            if cell.coalition.m < MOST_COALITIONS and len(views) >= cell.coalition.m:
+                outcome.flags[cell.cell_id].add(CAPPED)
     geometric = [cell for cell in private if cell.attack is None and cell.probe is None]
     objects = _objects(sample, size) if geometric else {}
     for cell in geometric:

@@ -23,7 +23,11 @@ class PluginIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class CoalitionRule:
-    """c servers pool what they received; of all such subsets the m with the largest content share count."""
+    """c servers pool what they received.
+
+    All such coalitions are evaluated where at most m exist, else at least m that a search finds; an m below
+    `MOST_COALITIONS` is a cap. See `pedbench.adversary.coalitions.search`.
+    """
 
     c: int | Literal["N"]
     m: int
@@ -63,7 +67,8 @@ class Cell:
         model: The model family's name.
         weights: sha256 of the weights that the defense and the attack use.
         attack: Privacy cells only, as are `coalition` and `requests`.
-        coalitions: How many of the rule's coalitions the attack guessed from, the largest first, where not from all.
+        read_out: The attack whose readings of the payload this cell's attack completes.
+        scouts: Hash of the fast attacks that choose the coalitions from which a slow one guesses; see `slow`.
         gallery: Hash of the pictures among which this cell's are searched for; privacy cells only.
         probe: What reads the picture; privacy cells about claims only.
         source: What the probe reads: what was received as it is, or the attack's guess.
@@ -86,7 +91,8 @@ class Cell:
     seed: int
     attack: PluginIdentity | None = None
     coalition: CoalitionRule | None = None
-    coalitions: int | None = None
+    read_out: PluginIdentity | None = None
+    scouts: str | None = None
     requests: int | None = None
     probe: PluginIdentity | None = None
     source: Literal["tiles", "guess"] | None = None

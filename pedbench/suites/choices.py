@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -68,16 +68,22 @@ class DefenseChoice(Choice):
 
 
 class AttackChoice(Choice):
-    """An attack, how many of the first pictures it guesses, and from how many views.
+    """An attack, how many of the first pictures it guesses, and from which views.
 
-    Floors have neither limit, as all others relate to them.
+    Floors have no limit and are never slow, as all others relate to them.
 
     Attributes:
         limit: For attacks that take long; all pictures without it.
-        coalitions: The same for coalitions: of those that a rule takes the largest; all without it.
+        slow: Whether the attack guesses of each picture only from the coalitions that the fast attacks found worst, one
+            per distance.
+        read_outs: For attacks that complete pictures: the read-out attacks of the suite whose readings it also starts
+            from, each in a chain of its own; "all" for every one.
+        coalitions: Of suites of the first versions, where it limited the coalitions: read as `slow`.
     """
 
     limit: int | None = Field(default=None, ge=1)
+    slow: bool = False
+    read_outs: list[str] | Literal["all"] = []
     coalitions: int | None = Field(default=None, ge=1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,9 +46,8 @@ def plan_defense(
         selection=selection_hash(measured),
         codecs=codecs or None,
     )
-    floors = selection_hash(
-        sorted(f"{each.plugin.label} {each.plugin.version}" for each in attacks if each.plugin.floor)
-    )
+    floors = _names(each for each in attacks if each.plugin.floor)
+    scouts = _names(each for each in attacks if not each.slow)
     rules = _rules(suite.coalitions, planned.plugin.servers) if choice.privacy else []
     devices = suite.latency.devices.model_dump() if suite.latency.devices else None
     dtype = suite.latency.dtype or DTYPE
@@ -65,11 +64,12 @@ def plan_defense(
                     base,
                     kind="privacy",
                     selection=selection_hash(measured[: attack.limit]),
-                    weights=_weights(base, attack.plugin),
+                    weights=_weights(base, *attack.plugins),
                     coalition=rule,
-                    coalitions=attack.coalitions_of(rule),
                     attack=attack.identity,
-                    requests=attack.plugin.requests,
+                    read_out=attack.read_out.identity if attack.read_out else None,
+                    scouts=scouts if attack.slow else None,
+                    requests=attack.requests,
                     seeds=draws(attack.plugin, suite) if draws(attack.plugin, suite) > 1 else None,
                     floors=floors,
                     gallery=gallery,
@@ -144,11 +144,13 @@ def plan_claims(
                     attack,
                     replace(
                         cell,
-                        weights=_weights(cell, attack.plugin),
+                        weights=_weights(cell, *attack.plugins),
                         source="guess",
-                        coalitions=attack.coalitions_of(rule),
                         attack=attack.identity,
-                        requests=attack.plugin.requests,
+                        read_out=attack.read_out.identity if attack.read_out else None,
+                        # Reading guesses takes long, too.
+                        scouts=_names(each for each in attacks if not each.slow),
+                        requests=attack.requests,
                         selection=selection_hash(seen[: attack.limit]),
                     ),
                 )
@@ -161,9 +163,13 @@ def plan_claims(
     return tuple(found.values())
 
 
-def _weights(base: Cell, plugin: Plugin) -> str:
-    """Return the sha256 of all weights that play a part: the cell's so far, and those of an attack or probe."""
-    digests = weight_digests(plugin.files)
+def _weights(base: Cell, *plugins: Plugin) -> str:
+    """Return the sha256 of all weights that play a part: the cell's so far, and those of attacks or a probe."""
+    digests = {name: digest for each in plugins for name, digest in weight_digests(each.files).items()}
     if not digests:
         return base.weights
     return hashlib.sha256("".join([base.weights, *sorted(digests.values())]).encode()).hexdigest()
+
+
+def _names(attacks: Iterable[Planned]) -> str:
+    return selection_hash(sorted(f"{each.label} {each.plugin.version}" for each in attacks))

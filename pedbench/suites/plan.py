@@ -24,18 +24,38 @@ class Planned:
     spec: PluginSpec
     limit: int | None = None
     """Of attacks: how many of the first pictures they guess; all without it."""
-    coalitions: int | None = None
-    """Of attacks: from how many coalitions of a rule, the largest first; all without it."""
+    slow: bool = False
+    """Of attacks: whether they guess only from the coalitions that fast attacks found worst."""
+    read_out: Planned | None = None
+    """Of attacks that complete pictures: whose readings they start from."""
+
+    @property
+    def label(self) -> str:
+        """The plugin's label; of a chain with that of the read-out."""
+        label: str = self.plugin.label
+        return label if self.read_out is None else f"{label} after {self.read_out.label}"
 
     @property
     def identity(self) -> PluginIdentity:
         plugin: Plugin = self.plugin
         return PluginIdentity(name=plugin.name, version=plugin.version, params=plugin.params)
 
-    def coalitions_of(self, rule: CoalitionRule) -> int | None:
-        """How many of a rule's coalitions an attack guesses from; None for all."""
-        fewer = self.coalitions is not None and self.coalitions < rule.m
-        return self.coalitions if fewer else None
+    @property
+    def plugins(self) -> tuple[Any, ...]:
+        """The plugin, and that of the read-out of a chain."""
+        return (self.plugin,) if self.read_out is None else (self.plugin, self.read_out.plugin)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What an attack, or the first of a chain, can use of a view."""
+        needs: frozenset[str] = (self.read_out or self).plugin.needs
+        return needs
+
+    @property
+    def requests(self) -> int:
+        """How many requests an attack, or the first of a chain, asks for."""
+        requests: int = (self.read_out or self).plugin.requests
+        return requests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +90,7 @@ class DefensePlan:
         images: Indices into the dataset of the pictures that it is measured on.
         utility: One cell per protocol.
         geometry: One cell per coalition rule: what was received, without any attack.
-        privacy: One cell per coalition rule and attack.
+        privacy: One cell per coalition rule and attack or chain of attacks.
         claims: One per coalition rule, probe, and what it reads.
         latency: One cell per link; none where the suite does not time this defense.
         lies: Under which utility is measured, too, each in passes of its own.
@@ -120,6 +140,11 @@ class Plan:
     def floors(self) -> tuple[Planned, ...]:
         """The attacks without a learned prior, to which leakage and advantage of all relate."""
         return tuple(planned for planned in self.attacks if planned.plugin.floor)
+
+    @property
+    def scouts(self) -> tuple[Planned, ...]:
+        """The fast attacks, which guess from every coalition and so find those that slow ones guess from."""
+        return tuple(planned for planned in self.attacks if not planned.slow)
 
     def cells(self) -> list[Cell]:
         return [cell for defense in self.defenses for cell in defense.cells()]

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pedbench.base import Dataset
+from pedbench.base import Dataset, ReadOutAttack
 from pedbench.errors import PluginError
 from pedbench.models.hub.folders import model_files, weight_digests
 from pedbench.models.sam.family import Family
 from pedbench.registry import Registry
 from pedbench.suites.cell import Cell, PluginIdentity, selection_hash
+from pedbench.suites.choices import AttackChoice
 from pedbench.suites.defense_plan import configured, plan_claims, plan_defense
 from pedbench.suites.plan import Plan, Planned
 from pedbench.suites.schema import ResolvedSuite
@@ -48,17 +49,14 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         seed=suite.seed,
     )
     gallery, known = _gallery(suite, dataset, ids, registry)
-    attacks = tuple(
-        replace(configured("attacks", choice, registry), limit=choice.limit, coalitions=choice.coalitions)
-        for choice in suite.attacks
-    )
+    attacks = _attacks(suite.attacks, registry)
     keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
     floors = [planned for planned in attacks if planned.plugin.floor]
     for planned in floors:
-        if planned.limit is not None or planned.coalitions is not None:
+        if planned.limit is not None or planned.slow:
             raise ValueError(
-                f"{planned.plugin.name} is a floor, to which all attacks relate on every view: leave its limit and "
-                "coalitions out."
+                f"{planned.plugin.name} is a floor, to which all attacks relate on every view: leave its limit, slow "
+                "and coalitions out."
             )
     if attacks and not any("nothing" in planned.plugin.needs for planned in floors):
         raise ValueError(
@@ -80,6 +78,45 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         defenses=tuple(replace(each, claims=plan_claims(each, probes, attacks, ids)) for each in defenses),
         gallery=gallery,
     )
+
+
+def _attacks(choices: Sequence[AttackChoice], registry: Registry) -> tuple[Planned, ...]:
+    """Build the attacks, and behind them the chains of attacks that complete what others read out."""
+    singles = [
+        (
+            choice,
+            replace(
+                configured("attacks", choice, registry),
+                limit=choice.limit,
+                slow=choice.slow or choice.coalitions is not None,
+            ),
+        )
+        for choice in choices
+    ]
+    reading = [planned for _, planned in singles if isinstance(planned.plugin, ReadOutAttack)]
+    chains = []
+    for choice, planned in singles:
+        if choice.read_outs and not planned.plugin.completes:
+            raise ValueError(f"{choice.name} completes no pictures: leave its read_outs out.")
+        unknown = (
+            set() if choice.read_outs == "all" else {*choice.read_outs} - {e.plugin.name for e in reading}
+        )
+        if unknown:
+            raise ValueError(
+                f"{choice.name} names read_outs that the suite has not: {', '.join(sorted(unknown))}."
+            )
+        for read_out in reading:
+            if choice.read_outs == "all" or read_out.plugin.name in choice.read_outs:
+                limits = [each for each in (planned.limit, read_out.limit) if each is not None]
+                chains.append(
+                    replace(
+                        planned,
+                        read_out=read_out,
+                        slow=planned.slow or read_out.slow,
+                        limit=min(limits, default=None),
+                    )
+                )
+    return (*(planned for _, planned in singles), *chains)
 
 
 def keep_apart(attacks: Sequence[Planned], truths: Iterable[Path], reason: str) -> None:

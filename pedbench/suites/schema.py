@@ -19,6 +19,7 @@ from pedbench.suites.choices import (
     ProbeChoice,
     Strict,
 )
+from pedbench.types import MOST_COALITIONS
 
 
 class UtilityChoice(Strict):
@@ -29,13 +30,17 @@ class UtilityChoice(Strict):
 
 
 class CoalitionChoice(Strict):
-    """c of the N servers pool what they received; the m largest such subsets count.
+    """c of the N servers pool what they received.
 
     Several c in a list are a sweep, for curves: those that exceed a defense's servers are left out for it.
+
+    Attributes:
+        m: How many coalitions are evaluated, if that many exist: all, or those of a search. Fewer than
+            `MOST_COALITIONS` is a cap, under which the ones that do most damage to a one-colour guess remain.
     """
 
     c: int | Literal["N"] | list[int]
-    m: int = Field(ge=1)
+    m: int = Field(default=MOST_COALITIONS, ge=1)
 
     @field_validator("c")
     @classmethod

@@ -16,6 +16,7 @@ WORSE_THAN_PASTING = "worse than pasting"
 SEED_SPREAD = "seed spread above the effect"
 UNVERIFIED = "weights unverified"
 DEGRADED = "degraded"
+CAPPED = "coalitions capped"
 UNREAD = {
     "pixels": "pixels are not read",
     "degraded": "degraded pixels are not read",

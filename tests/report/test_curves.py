@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.adversary.view import coalitions
 from pedbench.report.numbers.curves import LEAKED, coalition_curve
 from pedbench.report.numbers.tidy import privacy
 from pedbench.results.run import load
@@ -75,17 +74,6 @@ def test_each_size_counts_with_its_worst_coalition_and_with_the_mean_of_all(swep
     assert mine["leakage"].iloc[-1] == 1
     expected = min(size for size, leak in zip(mine["size"], mine["leakage"], strict=True) if leak >= LEAKED)
     assert set(mine["passes_at"]) == {expected}
-
-
-def test_coalitions_that_hold_most_come_first() -> None:
-    """Against all subsets of five servers that hold random pixels."""
-    from itertools import combinations
-
-    covered = np.random.default_rng(0).random((5, 6, 6)) < 0.3
-    for c in range(1, 6):
-        sizes = sorted((covered[list(s)].any(axis=0).sum() for s in combinations(range(5), c)), reverse=True)
-        found = [covered[list(s)].any(axis=0).sum() for s in coalitions(covered, c, 4)]
-        assert found == sizes[:4]
 
 
 def test_a_parameters_curve_holds_the_combined_rows_in_order(swept: Any) -> None:

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.adversary.isolation import guard
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_from_bytes
-from pedbench.base import Attack
+from pedbench.base import Attack, ReadOutAttack
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Picture, Prior, View
 
@@ -116,7 +117,7 @@ class _Worker:
     def _answer(self, job: dict[str, Any], broken: dict[str, str] | None) -> None:
         """Run a job and send its guesses or its failure; in the fork."""
         encoded = [self.connection.recv_bytes() for _ in job["seeds"]]
-        guesses: list[Picture] = []
+        arrays: list[npt.NDArray[np.float32]] = []
         header: dict[str, Any]
         try:
             if "torch" in sys.modules:
@@ -127,9 +128,9 @@ class _Worker:
                     attack.prepare(self.device)
                 views = [view_from_bytes(data, self.prior) for data in encoded]
                 started = time.perf_counter()
-                guesses = _guess(attack, views, job["seeds"])
+                arrays = _guess(attack, views, job["seeds"])
                 header = {
-                    "shapes": [guess.shape for guess in guesses],
+                    "shapes": [array.shape for array in arrays],
                     "seconds": time.perf_counter() - started,
                 }
             else:
@@ -138,18 +139,45 @@ class _Worker:
             header = _failure(error)
         self.connection.send_bytes(json.dumps(header).encode())
         if "shapes" in header:
-            for guess in guesses:
-                self.connection.send_bytes(np.ascontiguousarray(guess).tobytes())
+            for array in arrays:
+                self.connection.send_bytes(np.ascontiguousarray(array).tobytes())
 
 
-def _guess(attack: Attack, views: Sequence[View], seeds: Sequence[int]) -> list[Picture]:
+def _guess(attack: Attack, views: Sequence[View], seeds: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+    """Return a picture per view, and behind them the confidences of a read-out."""
     generators = [np.random.default_rng(seed) for seed in seeds]
-    found = attack.reconstruct_many(views, generators)
+    confidences: list[npt.NDArray[np.float32]] = []
+    if isinstance(attack, ReadOutAttack):
+        readings = attack.read_out_many(views, generators)
+        found = [read.filled(view.prior.mean_colour) for read, view in zip(readings, views, strict=False)]
+        confidences = [
+            check_confidence(read.confidence, view.frame_size, attack.name)
+            for read, view in zip(readings, views, strict=False)
+        ]
+    else:
+        found = attack.reconstruct_many(views, generators)
     if len(found) != len(views):
         raise ValueError(f"{attack.name}: expected {len(views)} guesses, found {len(found)}")
-    return [
+    guesses = [
         check_guess(guess, view.frame_size, attack.name) for guess, view in zip(found, views, strict=True)
     ]
+    return [*guesses, *confidences]
+
+
+def check_confidence(confidence: object, frame_size: tuple[int, int], attack: str) -> npt.NDArray[np.float32]:
+    """Refuse a confidence that is no number in [0, 1] per pixel.
+
+    Raises:
+        ValueError: With the attack's name and what was found.
+    """
+    expected = f"{attack}: expected a float32 confidence of shape {frame_size} in [0, 1], found"
+    if not isinstance(confidence, np.ndarray):
+        raise ValueError(f"{expected} {type(confidence).__name__}")
+    if confidence.shape != frame_size or confidence.dtype != np.float32:
+        raise ValueError(f"{expected} {confidence.dtype} of shape {confidence.shape}")
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError(f"{expected} values outside of it")
+    return confidence
 
 
 def _failure(error: Exception) -> dict[str, str]:

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.adversary.isolation.environment import environment, sources
 from pedbench.adversary.prior import FOLDER
@@ -56,11 +57,13 @@ class Guesses:
 
     Attributes:
         pictures: One guess a view, (H, W, 3) float32 in [0, 1], checked.
+        confidences: Of a read-out attack likewise, (H, W) float32 in [0, 1]; none of others.
         seconds: Time that the attack took for all of them, without preparation and transport.
     """
 
     pictures: tuple[Picture, ...]
     seconds: float
+    confidences: tuple[npt.NDArray[np.float32], ...] = ()
 
 
 class AttackProcess:
@@ -141,11 +144,12 @@ class AttackProcess:
                 raise
         if "failure" in answer:
             raise AttackFailure(spec.name, answer["failure"], answer["message"], answer["trace"])
-        pictures = tuple(
+        found = tuple(
             np.frombuffer(data, np.float32).reshape(shape)
             for data, shape in zip(arrays, answer["shapes"], strict=True)
         )
-        return Guesses(pictures=pictures, seconds=answer["seconds"])
+        pictures, confidences = found[: len(views)], found[len(views) :]
+        return Guesses(pictures=pictures, confidences=confidences, seconds=answer["seconds"])
 
     def close(self) -> None:
         """End the process for good; a guess that another thread waits for fails."""

@@ -1,0 +1,122 @@
+"""Which coalitions are evaluated, against the laws that a search for the worst has to keep."""
+
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pedbench.adversary.coalitions import Holdings, holdings, search
+from pedbench.offload.operations.observation import Observation
+from pedbench.types import MOST_COALITIONS, Patch, Picture, Received
+
+SIDE = 30
+
+
+def held_by(servers: int, seed: int, silent: int = 0) -> tuple[Holdings, Picture]:
+    """Give every pixel to one of some servers; further servers receive nothing."""
+    generator = np.random.default_rng(seed)
+    owners = generator.integers(servers, size=(SIDE, SIDE))
+    covered = owners == np.arange(servers + silent)[:, None, None]
+    digests = tuple(f"{value:016x}" for value in generator.integers(2**62, size=servers)) + ("",) * silent
+    return Holdings(covered=covered, digests=digests), generator.random((SIDE, SIDE, 3)).astype(np.float32)
+
+
+def error(held: Holdings, truth: Picture, coalition: tuple[int, ...]) -> float:
+    """Squared error of one colour in what a coalition lacks, pixel by pixel."""
+    known = held.covered[list(coalition)].any(axis=0)
+    colour = (truth[known] if known.any() else truth.reshape(-1, 3)).mean(axis=0, dtype=np.float64)
+    return float(np.square(truth[~known] - colour, dtype=np.float64).sum())
+
+
+@pytest.mark.parametrize("servers", [1, 3, 5, 8, 12, 25])
+def test_every_coalition_has_a_superset_at_the_next_size(servers: int) -> None:
+    held, truth = held_by(servers, seed=servers)
+    sizes = [search(held, truth, c) for c in range(1, servers + 1)]
+    for c, (smaller, larger) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        for coalition in smaller:
+            assert any({*coalition} <= {*other} for other in larger), (c, coalition)
+    for c, found in enumerate(sizes, start=1):
+        assert len(found) == len({*found})
+        assert len(found) >= min(MOST_COALITIONS, comb(servers, c)), (c, len(found))
+        if comb(servers, c) <= MOST_COALITIONS:
+            assert {*found} == {*combinations(range(servers), c)}
+
+
+@settings(max_examples=20)
+@given(st.integers(2, 12), st.integers(1, 12), st.integers(0, 2**20))
+def test_renumbering_servers_renames_coalitions_and_no_more(servers: int, c: int, seed: int) -> None:
+    held, truth = held_by(servers, seed)
+    order = np.random.default_rng(seed + 1).permutation(servers)
+    renumbered = Holdings(
+        covered=held.covered[order], digests=tuple(held.digests[old] for old in order.tolist())
+    )
+    expected = search(held, truth, c)
+    found = search(renumbered, truth, c)
+    assert [tuple(sorted(order[list(coalition)].tolist())) for coalition in found] == [*expected]
+
+
+def test_each_of_many_servers_is_evaluated() -> None:
+    held, truth = held_by(70, seed=0)
+    assert sorted(search(held, truth, 1)) == [(server,) for server in range(70)]
+
+
+def test_servers_that_received_nothing_are_left_out() -> None:
+    held, truth = held_by(4, seed=1, silent=21)
+    assert {*search(held, truth, 2)} == {*combinations(range(4), 2)}
+    assert search(held, truth, 9) == ((0, 1, 2, 3),)
+    nobody = Holdings(covered=np.zeros((3, SIDE, SIDE), np.bool_), digests=("", "", ""))
+    assert search(nobody, truth, 2) == ((0,),)
+    assert search(Holdings(covered=np.zeros((0, 1, 1), np.bool_), digests=()), truth, 1) == ((),)
+    with pytest.raises(ValueError, match="c=0"):
+        search(held, truth, 0)
+
+
+def test_a_cap_keeps_what_does_most_damage() -> None:
+    held, truth = held_by(7, seed=2)
+    every = sorted(combinations(range(7), 2), key=lambda coalition: error(held, truth, coalition))
+    assert search(held, truth, 2, most=5) == tuple(every[:5])
+
+
+def test_the_coalition_grown_by_damage_is_among_those_of_a_search() -> None:
+    held, truth = held_by(12, seed=3)
+    chosen: tuple[int, ...] = ()
+    for _ in range(5):
+        left = [server for server in range(12) if server not in chosen]
+        chosen = min(((*chosen, server) for server in left), key=lambda each: error(held, truth, each))
+    assert tuple(sorted(chosen)) in search(held, truth, 5)
+
+
+def message(server: int) -> Received:
+    return Received(
+        server=server,
+        operation="o",
+        request=0,
+        sequence=0,
+        payload={},
+        arguments={},
+        unexplained="",
+        bytes_in=1,
+        bytes_out=1,
+        received=0.0,
+    )
+
+
+def test_digests_follow_places_and_where_these_agree_content() -> None:
+    generator = np.random.default_rng(0)
+
+    def seen(server: int, top: int, picture: npt.NDArray[np.float32]) -> Observation:
+        patch = Patch(picture=picture, top=top, left=0, server=server)
+        return Observation(message=message(server), patches=(patch,))
+
+    one, other = (generator.random((2, 2, 3)).astype(np.float32) for _ in range(2))
+    truth = generator.random((8, 8, 3)).astype(np.float32)
+    covered = np.zeros((4, 8, 8), np.bool_)
+    found = holdings([seen(0, 0, one), seen(1, 0, other), seen(2, 4, one)], truth, covered)
+    again = holdings([seen(2, 0, one), seen(0, 0, other), seen(1, 4, one / 2)], truth, covered)
+    assert found.digests[3] == "" == again.digests[3]
+    assert found.digests[:3] == (again.digests[2], again.digests[0], again.digests[1])
+    assert len({*found.digests}) == 4
