@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
-PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
+# One thread a worker: threads of two workers would wait for each other's.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
 .PHONY: run test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run

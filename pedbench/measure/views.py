@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -106,12 +107,11 @@ def receive(
     attacks = [planned.plugin for planned in bench.plan.attacks]
     for cell in private:
         if cell.coalition is not None:
-            views = [
-                found.views[cell.requests or 1, subset]
-                for subset in found.subsets[cell.coalition, cell.requests or 1]
-            ]
+            subsets = found.subsets[cell.coalition, cell.requests or 1]
+            views = [found.views[cell.requests or 1, subset] for subset in subsets]
             outcome.flags[cell.cell_id] |= unread(views, attacks)
-            if cell.coalition.m < MOST_COALITIONS and len(views) >= cell.coalition.m:
+            many = cell.coalition.m < comb(len(held[cell.requests or 1].active), len(subsets[0]))
+            if many and cell.coalition.m < MOST_COALITIONS:
                 outcome.flags[cell.cell_id].add(CAPPED)
     geometric = [cell for cell in private if cell.attack is None and cell.probe is None]
     objects = _objects(sample, size) if geometric else {}

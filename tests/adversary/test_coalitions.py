@@ -1,6 +1,6 @@
 """Which coalitions are evaluated, against the laws that a search for the worst has to keep."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 import numpy as np
@@ -36,7 +36,7 @@ def error(held: Holdings, truth: Picture, coalition: tuple[int, ...]) -> float:
 def test_every_coalition_has_a_superset_at_the_next_size(servers: int) -> None:
     held, truth = held_by(servers, seed=servers)
     sizes = [search(held, truth, c) for c in range(1, servers + 1)]
-    for c, (smaller, larger) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for c, (smaller, larger) in enumerate(pairwise(sizes), start=1):
         for coalition in smaller:
             assert any({*coalition} <= {*other} for other in larger), (c, coalition)
     for c, found in enumerate(sizes, start=1):

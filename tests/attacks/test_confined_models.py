@@ -40,7 +40,7 @@ def _save(name: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vitmae", "diffusion_inpaint"])
+@pytest.mark.parametrize("name", ["vitmae", pytest.param("diffusion_inpaint", marks=pytest.mark.long)])
 def test_a_model_is_loaded_once_and_serves_every_job(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_model_is_loaded_once_and_serves_every_job(
         pool.submit(spec, [data], [3]).result()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_lets_attacks_read_their_models(run_small: Any, tmp_path: Path) -> None:
     _save("vitmae", tmp_path / "model")
     attack = {"name": "vitmae", "params": {"model": str(tmp_path / "model"), "window_patches": 2}}

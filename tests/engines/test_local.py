@@ -11,7 +11,7 @@ import pytest
 from pedbench.engines.local import Local
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_models_compute_on_the_device_that_is_asked_for(run_small: Any, tmp_path: Path) -> None:
     """By a name for the CPU that nothing takes for it, as attackers on accelerators load in each fork."""
     changes: dict[str, Any] = {

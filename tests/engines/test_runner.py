@@ -339,25 +339,26 @@ def test_a_defense_that_hides_its_chance_is_invalid(
     assert "two requests with the same picture differ, and randomised is False" in run.records[0].reason
 
 
-def test_a_limited_attack_guesses_the_first_pictures_from_the_largest_coalition_as_without_limits(
+def test_a_slow_attack_guesses_the_first_pictures_from_the_worst_coalitions_as_without_limits(
     run_small: Any, tmp_path: Path
 ) -> None:
     """Also where it is asked to guess without seeing anything, for the control."""
 
-    def run(name: str, **limit: int) -> Any:
+    def run(name: str, **limit: Any) -> Any:
         return run_small(
             tmp_path / name,
             plugins=["lucky"],
             report=True,
             defenses=[{"name": "random_payload"}],
             attacks=["mean_colour", {"name": "lucky", **limit}],
-            probes=[{"name": "faces", "attacks": ["lucky"]}],
             latency={"samples": 1, "warmup": 1, "turn_taking": False},
         )
 
-    limited, whole = run("limited", limit=1, coalitions=1), run("whole")
-    received = next(whole.values(record) for record in whole.records if record.cell["kind"] == "privacy")
-    shares = received[received["metric"] == "content share"].set_index("image")["value"]
+    limited, whole = run("limited", limit=1, slow=True), run("whole")
+    by_rule = {
+        record.cell["coalition"]["c"]: whole.values(record)
+        for record in whole.of("random_payload", "privacy", "mean_colour")
+    }
     for (few, many), one, other in zip(
         compare(limited, whole, images=None), limited.records, whole.records, strict=True
     ):
@@ -366,13 +367,14 @@ def test_a_limited_attack_guesses_the_first_pictures_from_the_largest_coalition_
         assert is_limited == (one.cell_id != other.cell_id)
         expected = many
         if is_limited:
-            # Nobody received more than the largest; of equal ones the first counts.
-            single = one.cell["coalition"]["c"] == 1
-            largest = str(shares.loc[first[0]].to_numpy().argmax()) if single else "0+1+2"
-            chosen = many["image"].isin(first) & many["servers"].isin(["", largest])
+            # The fast attack learns most from them, by one of the distances.
+            scouted = by_rule[one.cell["coalition"]["c"]]
+            scouted = scouted[scouted["image"].isin(first) & scouted["metric"].str.startswith("leakage[")]
+            most = scouted.loc[scouted.groupby("metric")["value"].idxmax(), "servers"]
+            chosen = many["image"].isin(first) & many["servers"].isin(set(most))
             expected = many[chosen].reset_index(drop=True)
         pd.testing.assert_frame_equal(few, expected)
-        if is_limited and "probe" not in one.cell:
+        if is_limited:
             assert "blind_advantage[RMSE]" in set(few["metric"])
             assert {metric.n for metric in one.metrics} == {1}
     table = pd.read_csv(limited.directory / "tables" / "combined.csv")

@@ -69,7 +69,13 @@ def as_expected(run: Any, expected: Any) -> None:
 
 
 # Values without their note; and a note just written.
-@pytest.mark.parametrize(("name", "left"), [("_note", ["ped_sam"] * 2), ("total", ["on_device", "ped_sam"])])
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        pytest.param("_note", ["ped_sam"] * 2, marks=pytest.mark.long),
+        ("total", ["on_device", "ped_sam"]),
+    ],
+)
 def test_finished_shards_are_not_done_again(
     run_small: Any,
     short_run: Any,

@@ -11,7 +11,7 @@ PANNING = {"name": "panning_scenes", "params": {"count": 8}, "limit": 2}
 ATTACKS = ["nearest_pixel", {"name": "accumulate"}, {"name": "accumulate", "params": {"requests": 2}}]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fixed_windows_see_more_of_a_scene_that_passes_by(run_small: Any, tmp_path: Path) -> None:
     done = run_small(tmp_path, dataset=PANNING, defenses=[{"name": "ped_sam"}], attacks=ATTACKS)
     assert all(record.status == "ok" for record in done.of("ped_sam")), done.said

@@ -116,7 +116,7 @@ def trunks(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make
 
 
-@pytest.mark.parametrize("net", ["alex", pytest.param("vgg", marks=pytest.mark.slow), "squeeze"])
+@pytest.mark.parametrize("net", ["alex", pytest.param("vgg", marks=pytest.mark.long), "squeeze"])
 def test_distance_equals_lpips_and_torchmetrics(net: Net, photographs: list[Picture], trunks: Any) -> None:
     path = trunks(net)
     metric = LearnedPerceptualSimilarity(net=net, weights=str(path))

@@ -14,7 +14,7 @@ from pedbench.pictures.frame import to_frame, to_uint8
 from pedbench.registry import Registry
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_without_exhibits_keeps_no_pixels(
     run_small: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,7 +136,7 @@ def test_axes_can_be_left_out() -> None:
             "mean_colour is a floor, to which all attacks relate",
         ),
         (
-            {"attacks": [{"name": "mean_colour", "coalitions": 1}]},
+            {"attacks": [{"name": "mean_colour", "slow": True}]},
             "mean_colour is a floor, to which all attacks relate",
         ),
     ],

@@ -37,6 +37,8 @@ from pedbench.training.fine_tuning.distillation import (
 from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
 from pedbench.training.fine_tuning.run import FineTuning
 
+pytestmark = pytest.mark.long
+
 STEPS = 4
 
 SCRIPT = """

@@ -1,0 +1,42 @@
+"""PED-SAM whose servers have other numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pedbench.base import Cloud, Defense, Edge, Embedding
+from pedbench.offload.passes.assignment import assign, largest_share
+from pedbench.pictures.windows import WindowGrid
+from pedbench.types import Picture
+
+
+@dataclass(kw_only=True)
+class Renumbered(Defense):
+    """Give server s + shift the windows that `ped_sam` gives to server s, in a form that loses nothing."""
+
+    name = "renumbered"
+    version = 1
+    cite = "none"
+    disclosure = "exact"
+    shares_windows = True
+    servers: int = 8
+    shift: int = 0
+    payload: str = "pixels"
+    chunk: int = 0
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        return () if self.payload == "pixels" else (self.payload,)
+
+    def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
+        return largest_share("dispersed", self.servers, frame, grid)
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        with edge.preparing():
+            windows = edge.grid("fine-tuned").active(frame.shape[:2])
+            given = assign("dispersed", windows, self.servers, edge.rng)
+            assignment = {(server + self.shift) % self.servers: given[server] for server in given}
+        tokens = cloud.encode_windows(
+            frame, assignment, weights="fine-tuned", payload=self.payload, chunk=self.chunk
+        )
+        return edge.finish(tokens, "fine-tuned")

@@ -1,0 +1,69 @@
+"""Laws of the protocol that hold over whole runs, on made-up defenses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pedbench.report.numbers.tidy import privacy
+from pedbench.results.run import Run, load
+
+FORMS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "renumbered": {"shift": 3},
+    "png": {"payload": "png"},
+    "window by window": {"chunk": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def run(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same windows in several forms, with coalitions of which not all are evaluated."""
+    finished = run_small(
+        tmp_path_factory.mktemp("laws"),
+        plugins=["renumbered"],
+        defenses=[{"name": "renumbered", "params": params} for params in FORMS.values()],
+        attacks=["mean_colour", "nearest_pixel", "random_image"],
+        coalitions=[{"c": 1}, {"c": 4}, {"c": "N"}],
+        latency={"samples": 1, "warmup": 0, "turn_taking": False},
+    )
+    return load(finished.directory)
+
+
+@pytest.fixture(scope="module")
+def leaked(run: Run) -> dict[str, pd.DataFrame]:
+    """Numbers of privacy by form."""
+    rows = privacy(run)
+    assert set(rows["status"]) == {"ok"}
+    keys = ["c", "attack", "metric", "region"]
+    found = {}
+    for (name, _), (_, mine) in zip(FORMS.items(), rows.groupby("defense", sort=False), strict=True):
+        found[name] = mine.set_index(keys)[["value", "low", "high", "n"]].sort_index()
+    return found
+
+
+@pytest.mark.slow
+def test_numbers_of_servers_change_no_number(leaked: dict[str, pd.DataFrame]) -> None:
+    pd.testing.assert_frame_equal(leaked["renumbered"], leaked["as it is"], rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["png", "window by window"])
+def test_the_same_content_in_another_form_leaks_the_same(leaked: dict[str, pd.DataFrame], form: str) -> None:
+    expected = leaked["as it is"]
+    leakage = expected.index.get_level_values("metric").str.startswith("leakage[")
+    difference = (leaked[form]["value"] - expected["value"])[leakage].abs()
+    assert len(difference) > 10
+    assert difference.max() <= 0.005
+
+
+@pytest.mark.slow
+def test_every_server_and_at_least_fifty_coalitions_are_evaluated(run: Run) -> None:
+    for record in run.of_kind("privacy"):
+        if record.cell.get("attack", {}).get("name") == "mean_colour":
+            values = run.values(record.cell_id)
+            counts = values[values["metric"] == "leakage[RMSE]"].groupby("image")["servers"].nunique()
+            expected = {1: {8}, 4: set(range(50, 71)), "N": {1}}[record.cell["coalition"]["c"]]
+            assert set(counts) <= expected
