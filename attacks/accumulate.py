@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
+from pedbench.base import Calibration, ReadOutAttack
 from pedbench.inversion.panning import placed_patches
-from pedbench.inversion.read_out import fill_with_nearest
-from pedbench.types import Picture, View
+from pedbench.inversion.read_out import LEAST, fill_with_nearest
+from pedbench.types import Reading, View
 
 
 @dataclass(kw_only=True)
-class Accumulate(Attack):
+class Accumulate(ReadOutAttack):
     """Put together the windows of several requests for one scene; holes take the nearest pixel's colour.
 
     If windows are assigned anew per request, a coalition that gets a share p of them has seen 1 - (1 - p)^k
@@ -44,7 +44,9 @@ class Accumulate(Attack):
         if self.requests < 1:
             raise ValueError(f"requests is at least 1, found {self.requests}")
 
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
         if view.moves:
             view = replace(view, patches=placed_patches(view), moves=False)
-        return fill_with_nearest(view)
+        seen = view.canvas()[1]
+        confidence = np.where(seen, 1, LEAST).astype(np.float32)
+        return Reading(picture=fill_with_nearest(view), confidence=confidence)

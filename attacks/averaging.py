@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
+from pedbench.base import Calibration, ReadOutAttack
 from pedbench.inversion.averaging import average_patches, average_tokens
-from pedbench.inversion.read_out import read_out
+from pedbench.inversion.read_out import reading
 from pedbench.inversion.token_reader import token_reader
-from pedbench.types import Picture, View
+from pedbench.types import Reading, View
 
 
 @dataclass(kw_only=True)
-class Averaging(Attack):
+class Averaging(ReadOutAttack):
     """Average the payloads of several requests for one scene, then read them out.
 
     Independent noise falls with the root of their number. Tokens are read as in `patch_inversion`. The calibration
@@ -38,9 +38,7 @@ class Averaging(Attack):
         if self.requests < 1:
             raise ValueError(f"requests is at least 1, found {self.requests}")
 
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        degraded = average_patches(view.degraded)
-        if view.tokens:
-            tokens = average_tokens(view.tokens)
-            degraded += token_reader(view).patches(view, tokens, "linear_mmse")
-        return read_out(replace(view, degraded=degraded))
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
+        tokens = average_tokens(view.tokens)
+        read = token_reader(view).read(view, tokens, "linear_mmse") if tokens else ()
+        return reading(replace(view, degraded=average_patches(view.degraded)), read)

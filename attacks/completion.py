@@ -29,6 +29,7 @@ class Completion(PretrainedAttack):
     version = 2
     cite = "He et al., CVPR 2022, arXiv:2111.06377; Pathak et al., Context Encoders, CVPR 2016"
     needs = frozenset({"nothing", "pixels"})
+    completes = True
     calibration = Calibration(
         defense="ped_sam",
         params={"servers": 3},

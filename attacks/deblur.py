@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
+from pedbench.base import Calibration, ReadOutAttack
 from pedbench.inversion.deconvolution import richardson_lucy
 from pedbench.inversion.public_degradation import known_degradation
-from pedbench.inversion.read_out import read_out
+from pedbench.inversion.read_out import reading
 from pedbench.models.hub.folders import model_knowledge, weights_file
-from pedbench.types import Picture, View
+from pedbench.types import Picture, Reading, View
 
 METHODS = ("wiener", "richardson_lucy", "learned")
 
 
 @dataclass(kw_only=True)
-class Deblur(Attack):
+class Deblur(ReadOutAttack):
     """Undo `gaussian_blur`, `pixelate` or `downsample`, whose strength is public.
 
     Pictures degraded in another way are read as they are. Calibrated on `gaussian_blur` at its default
@@ -67,9 +67,9 @@ class Deblur(Attack):
 
             self._network = load_sharpening(weights_file(self.model))
 
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
         sharp = tuple(replace(patch, picture=self._sharpen(patch.picture, view)) for patch in view.degraded)
-        return read_out(replace(view, degraded=sharp))
+        return reading(replace(view, degraded=sharp))
 
     def _sharpen(self, picture: Picture, view: View) -> Picture:
         size = (picture.shape[0], picture.shape[1])

@@ -32,6 +32,7 @@ class DiffusionInpaint(PretrainedAttack):
     version = 1
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
+    completes = True
     stochastic = True
     calibration = Calibration(
         defense="ped_sam", params={"servers": 3}, metric="advantage[LPIPS-mini]", region="hidden", least=0.01

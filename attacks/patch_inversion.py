@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
-from pedbench.inversion.read_out import read_out
+from pedbench.base import Calibration, ReadOutAttack
+from pedbench.inversion.read_out import reading
 from pedbench.inversion.token_reader import Estimator, token_reader
-from pedbench.types import Picture, View
+from pedbench.types import Reading, View
 
 
 @dataclass(kw_only=True)
-class PatchInversion(Attack):
+class PatchInversion(ReadOutAttack):
     """Read tokens back into pixels through the public patch embedding.
 
     Only the embedding is inverted: contributions of blocks to deeper tokens count as noise. The calibration is
@@ -39,6 +39,6 @@ class PatchInversion(Attack):
         if self.estimator not in get_args(Estimator):
             raise ValueError(f"estimator is {self.estimator!r}; known: {', '.join(get_args(Estimator))}")
 
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        read = token_reader(view).patches(view, view.tokens, self.estimator) if view.tokens else ()
-        return read_out(replace(view, degraded=(*view.degraded, *read)))
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
+        read = token_reader(view).read(view, view.tokens, self.estimator) if view.tokens else ()
+        return reading(view, read)

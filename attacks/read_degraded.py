@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pedbench.base import Attack
-from pedbench.types import Picture, View
+from pedbench.base import ReadOutAttack
+from pedbench.inversion.read_out import reading
+from pedbench.types import Reading, View
 
 
 @dataclass(kw_only=True)
-class ReadDegraded(Attack):
+class ReadDegraded(ReadOutAttack):
     """Return degraded pictures unchanged, and the mean colour elsewhere."""
 
     name = "read_degraded"
@@ -19,10 +20,5 @@ class ReadDegraded(Attack):
     needs = frozenset({"nothing", "degraded"})
     floor = True
 
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        canvas, seen = view.canvas()
-        degraded, received = view.degraded_canvas()
-        picture = np.where(seen[..., None], canvas, degraded)
-        known = seen | received
-        colour = picture[known].mean(axis=0, dtype=np.float64) if known.any() else view.prior.mean_colour
-        return np.where(known[..., None], picture, colour).astype(np.float32)
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
+        return reading(view)

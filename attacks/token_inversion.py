@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from pedbench.base import Attack, Calibration
-from pedbench.types import Picture, View
+from pedbench.base import Calibration, ReadOutAttack
+from pedbench.inversion.read_out import reading
+from pedbench.types import Reading, View
 
 if TYPE_CHECKING:
     from pedbench.models.sam.family import Weights
 
 
 @dataclass(kw_only=True)
-class TokenInversion(Attack):
+class TokenInversion(ReadOutAttack):
     """Search the picture that has the received tokens, by gradient descent through the public encoder.
 
     Received pixels stay fixed. The rest starts as the linear estimate of `patch_inversion`, or as the nearest
-    pixel, and stays smooth where tokens do not determine it.
+    pixel, and stays smooth where tokens do not determine it. Pixels count as read at the places of received
+    tokens, as far as the found picture explains these tokens.
 
     Attributes:
         steps: Steps of the descent.
@@ -41,17 +43,18 @@ class TokenInversion(Attack):
     def prepare(self, device: str) -> None:
         self._device = device
 
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        from pedbench.inversion.token_optimisation import invert
+    def read_out(self, view: View, rng: np.random.Generator) -> Reading:
+        from pedbench.inversion.token_optimisation import explained, invert
         from pedbench.inversion.token_reader import token_reader
         from pedbench.models.sam.family import described_family
         from pedbench.models.sam.networks import load_network
 
         canvas, seen = view.canvas()
         if seen.all():
-            return canvas
+            return reading(view)
         reader = token_reader(view)
         weights = cast("Weights", view.description.get("params", {}).get("weights", "original"))
         network = load_network(described_family(view.description), weights, self._device)
         guess = invert(network, view, reader, self.steps)
-        return np.where(seen[..., None], canvas, guess)
+        confidence = np.where(seen, np.float32(1), explained(network, view, reader, guess))
+        return Reading(picture=np.where(seen[..., None], canvas, guess), confidence=confidence)

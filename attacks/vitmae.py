@@ -36,6 +36,7 @@ class Vitmae(PretrainedAttack):
     version = 1
     cite = "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377"
     needs = frozenset({"nothing", "pixels"})
+    completes = True
     calibration = Calibration(
         defense="ped_sam",
         params={"servers": 3},

@@ -97,6 +97,12 @@ class Patch:
     server: int
     request: int = 0
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the frame."""
+        height, width = self.picture.shape[:2]
+        return np.s_[self.top : self.top + height, self.left : self.left + width]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
@@ -204,7 +210,8 @@ class Reading:
 
     Attributes:
         picture: (H, W, 3) float32 in [0, 1], of the frame.
-        confidence: (H, W) float32 in [0, 1], how sure each pixel is; 0 where nothing was read.
+        confidence: (H, W) float32 in [0, 1], the share of each pixel's variance that is expected to be explained: 1
+            for exact pixels, 0 where nothing was read.
     """
 
     picture: Picture
@@ -221,8 +228,11 @@ class Reading:
 MOST_COALITIONS = 50
 """Coalitions of a size up to which all are evaluated; where more exist, at least as many are."""
 
-SURE = 0.5
-"""Confidence from which a read-out pixel is left as it is by an attack that completes pictures."""
+SURE = 0.25
+"""Confidence from which a read-out pixel is left as it is by an attack that completes pictures.
+
+Noisy tokens of little confidence still tell more of their place than a completion without them.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,8 +289,6 @@ def _paste(patches: Iterable[Patch], frame_size: tuple[int, int]) -> tuple[Pictu
     canvas = np.zeros((*frame_size, 3), np.float32)
     coverage = np.zeros(frame_size, np.bool_)
     for patch in patches:
-        height, width = patch.picture.shape[:2]
-        place = np.s_[patch.top : patch.top + height, patch.left : patch.left + width]
-        canvas[place] = patch.picture
-        coverage[place] = True
+        canvas[patch.slices] = patch.picture
+        coverage[patch.slices] = True
     return canvas, coverage

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -37,12 +38,27 @@ class Place(NamedTuple):
     width: int
 
 
-def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.Generator) -> list[int]:
+class Order(NamedTuple):
+    """Places found for some pieces of a frame.
+
+    Attributes:
+        places: Index of each piece's place.
+        probability: Probability of each of them, as far as the solver can tell.
+    """
+
+    places: list[int]
+    probability: list[float]
+
+
+def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.Generator) -> Order:
     """Find places for tiles such that neighbours continue each other.
 
     The compatibility of two tiles is the similarity of the pixels along their common border, relative to what is
     usual for either. A solution is grown greedily from every tile at every place. The best solutions are refined:
     all tiles of places that do not touch are re-assigned at once, which is a linear assignment.
+
+    A tile's place is as probable as the best solution, relative to the solutions in which this tile lies elsewhere: the
+    other refined ones, and the best with two tiles exchanged. Log probabilities are minus the costs.
 
     Args:
         tiles: (h, w, 3) each.
@@ -50,7 +66,7 @@ def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.G
         rng: Chooses the places that are re-assigned together.
 
     Returns:
-        The index of each tile's place.
+        Each tile's place.
 
     Raises:
         ValueError: The tiles' sizes are not those of the places.
@@ -66,7 +82,17 @@ def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.G
     grown = {tuple(puzzle.grow(tile, place).tolist()) for tile, place in starts}
     best = sorted(grown, key=lambda solution: (puzzle.cost(np.array(solution)), solution))[:_STARTS]
     refined = [puzzle.refine(np.array(solution), rng) for solution in best]
-    return [int(place) for place in np.argsort(min(refined, key=puzzle.cost))]
+    found = min(refined, key=puzzle.cost)
+    probability = puzzle.probability(found, [*refined, *_exchanges(found)])
+    order = np.argsort(found)
+    return Order(order.tolist(), probability[order].tolist())
+
+
+def _exchanges(solution: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    for one, other in combinations(range(len(solution)), 2):
+        exchanged = solution.copy()
+        exchanged[[one, other]] = solution[[other, one]]
+        yield exchanged
 
 
 def _compatibility(tiles: Sequence[Picture]) -> Scores:
@@ -153,6 +179,15 @@ class _Puzzle:
             stalled = 0 if cost < best - 1e-9 else stalled + 1
             best = min(best, cost)
         return solution
+
+    def probability(
+        self, solution: npt.NDArray[np.int64], others: Iterable[npt.NDArray[np.int64]]
+    ) -> npt.NDArray[np.float64]:
+        """Return the probability (n,) of the tile at each place, given other possible solutions."""
+        unique = np.unique([*others], axis=0)
+        ratios = np.exp([min(0.0, self.cost(solution) - self.cost(other)) for other in unique])
+        probability: npt.NDArray[np.float64] = 1 / (1 + ratios @ (unique != solution))
+        return probability
 
     def _independent(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Return a random maximal set of places that do not touch each other."""

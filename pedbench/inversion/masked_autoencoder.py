@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pedbench.host.device import in_batches
-from pedbench.inversion.read_out import fill_with_nearest, read_out
+from pedbench.inversion.read_out import fill_with_nearest, reading
 from pedbench.inversion.resizing import resize
 from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.models.sam.family import described_family
@@ -202,7 +202,7 @@ def complete_frames(
     Returns:
         (H, W, 3) in [0, 1] each, the received pixels pasted.
     """
-    guesses = [read_out(replace(view, degraded=())) for view in views]
+    guesses = [reading(replace(view, degraded=())).filled(view.prior.mean_colour) for view in views]
     groups: dict[tuple[PatchLayout, int], list[tuple[int, Mask]]] = defaultdict(list)
     for index, view in enumerate(views):
         over, seen = layout(view, model.side, model.patch, window_patches), view.canvas()[1]

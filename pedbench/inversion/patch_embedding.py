@@ -131,8 +131,8 @@ class LinearEstimator:
     """
 
     def __init__(self, embedding: PatchEmbedding, statistics: PatchStatistics) -> None:
+        self.embedding, self.statistics = embedding, statistics
         self.mean = embedding.embed(statistics.mean[None])[0]
-        self.prior = statistics.mean
         self.crossed = embedding.weight @ statistics.covariance
         variances, self.directions = np.linalg.eigh(self.crossed @ embedding.weight.T)
         self.variances = np.maximum(variances, 0)
@@ -166,5 +166,21 @@ class LinearEstimator:
     def patches(self, tokens: Matrix, noise: float) -> Matrix:
         """Estimate the patches (n, 3 * side * side), not clipped."""
         weights = (tokens - self.mean) @ self.directions / (self.variances + noise)
-        estimates: Matrix = weights @ (self.directions.T @ self.crossed) + self.prior
+        estimates: Matrix = weights @ (self.directions.T @ self.crossed) + self.statistics.mean
         return estimates
+
+    def explained(self, noise: float) -> float:
+        """Return the share of the patches' variance that `patches` is expected to explain, in [0, 1]."""
+        energies = np.square(self.directions.T @ self.crossed).sum(axis=1)
+        share = (energies / (self.variances + noise)).sum() / np.trace(self.statistics.covariance)
+        return float(np.clip(share, 0, 1))
+
+    def explained_by_pseudo_inverse(self, noise: float) -> float:
+        """Return the share of the patches' variance that `pseudo_inverse` is expected to explain, in [0, 1]."""
+        inverse = np.linalg.pinv(self.embedding.weight)
+        lost = np.eye(len(inverse)) - inverse @ self.embedding.weight
+        error = ((lost @ self.statistics.covariance) * lost).sum() + np.square(
+            lost @ self.statistics.mean
+        ).sum()
+        error += noise * np.square(inverse).sum()
+        return float(np.clip(1 - error / np.trace(self.statistics.covariance), 0, 1))

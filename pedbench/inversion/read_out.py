@@ -1,25 +1,52 @@
-"""A view as a picture, with simple fillings of its hidden part."""
+"""A view's pixels as a picture, with simple fillings of its hidden part."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
-from pedbench.types import Picture, View
+from pedbench.types import Mask, Patch, Picture, Reading, View
+
+DEGRADED = 0.9
+"""Confidence of pixels that were received in a degraded form.
+
+Their error depends on the defense and on the picture. They count as read, as no completion knows the place better.
+"""
+
+LEAST = 0.01
+"""Minimum confidence of read pixels, and that of pixels guessed from others; completions replace these."""
 
 
-def read_out(view: View) -> Picture:
-    """Paste a view's pixels, exact ones over degraded ones, on the mean colour.
+class ReadPatch(NamedTuple):
+    """A rectangle of pixels that was read from a payload.
 
-    Returns:
-        (H, W, 3) in [0, 1].
+    Attributes:
+        patch: The pixels at their place.
+        confidence: How sure they are, in [0, 1].
     """
+
+    patch: Patch
+    confidence: float
+
+
+def reading(view: View, read: Iterable[ReadPatch] = ()) -> Reading:
+    """Paste the pixels of a view: exact ones over `read` ones over degraded ones.
+
+    Exact pixels have confidence 1, degraded ones `DEGRADED`, and `read` ones their own, but at least `LEAST`.
+    """
+    picture = np.zeros((*view.frame_size, 3), np.float32)
+    confidence = np.zeros(view.frame_size, np.float32)
+    for patch, sure in (*(ReadPatch(patch, DEGRADED) for patch in view.degraded), *read):
+        if view.in_frame([patch]):
+            picture[patch.slices] = patch.picture
+            confidence[patch.slices] = np.clip(sure, LEAST, 1)
     canvas, seen = view.canvas()
-    degraded, covered = view.degraded_canvas()
-    picture = np.where(seen[..., None], canvas, degraded)
-    known = seen | covered
-    colour = picture[known].mean(axis=0, dtype=np.float64) if known.any() else view.prior.mean_colour
-    return np.where(known[..., None], picture, colour).astype(np.float32)
+    picture[seen], confidence[seen] = canvas[seen], 1
+    return Reading(picture=picture, confidence=confidence)
 
 
 def fill_with_nearest(view: View) -> Picture:
@@ -28,9 +55,19 @@ def fill_with_nearest(view: View) -> Picture:
     Returns:
         (H, W, 3) in [0, 1].
     """
-    canvas, seen = view.canvas()
-    if not seen.any():
-        return np.tile(view.prior.mean_colour, (*view.frame_size, 1)).astype(np.float32)
-    rows, columns = distance_transform_edt(~seen, return_distances=False, return_indices=True)
-    nearest: Picture = canvas[rows, columns]
+    return nearest_known(*view.canvas(), view.prior.mean_colour)
+
+
+def nearest_known(picture: Picture, known: Mask, colour: npt.NDArray[np.float32]) -> Picture:
+    """Give every pixel of (H, W, 3) the colour of the nearest known one; `colour`, (3,), if there is none.
+
+    Args:
+        picture: (H, W, 3) in [0, 1].
+        known: (H, W) bool.
+        colour: (3,) in [0, 1].
+    """
+    if not known.any():
+        return np.tile(colour, (*known.shape, 1)).astype(np.float32)
+    rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    nearest: Picture = picture[rows, columns]
     return nearest

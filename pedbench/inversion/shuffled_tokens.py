@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
+from scipy.special import softmax
 
-from pedbench.inversion.jigsaw import Place, assemble
+from pedbench.inversion.jigsaw import Order, Place, assemble
 from pedbench.inversion.patch_embedding import Matrix
 from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Picture, Tokens, View
@@ -31,7 +32,9 @@ class _Window:
     stated: Place
 
 
-def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> Tokens:
+def put_in_order(
+    view: View, reader: TokenReader, rng: np.random.Generator
+) -> tuple[Tokens, npt.NDArray[np.float64]]:
     """Return all tokens of a view at the estimated places of their windows, among the stated places.
 
     A position embedding in the tokens reveals the places. Otherwise the tokens are converted to pixels, and the
@@ -43,6 +46,9 @@ def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> T
         reader: Reader of the network that made the tokens.
         rng: Random generator of the search.
 
+    Returns:
+        The n tokens, and the probability (n,) of each one's place.
+
     Raises:
         ValueError: A window's tokens fill no rectangle.
     """
@@ -53,13 +59,14 @@ def put_in_order(view: View, reader: TokenReader, rng: np.random.Generator) -> T
         scaled = [Place(*(length * reader.embedding.side for length in place)) for place in places]
         found = assemble(_pictures(windows, reader), scaled, rng)
     first = view.tokens[0]
-    return Tokens(
+    tokens = Tokens(
         values=np.concatenate([window.values for window in windows]).astype(np.float32),
-        positions=np.concatenate([_positions(places[index]) for index in found]),
+        positions=np.concatenate([_positions(places[index]) for index in found.places]),
         depth=first.depth,
         server=first.server,
         request=first.request,
     )
+    return tokens, np.repeat(found.probability, [len(window.values) for window in windows])
 
 
 def _windows(tokens: Sequence[Tokens], side: int) -> list[_Window]:
@@ -79,10 +86,11 @@ def _windows(tokens: Sequence[Tokens], side: int) -> list[_Window]:
     return windows
 
 
-def _by_position(
-    windows: Sequence[_Window], places: Sequence[Place], reader: TokenReader
-) -> list[int] | None:
-    """Return for each window the place whose position embedding fits best; None if tokens have none."""
+def _by_position(windows: Sequence[_Window], places: Sequence[Place], reader: TokenReader) -> Order | None:
+    """Return for each window the place whose position embedding fits best; None if tokens have none.
+
+    The probability of a place is that among all places of the window, which are equally likely beforehand.
+    """
     table, expected = reader.embedding.positions, reader.expected
     embeddings = []
     for place in places:
@@ -96,14 +104,15 @@ def _by_position(
             for j, (place, embedded) in enumerate(zip(places, embeddings, strict=True)):
                 if window.stated[2:] == place[2:]:
                     costs[i, j] = expected.surprise(window.values - embedded, noise).sum()
-        _, found = linear_sum_assignment(costs)
+        rows, found = linear_sum_assignment(costs)
         bare = np.concatenate(
             [window.values - embeddings[j] for window, j in zip(windows, found, strict=True)]
         )
         noise = expected.noise(bare)
     if reader.surprise(together) <= reader.surprise(bare):
         return None
-    return [int(index) for index in found]
+    probability = softmax(-costs, axis=1)[rows, found]
+    return Order(found.tolist(), probability.tolist())
 
 
 def _positions(place: Place) -> npt.NDArray[np.int64]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 
+from pedbench.inversion.read_out import LEAST, nearest_known
 from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Mask, Picture, View
 
@@ -94,17 +95,12 @@ def first_guess(view: View, reader: TokenReader) -> Picture:
     canvas, seen = view.canvas()
     read = View(
         frame_size=view.frame_size,
-        degraded=(*view.degraded, *reader.patches(view, view.tokens, "linear_mmse")),
+        degraded=(*view.degraded, *(patch for patch, _ in reader.read(view, view.tokens, "linear_mmse"))),
         prior=view.prior,
     )
     estimate, covered = read.degraded_canvas()
     picture = np.where(seen[..., None], canvas, estimate)
-    known = seen | covered
-    if not known.any():
-        return np.tile(view.prior.mean_colour, (*view.frame_size, 1)).astype(np.float32)
-    rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    nearest: Picture = picture[rows, columns]
-    return nearest
+    return nearest_known(picture, seen | covered, view.prior.mean_colour)
 
 
 def invert(network: Any, view: View, reader: TokenReader, steps: int) -> Picture:
@@ -123,6 +119,31 @@ def invert(network: Any, view: View, reader: TokenReader, steps: int) -> Picture
     received = targets(view, reader, network.pixel_mean.device)
     detail = max(_detail(target, seen, reader.embedding.side) for target in received)
     return optimise(network, received, first_guess(view, reader), steps, fixed=seen, detail=detail)
+
+
+def explained(network: Any, view: View, reader: TokenReader, picture: Picture) -> npt.NDArray[np.float32]:
+    """Return the share of each received token's variance that a picture explains, at the token's pixels.
+
+    Args:
+        network: The `segment_anything.modeling.Sam` that made the tokens.
+        view: View with tokens.
+        reader: Reader of the same network.
+        picture: (H, W, 3) in [0, 1].
+
+    Returns:
+        (H, W) in [`LEAST`, 1]; `LEAST` where no token was received.
+    """
+    shares, side = np.full(view.frame_size, LEAST, np.float32), reader.embedding.side
+    received = targets(view, reader, network.pixel_mean.device)
+    pixels = torch.tensor(picture, device=network.pixel_mean.device).permute(2, 0, 1)
+    with torch.no_grad():
+        grids = token_grids(network, pixels, {target.depth for target in received})
+    for target in received:
+        misfits = (grids[target.depth][target.rows, target.columns] - target.values).square().mean(dim=1)
+        share = (1 - misfits / target.variance).clamp(LEAST, 1)
+        for row, column, value in zip(*map(Tensor.tolist, (target.rows, target.columns, share)), strict=True):
+            shares[row * side : (row + 1) * side, column * side : (column + 1) * side] = value
+    return shares
 
 
 def _detail(target: Target, seen: Mask, side: int) -> float:

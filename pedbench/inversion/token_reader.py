@@ -17,6 +17,7 @@ from pedbench.inversion.patch_embedding import (
     patch_statistics,
     pseudo_inverse,
 )
+from pedbench.inversion.read_out import ReadPatch
 from pedbench.types import Patch, Picture, Prior, Tokens, View
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class TokenReader:
         planes = np.clip(flat, 0, 1).astype(np.float32).reshape(-1, 3, side, side)
         return list(planes.transpose(0, 2, 3, 1))
 
+    def explained(self, values: Matrix, estimator: Estimator) -> float:
+        """Return the share of the pixels' variance that `pictures` is expected to explain, in [0, 1]."""
+        noise = self.expected.noise(values)
+        if estimator == "pseudo_inverse":
+            return self.expected.explained_by_pseudo_inverse(noise)
+        return self.expected.explained(noise)
+
     def inside(self, view: View, tokens: Sequence[Tokens]) -> tuple[Tokens, ...]:
         """Return the tokens within the frame; the canvas may be larger."""
         found = []
@@ -73,19 +81,24 @@ class TokenReader:
             found.append(replace(group, values=group.values[kept], positions=group.positions[kept]))
         return tuple(found)
 
-    def patches(self, view: View, tokens: Sequence[Tokens], estimator: Estimator) -> tuple[Patch, ...]:
-        """Convert tokens to patches at their places, cropped to the frame."""
+    def read(self, view: View, tokens: Sequence[Tokens], estimator: Estimator) -> list[ReadPatch]:
+        """Convert tokens to patches at their places, cropped to the frame.
+
+        Their confidence is the share of the pixels' variance that the tokens of one message are expected to explain.
+        """
         side, (height, width) = self.embedding.side, view.frame_size
         found = []
         for group in self.inside(view, tokens):
+            if not len(group.values):
+                continue
             values = self.centred(group.values.astype(np.float64), group.positions)
+            explained = self.explained(values, estimator)
             corners = (group.positions * side).tolist()
             for picture, (top, left) in zip(self.pictures(values, estimator), corners, strict=True):
                 cut = picture[: height - top, : width - left]
-                found.append(
-                    Patch(picture=cut, top=top, left=left, server=group.server, request=group.request)
-                )
-        return tuple(found)
+                patch = Patch(picture=cut, top=top, left=left, server=group.server, request=group.request)
+                found.append(ReadPatch(patch, explained))
+        return found
 
 
 _READERS: dict[tuple[int, Family, str], tuple[Prior, TokenReader]] = {}
