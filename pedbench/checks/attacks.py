@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from pedbench.base import Attack
+from pedbench.base import Attack, ReadOutAttack
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.checks.samples import made_up_picture, make_view, seed_globals
-from pedbench.types import View
-
-if TYPE_CHECKING:
-    pass
+from pedbench.types import SURE, Reading, View
 
 NEEDS = ("nothing", "pixels", "degraded", "tokens", "metadata")
 
@@ -48,6 +47,12 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
         yield outcome("no chance in the guess", lambda: _check_chance(attack, wide))
     yield outcome("the view is left as it is", lambda: _check_view_unchanged(attack, fresh))
     yield outcome("batches change nothing", lambda: _check_batch(attack, [*views.values()]))
+    if isinstance(attack, ReadOutAttack):
+        for name, view in views.items():
+            yield outcome(f"reading of a {name} frame", partial(_check_reading, attack, view))
+        yield outcome("batches change no reading", lambda: _check_readings(attack, [*views.values()]))
+    if attack.completes:
+        yield outcome("completion of a reading", lambda: _check_completion(attack))
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -63,15 +68,70 @@ def _check_needs(attack: Attack) -> None:
 
 
 def _check_guess(attack: Attack, view: View) -> None:
-    guess = attack.reconstruct(view, _rng(1))
-    expected = (*view.frame_size, 3)
-    if not isinstance(guess, np.ndarray) or guess.shape != expected or guess.dtype != np.float32:
-        found = f"{guess.dtype} {guess.shape}" if isinstance(guess, np.ndarray) else type(guess).__name__
-        raise BrokenRule(f"expected a float32 array of shape {expected}, found {found}")
-    if not np.isfinite(guess).all():
-        raise BrokenRule(f"{np.count_nonzero(~np.isfinite(guess))} values are not finite")
-    if guess.min() < 0 or guess.max() > 1:
-        raise BrokenRule(f"expected values in [0, 1], found {guess.min():.4g} to {guess.max():.4g}")
+    _check_array(attack.reconstruct(view, _rng(1)), (*view.frame_size, 3))
+
+
+def _check_array(array: object, shape: tuple[int, ...], subject: str = "") -> None:
+    prefix = f"{subject}: " if subject else ""
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != np.float32:
+        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise BrokenRule(f"{prefix}expected a float32 array of shape {shape}, found {found}")
+    if not np.isfinite(array).all():
+        raise BrokenRule(f"{prefix}{np.count_nonzero(~np.isfinite(array))} values are not finite")
+    if array.min() < 0 or array.max() > 1:
+        raise BrokenRule(f"{prefix}expected values in [0, 1], found {array.min():.4g} to {array.max():.4g}")
+
+
+def _check_reading(attack: ReadOutAttack, view: View) -> None:
+    reading = attack.read_out(view, _rng(1))
+    if not isinstance(reading, Reading):
+        raise BrokenRule(f"`read_out` returns a Reading, found {type(reading).__name__}")
+    _check_array(reading.picture, (*view.frame_size, 3), "picture")
+    _check_array(reading.confidence, view.frame_size, "confidence")
+    read = reading.confidence > 0
+    difference = _largest(attack.reconstruct(view, _rng(1))[read] - reading.picture[read])
+    if difference > 1e-5:
+        raise BrokenRule(
+            f"`reconstruct` returns the pixels that `read_out` read, found a difference of {difference:.3g}: "
+            "override `read_out` alone"
+        )
+
+
+def _check_readings(attack: ReadOutAttack, views: list[View]) -> None:
+    together = attack.read_out_many(views, [_rng(index) for index in range(len(views))])
+    if len(together) != len(views):
+        raise BrokenRule(f"expected {len(views)} readings, found {len(together)}")
+    for index, view in enumerate(views):
+        alone = attack.read_out(view, _rng(index))
+        for name in ("picture", "confidence"):
+            difference = _largest(getattr(alone, name) - getattr(together[index], name))
+            if difference > 1e-5:
+                raise BrokenRule(f"a reading's {name} differs by {difference:.3g} between a batch and alone")
+
+
+def _check_completion(attack: Attack) -> None:
+    """Compare the guesses from pixels alone, and from the same pixels and a reading of the frame's right half."""
+    frame = made_up_picture(_rng(0), SIZES["square"])
+    view = make_view(attack, frame, frozenset({"pixels"}))
+    confidence = np.zeros(view.frame_size, np.float32)
+    confidence[:, frame.shape[1] // 2 :] = SURE
+    with_reading = replace(view, reading=Reading(picture=1 - frame, confidence=confidence))
+    guess, alone = (attack.reconstruct(each, _rng(1)) for each in (with_reading, view))
+    canvas, seen = with_reading.canvas()
+    changed = _largest(guess[seen] - canvas[seen])
+    if changed > 1e-3:
+        raise BrokenRule(
+            f"an attack with `completes = True` keeps what `view.canvas()` holds, found a change of {changed:.3g}"
+        )
+    if np.array_equal(guess[~seen], alone[~seen]):
+        raise BrokenRule(
+            "a reading of half the frame does not change the guess of the rest: start from `view.canvas()`, "
+            "not from `view.patches`, or leave `completes = True` out"
+        )
+
+
+def _largest(differences: npt.NDArray[np.float32]) -> float:
+    return float(np.abs(differences).max(initial=0))
 
 
 def _check_determinism(attack: Attack, view: View) -> None:
@@ -106,6 +166,6 @@ def _check_batch(attack: Attack, views: list[View]) -> None:
     if len(together) != len(views):
         raise BrokenRule(f"expected {len(views)} guesses, found {len(together)}")
     for index, view in enumerate(views):
-        difference = float(np.abs(attack.reconstruct(view, _rng(index)) - together[index]).max())
+        difference = _largest(attack.reconstruct(view, _rng(index)) - together[index])
         if difference > 1e-5:
             raise BrokenRule(f"a guess differs by {difference:.3g} between a batch and alone")

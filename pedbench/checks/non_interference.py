@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from PIL import Image
 
-from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
+from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
 from pedbench.checks.rule import BrokenRule
 from pedbench.checks.samples import WEIGHTS, made_up_picture, make_view
 from pedbench.pictures.frame import to_uint8
 from pedbench.registry import PluginSpec, load
-from pedbench.types import Picture, Tokens, View
+from pedbench.types import SURE, Picture, Reading, Tokens, View
 
 if TYPE_CHECKING:
     from pedbench.pictures.windows import WindowGrid
@@ -45,8 +45,8 @@ class TwoWorlds:
         files = [file for spec in specs for file in load(spec).files]
         self._processes = [AttackProcess(specs, readable=files) for _ in range(2)]
 
-    def guesses(self, spec: PluginSpec) -> list[Picture]:
-        """What an attack guesses in each world.
+    def guesses(self, spec: PluginSpec) -> list[Guesses]:
+        """Return an attack's answer in each world: one picture, and for read-outs its confidence.
 
         Raises:
             AttackFailure: It raised, or reached for something outside of its view.
@@ -56,7 +56,7 @@ class TwoWorlds:
         for process, truth in zip(self._processes, two_truths(), strict=True):
             Image.fromarray(to_uint8(truth)).save(self._folder / TRUTH)
             view = view_to_bytes(shared_view(attack, truth))
-            found.append(process.guess(spec, [view], [_SEED]).pictures[0])
+            found.append(process.guess(spec, [view], [_SEED]))
         return found
 
     def __enter__(self) -> Self:
@@ -79,11 +79,17 @@ def check_noninterference(spec: PluginSpec, worlds: TwoWorlds) -> None:
         first, second = worlds.guesses(spec)
     except AttackFailure as failure:
         raise BrokenRule(str(failure)) from failure
-    if first.tobytes() != second.tobytes():
-        raise BrokenRule(
-            "the same view gave two different guesses where only the truth differs: "
-            f"{np.count_nonzero(first != second)} of {first.size} values"
-        )
+    for name, one, other in (
+        ("guesses", first.pictures, second.pictures),
+        ("confidences", first.confidences, second.confidences),
+    ):
+        pairs = list(zip(one, other, strict=True))
+        if any(here.tobytes() != there.tobytes() for here, there in pairs):
+            differing = sum(int(np.count_nonzero(here != there)) for here, there in pairs)
+            raise BrokenRule(
+                f"the same view gave two different {name} where only the truth differs: "
+                f"{differing} of {sum(here.size for here in one)} values"
+            )
 
 
 def two_truths() -> tuple[Picture, Picture]:
@@ -96,9 +102,18 @@ def two_truths() -> tuple[Picture, Picture]:
 
 
 def shared_view(attack: Attack, truth: Picture) -> View:
-    """A view of one of the two truths, with what the attack needs; of tokens the first window's alone."""
+    """Return a view of one of the two truths with what the attack needs; of tokens the first window's alone.
+
+    Attacks that complete pictures also get a reading, which consists of the pixels that the truths share.
+    """
     view = make_view(attack, truth)
-    return replace(view, tokens=tuple(map(_first_window, view.tokens)))
+    reading = None
+    if attack.completes:
+        coarse = truth[::4, ::4].repeat(4, axis=0).repeat(4, axis=1)
+        confidence = np.zeros(SIZE, np.float32)
+        confidence[:, SIZE[1] * 3 // 4 :] = SURE
+        reading = Reading(picture=coarse, confidence=confidence)
+    return replace(view, tokens=tuple(map(_first_window, view.tokens)), reading=reading)
 
 
 def _first_window(tokens: Tokens) -> Tokens:
