@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
+from scipy.special import softmax
 
 from pedbench.types import Picture
 
@@ -57,8 +58,8 @@ def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.G
     usual for either. A solution is grown greedily from every tile at every place. The best solutions are refined:
     all tiles of places that do not touch are re-assigned at once, which is a linear assignment.
 
-    A tile's place is as probable as the best solution, relative to the solutions in which this tile lies elsewhere: the
-    other refined ones, and the best with two tiles exchanged. Log probabilities are minus the costs.
+    The log probability of a tile's place is minus the cost of the best solution that has it there, among the refined
+    ones and the best one with any two tiles exchanged.
 
     Args:
         tiles: (h, w, 3) each.
@@ -83,9 +84,9 @@ def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.G
     best = sorted(grown, key=lambda solution: (puzzle.cost(np.array(solution)), solution))[:_STARTS]
     refined = [puzzle.refine(np.array(solution), rng) for solution in best]
     found = min(refined, key=puzzle.cost)
-    probability = puzzle.probability(found, [*refined, *_exchanges(found)])
-    order = np.argsort(found)
-    return Order(order.tolist(), probability[order].tolist())
+    places = np.argsort(found)
+    probability = puzzle.probability([*refined, *_exchanges(found)])[np.arange(len(tiles)), places]
+    return Order(places.tolist(), probability.tolist())
 
 
 def _exchanges(solution: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
@@ -180,13 +181,12 @@ class _Puzzle:
             best = min(best, cost)
         return solution
 
-    def probability(
-        self, solution: npt.NDArray[np.int64], others: Iterable[npt.NDArray[np.int64]]
-    ) -> npt.NDArray[np.float64]:
-        """Return the probability (n,) of the tile at each place, given other possible solutions."""
-        unique = np.unique([*others], axis=0)
-        ratios = np.exp([min(0.0, self.cost(solution) - self.cost(other)) for other in unique])
-        probability: npt.NDArray[np.float64] = 1 / (1 + ratios @ (unique != solution))
+    def probability(self, solutions: Iterable[npt.NDArray[np.int64]]) -> Scores:
+        """Return the probability (tiles, places) of each tile's places, given the possible solutions."""
+        costs, places = np.full((self.count, self.count), np.inf), np.arange(self.count)
+        for solution in solutions:
+            costs[solution, places] = np.minimum(costs[solution, places], self.cost(solution))
+        probability: Scores = softmax(-costs, axis=1)
         return probability
 
     def _independent(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
