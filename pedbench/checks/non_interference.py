@@ -83,17 +83,16 @@ def check_noninterference(spec: PluginSpec, worlds: TwoWorlds) -> None:
         ("guesses", first.pictures, second.pictures),
         ("confidences", first.confidences, second.confidences),
     ):
-        pairs = list(zip(one, other, strict=True))
-        if any(here.tobytes() != there.tobytes() for here, there in pairs):
-            differing = sum(int(np.count_nonzero(here != there)) for here, there in pairs)
-            raise BrokenRule(
-                f"the same view gave two different {name} where only the truth differs: "
-                f"{differing} of {sum(here.size for here in one)} values"
-            )
+        for array, changed in zip(one, other, strict=True):
+            if array.tobytes() != changed.tobytes():
+                raise BrokenRule(
+                    f"the same view gave two different {name} where only the truth differs: "
+                    f"{np.count_nonzero(array != changed)} of {array.size} values"
+                )
 
 
 def two_truths() -> tuple[Picture, Picture]:
-    """Two frames of which `shared_view` shows the same, though half of their pixels differ."""
+    """Make two frames of which `shared_view` shows the same, though half of their pixels differ."""
     first, second = (made_up_picture(np.random.default_rng(seed), SIZE) for seed in (0, 1))
     patches, degraded = np.s_[: SIZE[0] * 3 // 4, : SIZE[1] // 2], np.s_[::4, ::4]
     for shown in (patches, degraded, _grid().tile((0, 0), SIZE).slices):
@@ -117,7 +116,7 @@ def shared_view(attack: Attack, truth: Picture) -> View:
 
 
 def _first_window(tokens: Tokens) -> Tokens:
-    """Those that have mixed with no others: the network's first block attends within windows."""
+    """Select tokens that have mixed with no others: the network's first block attends within windows."""
     kept = (tokens.positions < _grid().window).all(axis=1)
     return replace(tokens, values=tokens.values[kept], positions=tokens.positions[kept])
 

@@ -84,9 +84,9 @@ def assemble(tiles: Sequence[Picture], places: Sequence[Place], rng: np.random.G
     best = sorted(grown, key=lambda solution: (puzzle.cost(np.array(solution)), solution))[:_STARTS]
     refined = [puzzle.refine(np.array(solution), rng) for solution in best]
     found = min(refined, key=puzzle.cost)
-    places = np.argsort(found)
-    probability = puzzle.probability([*refined, *_exchanges(found)])[np.arange(len(tiles)), places]
-    return Order(places.tolist(), probability.tolist())
+    order = np.argsort(found)
+    probability = puzzle.probability([*refined, *_exchanges(found)])[np.arange(len(tiles)), order]
+    return Order(order.tolist(), probability.tolist())
 
 
 def _exchanges(solution: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:

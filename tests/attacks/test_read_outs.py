@@ -63,7 +63,7 @@ def test_a_moving_camera_shows_the_first_request_alone() -> None:
 
 
 def test_the_nearest_known_pixel_lends_its_colour() -> None:
-    picture = np.arange(4, dtype=np.float32).reshape(1, 4, 1).repeat(3, axis=2) / 4
+    picture = np.arange(4, dtype=np.float32).reshape(1, 4, 1).repeat(3, axis=2) * np.float32(0.25)
     known = np.array([[True, False, False, True]])
     assert nearest_known(picture, known, GREY.mean_colour)[0, :, 0].tolist() == [0, 0, 0.75, 0.75]
     assert (nearest_known(picture, known & False, GREY.mean_colour) == 0.5).all()
