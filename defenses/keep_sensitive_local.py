@@ -33,7 +33,7 @@ class KeepSensitiveLocal(Defense):
     """
 
     name = "keep_sensitive_local"
-    version = 1
+    version = 2
     cite = "PED-SAM, SEC 2025, arXiv:2512.09309; PP-OCR, arXiv:2009.09941; Liao et al. 2007"
     disclosure = "exact"
     shares_windows = True

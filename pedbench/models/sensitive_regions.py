@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from pedbench.errors import PluginUnavailable
 from pedbench.models.face_cascade import Box, FaceCascade
+from pedbench.models.text_lines import REMEDY, TextLines, TextLinesUnavailable
 
 _TEXT_SIDE = 640
 """Minimum longest side in pixels for text detection; smaller pictures are enlarged."""
@@ -38,38 +37,25 @@ class FaceDetector:
 
 
 class TextDetector:
-    """Detector of text lines: PP-OCRv4's detection network in rapidocr-onnxruntime, without recognition.
-
-    Source: PP-OCR, arXiv 2009.09941.
+    """Detector of text lines: PP-OCRv6 small without recognition.
 
     Raises:
-        PluginUnavailable: The package cannot be loaded.
+        PluginUnavailable: The package rapidocr cannot be used.
     """
 
     def __init__(self) -> None:
         try:
-            from rapidocr_onnxruntime import RapidOCR
-        # Missing system libraries, such as OpenCV's libGL, are import errors, too.
-        except ImportError as error:
+            self._lines = TextLines(recognise=False)
+        except TextLinesUnavailable as error:
             raise PluginUnavailable(
-                f"text is found with rapidocr-onnxruntime, which cannot be loaded ({error}): install "
-                "'pedbench[probes]' with a Python older than 3.13, or choose text=False"
+                f"no text can be found: {error}; {REMEDY}, or choose text=False"
             ) from error
-        # By default the network enlarges every picture to 736 px on its shortest side.
-        self._engine: Any = RapidOCR(
-            det_limit_type="max", det_limit_side_len=4000, use_cls=False, use_rec=False
-        )
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
         """Return upright boxes around the lines in (H, W, 3) pixels."""
         scale = max(1.0, _TEXT_SIDE / max(pixels.shape[:2]))
-        blue_green_red = np.ascontiguousarray(_resize(pixels, scale)[..., ::-1])
-        lines, _ = self._engine(blue_green_red)
-        boxes = []
-        for corners in lines or ():
-            (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
-            boxes.append((float(left), float(top), float(right - left), float(bottom - top)))
-        return boxes
+        boxes = (line.box for line in self._lines(_resize(pixels, scale)))
+        return [(x / scale, y / scale, width / scale, height / scale) for x, y, width, height in boxes]
 
 
 def _resize(pixels: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:

@@ -92,7 +92,7 @@ def test_wrong_parameters_are_refused() -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(PluginUnavailable, match=r"pedbench\[probes\].*text=False"):
         KeepSensitiveLocal().prepare("cpu")
     KeepSensitiveLocal(text=False).prepare("cpu")
@@ -141,7 +141,7 @@ def test_detectors_find_most_secrets_and_keep_few_windows() -> None:
     recall, kept = shares("face", FaceDetector(), range(60, 80))
     assert recall >= 0.85
     assert kept < 0.35
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     recall, kept = shares("text", TextDetector(), range(60, 72))
     assert recall >= 0.95
     assert kept < 0.3
@@ -151,12 +151,12 @@ def test_detectors_find_most_secrets_and_keep_few_windows() -> None:
 def test_detectors_stand_any_shape_and_calm_pictures(size: tuple[int, int]) -> None:
     flat = np.full((*size, 3), 90, np.uint8)
     assert FaceDetector()(flat) == []
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     assert TextDetector()(flat) == []
 
 
 def test_boxes_are_in_the_pictures_own_pixels() -> None:
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     scene = render(1, 2, "train")
     secret = next(secret for secret in scene.secrets if secret.kind == "text")
     left, top, width, height = secret.box

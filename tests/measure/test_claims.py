@@ -33,7 +33,7 @@ SOURCES = ("tiles", "guess")
 @pytest.fixture(scope="module")
 def probed(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Three scenes with four words and four faces, all kinds of disclosure."""
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     return run_small(
         tmp_path_factory.mktemp("probed"),
         ["sleepy", "missing"],

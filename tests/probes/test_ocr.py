@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pedbench.base import ProbeUnavailable
 from pedbench.measure.probe_reader import Reader
+from pedbench.models.text_lines import TextLine
 from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece, pieces
 from pedbench.probes.ocr import Ocr, _words
@@ -18,7 +19,7 @@ from pedbench.types import Patch, Picture, Prior, Secret, View
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     return Reader(Ocr(), "cpu")
 
 
@@ -83,19 +84,20 @@ def _font() -> str:
 
 
 def test_a_line_is_claimed_as_a_whole_and_by_its_words() -> None:
-    corners = [[10.0, 5.0], [90.0, 5.0], [90.0, 15.0], [10.0, 15.0]]
-    claims = list(_words(corners, "an old an", 0.9))
+    claims = list(_words(TextLine(box=(10, 5, 80, 10), text="an old an", confidence=0.9)))
     assert [(claim.content, claim.box) for claim in claims] == [
         ("an old an", (10, 5, 80, 10)),
         ("an", (10, 5, pytest.approx(80 * 2 / 9), 10)),
         ("old", (pytest.approx(10 + 80 * 3 / 9), 5, pytest.approx(80 * 3 / 9), 10)),
         ("an", (pytest.approx(10 + 80 * 7 / 9), 5, pytest.approx(80 * 2 / 9), 10)),
     ]
-    assert [claim.content for claim in _words(corners, "old", 0.9)] == ["old"]
+    (claim,) = _words(TextLine(box=(10, 5, 80, 10), text="old", confidence=0.9))
+    assert (claim.content, claim.box) == ("old", (10, 5, 80, 10))
+    assert not list(_words(TextLine(box=(10, 5, 80, 10), text="", confidence=0.9)))
 
 
 def test_without_its_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
-    with pytest.raises(ProbeUnavailable, match=r"cannot be loaded .*pedbench\[probes\].*3\.13"):
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    with pytest.raises(ProbeUnavailable, match=r"cannot be loaded .*pedbench\[probes\]"):
         Ocr().prepare("cpu")
     assert "pedbench[probes]" in Reader(Ocr(), "cpu").unavailable
