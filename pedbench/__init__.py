@@ -16,6 +16,10 @@ __version__ = "0.1.0"
 # wait for: with this, for a third of one. It is read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+# onnxruntime reports its use to its maker, and keeps an id of the device in the user's cache, unless this is set before
+# it is imported (Privacy.md of 1.32).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 _found = sys.modules.get("datasets") or importlib.machinery.PathFinder.find_spec("datasets")
 if "datasets" not in sys.modules and _found is not None and getattr(_found, "origin", None) is None:
     # The checkout's folder datasets/ is on the path as a namespace package. Hugging Face libraries

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pedbench.adversary.isolation.environment import environment
 from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior, make_prior
@@ -246,6 +247,13 @@ def test_process_knows_nothing_of_its_parent(bench: Bench, monkeypatch: pytest.M
     with pytest.raises(AttackFailure, match="ModuleNotFoundError"):
         bench.ask("global_state")
     assert (bench.ask("environment") == 0).all()
+
+
+def test_opt_outs_of_reports_reach_the_process_by_exact_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY_KEY", "secret")
+    kept = environment("scratch")
+    assert kept["ORT_DISABLE_TELEMETRY"] == "1"
+    assert "ORT_DISABLE_TELEMETRY_KEY" not in kept
 
 
 def test_nothing_is_remembered_from_guess_to_guess(bench: Bench) -> None:

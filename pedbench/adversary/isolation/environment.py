@@ -14,10 +14,13 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF
          "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "ATEN_", "MKL_CBWR", "GLIBC_TUNABLES",
          "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")  # fmt: skip
 
+_OPTED_OUT = ("ORT_DISABLE_TELEMETRY",)
+"""Exact names of the variables by which libraries are asked not to report their use."""
+
 
 def environment(scratch: str) -> dict[str, str]:
     """Return the variables of an attack's process, whose temporary files go to the folder `scratch`."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}
+    kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT) or name in _OPTED_OUT}
     return kept | {
         "PYTHONPATH": str(Path(pedbench.__file__).parents[1]),
         "PYTHONHASHSEED": "0",
