@@ -20,6 +20,8 @@ class Scenes(CocoDataset):
         split: `train` or `val`, which share no textures, faces or words.
         count: Number of scenes; the first ones do not depend on it.
         seed: Seed of fresh scenes; by default the published ones of the split.
+        least_words: Minimum number of planted words of a scene; those with fewer are passed over.
+        least_faces: Minimum number of planted faces of a scene.
     """
 
     name = "scenes"
@@ -28,10 +30,16 @@ class Scenes(CocoDataset):
     split: Literal["train", "val"] = "val"
     count: int = 200
     seed: int | None = None
+    least_words: int = 0
+    least_faces: int = 0
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"count is at least 1, found {self.count}")
+        if self.least_words < 0 or self.least_faces < 0:
+            raise ValueError(
+                f"least_words and least_faces are at least 0, found {self.least_words} and {self.least_faces}"
+            )
 
     @property
     def revision(self) -> str:
@@ -43,7 +51,10 @@ class Scenes(CocoDataset):
     @cached_property
     def folder(self) -> CocoFolder:
         """The reader of the scenes, which are drawn on first use."""
-        root = home() / "scenes" / f"{self.revision}-{self.count}"
+        name = f"{self.revision}-{self.count}"
+        if self.least_words or self.least_faces:
+            name += f"-{self.least_words}-{self.least_faces}"
+        root = home() / "scenes" / name
         self._draw(root)
         return CocoFolder(root / "images", root / "annotations" / "instances.json")
 
@@ -62,5 +73,6 @@ class Scenes(CocoDataset):
                 count=self.count,
                 split=self.split,
                 workers=min(os.cpu_count() or 1, -(-self.count // 8)),
+                least={"text": self.least_words, "face": self.least_faces},
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )

@@ -6,7 +6,9 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,9 @@ _MARKER = "scenes.json"
 _IDS_PER_IMAGE = 1000  # annotation ids are image_id * 1000 + k
 _PNG_EFFORT = 4
 
-Job = tuple[str, int, Split, int]
+_RAREST = 200
+"""Scenes rendered per scene that holds enough secrets, from which the search is given up."""
+
 Entry = tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]
 
 
@@ -40,6 +44,7 @@ def write_split(
     count: int,
     split: Split,
     workers: int,
+    least: Mapping[str, int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Render `count` scenes into a COCO folder, once.
@@ -50,37 +55,43 @@ def write_split(
 
     Args:
         workers: Processes that render; 1 renders in this one.
+        least: Minimum number of secrets of a scene by kind. Scenes with fewer are passed over: their indices are
+            missing.
         progress: Called with (scenes done, scenes in all).
 
     Raises:
-        ValueError: The count or workers are not positive, or the folder holds other files.
+        ValueError: The count or workers are not positive, scenes with enough secrets are too rare, or the folder
+            holds other files.
     """
     if count < 1 or workers < 1:
         raise ValueError(f"count and workers must be at least 1, found count={count} and workers={workers}")
-    identity = {"revision": REVISION, "seed": seed, "count": count, "split": split}
+    least = {kind: number for kind, number in (least or {}).items() if number}
+    identity: dict[str, Any] = {"revision": REVISION, "seed": seed, "count": count, "split": split}
+    if least:
+        identity["least"] = least
     if _complete(root, identity):
         return
-    partial = root.with_name(f".{root.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = root.with_name(f".{root.name}.{os.getpid()}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        (partial / "images").mkdir(parents=True)
-        (partial / "annotations").mkdir()
-        jobs = [(str(partial / "images"), seed, split, index) for index in range(count)]
-        entries = []
-        for entry in _entries(jobs, workers):
+        (unfinished / "images").mkdir(parents=True)
+        (unfinished / "annotations").mkdir()
+        write = partial(_write_one, unfinished / "images", seed, split, least)
+        entries: list[Entry] = []
+        for entry in _entries(write, count, workers):
             entries.append(entry)
             if progress is not None:
                 progress(len(entries), count)
-        (partial / "annotations" / "instances.json").write_text(_document(identity, entries))
-        (partial / _MARKER).write_text(json.dumps(identity))
+        (unfinished / "annotations" / "instances.json").write_text(_document(identity, entries))
+        (unfinished / _MARKER).write_text(json.dumps(identity))
         try:
-            partial.rename(root)
+            unfinished.rename(root)
         except OSError:
             # Another process may have finished first.
             if not _complete(root, identity):
                 raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _complete(root: Path, identity: dict[str, Any]) -> bool:
@@ -99,22 +110,46 @@ def _complete(root: Path, identity: dict[str, Any]) -> bool:
     return True
 
 
-def _entries(jobs: list[Job], workers: int) -> Iterator[Entry]:
+def _entries(write: Callable[[int], Entry | None], count: int, workers: int) -> Iterator[Entry]:
+    """Write scenes in the order of their indices until `count` of them hold enough.
+
+    Raises:
+        ValueError: They are too rare.
+    """
+    done = first = 0
+    with _mapping(workers) as map_in_order:
+        while done < count:
+            if first >= _RAREST * (done + 1):
+                raise ValueError(f"only {done} of the first {first} scenes hold so many words and faces")
+            # At most so many more are written, and so none too many.
+            indices = range(first, first + count - done)
+            first = indices.stop
+            for entry in map_in_order(write, indices):
+                if entry is not None:
+                    done += 1
+                    yield entry
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterator[Entry | None]]]:
     if workers == 1:
-        yield from map(_write_one, jobs)
+        yield map
         return
     with without_main():
         started = multiprocessing.get_context("spawn").Pool(workers)
     with started as pool:
-        yield from pool.imap(_write_one, jobs, chunksize=8)
+        yield partial(pool.imap, chunksize=8)
 
 
-def _write_one(job: Job) -> Entry:
-    folder, seed, split, index = job
+def _write_one(folder: Path, seed: int, split: Split, least: Mapping[str, int], index: int) -> Entry | None:
+    """Write a scene's picture and return what is known of it; None if it holds too few secrets."""
     scene = render(seed, index, split)
+    kinds = [each.kind for each in scene.secrets]
+    if any(kinds.count(kind) < number for kind, number in least.items()):
+        return None
     height, width = scene.image.shape[:2]
     name = f"{index:06d}.png"
-    Image.fromarray(scene.image).save(Path(folder) / name, compress_level=_PNG_EFFORT)
+    Image.fromarray(scene.image).save(folder / name, compress_level=_PNG_EFFORT)
     annotations = []
     for k, each in enumerate(scene.objects):
         code = coco_mask.encode(np.asfortranarray(each.mask, np.uint8))

@@ -102,6 +102,22 @@ def test_scenes_are_drawn_once_and_read_as_coco(home: Path) -> None:
     assert as_coco[1].secrets == sample.secrets
 
 
+def test_scenes_can_be_chosen_by_what_is_planted(home: Path) -> None:
+    few = dataset("scenes", count=2, seed=77, least_words=2, least_faces=1)
+    for index in range(2):
+        kinds = [secret.kind for secret in few[index].secrets]
+        assert kinds.count("text") >= 2
+        assert kinds.count("face") >= 1
+    assert [int(id) for id in few.ids()] != [0, 1]
+    # A scene is the same, whatever else was chosen.
+    last = few.ids()[-1]
+    every = dataset("scenes", count=int(last) + 1, seed=77)
+    assert every.revision == few.revision
+    np.testing.assert_array_equal(every[int(last)].image, few[1].image)
+    with pytest.raises(PluginError, match="at least 0, found -1"):
+        dataset("scenes", least_words=-1)
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the real photographs")
 def test_real_photographs() -> None:

@@ -56,6 +56,32 @@ def test_a_split_is_written_once(tmp_path: Path) -> None:
         write_split(root, seed=6, count=1, split="val", workers=1)
 
 
+def test_scenes_with_too_few_secrets_are_passed_over(tmp_path: Path) -> None:
+    root = tmp_path / "val"
+    write_split(root, seed=5, count=3, split="val", workers=1, least={"text": 1, "face": 1})
+    found = json.loads((root / "annotations" / "instances.json").read_text())
+    kept = [image["id"] for image in found["images"]]
+    enough = []
+    for index in range(kept[-1] + 1):
+        kinds = {each.kind for each in render(5, index, "val").secrets}
+        enough += [index] if kinds == {"text", "face"} else []
+    assert kept == enough
+    assert len(kept) == 3
+    assert sorted(path.name for path in (root / "images").iterdir()) == [f"{id:06d}.png" for id in kept]
+    assert np.array_equal(
+        np.asarray(Image.open(root / "images" / f"{kept[1]:06d}.png")), render(5, kept[1], "val").image
+    )
+    with pytest.raises(ValueError, match="expected"):
+        write_split(root, seed=5, count=3, split="val", workers=1)
+
+
+def test_secrets_that_no_scene_holds_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pedbench.scenes.store._RAREST", 2)
+    with pytest.raises(ValueError, match="only 0 of the first 2 scenes hold so many words and faces"):
+        write_split(tmp_path / "val", seed=5, count=1, split="val", workers=1, least={"face": 99})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"scenes\.json is missing"):
         write_split(tmp_path, seed=5, count=1, split="val", workers=1)
