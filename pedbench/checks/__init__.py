@@ -1,4 +1,4 @@
-"""The rules that plugins keep, each as a check that says what is wrong."""
+"""Checks of plugins against the rules of their kind. Each rule yields an `Outcome`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check(spec: PluginSpec) -> Iterator[Outcome]:
     """Check a configured plugin against the rules of its kind.
 
     Raises:
-        PluginError: It cannot be built.
+        PluginError: The plugin cannot be built.
     """
     plugin = load(spec)
     yield outcome("parameters survive JSON", lambda: _check_params(spec))
@@ -30,7 +30,7 @@ def check(spec: PluginSpec) -> Iterator[Outcome]:
             skipped |= bool(found.skipped)
             yield found
         if not skipped:
-            yield outcome("the guess depends on the view alone", lambda: _check_alone(spec))
+            yield outcome("the guess depends on the view alone", lambda: _check_non_interference(spec))
     elif spec.kind == "defenses":
         from pedbench.checks.defenses import check_defense
 
@@ -54,18 +54,18 @@ def check(spec: PluginSpec) -> Iterator[Outcome]:
 
 
 def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
-    """Which rules a plugin breaks; what the tests of plugins call.
+    """List the rules that a plugin breaks. Tests of plugins call this function.
 
         assert broken_rules(Path("my_attack.py")) == []
 
     Args:
-        plugin: A plugin file, a class, or an instance for other parameters than the defaults.
+        plugin: A plugin file, a class, or an instance with parameters that differ from the defaults.
 
     Returns:
-        A sentence for each broken rule. Rules that cannot be checked here are not among them.
+        One sentence for each broken rule; rules that cannot be checked on this machine are left out.
 
     Raises:
-        PluginError: It is no plugin, or cannot be built.
+        PluginError: `plugin` is no plugin, or cannot be built.
     """
     with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
         found = check(_spec(plugin, Path(folder)))
@@ -78,20 +78,20 @@ def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> PluginSpec:
     if isinstance(plugin, Path):
         kind, name, _ = next(from_path(plugin))
         return Registry([plugin]).spec(kind, name, {})
-    found = plugin if isinstance(plugin, type) else type(plugin)
-    file = plugin_file(found, Registry(), folder)
+    plugin_class = plugin if isinstance(plugin, type) else type(plugin)
+    file = plugin_file(plugin_class, Registry(), folder)
     params = {} if isinstance(plugin, type) else json.loads(json.dumps(plugin.params))
-    return Registry([file] if file else ()).spec(kind_of(found), found.name, params)
+    return Registry([file] if file else ()).spec(kind_of(plugin_class), plugin_class.name, params)
 
 
 def _check_params(spec: PluginSpec) -> None:
     plugin = load(spec)
-    again = load(replace(spec, params=json.loads(json.dumps(plugin.params))))
-    if again != plugin:
-        raise BrokenRule(f"{plugin!r} comes back from JSON as {again!r}")
+    restored = load(replace(spec, params=json.loads(json.dumps(plugin.params))))
+    if restored != plugin:
+        raise BrokenRule(f"{plugin!r} is read from JSON as {restored!r}")
 
 
-def _check_alone(spec: PluginSpec) -> None:
+def _check_non_interference(spec: PluginSpec) -> None:
     from pedbench.checks.non_interference import TwoWorlds, check_noninterference
 
     with tempfile.TemporaryDirectory() as folder, TwoWorlds([spec], Path(folder)) as worlds:

@@ -1,28 +1,27 @@
-"""The rules of attacks, checked against made-up views."""
+"""Rules of attacks, checked on synthetic views."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Attack, ReadOutAttack
-from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.rule import Array, BrokenRule, Outcome, expect_array, expect_unchanged, outcome
 from pedbench.checks.samples import made_up_picture, make_view, seed_globals
 from pedbench.types import SURE, Reading, View
 
 NEEDS = ("nothing", "pixels", "degraded", "tokens", "metadata")
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8)}
-"""(H, W) of the frames."""
+"""(H, W) of the frames in pixels."""
 
 
 def check_attack(attack: Attack) -> Iterator[Outcome]:
-    """Check an attack against views that hold what it says it needs."""
+    """Check an attack on views with the contents that its `needs` declare."""
     yield outcome("declared needs", lambda: _check_needs(attack))
     prepared = outcome("preparation", lambda: attack.prepare("cpu"))
     yield prepared
@@ -34,23 +33,22 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     constant = make_view(attack, np.full((64, 64, 3), 51 / 255, np.float32))
     yield outcome("guess of a constant picture", lambda: _check_guess(attack, constant))
     wide = views["wide"]
-    fresh = make_view(attack, made_up_picture(_rng(0), SIZES["wide"]))
     contents = sorted(attack.needs - {"nothing"})
     for need in contents if len(contents) > 1 else ():
-        # A run asks for guesses where a view offers any of what the attack needs.
+        # A run calls the attack as soon as a view holds any of its needs.
         alone = make_view(attack, made_up_picture(_rng(0), SIZES["wide"]), frozenset({need}))
         yield outcome(f"guess from {need} alone", partial(_check_guess, attack, alone))
     if "nothing" in attack.needs:
         yield outcome("guess without a view", lambda: _check_guess(attack, wide.blind()))
-    yield outcome("the same guess twice", lambda: _check_determinism(attack, wide))
+    yield outcome("guesses are deterministic", lambda: _check_determinism(attack, wide))
     if not attack.stochastic:
-        yield outcome("no chance in the guess", lambda: _check_chance(attack, wide))
-    yield outcome("the view is left as it is", lambda: _check_view_unchanged(attack, fresh))
-    yield outcome("batches change nothing", lambda: _check_batch(attack, [*views.values()]))
+        yield outcome("the guess does not depend on chance", lambda: _check_chance(attack, wide))
+    yield outcome("the view stays unchanged", lambda: _check_view_unchanged(attack))
+    yield outcome("guesses do not depend on the batch", lambda: _check_batch(attack, [*views.values()]))
     if isinstance(attack, ReadOutAttack):
         for name, view in views.items():
             yield outcome(f"reading of a {name} frame", partial(_check_reading, attack, view))
-        yield outcome("batches change no reading", lambda: _check_readings(attack, [*views.values()]))
+        yield outcome("readings do not depend on the batch", lambda: _check_readings(attack, [*views.values()]))
     if attack.completes:
         yield outcome("completion of a reading", lambda: _check_completion(attack))
 
@@ -62,7 +60,7 @@ def _rng(seed: int) -> np.random.Generator:
 def _check_needs(attack: Attack) -> None:
     unknown = sorted(set(attack.needs) - set(NEEDS))
     if unknown or not attack.needs:
-        raise BrokenRule(f"`needs` names some of {', '.join(NEEDS)}; found {sorted(attack.needs)}")
+        raise BrokenRule(f"`needs` names one or more of {', '.join(NEEDS)}; found {sorted(attack.needs)}")
     if attack.requests < 1:
         raise BrokenRule(f"`requests` is at least 1, found {attack.requests}")
 
@@ -72,13 +70,12 @@ def _check_guess(attack: Attack, view: View) -> None:
 
 
 def _check_array(array: object, shape: tuple[int, ...], subject: str = "") -> None:
-    prefix = f"{subject}: " if subject else ""
-    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != np.float32:
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise BrokenRule(f"{prefix}expected a float32 array of shape {shape}, found {found}")
-    if not np.isfinite(array).all():
-        raise BrokenRule(f"{prefix}{np.count_nonzero(~np.isfinite(array))} values are not finite")
-    if array.min() < 0 or array.max() > 1:
+    try:
+        expect_array(array, shape, "float32")
+    except BrokenRule as broken:
+        raise BrokenRule(f"{subject}: {broken}" if subject else str(broken)) from None
+    if isinstance(array, np.ndarray) and (array.min() < 0 or array.max() > 1):
+        prefix = f"{subject}: " if subject else ""
         raise BrokenRule(f"{prefix}expected values in [0, 1], found {array.min():.4g} to {array.max():.4g}")
 
 
@@ -147,25 +144,23 @@ def _check_chance(attack: Attack, view: View) -> None:
     guesses = [attack.reconstruct(view, _rng(seed)) for seed in (7, 8)]
     if not np.array_equal(guesses[0], guesses[1]):
         raise BrokenRule(
-            "the guess depends on `rng`: say `stochastic = True`, so that suites draw it several times"
+            "the guess depends on `rng`: set `stochastic = True`, so that suites run the attack several times"
         )
 
 
-def _check_view_unchanged(attack: Attack, view: View) -> None:
-    held: list[np.ndarray[Any, Any]] = [patch.picture for patch in (*view.patches, *view.degraded)]
-    held += [view.prior.mean_colour, *view.prior.pictures]
-    held += [array for tokens in view.tokens for array in (tokens.values, tokens.positions)]
-    before = [array.copy() for array in held]
-    attack.reconstruct(view, _rng(1))
-    if not all(np.array_equal(old, new) for old, new in zip(before, held, strict=True)):
-        raise BrokenRule("the attack wrote into what it was given: copy arrays before changing them")
+def _check_view_unchanged(attack: Attack) -> None:
+    view = make_view(attack, made_up_picture(_rng(0), SIZES["wide"]))
+    arrays: list[Array] = [patch.picture for patch in (*view.patches, *view.degraded)]
+    arrays += [view.prior.mean_colour, *view.prior.pictures]
+    arrays += [array for tokens in view.tokens for array in (tokens.values, tokens.positions)]
+    expect_unchanged(arrays, lambda: attack.reconstruct(view, _rng(1)))
 
 
 def _check_batch(attack: Attack, views: list[View]) -> None:
-    together = attack.reconstruct_many(views, [_rng(index) for index in range(len(views))])
-    if len(together) != len(views):
-        raise BrokenRule(f"expected {len(views)} guesses, found {len(together)}")
+    batch = attack.reconstruct_many(views, [_rng(index) for index in range(len(views))])
+    if len(batch) != len(views):
+        raise BrokenRule(f"expected {len(views)} guesses, found {len(batch)}")
     for index, view in enumerate(views):
-        difference = _largest(attack.reconstruct(view, _rng(index)) - together[index])
+        difference = _largest(attack.reconstruct(view, _rng(index)) - batch[index])
         if difference > 1e-5:
-            raise BrokenRule(f"a guess differs by {difference:.3g} between a batch and alone")
+            raise BrokenRule(f"a guess from a batch differs by {difference:.3g} from the guess made alone")

@@ -1,4 +1,4 @@
-"""The rules of datasets, checked on their first pictures."""
+"""Rules of datasets, checked on their first pictures."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from pedbench.errors import DatasetError, PluginUnavailable
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Instance, Picture, Sample, Secret
 
-MOST = 3
-"""Pictures that are looked at."""
+MAX_PICTURES = 3
+"""Number of pictures that are checked, from the first on."""
 
 KINDS = ("text", "face", "object")
 
-_LEVEL = 1e-4
-"""Tolerance of a value to the nearest multiple of 1/255, as a share of such a step."""
+_LEVEL_TOLERANCE = 1e-4
+"""Largest distance of a value to the nearest multiple of 1/255, as a share of 1/255."""
 
 
 def check_dataset(spec: PluginSpec) -> Iterator[Outcome]:
-    """Check a dataset on its first pictures; without its data nothing is checked."""
+    """Check a dataset on its first pictures. Without its data, all rules are skipped."""
     dataset: Dataset = load(spec)
-    found = outcome("ids", lambda: _check_ids(dataset))
-    yield found
-    if found.problem or found.skipped:
+    ids = outcome("ids", lambda: _check_ids(dataset))
+    yield ids
+    if ids.problem or ids.skipped:
         return
     yield outcome("revision", lambda: _check_revision(dataset, load(spec)))
     yield outcome("pictures that are left out", lambda: _check_left_out(dataset))
     yield outcome("locations", lambda: _check_locations(dataset))
-    for index, id in enumerate(dataset.ids()[:MOST]):
+    for index, id in enumerate(dataset.ids()[:MAX_PICTURES]):
         yield outcome(f"sample {id}", partial(_check_sample, dataset, index, id))
     yield outcome("annotations as declared", lambda: _check_annotated(dataset))
     yield outcome("samples depend on their index alone", lambda: _check_same(dataset, load(spec)))
@@ -43,7 +43,7 @@ def check_dataset(spec: PluginSpec) -> Iterator[Outcome]:
 
 
 def _count(dataset: Dataset) -> int:
-    return len(dataset.ids()[:MOST])
+    return len(dataset.ids()[:MAX_PICTURES])
 
 
 def _check_ids(dataset: Dataset) -> None:
@@ -57,33 +57,33 @@ def _check_ids(dataset: Dataset) -> None:
     if wrong:
         raise BrokenRule(f"ids are strings, found {wrong[0]!r}")
     if len(set(ids)) != len(ids):
-        twice = next(id for id in ids if ids.count(id) > 1)
-        raise BrokenRule(f"ids are unique, found {twice!r} twice")
+        duplicate = next(id for id in ids if ids.count(id) > 1)
+        raise BrokenRule(f"ids are unique, found {duplicate!r} twice")
     if len(dataset) != len(ids):
-        raise BrokenRule(f"`len` is {len(dataset)}, and there are {len(ids)} ids")
+        raise BrokenRule(f"`len` is {len(dataset)}, but there are {len(ids)} ids")
     if list(dataset.ids()) != ids:
-        raise BrokenRule("`ids` gave two different lists")
+        raise BrokenRule("two calls of `ids` returned different lists")
 
 
-def _check_revision(dataset: Dataset, again: Dataset) -> None:
+def _check_revision(dataset: Dataset, copy: Dataset) -> None:
     if not (isinstance(dataset.revision, str) and dataset.revision):
-        raise BrokenRule(f"`revision` is a string, found {dataset.revision!r}")
-    if again.revision != dataset.revision:
-        raise BrokenRule(f"the same dataset has the revisions {dataset.revision!r} and {again.revision!r}")
+        raise BrokenRule(f"`revision` is a string that is not empty, found {dataset.revision!r}")
+    if copy.revision != dataset.revision:
+        raise BrokenRule(f"the same dataset has the revisions {dataset.revision!r} and {copy.revision!r}")
 
 
 def _check_left_out(dataset: Dataset) -> None:
     left_out = dict(dataset.left_out)
-    both = sorted(set(left_out) & set(dataset.ids()[:MOST]))
+    both = sorted(set(left_out) & set(dataset.ids()[:MAX_PICTURES]))
     if both:
-        raise BrokenRule(f"{both[0]!r} is left out and among the ids")
-    without = [id for id, reason in left_out.items() if not (isinstance(reason, str) and reason)]
-    if without:
-        raise BrokenRule(f"{without[0]!r} is left out without a reason")
+        raise BrokenRule(f"{both[0]!r} is both in `left_out` and in `ids`")
+    unexplained = [id for id, reason in left_out.items() if not (isinstance(reason, str) and reason)]
+    if unexplained:
+        raise BrokenRule(f"{unexplained[0]!r} is left out without a reason")
 
 
 def _check_locations(dataset: Dataset) -> None:
-    """Attacks are kept away from there, which takes that it is the right place."""
+    """Check that `locations` exist: attacks are barred from these paths, so a wrong path would bar nothing."""
     for path in dataset.locations:
         if not isinstance(path, Path) or not path.exists():
             raise BrokenRule(f"`locations` are paths that exist, found {path!r}")
@@ -98,7 +98,7 @@ def _check_sample(dataset: Dataset, index: int, id: str) -> None:
     for picture in (sample.image, *sample.later):
         _check_picture(picture)
         if picture.shape != sample.image.shape:
-            raise BrokenRule(f"`later` pictures have the first one's shape, found {picture.shape}")
+            raise BrokenRule(f"`later` pictures have the shape of `image`, found {picture.shape}")
     known = [instance.id for instance in sample.instances]
     if len(set(known)) != len(known):
         raise BrokenRule(f"ids of instances are unique, found {known}")
@@ -117,8 +117,8 @@ def _check_picture(picture: Any) -> None:
     if not np.isfinite(picture).all() or picture.min() < 0 or picture.max() > 1:
         raise BrokenRule(f"expected values in [0, 1], found {picture.min():.4g} to {picture.max():.4g}")
     levels = picture.astype(np.float64) * 255
-    if np.abs(levels - np.rint(levels)).max() > _LEVEL:
-        raise BrokenRule("every value is a multiple of 1/255, as servers get pixels of 8 bits")
+    if np.abs(levels - np.rint(levels)).max() > _LEVEL_TOLERANCE:
+        raise BrokenRule("every value is a multiple of 1/255, because servers get 8-bit pixels")
 
 
 def _check_instance(instance: Instance, image: Picture) -> None:
@@ -128,50 +128,51 @@ def _check_instance(instance: Instance, image: Picture) -> None:
             f"instance {instance.id}: expected a bool mask of shape {image.shape[:2]}, found {mask.dtype} {mask.shape}"
         )
     if not mask.any() or not instance.area > 0:
-        raise BrokenRule(f"instance {instance.id}: its mask or its area ({instance.area}) is empty")
+        raise BrokenRule(
+            f"instance {instance.id}: its mask is empty or its area ({instance.area}) is not positive"
+        )
     if not instance.category:
-        raise BrokenRule(f"instance {instance.id}: it has no category")
+        raise BrokenRule(f"instance {instance.id} has no category")
 
 
 def _check_secret(secret: Secret, image: Picture) -> None:
     if secret.kind not in KINDS or not secret.content:
-        raise BrokenRule(f"a secret is one of {', '.join(KINDS)} with a content, found {secret}")
+        raise BrokenRule(f"a secret is of kind {', '.join(KINDS)} and has content, found {secret}")
     left, top, width, height = secret.box
-    within = left < image.shape[1] and top < image.shape[0] and left + width > 0 and top + height > 0
-    if not (np.isfinite(secret.box).all() and width > 0 and height > 0 and within):
-        raise BrokenRule(f"a box is x, y, width, height within the picture, found {secret.box}")
+    overlaps = left < image.shape[1] and top < image.shape[0] and left + width > 0 and top + height > 0
+    if not (np.isfinite(secret.box).all() and width > 0 and height > 0 and overlaps):
+        raise BrokenRule(f"a box is x, y, width, height and overlaps the picture, found {secret.box}")
 
 
 def _check_annotated(dataset: Dataset) -> None:
-    found = any(dataset[index].instances for index in range(_count(dataset)))
-    if dataset.annotated and not found:
+    if dataset.annotated and not any(dataset[index].instances for index in range(_count(dataset))):
         raise BrokenRule(
-            f"`annotated` is True, and the first {_count(dataset)} pictures have no instances: with False, masks "
+            f"`annotated` is True, but the first {_count(dataset)} pictures have no instances: with False, masks "
             "are compared with those of the undefended model"
         )
 
 
 def _contents(sample: Sample) -> list[Any]:
-    """All that a sample holds, in a form that can be compared."""
+    """Return the contents of a sample as values that `==` compares."""
     pictures = [picture.tobytes() for picture in (sample.image, *sample.later)]
     masks = [(each.id, each.category, each.area, each.mask.tobytes()) for each in sample.instances]
     return [sample.id, *pictures, *masks, *sample.secrets]
 
 
-def _check_same(dataset: Dataset, again: Dataset) -> None:
-    """Twice, in another order, from another instance and under other global generators."""
+def _check_same(dataset: Dataset, copy: Dataset) -> None:
+    """Compare the samples with those of a second instance, read in reverse order under different global seeds."""
     seed_globals(1)
     first = [_contents(dataset[index]) for index in range(_count(dataset))]
     seed_globals(2)
-    second = [_contents(again[index]) for index in reversed(range(_count(again)))]
+    second = [_contents(copy[index]) for index in reversed(range(_count(copy)))]
     if first != second[::-1]:
-        raise BrokenRule("the same index gave two different samples")
+        raise BrokenRule("the same index returned two different samples")
 
 
 def _check_fresh(dataset: Dataset) -> None:
     before = dataset[0].image.copy()
-    given = dataset[0].image
-    if given.flags.writeable:
-        given[:] = 0
+    image = dataset[0].image
+    if image.flags.writeable:
+        image[:] = 0
     if not np.array_equal(dataset[0].image, before):
-        raise BrokenRule("what is written into a sample stands in the next one: give out copies")
+        raise BrokenRule("writing into a sample changes the next sample of the same index: return copies")

@@ -1,4 +1,4 @@
-"""The rules of defenses, checked on real servers with mini networks of random weights."""
+"""Rules of defenses, checked on in-process servers with mini networks of random weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pedbench.base import Defense, Networks
-from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.checks.rule import BrokenRule, Outcome, expect_unchanged, outcome
 from pedbench.checks.samples import made_up_picture
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
@@ -23,11 +23,13 @@ from pedbench.privacy.disclosure_audit import audit
 from pedbench.types import Picture
 
 SIZES = {"square": (320, 320), "wide": (240, 320), "tall": (320, 200), "very thin": (320, 3)}
-"""(H, W) of the frames: the longest side is the model's."""
+"""(H, W) of the frames in pixels; the longest side is the model's input size."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bench:
+class _Setup:
+    """A defense with its servers and networks."""
+
     defense: Defense
     networks: FamilyNetworks
     servers: VirtualServers
@@ -38,8 +40,8 @@ class _Bench:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked(Networks):
-    """Remembers which networks the edge asked for."""
+class _RecordingNetworks(Networks):
+    """Networks that record the names of those which the edge loads."""
 
     networks: Networks
     names: set[str]
@@ -59,18 +61,18 @@ def check_defense(defense: Defense) -> Iterator[Outcome]:
     if prepared.skipped:
         return
     with VirtualServers(defense.servers, networks) as servers:
-        bench = _Bench(defense=defense, networks=networks, servers=servers)
+        setup = _Setup(defense=defense, networks=networks, servers=servers)
         rng = np.random.default_rng(0)
         frames = {f"a {name} frame": made_up_picture(rng, size) for name, size in SIZES.items()}
         frames["a constant picture"] = np.full((240, 320, 3), 51 / 255, np.float32)
         for name, frame in frames.items():
-            yield outcome(f"embedding of {name}", partial(_check_embedding, bench, frame))
+            yield outcome(f"embedding of {name}", partial(_check_embedding, setup, frame))
         wide = frames["a wide frame"]
-        yield outcome("the frame is left as it is", lambda: _check_frame_unchanged(bench, wide))
-        yield outcome("the same twice", lambda: _check_determinism(bench, wide))
-        yield outcome("declared randomness", lambda: _check_randomness(bench, wide))
-        yield outcome("declared networks", lambda: _check_networks(bench, wide))
-        yield outcome(f"disclosure: {defense.disclosure}", lambda: _check_disclosure(bench, wide))
+        yield outcome("the frame stays unchanged", lambda: expect_unchanged([wide], lambda: setup.run(wide)))
+        yield outcome("messages and embeddings are deterministic", lambda: _check_determinism(setup, wide))
+        yield outcome("declared randomness", lambda: _check_randomness(setup, wide))
+        yield outcome("declared networks", lambda: _check_networks(setup, wide))
+        yield outcome(f"disclosure: {defense.disclosure}", lambda: _check_disclosure(setup, wide))
 
 
 def _check_share(defense: Defense, grid: WindowGrid) -> None:
@@ -80,8 +82,8 @@ def _check_share(defense: Defense, grid: WindowGrid) -> None:
             raise BrokenRule(f"`max_share` lies in [0, 1], found {share} for a frame of {size}")
 
 
-def _check_embedding(bench: _Bench, frame: Picture) -> None:
-    embedding = bench.run(frame).embedding
+def _check_embedding(setup: _Setup, frame: Picture) -> None:
+    embedding = setup.run(frame).embedding
     side = embedding.network.prompt_encoder.image_embedding_size
     expected = (1, embedding.network.prompt_encoder.embed_dim, *side)
     found = tuple(embedding.features.shape)
@@ -89,13 +91,6 @@ def _check_embedding(bench: _Bench, frame: Picture) -> None:
         raise BrokenRule(f"expected features of shape {expected}, found {found}")
     if not embedding.features.isfinite().all():
         raise BrokenRule("the features hold values that are not finite")
-
-
-def _check_frame_unchanged(bench: _Bench, frame: Picture) -> None:
-    given = frame.copy()
-    bench.run(given)
-    if not np.array_equal(given, frame):
-        raise BrokenRule("the defense wrote into the frame: copy it before changing it")
 
 
 def _payloads(done: Pass) -> list[tuple[int, str, dict[str, bytes]]]:
@@ -111,50 +106,50 @@ def _payloads(done: Pass) -> list[tuple[int, str, dict[str, bytes]]]:
     ]
 
 
-def _check_determinism(bench: _Bench, frame: Picture) -> None:
-    first = bench.run(frame)
-    # What it keeps from one picture to the next would show.
-    bench.run(frame[::-1].copy())
-    second = bench.run(frame)
+def _check_determinism(setup: _Setup, frame: Picture) -> None:
+    first = setup.run(frame)
+    # A defense that keeps state between pictures would send something else for the second.
+    setup.run(frame[::-1].copy())
+    second = setup.run(frame)
     if _payloads(first) != _payloads(second):
         raise BrokenRule(
-            "the same frame and generator gave two different messages: draw from `edge.rng` alone"
+            "the same frame and seed gave two different messages: draw from `edge.rng` alone, and keep no state"
         )
     if not first.embedding.features.equal(second.embedding.features):
-        raise BrokenRule("the same frame and generator gave two different embeddings")
+        raise BrokenRule("the same frame and seed gave two different embeddings")
 
 
-def _check_randomness(bench: _Bench, frame: Picture) -> None:
-    differ = _payloads(bench.run(frame, seed=1)) != _payloads(bench.run(frame, seed=2))
-    if differ and not bench.defense.randomised:
+def _check_randomness(setup: _Setup, frame: Picture) -> None:
+    differ = _payloads(setup.run(frame, seed=1)) != _payloads(setup.run(frame, seed=2))
+    if differ and not setup.defense.randomised:
         raise BrokenRule("messages depend on `edge.rng`, but `randomised` is False")
 
 
-def _check_networks(bench: _Bench, frame: Picture) -> None:
-    """Measurements of other weights are other measurements: what runs has to be known."""
-    asked = _Asked(networks=bench.networks, names=set())
-    done = bench.run(frame, networks=asked)
+def _check_networks(setup: _Setup, frame: Picture) -> None:
+    """Check that `networks` names every network that runs: the identity of measurements depends on it."""
+    recording = _RecordingNetworks(networks=setup.networks, names=set())
+    done = setup.run(frame, networks=recording)
     used = {message.arguments["weights"] for message in done.received if "weights" in message.arguments}
-    # The harness itself asks for the original network.
-    used |= asked.names - {"original"}
-    if done.embedding.network is bench.networks.network("original"):
+    # The harness itself loads the original network.
+    used |= recording.names - {"original"}
+    if done.embedding.network is setup.networks.network("original"):
         used.add("original")
-    undeclared = sorted(used - set(bench.defense.networks))
+    undeclared = sorted(used - set(setup.defense.networks))
     if undeclared:
         raise BrokenRule(
-            f"the defense runs the network {undeclared[0]!r}, and its `networks` are "
-            f"{sorted(bench.defense.networks)}: name it there, or take it from a parameter `weights`"
+            f"the defense runs the network {undeclared[0]!r}, but its `networks` are "
+            f"{sorted(setup.defense.networks)}: name it there, or take it from a parameter `weights`"
         )
 
 
-def _check_disclosure(bench: _Bench, frame: Picture) -> None:
-    """What a run checks on every picture."""
-    done = bench.run(frame)
-    seen = observe(done.received, bench.servers.operations, bench.networks, (frame.shape[0], frame.shape[1]))
-    found = audit(seen, frame, bench.defense, bench.networks, done.streamed)
+def _check_disclosure(setup: _Setup, frame: Picture) -> None:
+    """Audit what the servers received, as a run does for every picture."""
+    done = setup.run(frame)
+    seen = observe(done.received, setup.servers.operations, setup.networks, (frame.shape[0], frame.shape[1]))
+    found = audit(seen, frame, setup.defense, setup.networks, done.streamed)
     if found.whole_visible:
         raise BrokenRule(f"a message counts as the whole frame: {found.whole_visible[0]}")
     if found.invalid:
         raise BrokenRule(found.invalid[0])
-    if bench.defense.disclosure == "decoy" and _payloads(done) != _payloads(bench.run(frame[::-1].copy())):
+    if setup.defense.disclosure == "decoy" and _payloads(done) != _payloads(setup.run(frame[::-1].copy())):
         raise BrokenRule("the messages depend on the picture")

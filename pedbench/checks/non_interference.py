@@ -1,4 +1,4 @@
-"""Non-interference: what an attack guesses depends on its view alone, whatever the truth is."""
+"""Non-interference: an attack's guess depends on its view alone, not on the truth."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from pedbench.pictures.windows import WindowGrid
 
 SIZE = (96, 128)
-"""(H, W) of the two truths."""
+"""(H, W) of the two truths in pixels."""
 
 TRUTH = "truth.png"
-"""The picture in the evaluation folder."""
+"""File name of the truth in the evaluation folder."""
 
 _SEED = 3
 
 
 class TwoWorlds:
-    """Two worlds that differ in the truth alone, each with a process for attacks of its own.
+    """Two worlds that differ in the truth alone, each with its own attack process.
 
     Args:
-        specs: The attacks that may be asked for.
-        folder: The evaluation folder, which holds the truth of the world that is asked.
+        specs: The attacks that `guesses` may run.
+        folder: The evaluation folder. It holds the truth of the world whose attack is running.
     """
 
     def __init__(self, specs: Sequence[PluginSpec], folder: Path) -> None:
@@ -49,10 +49,10 @@ class TwoWorlds:
         """Return an attack's answer in each world: one picture, and for read-outs its confidence.
 
         Raises:
-            AttackFailure: It raised, or reached for something outside of its view.
+            AttackFailure: The attack raised, or accessed something outside its view.
         """
         attack: Attack = load(spec)
-        found = []
+        guesses = []
         for process, truth in zip(self._processes, two_truths(), strict=True):
             Image.fromarray(to_uint8(truth)).save(self._folder / TRUTH)
             view = view_to_bytes(shared_view(attack, truth))
@@ -70,10 +70,10 @@ class TwoWorlds:
 
 
 def check_noninterference(spec: PluginSpec, worlds: TwoWorlds) -> None:
-    """Compare an attack's guesses of two worlds bit by bit.
+    """Compare an attack's guesses in two worlds bit by bit.
 
     Raises:
-        BrokenRule: They differ, or the attack fails in its process.
+        BrokenRule: The guesses differ, or the attack fails in its process.
     """
     try:
         first, second = worlds.guesses(spec)
@@ -116,7 +116,7 @@ def shared_view(attack: Attack, truth: Picture) -> View:
 
 
 def _first_window(tokens: Tokens) -> Tokens:
-    """Select tokens that have mixed with no others: the network's first block attends within windows."""
+    """Select the tokens of the first window: the first block attends within windows, so they depend on no others."""
     kept = (tokens.positions < _grid().window).all(axis=1)
     return replace(tokens, values=tokens.values[kept], positions=tokens.positions[kept])
 

@@ -1,4 +1,4 @@
-"""Made-up pictures and views that rules try plugins with."""
+"""Synthetic pictures and views on which plugins are checked."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pedbench.models.sam.family import Weights
 
 WEIGHTS: Weights = "small"
-"""The mini family's network that the views' tokens come from."""
+"""Weights of the mini family's network that computes the views' tokens."""
 
 
 def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Make a picture of soft waves and some noise.
+    """Return a picture of soft waves and some noise.
 
     Args:
-        size: Height and width.
+        size: Height and width in pixels.
 
     Returns:
-        (H, W, 3) float32, every value a multiple of 1/255.
+        (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
     """
     rows, columns = np.mgrid[: size[0], : size[1]]
     phase = rng.uniform(0, 6.3, 3)
@@ -35,10 +35,11 @@ def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
 
 
 def make_view(attack: Attack, frame: Picture, needs: frozenset[str] | None = None) -> View:
-    """Make a view of a frame that holds what an attack needs, once per request that it asks for.
+    """Return a view of a frame with the contents that an attack needs, once for each of `attack.requests`.
 
     Args:
-        needs: What the view holds in place of `attack.needs`.
+        frame: (H, W, 3) float32 in [0, 1].
+        needs: Contents of the view; `attack.needs` by default.
     """
     height, width = frame.shape[:2]
     needs = attack.needs if needs is None else needs
@@ -69,7 +70,7 @@ def make_view(attack: Attack, frame: Picture, needs: frozenset[str] | None = Non
         )
     prior = Prior(
         mean_colour=np.array([0.4, 0.5, 0.45], np.float32),
-        pictures=tuple(made_up_picture(_rng(seed), (48, 64)) for seed in range(1, 5)),
+        pictures=tuple(made_up_picture(np.random.default_rng(seed), (48, 64)) for seed in range(1, 5)),
     )
     return View(
         frame_size=(height, width),
@@ -83,7 +84,7 @@ def make_view(attack: Attack, frame: Picture, needs: frozenset[str] | None = Non
 
 
 def _made_up_tokens(frame: Picture, request: int) -> Tokens:
-    """Compute all tokens of a frame before the second block of the smallest network that pedbench ships."""
+    """Compute all tokens of a frame after the first block of the smallest network that pedbench ships."""
     import torch
 
     from pedbench.models.sam.assembly import preprocess
@@ -102,13 +103,9 @@ def _made_up_tokens(frame: Picture, request: int) -> Tokens:
 
 
 def seed_globals(seed: int) -> None:
-    """Seed the global generators of random, numpy and torch."""
+    """Seed the global generators of `random`, NumPy and PyTorch."""
     import torch
 
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)
-
-
-def _rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Each rule of datasets catches the dataset that breaks it, and the scenes keep them all."""
+"""Each rule of datasets detects a dataset that breaks it, and the shipped scenes keep all rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pedbench.checks.datasets import check_dataset
 from pedbench.registry import Registry
 
 SQUARES = '''
-"""Squares, or some that break a rule."""
+"""A dataset of squares; the parameter `fault` selects the rule that it breaks."""
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import random
@@ -28,36 +28,36 @@ class Squares(Dataset):
 
     name = "squares"
     version = 1
-    how: str = ""
+    fault: str = ""
     _kept: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def annotated(self):
-        return self.how != "plain"
+        return self.fault != "plain"
 
     @property
     def revision(self):
-        return {"unnamed": "", "hurried": f"{random.random()}"}.get(self.how, "1")
+        return {"unnamed": "", "hurried": f"{random.random()}"}.get(self.fault, "1")
 
     @property
     def left_out(self):
-        return {"both": {"0": "broken"}, "mute": {"9": ""}}.get(self.how, {})
+        return {"both": {"0": "broken"}, "mute": {"9": ""}}.get(self.fault, {})
 
     @property
     def locations(self):
-        return (Path("/nowhere"),) if self.how == "moved" else ()
+        return (Path("/nowhere"),) if self.fault == "moved" else ()
 
     def ids(self):
-        if self.how == "absent":
+        if self.fault == "absent":
             raise DatasetError("no pictures: name their folder")
         found = {"empty": [], "numbers": [0, 1], "twice": ["0", "0"], "drawn": [f"{random.random()}"]}
-        return found.get(self.how, ["0", "1"])
+        return found.get(self.fault, ["0", "1"])
 
     def __len__(self):
-        return 5 if self.how == "long" else len(self.ids())
+        return 5 if self.fault == "long" else len(self.ids())
 
     def __getitem__(self, index):
-        if self.how == "kept" and index in self._kept:
+        if self.fault == "kept" and index in self._kept:
             return self._kept[index]
         mask = np.zeros((12, 16), np.bool_)
         mask[2:9, 3 + index : 9] = True
@@ -82,7 +82,7 @@ class Squares(Dataset):
             "wordless": {"secrets": (replace(word, content=""),)},
             "lucky": {"image": image / max(image.max(), 1e-9) * np.float32(random.randrange(9) / 255)},
         }
-        found = replace(sample, **changed.get(self.how, {}))
+        found = replace(sample, **changed.get(self.fault, {}))
         self._kept[index] = found
         return found
 '''
@@ -91,11 +91,11 @@ BROKEN = {
     "empty": ("ids", "the dataset holds no picture"),
     "numbers": ("ids", "ids are strings, found 0"),
     "twice": ("ids", "ids are unique, found '0' twice"),
-    "drawn": ("ids", "`ids` gave two different lists"),
-    "long": ("ids", "`len` is 5, and there are 2 ids"),
-    "unnamed": ("revision", "`revision` is a string, found ''"),
+    "drawn": ("ids", "two calls of `ids` returned different lists"),
+    "long": ("ids", "`len` is 5, but there are 2 ids"),
+    "unnamed": ("revision", "`revision` is a string that is not empty, found ''"),
     "hurried": ("revision", "the same dataset has the revisions"),
-    "both": ("pictures that are left out", "'0' is left out and among the ids"),
+    "both": ("pictures that are left out", "'0' is both in `left_out` and in `ids`"),
     "mute": ("pictures that are left out", "'9' is left out without a reason"),
     "moved": ("locations", "`locations` are paths that exist, found PosixPath('/nowhere')"),
     "misnamed": ("sample 0", "expected the id '0', found 'other'"),
@@ -103,16 +103,16 @@ BROKEN = {
     "bytes": ("sample 0", "expected float32 pixels, found uint8"),
     "dark": ("sample 0", "expected values in [0, 1], found -1"),
     "between": ("sample 1", "every value is a multiple of 1/255"),
-    "grows": ("sample 0", "`later` pictures have the first one's shape, found (24, 16, 3)"),
-    "unseen": ("sample 0", "instance 1: its mask or its area (42.0) is empty"),
+    "grows": ("sample 0", "`later` pictures have the shape of `image`, found (24, 16, 3)"),
+    "unseen": ("sample 0", "instance 1: its mask is empty or its area (42.0) is not positive"),
     "integers": ("sample 0", "expected a bool mask of shape (12, 16), found int64 (12, 16)"),
-    "kindless": ("sample 0", "instance 1: it has no category"),
+    "kindless": ("sample 0", "instance 1 has no category"),
     "doubled": ("sample 0", "ids of instances are unique, found [1, 1]"),
-    "beyond": ("sample 1", "a box is x, y, width, height within the picture"),
-    "wordless": ("sample 1", "a secret is one of text, face, object with a content"),
-    "bare": ("annotations as declared", "`annotated` is True, and the first 2 pictures have no instances"),
-    "lucky": ("samples depend on their index alone", "gave two different samples"),
-    "kept": ("samples are fresh", "stands in the next one"),
+    "beyond": ("sample 1", "a box is x, y, width, height and overlaps the picture"),
+    "wordless": ("sample 1", "a secret is of kind text, face, object and has content"),
+    "bare": ("annotations as declared", "`annotated` is True, but the first 2 pictures have no instances"),
+    "lucky": ("samples depend on their index alone", "returned two different samples"),
+    "kept": ("samples are fresh", "changes the next sample of the same index"),
 }
 
 
@@ -123,22 +123,22 @@ def _registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     return Registry([file])
 
 
-@pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_dataset_is_told_so(how: str, registry: Registry) -> None:
-    rule, why = BROKEN[how]
-    spec = registry.spec("datasets", "squares", {"how": how})
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_dataset_is_detected(fault: str, registry: Registry) -> None:
+    rule, problem = BROKEN[fault]
+    spec = registry.spec("datasets", "squares", {"fault": fault})
     problems = {found.rule: found.problem for found in check_dataset(spec) if found.problem}
-    assert why in problems[rule], problems
+    assert problem in problems[rule], problems
 
 
-@pytest.mark.parametrize("how", ["", "plain"])
-def test_a_dataset_that_keeps_the_rules_hears_nothing(how: str, registry: Registry) -> None:
-    found = list(check_dataset(registry.spec("datasets", "squares", {"how": how})))
+@pytest.mark.parametrize("fault", ["", "plain"])
+def test_a_dataset_that_keeps_the_rules_has_no_problems(fault: str, registry: Registry) -> None:
+    found = list(check_dataset(registry.spec("datasets", "squares", {"fault": fault})))
     assert not [each for each in found if each.problem or each.skipped]
 
 
 def test_a_dataset_without_its_data_is_not_checked(registry: Registry) -> None:
-    (found,) = check_dataset(registry.spec("datasets", "squares", {"how": "absent"}))
+    (found,) = check_dataset(registry.spec("datasets", "squares", {"fault": "absent"}))
     assert found.skipped == "no pictures: name their folder"
 
 

@@ -1,4 +1,4 @@
-"""A defense that says other than it does is told so by the checks that run without any data."""
+"""The checks of defenses, which need no data, detect a defense that does not do what it declares."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from pedbench.types import Picture
 
 @dataclass(kw_only=True)
 class Chatty(Defense):
-    """Sends tokens of its own making, or more than it declares."""
+    """Sends tokens that it made itself, or a larger share of the frame than it declares."""
 
     name = "chatty"
     version = 1
@@ -42,54 +42,54 @@ class Chatty(Defense):
         return edge.encode_image(frame)
 
 
-def test_promises_are_checked_as_in_a_run() -> None:
+def test_declarations_are_checked_as_in_a_run() -> None:
     tokens, whole = (
         {outcome.rule: outcome.problem for outcome in check_defense(Chatty(tokens=tokens)) if outcome.problem}
         for tokens in (True, False)
     )
     assert list(tokens) == ["disclosure: exact"]
     assert "tokens by encode_window_tokens that the harness did not make" in tokens["disclosure: exact"]
-    # The edge lets nothing leave.
+    # The edge refuses to send.
     assert "would get 100.0% of the frame, the defense may give 50.0%" in whole["disclosure: exact"]
 
 
 @dataclass(kw_only=True)
 class Careless(Defense):
-    """Runs a network that it does not name, or keeps something of the picture before."""
+    """Runs a network that it does not declare, or remembers the previous picture."""
 
     name = "careless"
     version = 1
     disclosure = "degraded"
-    how: str
+    fault: str
     _seen: list[Picture] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def networks(self) -> tuple[str, ...]:
-        return ("fine-tuned",) if self.how == "elsewhere" else ("original",)
+        return ("fine-tuned",) if self.fault == "elsewhere" else ("original",)
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         sent: Picture = 1 - frame
-        if self.how == "keeps" and self._seen and self._seen[-1].shape == frame.shape:
+        if self.fault == "keeps" and self._seen and self._seen[-1].shape == frame.shape:
             sent = (sent + 1 - self._seen[-1]) / np.float32(2)
         self._seen.append(frame)
-        if self.how == "edge":
+        if self.fault == "edge":
             edge.encode_image(frame, "small")
         return cloud[0].encode_image(sent)
 
 
 @pytest.mark.parametrize(
-    ("how", "rule", "reason"),
+    ("fault", "rule", "reason"),
     [
         (
             "elsewhere",
             "declared networks",
-            "runs the network 'original', and its `networks` are ['fine-tuned']",
+            "runs the network 'original', but its `networks` are ['fine-tuned']",
         ),
-        ("edge", "declared networks", "runs the network 'small', and its `networks` are ['original']"),
-        ("keeps", "the same twice", "gave two different messages"),
+        ("edge", "declared networks", "runs the network 'small', but its `networks` are ['original']"),
+        ("keeps", "messages and embeddings are deterministic", "gave two different messages"),
     ],
 )
-def test_undeclared_networks_and_memories_are_found(how: str, rule: str, reason: str) -> None:
-    broken = {each.rule: each.problem for each in check_defense(Careless(how=how)) if each.problem}
+def test_undeclared_networks_and_memories_are_found(fault: str, rule: str, reason: str) -> None:
+    broken = {each.rule: each.problem for each in check_defense(Careless(fault=fault)) if each.problem}
     assert list(broken) == [rule]
     assert reason in broken[rule]

@@ -1,4 +1,4 @@
-"""No attack in the tree guesses otherwise when the truth changes behind its view, and one that does is caught."""
+"""No shipped attack changes its guess when only the truth changes, and an attack that does is detected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pedbench.checks.rule import BrokenRule
 from pedbench.registry import PluginSpec, Registry
 
 CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
-"""Parameters with which slow attacks are quick, though no good."""
+"""Parameters with which slow attacks finish quickly, with worse guesses."""
 
 ATTACKS = [*Registry().origins("attacks")]
 
@@ -51,8 +51,8 @@ def test_the_two_worlds_differ_in_the_truth_alone(need: str) -> None:
     assert 0.4 < np.mean((first != second).any(axis=2)) < 0.7
     views = [shared_view(Needy(), truth) for truth in (first, second)]
     assert view_to_bytes(views[0]) == view_to_bytes(views[1])
-    held = {"pixels": views[0].patches, "degraded": views[0].degraded, "tokens": views[0].tokens}
-    assert all(bool(pieces) == (kind == need) for kind, pieces in held.items())
+    contents = {"pixels": views[0].patches, "degraded": views[0].degraded, "tokens": views[0].tokens}
+    assert all(bool(pieces) == (kind == need) for kind, pieces in contents.items())
 
 
 CHEAT = '''
@@ -91,24 +91,24 @@ class Knowing(Attack):
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("way", "problem"),
     [
         ("honest", ""),
         ("opened", "TruthAccessError: an attack may not open .*truth.png"),
         ("prepared", "TruthAccessError: an attack may not open .*truth.png"),
-        ("declared", "two different guesses where only the truth differs: [0-9]+ of 36864 values"),
+        ("declared", "two different guesses .* where only the truth differs: [0-9]+ of 36864 values"),
         ("chance", "two different guesses"),
     ],
 )
-def test_an_attack_that_knows_more_is_told_so(way: str, why: str, tmp_path: Path) -> None:
+def test_an_attack_that_knows_more_is_detected(way: str, problem: str, tmp_path: Path) -> None:
     folder = tmp_path / "evaluation"
     folder.mkdir()
     plugin = tmp_path / "knowing.py"
     plugin.write_text(CHEAT.replace("FOLDER", repr(str(folder))).replace("TRUTH", repr(TRUTH)))
     spec = Registry([plugin]).spec("attacks", "knowing", {"way": way})
     with TwoWorlds([spec], folder) as worlds:
-        if why:
-            with pytest.raises(BrokenRule, match=why):
+        if problem:
+            with pytest.raises(BrokenRule, match=problem):
                 check_noninterference(spec, worlds)
         else:
             check_noninterference(spec, worlds)

@@ -1,4 +1,4 @@
-"""Each rule of metrics catches the metric that breaks it, and those in the tree keep them all."""
+"""Each rule of metrics detects a metric that breaks it, and the shipped metrics keep all rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pedbench.types import Mask, Picture
 
 @dataclass(kw_only=True)
 class MeanError(Metric):
-    """Mean absolute error, or one that breaks a rule."""
+    """Mean absolute error; `fault` selects the rule that it breaks."""
 
     name = "mean_error"
     version = 1
@@ -25,21 +25,21 @@ class MeanError(Metric):
     better = "higher"
     bounds = (0.0, 1.0)
     exact = 0.0
-    how: str = ""
+    fault: str = ""
     _calls: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __call__(
         self, guess: Sequence[Picture], truth: Picture, regions: Mapping[str, Mask]
     ) -> list[dict[str, float]]:
-        if self.how == "writes":
+        if self.fault == "writes":
             guess[0][:] = truth
             guess[-1][0] = 0
-        if self.how == "none":
+        if self.fault == "none":
             return None  # type: ignore[return-value]
         found = [self._values(picture, truth, regions, place) for place, picture in enumerate(guess)]
-        if self.how == "short":
+        if self.fault == "short":
             return found[:-1]
-        if self.how == "gaps":
+        if self.fault == "gaps":
             del found[-1]["hidden"]
         return found
 
@@ -61,32 +61,32 @@ class MeanError(Metric):
             "remembers": {"whole": values["whole"] + len(self._calls) / 1000},
             "ranks": {"whole": values["whole"] + place / 100},
         }
-        return values | changed.get(self.how, {})
+        return values | changed.get(self.fault, {})
 
 
 BROKEN = {
-    "none": ("values for a square picture", "expected a list of 4, one of each guess, found NoneType"),
-    "short": ("values for a wide picture", "expected a list of 4, one of each guess, found 3"),
+    "none": ("values for a square picture", "expected a list of 4, one item per guess, found NoneType"),
+    "short": ("values for a wide picture", "expected a list of 4, one item per guess, found 3"),
     "gaps": ("values for a tall picture", "guesses of one picture have values for"),
     "empty": ("values for a tiny picture", "an empty region has no value, found 0.0"),
-    "invents": ("values for a constant picture", "a value for 'border', which is no region"),
+    "invents": ("values for a constant picture", "found a value for 'border', which is none of the regions"),
     "numpy": ("values for a very thin picture", "expected a finite float, found np.float32"),
     "nan": ("values for a square picture", "expected a finite float, found nan"),
-    "percent": ("values for a square picture", "lies outside of the bounds (0.0, 1.0)"),
-    "similarity": ("an exact copy is the least private", "`better` is 'higher', but a guess that is no copy"),
-    "shifted": ("an exact copy has the value 0", "`exact` is 0.0, found 0.1"),
-    "lucky": ("the same values twice", "gave two different values"),
-    "remembers": ("the same values twice", "gave two different values"),
-    "ranks": ("batches change nothing", "in a batch"),
-    "writes": ("pictures and regions are left as they are", "wrote into what it was given"),
+    "percent": ("values for a square picture", "lies outside the bounds (0.0, 1.0)"),
+    "similarity": ("an exact copy is the least private", "`better` is 'higher', but the most private guess"),
+    "shifted": ("an exact copy has the value 0", "`exact` is 0.0, but a copy has 0.1"),
+    "lucky": ("values are deterministic", "got two different values"),
+    "remembers": ("values are deterministic", "got two different values"),
+    "ranks": ("values do not depend on the batch", "in a batch"),
+    "writes": ("pictures and regions stay unchanged", "wrote into its input"),
 }
 
 
-@pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_metric_is_told_so(how: str) -> None:
-    rule, why = BROKEN[how]
-    problems = {found.rule: found.problem for found in check_metric(MeanError(how=how)) if found.problem}
-    assert why in problems[rule], problems
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_metric_is_detected(fault: str) -> None:
+    rule, problem = BROKEN[fault]
+    problems = {found.rule: found.problem for found in check_metric(MeanError(fault=fault)) if found.problem}
+    assert problem in problems[rule], problems
 
 
 def test_declarations_are_checked() -> None:
@@ -96,13 +96,13 @@ def test_declarations_are_checked() -> None:
     class Empty(MeanError):
         bounds = (1.0, 0.0)
 
-    class Beyond(MeanError):
+    class OutOfBounds(MeanError):
         exact = 2.0
 
     class Nameless(MeanError):
         column = ""
 
-    found = [next(iter(check_metric(kind()))).problem for kind in (Upside, Empty, Beyond, Nameless)]
+    found = [next(iter(check_metric(kind()))).problem for kind in (Upside, Empty, OutOfBounds, Nameless)]
     assert found == [
         '`better` is "higher" or "lower", found \'up\'',
         "`bounds` are the smallest and the largest value, found (1.0, 0.0)",
@@ -117,5 +117,5 @@ def test_metrics_in_the_tree_keep_the_rules(name: str) -> None:
     assert not [each for each in found if each.problem or each.skipped]
 
 
-def test_a_metric_that_keeps_the_rules_hears_nothing() -> None:
+def test_a_metric_that_keeps_the_rules_has_no_problems() -> None:
     assert not [found for found in check_metric(MeanError()) if found.problem or found.skipped]

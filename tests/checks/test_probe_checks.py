@@ -1,4 +1,4 @@
-"""Each rule of probes catches the probe that breaks it, and those in the tree keep them all."""
+"""Each rule of probes detects a probe that breaks it, and the shipped probes keep all rules."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ CLAIM = Claim(kind="text", content="word", box=(1.0, 0.0, 1.0, 1.0), confidence=
 
 @dataclass(kw_only=True)
 class Reads(Probe):
-    """Read a word in every picture that is not of one colour, or do so in a way that breaks a rule."""
+    """Claim a word in every picture of more than one colour; `fault` selects the rule that it breaks."""
 
     name = "reads"
     version = 1
     reads = "text"
     side = 64
-    how: str = ""
+    fault: str = ""
     _known: list[Claim] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def prepare(self, device: str) -> None:
-        if self.how == "missing":
+        if self.fault == "missing":
             raise ProbeUnavailable("nothing to read with", "install it")
 
     def claims(self, picture: Picture) -> list[Claim]:
-        if self.how != "flat" and np.ptp(picture, axis=(0, 1)).max() == 0:
+        if self.fault != "flat" and np.ptp(picture, axis=(0, 1)).max() == 0:
             return []
-        if self.how == "writes":
+        if self.fault == "writes":
             picture[0] = 0
-        if self.how == "none":
+        if self.fault == "none":
             return None  # type: ignore[return-value]
-        return self._told(picture.shape[1])
+        return self._claims(picture.shape[1])
 
-    def _told(self, width: int) -> list[Claim]:
-        if self.how == "remembers":
+    def _claims(self, width: int) -> list[Claim]:
+        if self.fault == "remembers":
             self._known.append(CLAIM)
             return [*self._known]
         changed = {
@@ -54,35 +54,35 @@ class Reads(Probe):
             "corners": replace(CLAIM, box=(-2.0, 0.0, 1.0, 1.0)),
             "lucky": replace(CLAIM, confidence=random.random()),
         }
-        return [changed.get(self.how, CLAIM)]
+        return [changed.get(self.fault, CLAIM)]
 
 
 BROKEN = {
     "none": ("claims about a square picture", "expected a list of `Claim`, found None"),
-    "kind": ("claims about a square picture", "a probe of `reads` = 'text' claims a face"),
-    "content": ("claims about a tall picture", "a claimed text without content"),
+    "kind": ("claims about a square picture", "a probe with `reads` = 'text' claims a face"),
+    "content": ("claims about a tall picture", "a claimed text has no content"),
     "sure": ("claims about a wide picture", "`confidence` lies in [0, 1], found 1.5"),
     "empty": ("claims about a tiny picture", "with positive sizes"),
     "unbounded": ("claims about a tiny picture", "with positive sizes"),
     "beyond": ("claims about a one row picture", "reaches 5 pixels out of the picture of (1, 64)"),
     "corners": ("claims about a scene", "reaches 2 pixels out"),
     "flat": ("no claims about the mean colour", "1 claims about a picture of one colour"),
-    "lucky": ("claims depend on the picture alone", "1 claims and then 1 that are not the same"),
-    "remembers": ("claims depend on the picture alone", "that are not the same"),
-    "writes": ("the picture is left as it is", "wrote into the picture"),
+    "lucky": ("claims depend on the picture alone", "1 claims, then 1 different ones"),
+    "remembers": ("claims depend on the picture alone", "different ones"),
+    "writes": ("the picture stays unchanged", "wrote into its input"),
 }
 
 
-@pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_probe_is_told_so(how: str) -> None:
-    rule, why = BROKEN[how]
-    problems = {found.rule: found.problem for found in check_probe(Reads(how=how)) if found.problem}
-    assert why in problems[rule], problems
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_probe_is_detected(fault: str) -> None:
+    rule, problem = BROKEN[fault]
+    problems = {found.rule: found.problem for found in check_probe(Reads(fault=fault)) if found.problem}
+    assert problem in problems[rule], problems
 
 
-def test_a_probe_that_keeps_the_rules_hears_nothing_and_a_missing_one_is_not_checked() -> None:
+def test_a_probe_that_keeps_the_rules_has_no_problems_and_a_missing_one_is_not_checked() -> None:
     assert not [found for found in check_probe(Reads()) if found.problem or found.skipped]
-    *_, last = check_probe(Reads(how="missing"))
+    *_, last = check_probe(Reads(fault="missing"))
     assert last.skipped == "nothing to read with: install it"
 
 

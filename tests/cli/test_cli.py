@@ -111,11 +111,11 @@ def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert status == 1
     failed = [line.strip() for line in out.splitlines() if line.strip().startswith("failed")]
     for words in (
-        "the same guess twice: the same view and generator gave two",
-        "the view is left as it is: the attack wrote",
+        "guesses are deterministic: the same view and generator gave two",
+        "the view stays unchanged: the plugin wrote",
         "guess without a view: expected values in [0, 1], found -0.5",
         "guess of a tiny frame: expected a float32 array of shape (8, 8, 3)",
-        "batches change nothing",
+        "guesses do not depend on the batch",
         "guess from degraded alone: IndexError: tuple index out of range",
     ):
         assert any(words in line for line in failed), (words, out)
