@@ -1,4 +1,4 @@
-"""All plugins by kind and name: listing imports nothing, loading checks everything."""
+"""All plugins by kind and name. Listing imports no plugin; loading checks the plugin and its parameters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["KINDS", "Kind", "Origin", "PluginError", "PluginSpec", "Registry", "
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """A configured plugin as plain data, for another process to load again with `load`."""
+    """A configured plugin as plain data, from which `load` builds it in any process."""
 
     kind: Kind
     name: str
@@ -49,7 +49,7 @@ class PluginSpec:
 
 
 class Registry:
-    """The plugins of this installation, of its installed extensions and of further files.
+    """All plugins of pedbench, of installed extensions and of further files.
 
     Args:
         paths: Python files or folders with plugins (`--plugin`).
@@ -57,34 +57,34 @@ class Registry:
 
     def __init__(self, paths: Sequence[Path] = ()) -> None:
         self.paths = tuple(paths)
-        self._found: dict[Kind, dict[str, Origin]] = {}
+        self._origins: dict[Kind, dict[str, Origin]] = {}
         self._from_paths: list[tuple[Kind, str, Origin]] = [
             entry for path in self.paths for entry in from_path(path)
         ]
 
     def origins(self, kind: Kind) -> Mapping[str, Origin]:
-        """Names of a kind, sorted, with where each comes from. Imports no plugin.
+        """Return the origins of all plugins of a kind by name, sorted. Imports no plugin.
 
         Raises:
-            PluginError: Two plugins have one name.
+            PluginError: Two plugins have the same name.
         """
-        if kind not in self._found:
-            found: dict[str, Origin] = {}
+        if kind not in self._origins:
+            origins: dict[str, Origin] = {}
             for name, origin in self._candidates(kind):
-                if name in found and found[name] != origin:
+                if name in origins and origins[name] != origin:
                     raise PluginError(
-                        f"two {kind} are named {name!r}: {found[name]} and {origin}. "
+                        f"two {kind} are named {name!r}: {origins[name]} and {origin}. "
                         "Rename or uninstall one of them."
                     )
-                found[name] = origin
-            self._found[kind] = dict(sorted(found.items()))
-        return self._found[kind]
+                origins[name] = origin
+            self._origins[kind] = dict(sorted(origins.items()))
+        return self._origins[kind]
 
     def origin(self, kind: Kind, name: str) -> Origin:
-        """Where a plugin comes from.
+        """Return the origin of a plugin.
 
         Raises:
-            PluginError: The name is unknown; the nearest known one is suggested.
+            PluginError: The name is unknown; the message suggests the nearest known name.
         """
         known = self.origins(kind)
         if name not in known:
@@ -101,7 +101,7 @@ class Registry:
         return import_class(kind, name, self.origin(kind, name))
 
     def spec(self, kind: Kind, name: str, params: Mapping[str, Any]) -> PluginSpec:
-        """Describe a configured plugin for another process; nothing is checked before `load`."""
+        """Return a configured plugin as plain data. The name must be known; `load` checks everything else."""
         return PluginSpec(kind, name, self.origin(kind, name), params)
 
     def create(self, kind: Kind, name: str, params: Mapping[str, Any]) -> Any:
@@ -115,7 +115,7 @@ class Registry:
     def _candidates(self, kind: Kind) -> Iterator[tuple[str, Origin]]:
         yield from in_tree(kind)
         yield from entry_points(kind)
-        yield from ((name, origin) for of_kind, name, origin in self._from_paths if of_kind == kind)
+        yield from ((name, origin) for own_kind, name, origin in self._from_paths if own_kind == kind)
 
 
 def load(spec: PluginSpec) -> Any:
@@ -135,7 +135,7 @@ def load(spec: PluginSpec) -> Any:
 
 
 def source_hash(plugin: type[Any]) -> str:
-    """sha256 of the syntax tree of the file that defines a class, without docstrings and comments.
+    """Return the SHA-256 of the syntax tree of the file that defines a class, without docstrings and comments.
 
     Raises:
         PluginError: The class has no source file.
@@ -145,21 +145,19 @@ def source_hash(plugin: type[Any]) -> str:
     except TypeError:
         file = None
     if file is None or not Path(file).is_file():
-        raise PluginError(
-            f"{plugin.__name__} has no source file: plugins are defined in a file of their own."
-        )
+        raise PluginError(f"{plugin.__name__} has no source file: define each plugin in its own file.")
     return _text_hash(Path(file).read_text(encoding="utf-8"))
 
 
 @cache
 def _text_hash(source: str) -> str:
-    return hashlib.sha256(_spelt(ast.parse(source)).encode()).hexdigest()
+    return hashlib.sha256(_dump(ast.parse(source)).encode()).hexdigest()
 
 
-def _spelt(node: Any) -> str:
-    """A syntax tree as text. `ast.dump` would differ between Python versions in its empty fields."""
+def _dump(node: Any) -> str:
+    """Return a syntax tree as text. `ast.dump` writes empty fields differently in different Python versions."""
     if isinstance(node, list):
-        return f"[{','.join(_spelt(item) for item in node)}]"
+        return f"[{','.join(_dump(item) for item in node)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
     parts = []
@@ -167,7 +165,7 @@ def _spelt(node: Any) -> str:
         if name == "body" and isinstance(value, list) and _is_docstring(value):
             value = value[1:]
         if value is not None and value != []:
-            parts.append(f"{name}={_spelt(value)}")
+            parts.append(f"{name}={_dump(value)}")
     return f"{type(node).__name__}({','.join(parts)})"
 
 

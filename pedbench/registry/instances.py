@@ -1,4 +1,4 @@
-"""Plugins that are handed over as objects instead of names."""
+"""Plugins that are passed as objects instead of names."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pedbench.registry.source_of_class import standalone
 
 
 def kind_of(plugin: type[Any]) -> Kind:
-    """Which kind of plugin a class is.
+    """Return the kind of a plugin class.
 
     Raises:
-        PluginError: It is none.
+        PluginError: The class derives from no plugin base.
     """
     from pedbench import base
 
@@ -29,42 +29,42 @@ def kind_of(plugin: type[Any]) -> Kind:
     raise PluginError(f"{plugin.__name__} derives from none of {', '.join(BASES.values())}.")
 
 
-def check_given(kind: Kind, given: Sequence[Any]) -> None:
-    """Refuse what is neither a name nor a plugin of a kind.
+def check_given(kind: Kind, plugins: Sequence[Any]) -> None:
+    """Check that `plugins` holds names and instances of a kind.
 
     Raises:
-        PluginError: With what was found and what to do.
+        PluginError: An item is something else, or `plugins` is no sequence.
     """
     from pedbench import base
 
-    wanted = getattr(base, BASES[kind])
-    if isinstance(given, str | Plugin):
-        raise PluginError(f"{kind}: expected a list of names and instances, found {given!r} alone.")
-    for each in given:
-        if isinstance(each, type) and issubclass(each, wanted):
+    base_class = getattr(base, BASES[kind])
+    if isinstance(plugins, str | Plugin):
+        raise PluginError(f"{kind}: expected a list of names and instances, found {plugins!r} alone.")
+    for each in plugins:
+        if isinstance(each, type) and issubclass(each, base_class):
             raise PluginError(f"{kind}: expected an instance, found the class: write {each.__name__}().")
-        if not isinstance(each, str | wanted):
+        if not isinstance(each, str | base_class):
             raise PluginError(
-                f"{kind}: expected names and instances of {wanted.__name__}, found {each!r} "
+                f"{kind}: expected names and instances of {base_class.__name__}, found {each!r} "
                 f"({type(each).__name__})."
             )
 
 
 def plugin_file(plugin: type[Any], registry: Registry, folder: Path) -> Path | None:
-    """The file from which any process can load a class as a plugin.
+    """Return a file from which any process can load a class as a plugin.
 
-    It is the file that defines the class if that is a plugin file, named like the plugin with one plugin in it;
-    for classes of notebooks, scripts and other files it is written now, by `class_source`.
+    A plugin file has the plugin's name and defines one plugin. If a plugin file defines the class, it is returned.
+    A class of a notebook, a script or another file is written into a new file with everything that it uses.
 
     Args:
-        registry: Knows the plugins that have names.
-        folder: Where files are written.
+        registry: The plugins that can be loaded by name.
+        folder: Folder for new files.
 
     Returns:
-        None for a plugin that the registry has already.
+        None if the registry has the class already.
 
     Raises:
-        PluginError: The class has no name, or cannot leave the place where it is defined.
+        PluginError: The class has no name, has the name of another plugin, or uses something that cannot be written.
     """
     kind, name = kind_of(plugin), getattr(plugin, "name", None)
     if not isinstance(name, str) or not name.isidentifier():
@@ -74,12 +74,10 @@ def plugin_file(plugin: type[Any], registry: Registry, folder: Path) -> Path | N
         origin = registry.origin(kind, name)
         if origin.location == str(own) or registry.plugin_class(kind, name) is plugin:
             return None
-        raise PluginError(
-            f"{plugin.__name__} is named {name!r}, as {origin} is. Give one of them another name."
-        )
+        raise PluginError(f"{plugin.__name__} is named {name!r}, as {origin} is. Rename one of them.")
     if own is not None:
         return own
-    # A folder named like a kind says of what kind its plugins are, whatever they derive from.
+    # The folder's name states the kind, which `from_path` may not find in the text of an indirect base.
     file = folder / kind / f"{name}.py"
     file.parent.mkdir(exist_ok=True)
     file.write_text(standalone(plugin), encoding="utf-8")
@@ -100,6 +98,6 @@ def _own_file(plugin: type[Any], kind: Kind) -> Path | None:
     if plugin.__module__ == "__main__" or file.stem != plugin.name or others != {plugin}:
         return None
     try:
-        return file if [found for found, _, _ in from_path(file)] == [kind] else None
+        return file if [file_kind for file_kind, _, _ in from_path(file)] == [kind] else None
     except (PluginError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""Where plugins come from: each origin is found without importing, and imported when needed."""
+"""Origins of plugins. They are found without importing anything; `import_class` imports the class."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ BASES: dict[Kind, str] = {
     "probes": "Probe",
     "codecs": "Codec",
 }
-"""The class of `pedbench.base` that a plugin of each kind derives from."""
+"""Name of the class in `pedbench.base` from which plugins of each kind derive."""
 
 _CLASS_LINE = re.compile(r"^class\s+\w+\s*\(([^)]*)\)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a plugin's class is found; enough to load it again in another process.
+    """The location of a plugin's class, from which another process can load it.
 
     Attributes:
+        type: The kind of location.
         location: A module ("in-tree"), `module:Class` ("entry point") or an absolute file ("path").
-        distribution: Name of the installed distribution that brings an entry point.
-        version: That distribution's version.
+        distribution: Name of the distribution that declares an entry point; else "".
+        version: That distribution's version; else "".
     """
 
     type: Literal["in-tree", "entry point", "path"]
@@ -55,14 +56,14 @@ class Origin:
 
 
 def in_tree(kind: Kind) -> Iterator[tuple[str, Origin]]:
-    """Name and origin of the plugins of a kind that pedbench itself brings, by name of file."""
+    """Yield name and origin of pedbench's own plugins of a kind, sorted by file name."""
     for folder in _tree(kind):
         for file in sorted(folder.glob("[!_]*.py")):
             yield file.stem, _origin(kind, file)
 
 
 def _tree(kind: Kind) -> list[Path]:
-    """The folders of pedbench's own plugins of a kind."""
+    """Return the folders of pedbench's own plugins of a kind."""
     if kind in ("attacks", "defenses", "datasets"):
         from pedbench import plugins
 
@@ -78,7 +79,7 @@ def _origin(kind: Kind, file: Path) -> Origin:
 
 
 def entry_points(kind: Kind) -> Iterator[tuple[str, Origin]]:
-    """Name and origin of the plugins of a kind that installed distributions declare."""
+    """Yield name and origin of the plugins of a kind that installed distributions declare."""
     for point in importlib.metadata.entry_points(group=f"pedbench.{kind}"):
         distribution = point.dist.name if point.dist else "unknown"
         version = point.dist.version if point.dist else ""
@@ -86,14 +87,14 @@ def entry_points(kind: Kind) -> Iterator[tuple[str, Origin]]:
 
 
 def from_path(path: Path) -> Iterator[tuple[Kind, str, Origin]]:
-    """Kind, name and origin of the plugins in a file, or in a folder and its folders named like a kind.
+    """Yield kind, name and origin of the plugins in a file, or in a folder and its subfolders named like a kind.
 
-    The kind is read from the file's text, without running it. In folders, files that begin with `_` or
-    `test_` are left alone.
+    The kind is read from the file's text, without running it. Files in folders that begin with `_` or `test_` are
+    skipped.
 
     Raises:
-        FileNotFoundError: There is nothing at the path.
-        PluginError: No kind can be told from a file.
+        FileNotFoundError: The path does not exist.
+        PluginError: A file's text does not show its kind.
     """
     path = path.expanduser().resolve()
     if path.is_file():
@@ -115,7 +116,7 @@ def _kind_of(file: Path) -> Kind:
         for listed in _CLASS_LINE.findall(file.read_text(encoding="utf-8"))
         for base in listed.split(",")
     }
-    # A shared base is called after its kind, as PretrainedAttack is.
+    # The name of a shared base ends with its kind, as in PretrainedAttack.
     kinds = [kind for kind, base in BASES.items() if any(name.endswith(base) for name in bases)]
     kinds = kinds or [kind for kind in KINDS if file.parent.name == kind]
     if len(kinds) != 1:
@@ -130,8 +131,8 @@ def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
     """Import a plugin's class.
 
     Raises:
-        PluginError: The import fails (with the reason as its cause), or what is found is no plugin of that
-            kind and name.
+        PluginError: The import fails (the reason is the exception's cause), or it does not give one valid plugin of
+            that kind and name.
     """
     try:
         if origin.type == "path":
@@ -150,14 +151,14 @@ def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
 
 
 def _import_file(file: Path) -> ModuleType:
-    # Of path and content: who edits a plugin in the course of a session gets the new one.
+    # The digest covers path and content, so that a plugin edited during a session is imported again.
     digest = hashlib.sha256(str(file).encode() + b"\0" + file.read_bytes()).hexdigest()
     name = f"pedbench_plugin_{digest[:8]}_{file.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python file")
+        raise ImportError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -171,25 +172,27 @@ def _import_file(file: Path) -> ModuleType:
 def _only_plugin(kind: Kind, module: ModuleType, origin: Origin) -> type[Any]:
     from pedbench import base
 
-    wanted = getattr(base, BASES[kind])
+    base_class = getattr(base, BASES[kind])
     classes = {
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, wanted) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, base_class) and value.__module__ == module.__name__
     }
-    classes -= {base for found in classes for base in found.__mro__[1:]}
+    classes -= {parent for each in classes for parent in each.__mro__[1:]}
     if len(classes) != 1:
-        listed = ", ".join(sorted(found.__name__ for found in classes)) or "none"
-        raise PluginError(f"{origin}: expected exactly one subclass of {wanted.__name__}, found {listed}.")
+        listed = ", ".join(sorted(each.__name__ for each in classes)) or "none"
+        raise PluginError(
+            f"{origin}: expected exactly one subclass of {base_class.__name__}, found {listed}."
+        )
     return classes.pop()
 
 
 def _valid_class(kind: Kind, name: str, found: object, origin: Origin) -> type[Any]:
     from pedbench import base
 
-    wanted = getattr(base, BASES[kind])
-    if not (isinstance(found, type) and issubclass(found, wanted)):
-        raise PluginError(f"{origin}: expected a subclass of {wanted.__name__}, found {found!r}.")
+    base_class = getattr(base, BASES[kind])
+    if not (isinstance(found, type) and issubclass(found, base_class)):
+        raise PluginError(f"{origin}: expected a subclass of {base_class.__name__}, found {found!r}.")
     if getattr(found, "name", None) != name:
         declared = getattr(found, "name", "no name")
         raise PluginError(f"{origin}: the class must be named {name!r} like its file, found {declared!r}.")

@@ -1,4 +1,4 @@
-"""A plugin's parameters: its dataclass fields, checked by name and type before anything is built."""
+"""Parameters of plugins: dataclass fields, checked by name and type before the plugin is built."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def checked(plugin: type[Plugin], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Check parameters against a plugin's fields.
+    """Check parameters against a plugin's fields, and return them.
 
-    Lists become tuples and ints floats where the annotation says so; nothing else is converted.
+    Lists become tuples and ints become floats where the annotation says so; nothing else is converted.
 
     Raises:
         PluginError: A parameter is unknown, missing or of the wrong type.
@@ -29,16 +29,18 @@ def checked(plugin: type[Plugin], params: Mapping[str, Any]) -> dict[str, Any]:
     for name in params:
         if name not in fields:
             raise PluginError(
-                f"{plugin.name} has no parameter {name!r}{suggestion(name, fields)}: {_known(plugin)}."
+                f"{plugin.name} has no parameter {name!r}{suggestion(name, fields)}: {_all_parameters(plugin)}."
             )
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in params:
-            raise PluginError(f"{plugin.name} needs a value for its parameter {name!r}: {_known(plugin)}.")
+            raise PluginError(
+                f"{plugin.name} needs a value for its parameter {name!r}: {_all_parameters(plugin)}."
+            )
     return {name: _checked_value(plugin, name, value) for name, value in params.items()}
 
 
-def _known(plugin: type[Plugin]) -> str:
+def _all_parameters(plugin: type[Plugin]) -> str:
     listed = []
     for field in dataclasses.fields(plugin):
         if field.init:
@@ -54,7 +56,7 @@ def _checked_value(plugin: type[Plugin], name: str, value: Any) -> Any:
         return adapter.validate_json(json.dumps(value, default=str))
     except ValidationError:
         raise PluginError(
-            f"parameter {name!r} of {plugin.name}: expected {_spelt(hint)}, "
+            f"parameter {name!r} of {plugin.name}: expected {_in_words(hint)}, "
             f"found {value!r} ({type(value).__name__})."
         ) from None
 
@@ -63,12 +65,12 @@ def _annotation(plugin: type[Plugin], name: str) -> Any:
     for owner in plugin.__mro__:
         hint = inspect.get_annotations(owner).get(name)
         if hint is not None:
-            # One field at a time: other annotations may name types imported for type checkers only.
+            # Evaluate this annotation only: others may name types that are imported for type checkers alone.
             return eval(hint, vars(sys.modules[owner.__module__])) if isinstance(hint, str) else hint
     raise PluginError(f"{plugin.name}: the parameter {name!r} has no annotation.")
 
 
-def _spelt(hint: Any) -> str:
+def _in_words(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)

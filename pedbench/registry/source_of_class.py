@@ -1,7 +1,7 @@
-"""The source of a class as a module of its own, for classes that lie in no plugin file.
+"""Copy a class out of a notebook, script or test into a module that other processes can import.
 
-Classes of notebooks, scripts and tests reach other processes as text: what they use comes along by name, never
-by value, so that no array and no dataset that happens to be there can follow an attack into its process.
+The class and everything that it uses are copied as source text. Values other than plain constants are refused, so that
+no array and no dataset of the notebook can reach an attack's process.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from pedbench.errors import PluginError
 _PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, type(None))
 
 
-def standalone(wanted: type[Any]) -> str:
-    """Write a module that defines a class together with everything that it uses.
+def standalone(target: type[Any]) -> str:
+    """Return the source of a module that defines a class together with everything that it uses.
 
-    Names are looked up where the class was defined. Modules, and what can be imported from one, are imported;
-    functions and classes defined beside it are copied with what they use; so are numbers, words and
-    collections of them.
+    Names are looked up in the class's own module. The new module imports modules and names that another module
+    defines. It contains copies of functions and classes of the class's own module, with everything that they use,
+    and of numbers, strings and collections of these.
 
     Raises:
         PluginError: There is no source, or the class uses something else, e.g. an array or a network.
     """
-    module = _Module(wanted)
-    module.add(wanted.__name__, wanted)
+    module = _Module(target)
+    module.add(target.__name__, target)
     head = ["from __future__ import annotations", *module.imports]
     return "\n".join([*head, "", *module.constants, "", *module.definitions, ""])
 
 
 class _Module:
-    """The module that is being put together."""
+    """The module that is being assembled."""
 
-    def __init__(self, wanted: type[Any]) -> None:
-        self._wanted = wanted.__name__
-        self._home = wanted.__module__
+    def __init__(self, target: type[Any]) -> None:
+        self._target = target.__name__
+        self._home = target.__module__
         if self._home not in sys.modules:
-            raise PluginError(f"the module {self._home} of {self._wanted} is gone: import it again.")
+            raise PluginError(f"the module {self._home} of {self._target} is not loaded: import it again.")
         self._namespace = vars(sys.modules[self._home])
         self._known: set[str] = set()
         self.imports: list[str] = []
@@ -53,14 +53,14 @@ class _Module:
         self.definitions: list[str] = []
 
     def add(self, name: str, value: Any) -> None:
-        """Take in a name, after the names that it uses."""
+        """Add a name to the module, after all names that it uses."""
         if name in self._known:
             return
         self._known.add(name)
         if isinstance(value, ModuleType):
             self.imports.append(f"import {value.__name__}{_renamed(value.__name__, name)}")
         elif isinstance(value, _PLAIN):
-            self.constants.append(f"{name} = {self._spelt(name, value)}")
+            self.constants.append(f"{name} = {self._literal(name, value)}")
         elif getattr(value, "__module__", None) == self._home and _is_definition(value):
             self._copy(name, value)
         else:
@@ -77,42 +77,40 @@ class _Module:
         self.definitions += [text, "", f"{name} = {own}" if name != own else ""]
 
     def _submodules(self, text: str) -> set[str]:
-        """Modules that are reached as attributes of others, as in `import PIL.Image`."""
-        found = set()
+        """Return the modules that a text reaches as attributes of other modules, as in `import PIL.Image`."""
+        submodules = set()
         for node in ast.walk(ast.parse(text)):
-            head, _, rest = (
-                ast.unparse(node).partition(".") if isinstance(node, ast.Attribute) else ("", "", "")
-            )
-            module = self._namespace.get(head)
-            if isinstance(module, ModuleType) and f"{module.__name__}.{rest}" in sys.modules:
-                found.add(f"{module.__name__}.{rest}")
-        return found
+            if isinstance(node, ast.Attribute):
+                head, _, rest = ast.unparse(node).partition(".")
+                module = self._namespace.get(head)
+                if isinstance(module, ModuleType) and f"{module.__name__}.{rest}" in sys.modules:
+                    submodules.add(f"{module.__name__}.{rest}")
+        return submodules
 
-    def _spelt(self, name: str, value: Any) -> str:
-        text = repr(value)
-        listed = set(value) if isinstance(value, frozenset) else value
+    def _literal(self, name: str, value: Any) -> str:
+        plain = set(value) if isinstance(value, frozenset) else value
         try:
-            same = ast.literal_eval(repr(listed)) == listed
+            same = ast.literal_eval(repr(plain)) == plain
         except (ValueError, SyntaxError):
             same = False
         if not same:
-            raise self._refused(name, f"{type(value).__name__} of other things than numbers and words")
-        return text
+            raise self._refusal(name, f"{type(value).__name__} of other things than numbers and words")
+        return repr(value)
 
     def _import_of(self, name: str, value: Any) -> str:
         origin, own = getattr(value, "__module__", None), getattr(value, "__name__", name)
-        places = [(origin, own), *((module, name) for module in sorted(sys.modules, key=len))]
-        for module, attribute in places:
-            found = sys.modules.get(module) if isinstance(module, str) else None
-            if module in (self._home, "__main__", "__mp_main__") or not isinstance(found, ModuleType):
+        candidates = [(origin, own), *((module, name) for module in sorted(sys.modules, key=len))]
+        for module_name, attribute in candidates:
+            module = sys.modules.get(module_name) if isinstance(module_name, str) else None
+            if module_name in (self._home, "__main__", "__mp_main__") or not isinstance(module, ModuleType):
                 continue
-            if vars(found).get(attribute) is value:
-                return f"from {module} import {attribute}{_renamed(attribute, name)}"
-        raise self._refused(name, type(value).__name__)
+            if vars(module).get(attribute) is value:
+                return f"from {module_name} import {attribute}{_renamed(attribute, name)}"
+        raise self._refusal(name, type(value).__name__)
 
-    def _refused(self, name: str, what: str) -> PluginError:
+    def _refusal(self, name: str, kind: str) -> PluginError:
         return PluginError(
-            f"{self._wanted} uses {name!r} ({what}), which cannot follow it into other processes: make it in "
+            f"{self._target} uses {name!r} ({kind}), which cannot be sent to other processes: make it in "
             "`prepare`, make it a parameter, or put the class into a plugin file (pedbench new)."
         )
 
@@ -126,33 +124,33 @@ def _is_definition(value: Any) -> bool:
 
 
 def _builtin(name: str, value: Any) -> bool:
-    """What is there without an import. IPython puts an `open` of its own in the place of Python's."""
+    """Return whether a name needs no import. IPython replaces Python's `open` with its own."""
     own = getattr(value, "__module__", None) or ""
     return hasattr(builtins, name) and (value is getattr(builtins, name) or own.startswith("IPython."))
 
 
 def _used_names(text: str) -> set[str]:
-    """Names that a definition takes from around it."""
-    return set(_free(symtable(text, "definition", "exec")))
+    """Return the global names that a definition uses."""
+    return set(_global_names(symtable(text, "definition", "exec")))
 
 
-def _free(table: SymbolTable) -> Iterator[str]:
+def _global_names(table: SymbolTable) -> Iterator[str]:
     outermost = table.get_type() == "module"
     for symbol in table.get_symbols():
         if symbol.is_global() or (outermost and symbol.is_referenced()):
             yield symbol.get_name()
     for inner in table.get_children():
-        yield from _free(inner)
+        yield from _global_names(inner)
 
 
 def _source(value: Any) -> str:
-    """The text of a definition at the top level of a file or of a notebook's cell."""
+    """Return the text of a definition at the top level of a file or of a notebook's cell."""
     if "<locals>" in value.__qualname__:
         raise PluginError(
             f"{value.__qualname__} is defined within a function: only definitions at the top level of a "
-            "notebook's cell or of a file can follow into other processes."
+            "notebook's cell or of a file can be sent to other processes."
         )
-    file, line = _place(inspect.unwrap(value))
+    file, line = _location(inspect.unwrap(value))
     lines = linecache.getlines(file) if file else []
     try:
         nodes = [
@@ -175,17 +173,17 @@ def _first_line(node: ast.ClassDef | ast.FunctionDef) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
-def _place(value: Any) -> tuple[str, int]:
-    """File, or what stands for it, and a line within a definition.
+def _location(value: Any) -> tuple[str, int]:
+    """Return the file (or a notebook cell's pseudo-file) and a line of a definition.
 
-    A class in a notebook has no file, but its methods do.
+    A class in a notebook has no file, but its methods have.
     """
     if isinstance(value, FunctionType):
         return value.__code__.co_filename, value.__code__.co_firstlineno
     for member in vars(value).values():
         function = inspect.unwrap(getattr(member, "fget", None) or getattr(member, "__func__", member))
-        written = isinstance(function, FunctionType) and function.__module__ == value.__module__
-        if written and not function.__code__.co_filename.startswith("<string>"):
+        own = isinstance(function, FunctionType) and function.__module__ == value.__module__
+        if own and not function.__code__.co_filename.startswith("<string>"):
             return function.__code__.co_filename, function.__code__.co_firstlineno
     try:
         return inspect.getsourcefile(value) or "", inspect.getsourcelines(value)[1]

@@ -102,7 +102,7 @@ def test_a_class_takes_along_what_it_uses_and_nothing_else(
     [
         (
             "level = np.ones(3)",
-            r"Grey uses 'level' \(ndarray\), which cannot follow it.*make it in `prepare`",
+            r"Grey uses 'level' \(ndarray\), which cannot be sent to other processes: make it in `prepare`",
         ),
         ("level = [np.float32]", r"Grey uses 'level' \(list of other things than numbers and words\)"),
         ("level = lambda strength: 0.5", r"source of <lambda> cannot be found"),
@@ -110,7 +110,7 @@ def test_a_class_takes_along_what_it_uses_and_nothing_else(
         ("def make():\n    def level(): ...\n    return level\nlevel = make()", r"defined within a function"),
     ],
 )
-def test_what_cannot_follow_is_refused(notebook: Notebook, helpers: str, sentence: str) -> None:
+def test_unsendable_values_are_refused(notebook: Notebook, helpers: str, sentence: str) -> None:
     for cell in (IMPORTS, helpers, PLUGIN):
         found = notebook(cell)
     with pytest.raises(PluginError, match=sentence):

@@ -145,7 +145,7 @@ def test_a_broken_plugin_is_fatal_only_when_selected(plugin: Callable[..., Path]
         ("class Painted(Attack)", "class First(Attack): ...\nclass Painted(Attack)", "found First, Painted"),
     ],
 )
-def test_what_is_no_plugin_is_refused(
+def test_invalid_plugins_are_refused(
     plugin: Callable[..., Path], before: str, after: str, sentence: str
 ) -> None:
     path = plugin(ATTACK.replace(before, after))
@@ -181,8 +181,8 @@ def test_the_source_hash_sees_code_and_nothing_else(plugin: Callable[..., Path],
         return source_hash(Registry([path]).plugin_class("attacks", "painted"))
 
     original = hash_of(ATTACK, "a")
-    told = ATTACK.replace('"""Paint the frame."""', '"""Something else."""\n    # a comment')
-    assert hash_of(told, "b") == original
+    reworded = ATTACK.replace('"""Paint the frame."""', '"""Something else."""\n    # a comment')
+    assert hash_of(reworded, "b") == original
     assert hash_of(ATTACK.replace("level: float = 0.5", "level: float = 0.6"), "c") != original
 
 
