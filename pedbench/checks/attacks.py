@@ -48,7 +48,9 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     if isinstance(attack, ReadOutAttack):
         for name, view in views.items():
             yield outcome(f"reading of a {name} frame", partial(_check_reading, attack, view))
-        yield outcome("readings do not depend on the batch", lambda: _check_readings(attack, [*views.values()]))
+        yield outcome(
+            "readings do not depend on the batch", lambda: _check_readings(attack, [*views.values()])
+        )
     if attack.completes:
         yield outcome("completion of a reading", lambda: _check_completion(attack))
 

@@ -52,7 +52,7 @@ class TwoWorlds:
             AttackFailure: The attack raised, or accessed something outside its view.
         """
         attack: Attack = load(spec)
-        guesses = []
+        found = []
         for process, truth in zip(self._processes, two_truths(), strict=True):
             Image.fromarray(to_uint8(truth)).save(self._folder / TRUTH)
             view = view_to_bytes(shared_view(attack, truth))

@@ -180,14 +180,14 @@ def page(rows: pd.DataFrame) -> str:
     )
     table.insert(5, "behind", table["worst"] - table["found"])
     lines = table.reset_index().to_markdown(index=False, floatfmt=".3f")
+    attacks = ", ".join(f"`{name}`" for name in ATTACKS)
     exact = sum(comb(n, c) <= MOST_COALITIONS for n in SERVERS for c in SIZES)
     return f"""# Measured: the search for the worst coalition
 
 A run evaluates every coalition where at most {MOST_COALITIONS} exist, and searches otherwise
 ([protocol](../reference/protocol.md)). Here all coalitions were evaluated beside those of the search; of more than
-{MOST}, {DRAWN} were drawn at random. `worst` is the mean over scenes of the largest leakage that
-{", ".join(f"`{name}`" for name in ATTACKS)} reached from any coalition, `found` from those of the search, `random` the
-mean over coalitions. For {exact} of the {len(SERVERS) * len(SIZES)} sizes all are evaluated anyway. Windows are assigned
+{MOST}, {DRAWN} were drawn at random. `worst` is the mean over scenes of the largest leakage that {attacks} reached from
+any coalition, `found` from those of the search, `random` the mean over coalitions. For {exact} of the {len(SERVERS) * len(SIZES)} sizes all are evaluated anyway. Windows are assigned
 as by default in `ped_sam`; leakage relates to the mean colour.
 
 {lines}
