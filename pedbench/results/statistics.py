@@ -79,8 +79,11 @@ def _per_picture(
     codes, names = pd.factorize(images, sort=True)
     numbers = values.to_numpy(float)
     known = ~np.isnan(numbers)
-    sums = np.bincount(codes[known], numbers[known], minlength=len(names))
-    return sums, np.bincount(codes[known], minlength=len(names)).astype(float)
+    sums, counts = (
+        np.bincount(codes[known], weights, minlength=len(names)).astype(np.float64)
+        for weights in (numbers[known], None)
+    )
+    return sums, counts
 
 
 def quantile(values: pd.DataFrame, q: float, *, interval: bool = True) -> Estimate:

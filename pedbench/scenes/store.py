@@ -144,7 +144,7 @@ def _mapping(workers: int) -> Iterator[Callable[..., Iterator[Entry | None]]]:
 def _write_one(folder: Path, seed: int, split: Split, least: Mapping[str, int], index: int) -> Entry | None:
     """Write a scene's picture and return what is known of it; None if it holds too few secrets."""
     scene = render(seed, index, split)
-    kinds = [each.kind for each in scene.secrets]
+    kinds: list[str] = [each.kind for each in scene.secrets]
     if any(kinds.count(kind) < number for kind, number in least.items()):
         return None
     height, width = scene.image.shape[:2]

@@ -35,10 +35,12 @@ MOST = 2500
 """Coalitions up to which all are evaluated; beyond, `DRAWN` are drawn at random."""
 
 DRAWN = 2000
+"""Coalitions that are drawn where there are more than `MOST`."""
 
 ATTACKS = ("mean_colour", "nearest_pixel", "biharmonic", "random_image", "completion")
 
 BATCH = 25
+"""Views that an attack gets at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,9 @@ class Case:
     def searched(self, c: int) -> tuple[Coalition, ...]:
         """Return the coalitions that a run evaluates."""
         covered = np.stack([self.view((server,)).canvas()[1] for server in range(self.servers)])
-        names = tuple(f"{self.number} {[(p.top, p.left) for p in held]}" for held in self.patches.values())
+        names = tuple(
+            f"{self.number} {[(p.top, p.left) for p in of_server]}" for of_server in self.patches.values()
+        )
         return search(Holdings(covered=covered, digests=names), self.frame, c)
 
     def every(self, c: int) -> list[Coalition]:
@@ -76,10 +80,10 @@ class Case:
         if comb(self.servers, c) <= MOST:
             return list(combinations(range(self.servers), c))
         generator = np.random.default_rng(self.number)
-        drawn = {
+        random = {
             tuple(sorted(generator.choice(self.servers, c, replace=False).tolist())) for _ in range(2 * DRAWN)
         }
-        return sorted(drawn)[:: max(1, len(drawn) // DRAWN)][:DRAWN]
+        return sorted(random)[:: max(1, len(random) // DRAWN)][:DRAWN]
 
 
 def cases(servers: int) -> Iterator[Case]:
@@ -181,14 +185,17 @@ def page(rows: pd.DataFrame) -> str:
     table.insert(5, "behind", table["worst"] - table["found"])
     lines = table.reset_index().to_markdown(index=False, floatfmt=".3f")
     attacks = ", ".join(f"`{name}`" for name in ATTACKS)
-    exact = sum(comb(n, c) <= MOST_COALITIONS for n in SERVERS for c in SIZES)
+    full = sum(comb(n, c) <= MOST_COALITIONS for n in SERVERS for c in SIZES)
     return f"""# Measured: the search for the worst coalition
 
 A run evaluates every coalition where at most {MOST_COALITIONS} exist, and searches otherwise
 ([protocol](../reference/protocol.md)). Here all coalitions were evaluated beside those of the search; of more than
-{MOST}, {DRAWN} were drawn at random. `worst` is the mean over scenes of the largest leakage that {attacks} reached from
-any coalition, `found` from those of the search, `random` the mean over coalitions. For {exact} of the {len(SERVERS) * len(SIZES)} sizes all are evaluated anyway. Windows are assigned
-as by default in `ped_sam`; leakage relates to the mean colour.
+{MOST}, {DRAWN} were drawn at random. Windows are assigned as by default in `ped_sam`, and leakage relates to the mean
+colour. For {full} of the {len(SERVERS) * len(SIZES)} sizes below a run evaluates all.
+
+- `worst`: the largest leakage that {attacks} reached from any coalition; the mean over scenes
+- `found`: the same over the coalitions of the search; `behind` is what it stays behind
+- `random`: the mean over coalitions
 
 {lines}
 
@@ -203,9 +210,9 @@ def main() -> None:
     parser.add_argument("--compared", type=int, default=COMPARED)
     parser.add_argument("--attack", action="append")
     parser.add_argument("--out", type=Path, default=PAGE)
-    given = parser.parse_args()
-    rows = study(given.attack or ATTACKS, given.scenes, given.compared)
-    given.out.write_text(page(rows), encoding="utf-8")
+    options = parser.parse_args()
+    rows = study(options.attack or ATTACKS, options.scenes, options.compared)
+    options.out.write_text(page(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ class Renumbered(Defense):
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
             windows = edge.grid("fine-tuned").active(frame.shape[:2])
-            given = assign("dispersed", windows, self.servers, edge.rng)
-            assignment = {(server + self.shift) % self.servers: given[server] for server in given}
+            windows_of = assign("dispersed", windows, self.servers, edge.rng)
+            assignment = {(server + self.shift) % self.servers: windows_of[server] for server in windows_of}
         tokens = cloud.encode_windows(
             frame, assignment, weights="fine-tuned", payload=self.payload, chunk=self.chunk
         )
