@@ -24,7 +24,7 @@ Coalition = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
-    """What each server holds of one picture, for the choice of coalitions.
+    """Content that each server received of one picture, for the choice of coalitions.
 
     Attributes:
         covered: (servers, H, W) bool, the pixels that each server's content belongs to; from `footprints`.
@@ -42,7 +42,7 @@ class Holdings:
 
 
 def holdings(observations: Sequence[Observation], truth: Picture, covered: npt.NDArray[np.bool_]) -> Holdings:
-    """Sum up what the servers received of a picture.
+    """Return the digests and footprints of what the servers received of a picture.
 
     Digests are of the places of the content, which another number of threads, codec or split into messages leaves
     alone, and of the content itself only where servers share their places.
@@ -52,13 +52,13 @@ def holdings(observations: Sequence[Observation], truth: Picture, covered: npt.N
         covered: From `footprints`.
     """
     picture = hashlib.sha256(np.ascontiguousarray(truth).tobytes()).hexdigest()
-    held = [
+    by_server = [
         [each for each in observations if each.message.server == server] for server in range(len(covered))
     ]
-    digests = [_digest(picture, map(_places, of_server)) if of_server else "" for of_server in held]
+    digests = [_digest(picture, map(_places, of_server)) if of_server else "" for of_server in by_server]
     distinct = tuple(
         _digest(digest, map(_content, of_server)) if digest and digests.count(digest) > 1 else digest
-        for digest, of_server in zip(digests, held, strict=True)
+        for digest, of_server in zip(digests, by_server, strict=True)
     )
     return Holdings(covered=covered, digests=distinct)
 
@@ -82,7 +82,7 @@ def _content(observation: Observation) -> Iterator[str]:
         yield hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def search(held: Holdings, truth: Picture, c: int, most: int = MOST_COALITIONS) -> tuple[Coalition, ...]:
+def search(contents: Holdings, truth: Picture, c: int, most: int = MOST_COALITIONS) -> tuple[Coalition, ...]:
     """Return the coalitions of c servers that are evaluated for a picture.
 
     They are all coalitions where `most` or fewer exist, and in any case every single server. Otherwise they are at
@@ -92,7 +92,7 @@ def search(held: Holdings, truth: Picture, c: int, most: int = MOST_COALITIONS) 
     that do most damage remain.
 
     Args:
-        held: What the servers hold.
+        contents: What the servers hold.
         truth: (H, W, 3), the frame; damage is measured with it, so a search gives a bound and no attack.
         c: Servers in a coalition; those that received nothing are left out, so it may have fewer.
 
@@ -101,20 +101,20 @@ def search(held: Holdings, truth: Picture, c: int, most: int = MOST_COALITIONS) 
     """
     if c < 1 or most < 1:
         raise ValueError(f"expected at least one coalition of at least one server, found c={c}, most={most}")
-    active = held.active
+    active = contents.active
     if not active:
-        return ((0,),) if len(held.digests) else ((),)
+        return ((0,),) if len(contents.digests) else ((),)
     c = min(c, len(active))
     if math.comb(len(active), c) <= max(most, MOST_COALITIONS) or c == 1:
         found = [_ascending(subset) for subset in combinations(active, c)]
     else:
-        found = [_ascending(order[:c]) for order in _permutations(held, max(most, MOST_COALITIONS))]
-        found.append(_ascending(_grown_by_share(held, c)))
-        found.append(_ascending(_grown_by_damage(held, truth, c)))
+        found = [_ascending(order[:c]) for order in _permutations(contents, max(most, MOST_COALITIONS))]
+        found.append(_ascending(_grown_by_share(contents, c)))
+        found.append(_ascending(_grown_by_damage(contents, truth, c)))
     different = list(dict.fromkeys(found))
     if most < MOST_COALITIONS and len(different) > most:
-        errors = _Errors(held, truth)
-        different = sorted(different, key=errors.of)[:most]
+        errors = _Errors(contents, truth)
+        different = sorted(different, key=errors.left_by)[:most]
     return tuple(different)
 
 
@@ -122,14 +122,14 @@ def _ascending(servers: Iterable[int]) -> Coalition:
     return tuple(sorted(servers))
 
 
-def _permutations(held: Holdings, least: int) -> list[list[int]]:
+def _permutations(contents: Holdings, least: int) -> list[list[int]]:
     """Return orders of the active servers, the same whatever size is asked for.
 
     They begin with every coalition of the largest size up to which all are evaluated, so each of those is contained
     in a prefix. The rest follows by a hash. There are so many that each size of which not all are evaluated has at
     least `least` different prefixes.
     """
-    active = held.active
+    active = contents.active
     full = [size for size in range(1, len(active) + 1) if math.comb(len(active), size) <= least]
     searched = [size for size in range(1, len(active) + 1) if size not in full]
     start_size = max([size for size in full if size < min(searched)], default=1)
@@ -138,9 +138,9 @@ def _permutations(held: Holdings, least: int) -> list[list[int]]:
     prefixes: dict[int, set[Coalition]] = {size: set() for size in searched}
     while any(len(found) < least for found in prefixes.values()):
         for start in starts:
-            seed = f"{len(orders)} {' '.join(sorted(held.digests[server] for server in start))}"
+            seed = f"{len(orders)} {' '.join(sorted(contents.digests[server] for server in start))}"
             others = [server for server in active if server not in start]
-            order = [*start, *sorted(others, key=lambda server: _hash(seed, held.digests[server]))]
+            order = [*start, *sorted(others, key=lambda server: _hash(seed, contents.digests[server]))]
             orders.append(order)
             for size, found in prefixes.items():
                 found.add(_ascending(order[:size]))
@@ -151,34 +151,34 @@ def _hash(seed: str, digest: str) -> str:
     return hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()
 
 
-def _grown_by_share(held: Holdings, c: int) -> list[int]:
+def _grown_by_share(contents: Holdings, c: int) -> list[int]:
     """Grow a coalition from the largest server, always by the one that adds most pixels."""
     chosen: list[int] = []
-    pixels = np.zeros(held.covered.shape[1:], np.bool_)
+    pixels = np.zeros(contents.covered.shape[1:], np.bool_)
     while len(chosen) < c:
-        left = [server for server in held.active if server not in chosen]
-        best = max(left, key=lambda server: int(np.count_nonzero(held.covered[server] & ~pixels)))
+        left = [server for server in contents.active if server not in chosen]
+        best = max(left, key=lambda server: int(np.count_nonzero(contents.covered[server] & ~pixels)))
         chosen.append(best)
-        pixels |= held.covered[best]
+        pixels |= contents.covered[best]
     return chosen
 
 
-def _grown_by_damage(held: Holdings, truth: Picture, c: int) -> list[int]:
+def _grown_by_damage(contents: Holdings, truth: Picture, c: int) -> list[int]:
     """Grow a coalition by the server whose pixels reduce the error of a one-colour guess most."""
-    errors = _Errors(held, truth)
+    errors = _Errors(contents, truth)
     chosen: list[int] = []
     while len(chosen) < c:
-        left = [server for server in held.active if server not in chosen]
-        chosen.append(min(left, key=lambda server: errors.of([*chosen, server])))
+        left = [server for server in contents.active if server not in chosen]
+        chosen.append(min(left, key=lambda server: errors.left_by([*chosen, server])))
     return chosen
 
 
 class _Errors:
     """Squared error that one colour, the mean of a coalition's pixels, leaves in the pixels that it lacks."""
 
-    def __init__(self, held: Holdings, truth: Picture) -> None:
+    def __init__(self, contents: Holdings, truth: Picture) -> None:
         # Pixels are summed up by which servers have them, of which there are few patterns.
-        flat = held.covered.reshape(len(held.covered), -1)
+        flat = contents.covered.reshape(len(contents.covered), -1)
         patterns, places = np.unique(np.packbits(flat, axis=0), axis=1, return_inverse=True)
         self._patterns = np.unpackbits(patterns, axis=0, count=len(flat)).astype(np.bool_)
         colours = truth.reshape(-1, 3).astype(np.float64)
@@ -187,7 +187,7 @@ class _Errors:
         self._sums = np.stack([np.bincount(places, colours[:, k], count) for k in range(3)], axis=1)
         self._squares = np.bincount(places, np.square(colours).sum(axis=1), count)
 
-    def of(self, coalition: Collection[int]) -> float:
+    def left_by(self, coalition: Collection[int]) -> float:
         known = self._patterns[list(coalition)].any(axis=0)
         pixels, hidden = self._counts[known].sum(), ~known
         colour = self._sums[known].sum(axis=0) / pixels if pixels else self._sums.sum(0) / self._counts.sum()

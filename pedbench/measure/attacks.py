@@ -26,7 +26,7 @@ PORTION = 104
 """Views whose guesses are kept at a time: some ten megabytes each."""
 
 Leakages = dict[tuple[ViewKey, str], float]
-"""By view and distance the largest leakage that an attack reached."""
+"""The largest leakage that an attack reached, by view and distance."""
 
 
 def portions(attacked: Sequence[Reception]) -> Iterator[list[Reception]]:
@@ -73,25 +73,27 @@ def attack(
         now = [(planned, cell) for planned, cell in due if planned.slow == slow]
         if not now and (slow or not chosen):
             continue
-        wanted = _wanted(bench, attacked, now, [] if slow else [cell for _, cell in chosen])
+        participants = _attacks_of_round(bench, attacked, now, [] if slow else [cell for _, cell in chosen])
         with (
             outcome.giving_up([cell for _, cell in due], "attacking"),
             bench.profile.stage("attacks") as stage,
         ):
             for chains in (False, True):
                 part = {
-                    label: each for label, each in wanted.items() if (each[0].read_out is not None) == chains
+                    label: each
+                    for label, each in participants.items()
+                    if (each[0].read_out is not None) == chains
                 }
                 guess_views(bench, attacked, part, guessed, outcome, stage)
         scored = [(planned, cell) for planned, cell in cells if planned.slow == slow]
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
-            leaked = _score(bench, plan, attacked, scored, wanted, guessed, outcome)
+            leaked = _score(bench, plan, attacked, scored, participants, guessed, outcome)
             if not slow:
                 _choose_worst(attacked, [cell for _, cell in chosen], leaked)
     return guessed
 
 
-def _wanted(
+def _attacks_of_round(
     bench: Bench,
     attacked: Sequence[Reception],
     due: Sequence[tuple[Planned, Cell]],
@@ -103,10 +105,10 @@ def _wanted(
         due: The attacks whose guesses are wanted, and their cells.
         scouted: Cells whose coalitions fast attacks have to find; those guess from all that come into question.
     """
-    wanted: dict[str, tuple[Planned, set[ViewKey]]] = {}
+    participants: dict[str, tuple[Planned, set[ViewKey]]] = {}
 
     def add(planned: Planned, keys: Iterable[ViewKey]) -> None:
-        wanted.setdefault(planned.label, (planned, set()))[1].update(keys)
+        participants.setdefault(planned.label, (planned, set()))[1].update(keys)
 
     every = {
         (place, (cell.requests or 1, subset))
@@ -118,14 +120,14 @@ def _wanted(
     for planned, cell in due:
         add(planned, view_keys(attacked, [cell]) if cell.scouts is None or planned.slow else ())
         if planned.read_out is not None:
-            add(planned.read_out, wanted[planned.label][1])
+            add(planned.read_out, participants[planned.label][1])
     if every:
         for planned in bench.plan.scouts:
             add(planned, {key for key in every if key[1][0] == planned.requests})
     # Floors have to guess whatever others guess.
     for planned in bench.plan.floors:
-        add(planned, every.union(*(keys for _, keys in wanted.values())))
-    return wanted
+        add(planned, every.union(*(keys for _, keys in participants.values())))
+    return participants
 
 
 def _choose_worst(attacked: Sequence[Reception], cells: Sequence[Cell], leaked: Leakages) -> None:
@@ -150,14 +152,14 @@ def _score(
     plan: DefensePlan,
     attacked: Sequence[Reception],
     cells: Sequence[tuple[Planned, Cell]],
-    wanted: Mapping[str, tuple[Planned, Collection[ViewKey]]],
+    participants: Mapping[str, tuple[Planned, Collection[ViewKey]]],
     guessed: Guessed,
     outcome: Outcome,
 ) -> Leakages:
     failures = dict(guessed.failures)
     floors = {planned.label: planned for planned in bench.plan.floors}
-    needed = {label: planned for label, (planned, _) in wanted.items()}
-    keys = sorted(set().union(*(keys for _, keys in wanted.values())))
+    needed = {label: planned for label, (planned, _) in participants.items()}
+    keys = sorted(set().union(*(keys for _, keys in participants.values())))
     blind: dict[str, dict[int, Picture]] = {}
     # A control asks whether an attack does better with a decoy than with nothing.
     if plan.defense.disclosure == "decoy":

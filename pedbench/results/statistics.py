@@ -1,6 +1,6 @@
 """Means, tails and intervals of values. The only place where values are averaged.
 
-Intervals are 95 % percentile bootstrap intervals over pictures: all values of a picture are drawn together. They are
+Intervals are 95 % percentile bootstrap intervals over pictures: all values of a picture are indices together. They are
 those of `scipy.stats.bootstrap`, as a test shows; a report has thousands, so the draws for a number of pictures are
 made once.
 """
@@ -41,17 +41,17 @@ class Estimate:
 @lru_cache(maxsize=16)
 def _draws(pictures: int) -> npt.NDArray[np.int64]:
     """Return (draws, pictures): which pictures each bootstrap sample holds."""
-    drawn: npt.NDArray[np.int64] = np.random.default_rng(0).integers(0, pictures, (RESAMPLES, pictures))
-    return drawn
+    indices: npt.NDArray[np.int64] = np.random.default_rng(0).integers(0, pictures, (RESAMPLES, pictures))
+    return indices
 
 
 def _interval(columns: tuple[npt.NDArray[np.float64], ...], statistic: Any) -> tuple[float, float] | None:
     pictures = len(columns[0])
     if pictures < 2:
         return None
-    drawn = _draws(pictures)
+    indices = _draws(pictures)
     with np.errstate(invalid="ignore", divide="ignore"):
-        samples = statistic(*(column[drawn] for column in columns), axis=-1)
+        samples = statistic(*(column[indices] for column in columns), axis=-1)
     if not np.isfinite(samples).all():
         return None
     low, high = np.percentile(samples, (2.5, 97.5))

@@ -1,4 +1,4 @@
-"""What a run measures: plugins, pictures and cells, defense by defense."""
+"""The plan of what a run measures: plugins, pictures and cells, defense by defense."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Planned:
     plugin: Any
     spec: PluginSpec
     limit: int | None = None
-    """Of attacks: how many of the first pictures they guess; all without it."""
+    """Number of first pictures that an attack guesses; all without it."""
     slow: bool = False
-    """Of attacks: whether they guess only from the coalitions that fast attacks found worst."""
+    """Whether an attack guesses only from the coalitions that fast attacks found worst."""
     read_out: Planned | None = None
-    """Of attacks that complete pictures: whose readings they start from."""
+    """The attack whose readings of the payload an attack completes."""
 
     @property
     def label(self) -> str:
@@ -47,7 +47,7 @@ class Planned:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What an attack, or the first of a chain, can use of a view."""
+        """Kinds of content that an attack, or the first of a chain, can use."""
         needs: frozenset[str] = (self.read_out or self).plugin.needs
         return needs
 
@@ -60,7 +60,7 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimsPlan:
-    """What one probe reads of some pictures under one coalition rule.
+    """The claims that one probe reads of some pictures under one coalition rule.
 
     Attributes:
         attack: Whose guess is read; None for what was received.
@@ -113,7 +113,7 @@ class DefensePlan:
         return defense
 
     def cells(self) -> Iterator[Cell]:
-        """All cells in the order of the tables."""
+        """Yield all cells in the order of the tables."""
         yield from (cell for _, cell in self.utility)
         yield from self.geometry
         yield from (cell for _, cell in self.privacy)
@@ -151,5 +151,5 @@ class Plan:
 
 
 def draws(attack: Attack, suite: ResolvedSuite) -> int:
-    """How often an attack guesses each picture. Floors once: all others relate to the same."""
+    """Return how often an attack guesses each picture: floors once: all others relate to the same."""
     return suite.seeds if attack.stochastic and not attack.floor else 1

@@ -32,9 +32,9 @@ SCENES, COMPARED = 6, 2
 SERVERS, SIZES = (9, 25), (1, 2, 3, 5)
 
 MOST = 2500
-"""Coalitions up to which all are evaluated; beyond, `DRAWN` are drawn at random."""
+"""Coalitions up to which all are evaluated; beyond, `RANDOM` are drawn at random."""
 
-DRAWN = 2000
+RANDOM = 2000
 """Coalitions that are drawn where there are more than `MOST`."""
 
 ATTACKS = ("mean_colour", "nearest_pixel", "biharmonic", "random_image", "completion")
@@ -81,9 +81,10 @@ class Case:
             return list(combinations(range(self.servers), c))
         generator = np.random.default_rng(self.number)
         random = {
-            tuple(sorted(generator.choice(self.servers, c, replace=False).tolist())) for _ in range(2 * DRAWN)
+            tuple(sorted(generator.choice(self.servers, c, replace=False).tolist()))
+            for _ in range(2 * RANDOM)
         }
-        return sorted(random)[:: max(1, len(random) // DRAWN)][:DRAWN]
+        return sorted(random)[:: max(1, len(random) // RANDOM)][:RANDOM]
 
 
 def cases(servers: int) -> Iterator[Case]:
@@ -190,7 +191,7 @@ def page(rows: pd.DataFrame) -> str:
 
 A run evaluates every coalition where at most {MOST_COALITIONS} exist, and searches otherwise
 ([protocol](../reference/protocol.md)). Here all coalitions were evaluated beside those of the search; of more than
-{MOST}, {DRAWN} were drawn at random. Windows are assigned as by default in `ped_sam`, and leakage relates to the mean
+{MOST}, {RANDOM} were drawn at random. Windows are assigned as by default in `ped_sam`, and leakage relates to the mean
 colour. For {full} of the {len(SERVERS) * len(SIZES)} sizes below a run evaluates all.
 
 - `worst`: the largest leakage that {attacks} reached from any coalition; the mean over scenes
