@@ -13,7 +13,7 @@ class Pixelate(DegradingDefense):
     """One server gets the frame with square blocks averaged to one colour.
 
     Attributes:
-        block: Side of a block relative to the frame's longest side. The default, 3 px at 320 px, is the smallest
+        block: Side of a block relative to the frame's longest side. The default, 4 px at 320 px, is the smallest
             whole number of pixels at which at most a tenth of the words of training scenes are read as they
             arrive (docs/reference/protocol.md, Claims).
         weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on
@@ -21,9 +21,9 @@ class Pixelate(DegradingDefense):
     """
 
     name = "pixelate"
-    version = 2
+    version = 3
     fine_tuned = "pixelated"
-    block: float = 0.009375
+    block: float = 0.0125
     weights: str = "original"
 
     def __post_init__(self) -> None:
