@@ -49,5 +49,6 @@ def test_every_probe_reads_every_picture() -> None:
         assert probe.limit is None
         assert {"deblur", "completion"} <= set(probe.attacks)
     assert suite.dataset.limit is None
-    assert not any(choice.limit for choice in (*suite.attacks, *suite.defenses))
+    assert not any(choice.limit for choice in suite.attacks)
+    assert {choice.name for choice in suite.defenses if choice.limit} == {"random_payload"}
     assert all(choice.privacy for choice in suite.defenses)
