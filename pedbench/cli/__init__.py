@@ -26,8 +26,8 @@ from pedbench.cli import (
 )
 
 app = typer.Typer(
-    help="Measure what privacy defenses for offloaded vision buy, and what they cost.",
-    epilog="Add --debug to any command to see where an error arose.",
+    help="Measure what privacy defenses for offloaded vision gain and cost.",
+    epilog="Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,18 +52,17 @@ app.command("train")(train.train_network)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and leave the process.
+    """Run a command and exit.
 
-    The exit status is 0 when all went well, 1 when something that was run or examined failed, 2 when the
-    input was wrong.
+    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong.
 
     Args:
-        arguments: Instead of those of the process.
+        arguments: Command-line arguments; those of the process by default.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in argv
     try:
-        app(args=[argument for argument in given if argument != "--debug"], prog_name="pedbench")
+        app(args=[argument for argument in argv if argument != "--debug"], prog_name="pedbench")
     except (ValueError, OSError) as error:
         if debug:
             raise

@@ -1,4 +1,4 @@
-"""`pedbench calibrate`: keep what a run shows of its attacks."""
+"""`pedbench calibrate`: store the scores that attacks reached on defenses known to leak."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def keep_calibrations(
 ) -> None:
     """Store which attacks reached their declared score.
 
-    Later runs rely on it. The exit status is 1 when one of them did not.
+    Later runs read the stored scores. The exit status is 1 if an attack did not reach its score.
     """
     from pedbench.suites.cell import canonical_json
     from pedbench.validity.calibration import DECLARED, keep
 
-    short = False
+    all_reached = True
     for entry in keep(run):
         attack, least = entry["attack"], entry[DECLARED]["least"]
         reached = entry["value"] >= least
-        short |= not reached
+        all_reached &= reached
         print(
             f"{'proven' if reached else 'unproven'}: {attack['name']} {canonical_json(attack['params'])}: "
             f"{entry['proof']['metric']} {entry['value']:.3f} on {entry['n']} pictures, at least {least:g}"
         )
-    if short:
+    if not all_reached:
         sys.exit(1)

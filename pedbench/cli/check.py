@@ -1,4 +1,4 @@
-"""`pedbench check`: does a plugin keep the rules?"""
+"""`pedbench check`: check plugins against the rules of their kind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pedbench.cli import options
 from pedbench.errors import PluginError
 from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import from_path
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 def check_plugins(
     names: Annotated[list[str] | None, typer.Argument(help="Names, files or folders of plugins.")] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
+    plugin: options.Plugins = None,
 ) -> None:
     """Check plugins against the rules of their kind.
 
-    Without names, all plugins are checked.     The exit status is 1 when one of them breaks a rule.
+    Without names, all plugins are checked. The exit status is 1 if a plugin breaks a rule.
     """
     from pedbench.checks import check
 
@@ -60,15 +61,14 @@ def _print(outcome: Outcome) -> None:
 
 def _named(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
     known = [(kind, name) for kind in KINDS for name in registry.origins(kind)]
+    known_names = [name for _, name in known]
     chosen: list[tuple[Kind, str]] = []
     for name in names:
-        found = [pair for pair in known if pair[1] == name]
-        if not found:
+        if name not in known_names:
             from pedbench.errors import suggestion
 
-            every = [known_name for _, known_name in known]
             raise PluginError(
-                f"there is no plugin named {name!r}{suggestion(name, every)}. Known: {', '.join(every)}."
+                f"there is no plugin named {name!r}{suggestion(name, known_names)}. Known: {', '.join(known_names)}."
             )
-        chosen += found
+        chosen += [pair for pair in known if pair[1] == name]
     return chosen

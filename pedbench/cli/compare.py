@@ -1,4 +1,4 @@
-"""`pedbench compare`, `pedbench gate`, `pedbench accept-baseline`: does a run still give the accepted numbers?"""
+"""`pedbench compare`, `gate` and `accept-baseline`: compare a run with another run or with a baseline."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pedbench.regression.measured import Measured
 
 SHOWN = 60
-"""Numbers that the gate lists; `pedbench compare` lists all."""
+"""Most numbers that the gate lists; `pedbench compare` lists all."""
 
 
 def compare_runs(
     base: Annotated[Path, typer.Argument(help="A run directory, or the records of a baseline (NAME.jsonl).")],
     run: Annotated[Path, typer.Argument(help="A run directory.")],
-    everything: Annotated[bool, typer.Option("--all", help="Also what is the same or not judged.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also list equal and unjudged numbers.")] = False,
     ranks: Annotated[
         bool,
         typer.Option(
-            "--ranks", help="Correlate the order of defenses instead, whatever the runs' models and pictures."
+            "--ranks", help="Correlate rankings of defenses instead, also of other models or pictures."
         ),
     ] = False,
 ) -> None:
@@ -48,12 +48,12 @@ def _compare_ranks(*paths: Path) -> None:
     from pedbench.results.run import load
 
     runs = [load(path) for path in paths]
-    for word, run in zip(("first", "second"), runs, strict=True):
+    for ordinal, run in zip(("first", "second"), runs, strict=True):
         flags = {flag for record in run.records for flag in record.flags}
-        doubts = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
+        warnings = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
         print(
-            f"{word} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
-            f"{run.suite.dataset.name}{'; ' if doubts else ''}{', '.join(doubts)}"
+            f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
+            f"{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"
         )
     found = agreements(*(combined(run) for run in runs))
     print(f"\n{agreement_table(found).markdown()}")
@@ -65,13 +65,11 @@ def _compare_ranks(*paths: Path) -> None:
 def gate(
     baseline: Annotated[Path, typer.Option(help="Records of the baseline, NAME.jsonl.")],
     run: Annotated[Path, typer.Option(help="A run directory.")] = Path("reports/latest"),
-    junit: Annotated[Path | None, typer.Option(help="Write the outcome as JUnit XML, too.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Also write the outcome as JUnit XML.")] = None,
 ) -> None:
     """Compare a run with a baseline; exit with 1 on a change.
 
-    A change for the better counts too.
-
-    In a GitHub workflow the outcome is also the step's summary.
+    Improvements count as changes. In a GitHub workflow, the outcome is also written to the step's summary.
     """
     from pedbench.regression.baseline import read_baseline
     from pedbench.regression.compare import compare
@@ -97,17 +95,17 @@ def gate(
 
 def accept_baseline(
     run: Annotated[Path, typer.Argument(help="The run directory that becomes the baseline.")],
-    baseline: Annotated[Path, typer.Option(help="Where its records go, NAME.jsonl.")],
-    why: Annotated[str, typer.Option(help="The reason; it is kept with the differences.")],
-    repeat: Annotated[list[Path], typer.Option(help="The same run again; may be repeated.")],
+    baseline: Annotated[Path, typer.Option(help="File to write its records to, NAME.jsonl.")],
+    reason: Annotated[str, typer.Option("--why", help="The reason, logged with the differences.")],
+    repeat: Annotated[list[Path], typer.Option(help="A repetition of the run; may be given several times.")],
 ) -> None:
-    """Make a run the baseline, and keep the reason.
+    """Make a run the baseline, and log the reason.
 
-    Tolerances are what the run and its repeats differ by.
+    Tolerances are the differences between the run and its repetitions.
     """
     from pedbench.regression.accept import accept
 
-    print(accept(run, repeat, baseline, why))
+    print(accept(run, repeat, baseline, reason))
 
 
 def _measured(path: Path) -> Measured:

@@ -1,4 +1,4 @@
-"""`pedbench doctor`: is everything here that a run needs?"""
+"""`pedbench doctor`: check that this machine has everything that a run needs."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ from typing import Annotated
 import typer
 
 import pedbench
-from pedbench.cli.finding import Finding
+from pedbench.cli import options
+from pedbench.cli.finding import Finding, memory_gb
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
 
 PACKAGE = Path(pedbench.__file__).parent
-PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 MEMORY_GB = 6
-"""What the mini suite takes at its peak, with its 25 servers, and some to spare."""
+"""Peak memory of the mini suite with its 25 servers in gigabytes, rounded up."""
 
 
 def examine(
     suite: Annotated[
-        str | None, typer.Option(help="Also what this suite needs, how long it takes here, and its memory.")
+        str | None, typer.Option(help="Also check this suite's files, and predict its time and memory.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Another model family than the suite's.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures.")] = None,
-    weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE, as for `pedbench run`.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME.PARAMETER=VALUE, as for `pedbench run`.")
-    ] = None,
+    model: options.Model = None,
+    data: options.Data = None,
+    limit: options.Limit = None,
+    weights: options.Weights = None,
+    settings: options.Settings = None,
 ) -> None:
-    """Report what this machine lacks, and the remedy."""
+    """Report what this machine lacks, with remedies."""
     findings = [*_python(), *_packages()]
     if suite is None:
         findings += [*_weights(), *_probes()]
@@ -55,7 +54,7 @@ def examine(
     findings += [*_home(), *_machine()]
     for finding in findings:
         mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
-        print(f"{mark:8}{finding.what}: {finding.found}")
+        print(f"{mark:8}{finding.subject}: {finding.found}")
         if finding.cure:
             print(f"{'':8}-> {finding.cure}")
     if any(finding.cure and finding.needed for finding in findings):
@@ -63,8 +62,8 @@ def examine(
 
 
 def _python() -> Iterator[Finding]:
-    wanted = ".".join(map(str, PYTHON))
-    cure = "" if sys.version_info >= PYTHON else f"install Python {wanted} or newer"
+    least = ".".join(map(str, MIN_PYTHON))
+    cure = "" if sys.version_info >= MIN_PYTHON else f"install Python {least} or newer"
     yield Finding("Python", platform.python_version(), cure)
 
 
@@ -72,19 +71,16 @@ def _packages() -> Iterator[Finding]:
     for requirement in requirements():
         name, _, least = requirement.partition(">=")
         try:
-            found = importlib.metadata.version(name)
+            installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found = ""
-        if not found or _numbers(found) < _numbers(least):
-            yield Finding(
-                f"package {name}", found or "not installed", f"python -m pip install '{requirement}'"
-            )
-        else:
-            yield Finding(f"package {name}", found)
+            installed = ""
+        current = installed and _numbers(installed) >= _numbers(least)
+        cure = "" if current else f"python -m pip install '{requirement}'"
+        yield Finding(f"package {name}", installed or "not installed", cure)
 
 
 def requirements() -> list[str]:
-    """What pedbench depends on, as `name>=version`: from the checkout, or the installed package."""
+    """List pedbench's dependencies as `name>=version`, from the checkout or the installed package."""
     project = PACKAGE.parent / "pyproject.toml"
     if project.is_file():
         listed: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
@@ -100,24 +96,24 @@ def _weights() -> Iterator[Finding]:
     try:
         from pedbench.models.sam.family import MINI
     except ImportError as error:
-        yield Finding("weights", f"not examined: {error}", "install the missing packages first")
+        yield Finding("weights", f"not checked: {error}", "install the missing packages first")
         return
     members = [member for member in (MINI.original, MINI.fine_tuned, MINI.small) if member and member.file]
     manifest = PACKAGE / "assets" / "manifest.json"
     entries = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
     for member in members:
         name, file = member.architecture.name, member.file
-        what = f"weights {name}"
+        subject = f"weights {name}"
         if file is None or not file.is_file():
-            yield Finding(what, f"there is no {file}", f"{member.source}, or install pedbench again")
+            yield Finding(subject, f"there is no {file}", f"{member.source}, or install pedbench again")
         elif name not in entries:
             yield Finding(
-                what, f"{manifest} does not know them", f"{member.source}, or install pedbench again"
+                subject, f"{manifest} does not list them", f"{member.source}, or install pedbench again"
             )
         elif digest(file) != entries[name]["sha256"]:
-            yield Finding(what, f"{file} is not the file of the manifest", "install pedbench again")
+            yield Finding(subject, f"{file} does not match the manifest's digest", "install pedbench again")
         else:
-            yield Finding(what, "verified")
+            yield Finding(subject, "verified")
 
 
 def _probes() -> Iterator[Finding]:
@@ -126,7 +122,7 @@ def _probes() -> Iterator[Finding]:
         from pedbench.errors import CheckpointError, ProbeUnavailable
         from pedbench.registry import Registry
     except ImportError as error:
-        yield Finding("probes", f"not examined: {error}", "install the missing packages first")
+        yield Finding("probes", f"not checked: {error}", "install the missing packages first")
         return
     registry = Registry()
     for name in registry.origins("probes"):
@@ -146,7 +142,7 @@ def _home() -> Iterator[Finding]:
     folder = home()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     writable = os.access(existing, os.W_OK)
-    cure = "" if writable else "set PEDBENCH_HOME to a folder that can be written"
+    cure = "" if writable else "set PEDBENCH_HOME to a writable folder"
     free = shutil.disk_usage(existing).free / 1e9
     yield Finding("cache", f"{folder}, {free:.0f} GB free", cure)
     rendered = sorted(path.name for path in (folder / "scenes").glob("*") if path.is_dir())
@@ -159,11 +155,10 @@ def _machine() -> Iterator[Finding]:
     from pedbench.host.provenance import cores
 
     count = cores()
-    slow = "" if count >= 2 else "a run takes about twice as long as on two cores"
-    yield Finding("cores", str(count), slow, needed=False)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    little = "" if memory >= MEMORY_GB else f"the default suite wants {MEMORY_GB} GB; run fewer servers"
-    yield Finding("memory", f"{memory:.1f} GB", little, needed=False)
+    cure = "" if count >= 2 else "a run takes about twice as long as on two cores"
+    yield Finding("cores", str(count), cure, needed=False)
+    cure = "" if memory_gb() >= MEMORY_GB else f"the default suite needs {MEMORY_GB} GB; run fewer servers"
+    yield Finding("memory", f"{memory_gb():.1f} GB", cure, needed=False)
     git = shutil.which("git")
-    cure = "" if git else "without it records do not name the commit"
+    cure = "" if git else "install git, or records do not name the commit"
     yield Finding("git", git or "not found", cure, needed=False)

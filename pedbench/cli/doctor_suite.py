@@ -1,12 +1,11 @@
-"""`pedbench doctor --suite`: what a suite needs, how long it takes here, and how much memory."""
+"""`pedbench doctor --suite`: the files that a suite needs, and its time and memory on this machine."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from pedbench.base import Dataset
-from pedbench.cli.finding import Finding
+from pedbench.cli.finding import Finding, memory_gb
 from pedbench.errors import DatasetError
 from pedbench.fetching.fetch import missing
 from pedbench.host.provenance import cores
@@ -23,15 +22,15 @@ DAY = 24 * HOUR
 
 
 def examine_suite(name: str, overrides: Overrides) -> Iterator[Finding]:
-    """Files and dataset, then time and memory from a picture that is tried.
+    """Yield findings about files and dataset, then about time and memory, predicted from one measured picture.
 
     Raises:
         ValueError: The suite, a plugin or a parameter is wrong.
     """
     registry = Registry()
     suite = resolve(load_suite(name), overrides, registry)
-    of = family(suite.model, suite.weights or {})
-    for need in needs(suite, of, registry):
+    models = family(suite.model, suite.weights or {})
+    for need in needs(suite, models, registry):
         yield _file(need)
     dataset: Dataset = registry.create("datasets", suite.dataset.name, suite.dataset.params)
     try:
@@ -40,17 +39,17 @@ def examine_suite(name: str, overrides: Overrides) -> Iterator[Finding]:
         size = missing("coco") if suite.dataset.name == "coco" else 0
         yield Finding(f"dataset {dataset.name}", f"not here{_megabytes(size)}", str(error))
     else:
-        few = f"give --limit {count}" if suite.dataset.limit and count < suite.dataset.limit else ""
-        yield Finding(f"dataset {dataset.name}", f"{count} pictures", few)
+        cure = f"give --limit {count}" if suite.dataset.limit and count < suite.dataset.limit else ""
+        yield Finding(f"dataset {dataset.name}", f"{count} pictures", cure)
         if count:
-            yield from cost(suite, of, registry, dataset)
+            yield from cost(suite, models, registry, dataset)
 
 
 def _file(need: Need) -> Finding:
     if need.here:
-        return Finding(need.what, f"here: {need.path}")
+        return Finding(need.what, f"found: {need.path}")
     if need.path is None:
-        return Finding(need.what, "its rows are skipped: nobody publishes it", need.advice, needed=False)
+        return Finding(need.what, "not published, so its rows are skipped", need.advice, needed=False)
     return Finding(need.what, f"not here{_megabytes(need.size)}: looked for {need.path}", need.advice)
 
 
@@ -59,39 +58,38 @@ def _megabytes(size: int) -> str:
 
 
 def cost(
-    suite: ResolvedSuite, of: Family, registry: Registry, dataset: Dataset, workers: int = 1
+    suite: ResolvedSuite, models: Family, registry: Registry, dataset: Dataset, workers: int = 1
 ) -> Iterator[Finding]:
-    """Time and memory, from a picture that is tried; `workers` like this machine share the time.
+    """Yield time and memory, predicted from one measured picture; the time is divided by `workers` like this machine.
 
     Raises:
         PluginError: A plugin is broken.
     """
-    found = forecast(suite, of, registry, dataset)
+    predicted = forecast(suite, models, registry, dataset)
     yield Finding(
         "time",
-        f"{_long(found.seconds / workers)} for passes and masks: {found.passes:,} passes of {found.encode:.1f} s, "
-        f"{found.objects:,.0f} objects of {found.segment:.2f} s, tried here with {cores()} cores"
-        f"{f' and divided by {workers} workers' if workers > 1 else ''}. Attacks, metrics "
-        "and probes come on top: a run with --limit 1 tells how much",
+        f"{_duration(predicted.seconds / workers)} for passes and masks: {predicted.passes:,} passes of "
+        f"{predicted.encode:.1f} s, {predicted.objects:,.0f} objects of {predicted.segment:.2f} s, measured here with "
+        f"{cores()} cores{f' and divided by {workers} workers' if workers > 1 else ''}. Attacks, metrics "
+        "and probes take additional time: run with --limit 1 to measure it",
     )
-    yield _memory(found)
+    yield _memory(predicted)
 
 
-def _memory(found: Forecast) -> Finding:
-    processes = 1 + cores() + found.servers
-    wanted = processes * found.peak / 1e9
-    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    cure = "run fewer servers: --set ped_sam.servers=3" if wanted > here else ""
+def _memory(predicted: Forecast) -> Finding:
+    processes = 1 + cores() + predicted.servers
+    required_gb = processes * predicted.peak / 1e9
+    cure = "run fewer servers: --set ped_sam.servers=3" if required_gb > memory_gb() else ""
     return Finding(
         "memory of the suite",
-        f"at most {wanted:.0f} GB: {found.peak / 1e9:.1f} GB for each of the edge, {found.servers} servers and "
-        f"{cores()} attack processes, if all of them encoded whole pictures; weights are shared",
+        f"at most {required_gb:.0f} GB: {predicted.peak / 1e9:.1f} GB for each of the edge, {predicted.servers} "
+        f"servers and {cores()} attack processes, if all of them encoded whole pictures; weights are shared",
         cure,
         needed=False,
     )
 
 
-def _long(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < HOUR:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / HOUR:.1f} h" if seconds < DAY else f"{seconds / DAY:.1f} days"

@@ -1,4 +1,4 @@
-"""`pedbench fetch`: real weights and COCO."""
+"""`pedbench fetch`: download published weights and datasets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import typer
 
 
 def fetch_files(
-    names: Annotated[list[str] | None, typer.Argument(help="What to fetch; without any, a list.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of entries; without names, all entries are listed.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list the files that would be fetched.")
+    ] = False,
 ) -> None:
     """Download checkpoints and datasets, and verify them.
 
-    An interrupted download continues.
-    PEDBENCH_HOME says where, PEDBENCH_MIRROR names a mirror, PEDBENCH_OFFLINE=1 forbids it. Proxies are taken from
-    the environment.
+    An interrupted download continues. PEDBENCH_HOME names the target folder and PEDBENCH_MIRROR a mirror;
+    PEDBENCH_OFFLINE=1 forbids downloads. Proxies are taken from the environment.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
@@ -27,14 +30,12 @@ def fetch_files(
     if not names or dry_run:
         for name in names or catalogue():
             item, files = entry(name), states(name)
-            there = all(state.here for state in files)
-            size = f"{missing(name) / 1e6:,.0f} MB to fetch"
-            print(f"{name:14} {item.about}; {item.licence}; {'here' if there else size}")
-            if dry_run:
-                for state in files:
-                    print(
-                        f"{'':14} {'here' if state.here else 'from ' + state.file.sources[0]}: {state.path}"
-                    )
+            complete = all(state.here for state in files)
+            size = "here" if complete else f"{missing(name) / 1e6:,.0f} MB to fetch"
+            print(f"{name:14} {item.about}; {item.licence}; {size}")
+            for state in files if dry_run else ():
+                source = "here" if state.here else f"from {state.file.sources[0]}"
+                print(f"{'':14} {source}: {state.path}")
         print(f"in {home()}")
         return
     for name in names:
@@ -45,7 +46,7 @@ def fetch_files(
         for name in names:
             task = bar.add_task(name, total=None)
 
-            def told(here: int, whole: int | None, task: int = task) -> None:
-                bar.update(task, completed=here, total=whole)  # type: ignore[arg-type]
+            def show_progress(fetched: int, total: int | None, task: int = task) -> None:
+                bar.update(task, completed=fetched, total=total)  # type: ignore[arg-type]
 
-            fetch(name, print, told)
+            fetch(name, print, show_progress)

@@ -1,20 +1,28 @@
-"""What `pedbench doctor` finds."""
+"""Findings of `pedbench doctor`, and the memory of this machine."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
-        cure: What to do; empty when nothing is wrong.
-        needed: Whether a run cannot do without it.
+        subject: The thing, e.g. "package torch".
+        found: Its state, in words.
+        cure: The remedy; empty if nothing is wrong.
+        needed: Whether a run fails without it.
     """
 
-    what: str
+    subject: str
     found: str
     cure: str = ""
     needed: bool = True
+
+
+def memory_gb() -> float:
+    """Return this machine's physical memory in gigabytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

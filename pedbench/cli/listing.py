@@ -1,4 +1,4 @@
-"""`pedbench list`: which plugins and suites there are."""
+"""`pedbench list`: list plugins and suites."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import Annotated, Any
 
 import typer
 
+from pedbench.cli import options
 from pedbench.errors import PluginError
 from pedbench.registry import KINDS, Kind, Registry
+from pedbench.registry.origins import Origin
 
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}, suites; all without it.")
+        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}, suites; by default all.")
     ] = None,
     long: Annotated[
-        bool, typer.Option("--long", help="Version, origin, needs, summary and source; imports the plugins.")
+        bool,
+        typer.Option("--long", help="Also version, origin, needs, summary and source; imports the plugins."),
     ] = False,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
+    plugin: options.Plugins = None,
 ) -> None:
     """List plugins and suites."""
     if kind is not None and kind not in (*KINDS, "suites"):
@@ -32,28 +35,26 @@ def list_plugins(
             f"there is no kind {kind!r}{suggestion(kind, known)}. Known kinds: {', '.join(known)}."
         )
     registry = Registry(plugin or ())
-    for of_kind in KINDS:
-        if kind in (None, of_kind):
+    for plugin_kind in KINDS:
+        if kind in (None, plugin_kind):
             if long:
-                _print_long(registry, of_kind)
+                _print_long(registry, plugin_kind)
             else:
-                _print_names(
-                    of_kind, {name: _where(registry, of_kind, name) for name in registry.origins(of_kind)}
-                )
+                origins = registry.origins(plugin_kind).items()
+                _print_names(plugin_kind, {name: _note(origin) for name, origin in origins})
     if kind in (None, "suites"):
         folder = Path(__file__).parents[1] / "suites"
         _print_names("suites", {file.stem: "" for file in sorted(folder.glob("*.toml"))})
 
 
-def _where(registry: Registry, kind: Kind, name: str) -> str:
-    origin = registry.origin(kind, name)
+def _note(origin: Origin) -> str:
     return "" if origin.type == "in-tree" else f"  ({origin})"
 
 
-def _print_names(kind: str, names: dict[str, str]) -> None:
+def _print_names(kind: str, notes: dict[str, str]) -> None:
     print(kind)
-    for name, where in names.items():
-        print(f"  {name}{where}")
+    for name, note in notes.items():
+        print(f"  {name}{note}")
 
 
 def _print_long(registry: Registry, kind: Kind) -> None:
@@ -70,15 +71,15 @@ def _print_long(registry: Registry, kind: Kind) -> None:
     table.add_column("source", ratio=2)
     broken: list[Exception] = []
     for name, origin in registry.origins(kind).items():
-        where = "in-tree" if origin.type == "in-tree" else str(origin)
+        source = "in-tree" if origin.type == "in-tree" else str(origin)
         try:
-            found = registry.plugin_class(kind, name)
-            table.add_row(name, str(found.version), where, fact(found), found.summary(), found.cite)
+            plugin = registry.plugin_class(kind, name)
+            table.add_row(name, str(plugin.version), source, fact(plugin), plugin.summary(), plugin.cite)
         except (PluginError, AttributeError) as reason:
             broken.append(reason)
-            table.add_row(name, "", where, "", "broken, see below", "")
+            table.add_row(name, "", source, "", "broken, see below", "")
     if table.row_count:
-        # Files and pipes have no width of their own.
+        # A file or pipe has no width.
         Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
     for error in broken:
         traceback.print_exception(error, file=sys.stdout)
@@ -97,4 +98,4 @@ _FACTS: dict[Kind, tuple[str, Callable[[Any], str]]] = {
     "probes": ("reads", lambda probe: str(probe.reads)),
     "codecs": ("takes", lambda codec: f"{codec.takes}{', exact' if codec.exact else ''}"),
 }
-"""What a kind declares that tells most about its plugins, and the column's heading."""
+"""Heading and text of the column that is specific to each kind of plugin."""

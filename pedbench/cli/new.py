@@ -1,4 +1,4 @@
-"""`pedbench new`: a plugin to begin with, and its test."""
+"""`pedbench new`: write a working plugin and its test."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _USE: dict[Kind, str] = {
     "probes": "name it among a suite's probes (docs/guide/suites.md)",
     "codecs": "pedbench run proof --sweep ped_sam.payload={name}",
 }
-"""How a plugin of each kind is used."""
+"""Command or sentence that says how to use a plugin of each kind."""
 
 
 def new_plugin(
     kind: Annotated[
         str, typer.Argument(help=f"One of {', '.join(base.lower() for base in BASES.values())}.")
     ],
-    name: Annotated[str, typer.Argument(help="In snake_case; the file, the class and tables are named so.")],
-    package: Annotated[bool, typer.Option("--package", help="As a package that can be installed.")] = False,
+    name: Annotated[str, typer.Argument(help="Name in snake_case, of the file and of the class.")],
+    package: Annotated[bool, typer.Option("--package", help="Write an installable package.")] = False,
 ) -> None:
     """Write a working plugin and its test, to start from.
 
-    The files are written into the current folder. Nothing is overwritten.
+    The files are written into the current folder. Existing files are never overwritten.
     """
-    of_kind = _kind(kind)
-    _check_name(of_kind, name)
-    files = _package_files(of_kind, name) if package else _plain_files(of_kind, name)
+    plugin_kind = _kind(kind)
+    _check_name(plugin_kind, name)
+    files = _package_files(plugin_kind, name) if package else _plain_files(plugin_kind, name)
     for path in files:
         if path.exists():
-            raise FileExistsError(f"{path} is there already; nothing was written.")
+            raise FileExistsError(f"{path} exists already; nothing was written.")
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path}")
     print("Next:")
-    for step in _steps(of_kind, name, package):
+    for step in _steps(plugin_kind, name, package):
         print(f"  {step}")
 
 
@@ -62,7 +62,7 @@ def _steps(kind: Kind, name: str, package: bool) -> list[str]:
         return [*first, "python -m pytest", _USE[kind].format(name=name, plugin="")]
     use = _USE[kind].format(name=name, plugin=f" --plugin {name}.py")
     if kind == "codecs":
-        use = "servers load codecs by name, so it has to be installed: see --package"
+        use = "servers load codecs by name, so install it: see --package"
     return [f"pedbench check {name}.py", f"python -m pytest test_{name}.py", use]
 
 
@@ -83,18 +83,18 @@ def _check_name(kind: Kind, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"a plugin's name is in snake_case, such as gaussian_blur; found {name!r}.")
     if keyword.iskeyword(name) or name.startswith("test_"):
-        why = "a word of Python's" if keyword.iskeyword(name) else "how tests begin"
-        raise ValueError(f"{name!r} is {why}: choose another name.")
+        reason = "is a Python keyword" if keyword.iskeyword(name) else "begins like the name of a test"
+        raise ValueError(f"{name!r} {reason}: choose another name.")
     known = Registry().origins(kind)
     if name in known:
-        raise ValueError(f"there is a plugin {name!r} already, {known[name]}: choose another name.")
+        raise ValueError(f"there is already a plugin {name!r}, {known[name]}: choose another name.")
     if name in sys.stdlib_module_names or _installed(name):
         raise ValueError(f"{name}.py would hide the module {name!r}: choose another name.")
 
 
 def _installed(name: str) -> bool:
-    found = importlib.util.find_spec(name)
-    return found is not None and Path(found.origin or "").parent != Path.cwd()
+    spec = importlib.util.find_spec(name)
+    return spec is not None and Path(spec.origin or "").parent != Path.cwd()
 
 
 def _plain_files(kind: Kind, name: str) -> dict[Path, str]:

@@ -1,32 +1,33 @@
-"""`pedbench plan`: what a suite consists of, and what it costs here."""
+"""`pedbench plan`: count a suite's cells and predict its time and memory."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pedbench.cli import options
+
 
 def plan_suite(
-    suite: Annotated[str | None, typer.Argument(help="A suite's name or the path of a suite file.")] = None,
-    named: Annotated[str | None, typer.Option("--suite", help="The same as the argument.")] = None,
-    model: Annotated[str | None, typer.Option(help="Another model family than the suite's.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset lies.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures.")] = None,
-    weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE, as for `pedbench run`.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only the suite's part for a quick look.")] = False,
+    suite: options.SuiteArgument = None,
+    named: options.SuiteOption = None,
+    model: options.Model = None,
+    data: options.Data = None,
+    limit: options.Limit = None,
+    weights: options.Weights = None,
+    quick: options.Quick = False,
     workers: Annotated[
-        int, typer.Option(min=1, help="Workers like this machine, by which the time is divided.")
+        int, typer.Option(min=1, help="Number of workers like this machine; they share the time.")
     ] = 1,
 ) -> None:
-    """Print a suite's cells, and predict its time and memory.
+    """Count a suite's cells, and predict its time and memory.
 
-    One picture is measured here for the prediction.
+    The prediction measures one picture on this machine.
     """
     from pedbench.cli.doctor_suite import cost
-    from pedbench.cli.run import named_files
+    from pedbench.cli.run import named_files, named_suite
     from pedbench.models.sam.family import family
     from pedbench.registry import Registry
     from pedbench.suites.files import load_suite
@@ -34,25 +35,23 @@ def plan_suite(
     from pedbench.suites.quick import quicker
     from pedbench.suites.resolve import Overrides, resolve
 
-    if suite and named and suite != named:
-        raise ValueError(f"two suites were given, {suite!r} and {named!r}; one plan takes one.")
     registry = Registry()
-    loaded = load_suite(suite or named or "mini")
+    loaded = load_suite(named_suite(suite, named))
     overrides = Overrides(model=model, data=data, limit=limit, weights=named_files(weights or ()))
     resolved = resolve(quicker(loaded) if quick else loaded, overrides, registry)
-    of = family(resolved.model, resolved.weights or {})
-    plan = make_plan(resolved, registry, of)
+    models = family(resolved.model, resolved.weights or {})
+    plan = make_plan(resolved, registry, models)
     kinds = Counter(_kind(cell.kind, cell.attack, cell.probe) for cell in plan.cells())
     print(
         f"{resolved.name}: {len(plan.selection)} pictures of {plan.dataset.name}, {len(plan.defenses)} defenses, "
         f"{len(plan.attacks)} attacks, {len(plan.probes)} probes\n"
         f"{sum(kinds.values())} cells: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
     )
-    for finding in cost(resolved, of, registry, plan.dataset, workers):
-        print(f"{finding.what}: {finding.found}")
+    for finding in cost(resolved, models, registry, plan.dataset, workers):
+        print(f"{finding.subject}: {finding.found}")
 
 
 def _kind(kind: str, attack: object, probe: object) -> str:
     if kind != "privacy":
         return f"of {kind}"
-    return "of what probes read" if probe else "of attacks" if attack else "of what is received"
+    return "of probes" if probe else "of attacks" if attack else "of received data"

@@ -1,4 +1,4 @@
-"""`pedbench report`: write the report of a run again, or one of several runs."""
+"""`pedbench report`: write the report of one run again, or one report of several runs."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Annotated
 
 import typer
 
+from pedbench.cli import options
+
 
 def write_reports(
-    runs: Annotated[
-        list[Path] | None, typer.Argument(help="Run directories; the newest without any.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run directories; by default the newest.")] = None,
+    out: options.Out = Path("reports"),
 ) -> None:
     """Write the report of a run again, without measuring.
 
-    That is report.html, report.md, tables and figures.
-    Several runs of the same pictures with the same model become a new run directory with one report.
+    The report is report.html, report.md, tables and figures. Several runs of the same pictures with the same model are
+    merged into a new run directory.
     """
     from pedbench.report.outputs.writing import write_report
     from pedbench.results.merge import merge
     from pedbench.results.run import load
 
-    given = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
-    directory = given[0] if len(given) == 1 else merge(given, out / "runs")
+    directories = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
+    directory = directories[0] if len(directories) == 1 else merge(directories, out / "runs")
     written = write_report(load(directory))
     print(f"Report: {written.with_suffix('.html')}")

@@ -1,4 +1,4 @@
-"""`pedbench serve`: be a server for an edge on another machine."""
+"""`pedbench serve`: run a server for an edge on another machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BIND = "127.0.0.1:50051"
 
 
 def serve(
-    bind: Annotated[str, typer.Option(help="HOST:PORT to listen at; port 0 takes a free one.")] = BIND,
+    bind: Annotated[str, typer.Option(help="HOST:PORT to listen at; port 0 chooses a free one.")] = BIND,
     model: Annotated[
         str, typer.Option(help="Model family: mini, vit_b, vit_l, vit_h, or a folder.")
     ] = "mini",
@@ -27,31 +27,31 @@ def serve(
         bool, typer.Option("--random-weights", help="Random weights: enough to time a network.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="Of the encoder: float32, float16 or bfloat16.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="Encoder dtype: float32, float16, bfloat16.")] = "float32",
     plugin: Annotated[
         list[str] | None, typer.Option(help="An importable module with further operations; may be repeated.")
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option(help="This server's folder of `pedbench keys`: TLS with the edge.")
+        Path | None, typer.Option(help="This server's folder from `pedbench keys`, for TLS with the edge.")
     ] = None,
     wiretap_payloads: Annotated[
         bool,
         typer.Option(
             "--wiretap-payloads/--no-wiretap-payloads",
-            help="Whether messages are kept on disk until a pass is over, or their lengths and digests alone.",
+            help="Keep messages on disk until a pass ends, or only their lengths and digests.",
         ),
     ] = True,
 ) -> None:
     """Serve one edge at a time, until Ctrl-C.
 
-    An edge connects by `pedbench run --servers`.
+    An edge connects with `pedbench run --servers`.
     """
     from pedbench.network.addresses import refuse_plain
     from pedbench.network.certificates import read_identity
 
     host, port = refuse_plain(bind, "--bind", keys)
     identity = read_identity(keys, "server") if keys else None
-    # They bring torch along, which takes seconds to import: wrong input is told of before.
+    # These imports load torch, which takes seconds: wrong input is reported before.
     import pedbench
     from pedbench.host.device import choose_device, choose_dtype
     from pedbench.host.provenance import cores, machine
@@ -99,16 +99,16 @@ def serve(
         server, bound = listen(service, host, port, facts, identity)
         until = f", TLS until {identity.ends:%Y-%m-%d}" if identity else ""
         print(f"serving {model} at {host}:{bound} on {computer['device_name']} ({chosen}{until})", flush=True)
-        _until_told()
+        _wait_for_signal()
         server.stop(None)
-    # A call that still computes must not keep the process.
+    # A call that is still computing must not keep the process alive.
     os._exit(0)
 
 
-def _until_told() -> None:
-    """Wait for Ctrl-C, or to be ended."""
-    told = threading.Event()
+def _wait_for_signal() -> None:
+    """Wait for Ctrl-C (SIGINT) or SIGTERM."""
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
-    while not told.wait(1.0):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(1.0):
         pass

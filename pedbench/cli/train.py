@@ -1,4 +1,4 @@
-"""`pedbench train`: make the mini family's weights again, or fine-tune a network in PED order."""
+"""`pedbench train`: train the mini family's networks, or fine-tune a SAM in PED order."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from typing import Annotated, Literal, cast
 import typer
 
 _SHARED = {"name", "steps", "out", "device"}
-"""What makes sense for every training; the rest is ped-sam's alone."""
+"""Options of every training; all others are for ped-sam only."""
 
 
 def train_network(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What to train, e.g. sam-mini; ped-sam fine-tunes any SAM.")],
+    name: Annotated[str, typer.Argument(help="Network to train, e.g. sam-mini; ped-sam fine-tunes any SAM.")],
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Instead of the recipe's number of steps; ped-sam: 10,000.")
+        int | None, typer.Option(min=1, help="Number of steps; by default the recipe's, for ped-sam 10,000.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the weights; without it the package's own, or ped-sam's in the cache."),
+        typer.Option(help="Folder for the weights; by default the package's, for ped-sam one in the cache."),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="Where to train, as torch names it; ped-sam: cpu or nothing.")
+        str | None, typer.Option(help="PyTorch's name of the device; ped-sam accepts only cpu.")
     ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="ped-sam: checkpoint of an original SAM, or sam-mini.")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="ped-sam: a folder of pictures to train on.")] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="ped-sam: COCO's instances file of them, to examine by mIoU.")
+        Path | None, typer.Option(help="ped-sam: COCO instances file of the pictures, to validate by mIoU.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="ped-sam: pictures a step, of all devices together.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="ped-sam: pictures per step, on all devices.")] = 8,
     at_once: Annotated[
-        int | None, typer.Option(min=1, help="ped-sam: pictures a device computes on together; less memory.")
+        int | None, typer.Option(min=1, help="ped-sam: pictures per forward pass; fewer need less memory.")
     ] = None,
     rate: Annotated[float, typer.Option(min=0, help="ped-sam: highest learning rate.")] = 4e-4,
     mask_loss: Annotated[
         str | None,
         typer.Option(
-            help="ped-sam: masks to learn, too: of the teacher or, from --annotations, annotations."
+            help="ped-sam: also learn masks, of the teacher or of --annotations: teacher or annotations."
         ),
     ] = None,
-    held_out: Annotated[int, typer.Option(min=1, help="ped-sam: pictures to examine on.")] = 64,
+    held_out: Annotated[int, typer.Option(min=1, help="ped-sam: number of pictures for validation.")] = 64,
     every: Annotated[
-        int | None, typer.Option(min=1, help="ped-sam: steps between validations; a twentieth of all.")
+        int | None,
+        typer.Option(min=1, help="ped-sam: steps between validations; by default 1/20 of all."),
     ] = None,
     patience: Annotated[
-        int, typer.Option(min=1, help="ped-sam: validations in a row without a better score that end it.")
+        int, typer.Option(min=1, help="ped-sam: stop after so many validations without a better score.")
     ] = 5,
     precision: Annotated[
-        str, typer.Option(help="ped-sam: of forward passes, bf16 or no (float32).")
+        str, typer.Option(help="ped-sam: precision of forward passes, bf16 or no (float32).")
     ] = "bf16",
     compile_encoders: Annotated[
-        bool, typer.Option("--compile", help="ped-sam: compile the encoders, for long trainings.")
+        bool, typer.Option("--compile", help="ped-sam: compile the encoders; pays off in long trainings.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="ped-sam: of the pictures held out and of the batches.")] = 0,
+    seed: Annotated[int, typer.Option(help="ped-sam: seed of the validation split and of the batches.")] = 0,
 ) -> None:
     """Train a network by its recipe, or fine-tune a SAM.
 
-    Either goes on where a former training stopped. For ped-sam on several devices: accelerate launch -m pedbench
-    train ped-sam ...
+    An interrupted training resumes. To use several devices for ped-sam: accelerate launch -m pedbench train ped-sam ...
     """
     if name != "ped-sam":
         _refuse_others(context)
@@ -77,8 +77,8 @@ def train_network(
         raise ValueError(f"--mask-loss: expected teacher or annotations, found {mask_loss!r}.")
     if device not in (None, "cpu"):
         raise ValueError(
-            f"--device: ped-sam takes cpu, or every device that accelerate gives it, found {device!r}; "
-            "choose among GPUs with CUDA_VISIBLE_DEVICES."
+            f"--device: expected cpu or nothing for ped-sam, found {device!r}; by default it uses the devices of "
+            "accelerate, which CUDA_VISIBLE_DEVICES limits."
         )
     from pedbench.training.core.loop import Schedule
     from pedbench.training.fine_tuning.distillation import DistillationRecipe
@@ -110,7 +110,7 @@ def train_network(
 
 
 def _refuse_others(context: typer.Context) -> None:
-    """Refuse options of ped-sam in another training."""
+    """Raise ValueError if an option that is for ped-sam only was given."""
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if option.name not in _SHARED and source and source.name == "COMMANDLINE":

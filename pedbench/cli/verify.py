@@ -1,4 +1,4 @@
-"""`pedbench verify`: does a run say what it measured?"""
+"""`pedbench verify`: recompute a run's numbers and measure a sample of its cells again."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pedbench.cli import options
+
 if TYPE_CHECKING:
     from pedbench.regression.verify import Finding
 
 
 def verify_run(
-    run: Annotated[Path | None, typer.Argument(help="A run directory; the newest without it.")] = None,
-    cells: Annotated[int, typer.Option(min=0, help="How many cells are measured again.")] = 6,
-    pictures: Annotated[int, typer.Option(min=1, help="On how many pictures each.")] = 2,
-    seed: Annotated[int | None, typer.Option(help="Of the choice, to repeat one.")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A run directory; by default the newest.")] = None,
+    cells: Annotated[int, typer.Option(min=0, help="Number of cells to measure again.")] = 6,
+    pictures: Annotated[int, typer.Option(min=1, help="Number of pictures per cell.")] = 2,
+    seed: Annotated[int | None, typer.Option(help="Seed of the choice of cells; by default random.")] = None,
     tolerance: Annotated[
         float,
-        typer.Option(min=0, help="By which a value may differ, absolute or relative, whichever is more."),
+        typer.Option(min=0, help="Largest difference of a value, absolute or relative, whichever is larger."),
     ] = 1e-3,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("reports"),
+    plugin: options.Plugins = None,
+    out: options.Out = Path("reports"),
 ) -> None:
     """Recompute a run's numbers, and measure a sample again.
 
-    The exit status is 1 when anything differs. Times are not measured again.
+    The exit status is 1 if anything differs. Times are not measured again.
     """
     from pedbench.host.console import Console
     from pedbench.registry import Registry
@@ -36,29 +38,29 @@ def verify_run(
 
     directory = (run or out / "latest").resolve()
     plugins = [path.expanduser().resolve() for path in plugin or ()]
-    wrong = _tell("records", check_records(directory, Registry(plugins)), quiet=True)
-    chosen = secrets.randbelow(2**32) if seed is None else seed
+    problems = _print_findings("records", check_records(directory, Registry(plugins)), quiet=True)
+    seed = secrets.randbelow(2**32) if seed is None else seed
     if cells:
-        print(f"measuring {cells} cells again on {pictures} pictures, seed {chosen}")
-        again = redo(
-            directory, plugins, Console(), cells=cells, pictures=pictures, seed=chosen, tolerance=tolerance
+        print(f"measuring {cells} cells again on {pictures} pictures, seed {seed}")
+        findings = redo(
+            directory, plugins, Console(), cells=cells, pictures=pictures, seed=seed, tolerance=tolerance
         )
-        wrong += _tell("cells measured again", again)
-    if wrong:
-        print(f"{directory.name} does not hold: {wrong} findings.", file=sys.stderr)
+        problems += _print_findings("cells measured again", findings)
+    if problems:
+        print(f"{directory.name} is not confirmed: {problems} problems.", file=sys.stderr)
         sys.exit(1)
-    print(f"{directory.name} holds.")
+    print(f"{directory.name} is confirmed.")
 
 
-def _tell(what: str, findings: Iterable[Finding], quiet: bool = False) -> int:
-    """Print findings, those without a problem only unless quiet; returns how many have one."""
-    found = 0
-    wrong = 0
+def _print_findings(title: str, findings: Iterable[Finding], quiet: bool = False) -> int:
+    """Print findings as they arrive, with `quiet` only problems; return the number of problems."""
+    count = 0
+    problems = 0
     for finding in findings:
-        found += 1
-        wrong += bool(finding.problem)
+        count += 1
+        problems += bool(finding.problem)
         if finding.problem or not quiet:
             mark = "differs" if finding.problem else "ok"
             print(f"  {mark:8}{finding.subject}: {finding.problem or finding.detail}")
-    print(f"{what}: {found - wrong} of {found} hold")
-    return wrong
+    print(f"{title}: {count - problems} of {count} confirmed")
+    return problems

@@ -1,4 +1,4 @@
-"""The command line as a user meets it, and what it says about progress."""
+"""The command line: its output, its exit status, and its progress display."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def pedbench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exited:
         main(arguments)
     captured = capsys.readouterr()
-    assert isinstance(left.value.code, int)
-    return left.value.code, captured.out, captured.err
+    assert isinstance(exited.value.code, int)
+    return exited.value.code, captured.out, captured.err
 
 
 def test_listing_imports_nothing_heavy() -> None:
@@ -87,12 +87,12 @@ def test_wrong_input_is_a_sentence_and_status_2(
     assert "Traceback" not in err
 
 
-def test_debug_shows_where() -> None:
+def test_debug_raises_the_error_itself() -> None:
     with pytest.raises(ValueError, match="no suite named"):
         main(["run", "mimi", "--debug"])
 
 
-def test_the_long_list_tells_of_origin_version_needs_and_source(
+def test_the_long_list_shows_origin_version_needs_and_source(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "careless.py"
@@ -167,7 +167,7 @@ def test_doctor_names_what_is_missing(
     assert "ok      Python" in out
 
 
-def test_plain_lines_come_only_for_what_takes_long() -> None:
+def test_only_slow_stages_print_progress_lines() -> None:
     now = 0.0
     stream = io.StringIO()
     console = Console(stream, clock=lambda: now)

@@ -1,4 +1,4 @@
-"""What `pedbench new` writes works as it is."""
+"""Plugins written by `pedbench new` work without changes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def new(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exited:
         main(["new", *arguments])
     captured = capsys.readouterr()
-    assert isinstance(left.value.code, int)
-    return left.value.code, captured.out, captured.err
+    assert isinstance(exited.value.code, int)
+    return exited.value.code, captured.out, captured.err
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -69,9 +69,9 @@ def test_a_package_has_an_entry_point_and_its_test_passes(
         (["attak", "my_own"], "there is no kind of plugin 'attak' (did you mean 'attack'?)"),
         (["attack", "MyOwn"], "a plugin's name is in snake_case, such as gaussian_blur; found 'MyOwn'"),
         (["attack", "my__own"], "snake_case"),
-        (["attack", keyword.kwlist[-1]], "is a word of Python's"),
-        (["attack", "test_my"], "is how tests begin"),
-        (["attack", "jigsaw"], "there is a plugin 'jigsaw' already, pedbench.plugins.attacks.jigsaw"),
+        (["attack", keyword.kwlist[-1]], "is a Python keyword"),
+        (["attack", "test_my"], "begins like the name of a test"),
+        (["attack", "jigsaw"], "there is already a plugin 'jigsaw', pedbench.plugins.attacks.jigsaw"),
         (["attack", "random"], "random.py would hide the module 'random'"),
         (["attack", "numpy"], "numpy.py would hide the module 'numpy'"),
     ],
@@ -85,10 +85,10 @@ def test_unusable_names_are_refused(
     assert contents(tmp_path) == {}
 
 
-@pytest.mark.parametrize("there", ["my_own.py", "test_my_own.py"])
-def test_nothing_is_overwritten(there: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / there).write_text("precious")
+@pytest.mark.parametrize("existing", ["my_own.py", "test_my_own.py"])
+def test_nothing_is_overwritten(existing: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / existing).write_text("precious")
     status, _, err = new(capsys, "defense", "my_own")
     assert status == 2
-    assert f"{there} is there already; nothing was written" in err
-    assert contents(tmp_path) == {there: "precious"}
+    assert f"{existing} exists already; nothing was written" in err
+    assert contents(tmp_path) == {existing: "precious"}

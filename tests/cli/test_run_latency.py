@@ -1,4 +1,4 @@
-"""`pedbench serve`, and suites that time passes, as a user meets them."""
+"""`pedbench serve`, and suites that time passes, on the command line."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def pedbench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 @pytest.fixture
 def busy_address() -> Iterator[str]:
-    """An address where something else listens."""
+    """Return an address at which another program listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -155,7 +155,7 @@ def test_a_run_that_cannot_be_is_a_sentence_and_status_2(
 def test_a_port_in_use(busy_address: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = pedbench(capsys, "serve", "--bind", busy_address)
     assert status == 2
-    assert f"cannot listen at {busy_address}: another program may have the port" in err
+    assert f"cannot listen at {busy_address}: another program uses the port" in err
 
 
 def test_a_server_that_cannot_be_reached(

@@ -1,4 +1,4 @@
-"""Which engine a command line asks for."""
+"""The choice of an engine on the command line."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pedbench.cli import main
 
 REFUSED = {
     "--engine spark": "--engine is local or ray, found 'spark'",
-    "--workers 2": "belong to --engine ray",
+    "--workers 2": "need --engine ray",
     "--device cuda:99": "--device: there is no 'cuda:99' here; found:",
-    "--worker-gpus 0.5": "belong to --engine ray",
+    "--worker-gpus 0.5": "need --engine ray",
     "--engine ray": "pip install 'pedbench[ray]'",
 }
 
 
 @pytest.mark.parametrize(("options", "sentence"), REFUSED.items())
-def test_what_cannot_be_had_is_refused_in_a_sentence(
+def test_unusable_options_are_refused_with_a_reason(
     options: str, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exited:
         main(["run", "proof", *options.split()])
-    assert left.value.code == 2
+    assert exited.value.code == 2
     assert sentence in capsys.readouterr().err
