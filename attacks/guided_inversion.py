@@ -30,6 +30,7 @@ class GuidedInversion(PretrainedAttack):
     version = 1
     cite = "Lei et al., DRAG: Data Reconstruction Attack using Guided Diffusion, ICML 2025"
     needs = frozenset({"pixels"})
+    family = "inversion"
     calibration = Calibration(
         defense="interleaved_offload", metric="PSNR", region="hidden", least=0.3, over="completion"
     )

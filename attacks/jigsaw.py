@@ -30,6 +30,7 @@ class Jigsaw(ReadOutAttack):
     version = 1
     cite = "Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011"
     needs = frozenset({"degraded", "tokens"})
+    family = "re-assembly"
     stochastic = True
     calibration = Calibration(defense="window_shuffle", metric="PSNR", region="hidden", least=24)
 

@@ -38,6 +38,7 @@ class TokenDecoder(Attack):
     version = 1
     cite = "Dosovitskiy and Brox, Inverting Visual Representations with Convolutional Networks, CVPR 2016"
     needs = frozenset({"pixels"})
+    family = "inversion"
     calibration = Calibration(
         defense="interleaved_offload", metric="PSNR", region="hidden", least=0.5, over="nearest_pixel"
     )

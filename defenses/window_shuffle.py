@@ -29,6 +29,7 @@ class WindowShuffle(Defense):
     name = "window_shuffle"
     version = 1
     disclosure = "degraded"
+    shuffles = True
     servers: int = 3
     assignment: str = "dispersed"
     weights: str = "fine-tuned"

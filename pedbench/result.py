@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pedbench.errors import suggestion
-from pedbench.report.figures.scatter import Drawing
+from pedbench.report.figures.drawing import Drawing
 from pedbench.report.outputs.content import Content, gather
 from pedbench.results.records import Record
 from pedbench.results.run import Run

@@ -50,6 +50,8 @@ class Attack(Plugin, ABC):
         stochastic: Whether guesses depend on chance. Suites can ask for several of each picture; floors are drawn once.
         completes: Whether the attack fills in what the canvas of a view lacks. Suites can then give it views whose
             canvas holds what a `ReadOutAttack` made of tokens or of degraded pixels.
+        family: The kind of attack, as in the table of required families in docs/reference/protocol.md; "" for what
+            the other declarations suggest.
         calibration: The figure that it must reach; floors need none. Without one, and until it is reached, its
             numbers are flagged.
     """
@@ -58,6 +60,7 @@ class Attack(Plugin, ABC):
     floor: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     completes: ClassVar[bool] = False
+    family: ClassVar[str] = ""
     calibration: ClassVar[Calibration | None] = None
 
     def __init_subclass__(cls) -> None:

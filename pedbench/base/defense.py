@@ -26,12 +26,14 @@ class Defense(Plugin, ABC):
         control: "whole picture" if one server gets every frame as it is, so that a sound harness finds a
             leakage of 1; "mixed tokens" if servers get tokens that tell of pixels which they never received.
             Defenses that send nothing, or decoys, are controls without saying so.
+        shuffles: Whether payloads state other places than those where their content belongs.
         shares_windows: Whether the embedding is made of tokens that servers return by `cloud.encode_windows`, so that
             a suite can let them lie and spot checks find them.
     """
 
     disclosure: ClassVar[Disclosure]
     control: ClassVar[Literal["", "whole picture", "mixed tokens"]] = ""
+    shuffles: ClassVar[bool] = False
     shares_windows: ClassVar[bool] = False
 
     @property

@@ -29,6 +29,7 @@ from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
 from pedbench.validity.controls import CONTROL, FEW_PICTURES
+from pedbench.validity.families import family
 from pedbench.validity.flags import UNVERIFIED, of_attack
 
 FEW_SAMPLES = 20
@@ -112,6 +113,8 @@ def make_record(
 def _attacker(attack: Attack) -> dict[str, Any]:
     return {
         "floor": attack.floor,
+        "family": family(attack),
+        "needs": sorted(attack.needs),
         "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
         "proof": asdict(attack.calibration) if attack.calibration else None,
     }

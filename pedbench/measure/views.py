@@ -24,6 +24,7 @@ from pedbench.suites.cell import Cell, CoalitionRule
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import MOST_COALITIONS, Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
+from pedbench.validity.families import RECEIVED, received
 from pedbench.validity.flags import CAPPED, unread
 
 Held = tuple[int, Coalition]
@@ -119,6 +120,8 @@ def receive(
         if cell.coalition is not None:
             visible = [(subset, found.visible[1, subset]) for subset in found.coalitions_of(cell)]
             outcome.rows[cell.cell_id] += _geometry(sample, size, objects, covered, visible)
+            views = [found.views[1, subset] for subset, _ in visible]
+            outcome.flags[cell.cell_id] |= {f"{RECEIVED}{kind}" for kind in received(views, of.defense)}
             for subset, _ in visible:
                 outcome.rows[cell.cell_id] += _retrieved(bench, sample, found.views[1, subset], subset)
     return found

@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pedbench.results.statistics import RESAMPLES, Estimate
+from pedbench.results.statistics import RESAMPLES, Difference, Estimate, sign_flips
+
+LEAST_PICTURES = 4
+"""Pictures from which on there is an interval: a half of one picture is the same in each bootstrap draw."""
+
+_TIE = 9
+"""Decimals in which attacks differ that are not equally strong; of equals the first by a hash is selected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +28,14 @@ class CrossFitted:
     Attributes:
         estimate: The mean and its 95 % percentile bootstrap interval; attacks are selected anew in each draw.
         attacks: The attacks selected on the two halves; one where both agree.
+        pictures: Columns image, value: what each picture has in the mean.
+        draws: (RESAMPLES,) means of the bootstrap draws.
     """
 
     estimate: Estimate
     attacks: tuple[str, ...]
+    pictures: pd.DataFrame
+    draws: npt.NDArray[np.float64]
 
 
 def cross_fit(values: pd.DataFrame) -> CrossFitted | None:
@@ -37,48 +47,82 @@ def cross_fit(values: pd.DataFrame) -> CrossFitted | None:
         values: Columns attack, image, value; one row per attack and picture.
 
     Returns:
-        None below two pictures, where there are no two halves, or without a candidate.
+        None without a candidate. A single picture has no halves: the strongest attack on it is reported.
     """
     table = values.pivot(index="attack", columns="image", values="value").dropna(axis=0)
-    if table.empty or table.shape[1] < 2:
+    if table.empty:
         return None
     # By a hash, so that neither the order of a dataset nor of attacks decides.
     table = table[sorted(table.columns, key=_digest)].loc[sorted(table.index, key=_digest)]
     numbers = table.to_numpy(float)
-    middle = numbers.shape[1] // 2
-    halves = (numbers[:, :middle], numbers[:, middle:])
-    every = tuple(np.ones((1, half.shape[1])) for half in halves)
-    names = (str(table.index[half.mean(axis=1).argmax()]) for half in halves)
+    count = numbers.shape[1]
+    middle = count // 2
+    halves = (numbers[:, :middle], numbers[:, middle:]) if middle else (numbers, numbers)
+    first, second = (int(_rounded(half.mean(axis=1)).argmax()) for half in halves)
+    reported = np.concatenate([numbers[second, :middle], numbers[first, middle:]])
     rng = np.random.default_rng(0)
     resampled = tuple(
         rng.multinomial(half.shape[1], np.full(half.shape[1], 1 / half.shape[1]), RESAMPLES).astype(float)
         for half in halves
     )
-    low, high = np.quantile(_means(halves, resampled), (0.025, 0.975))
-    estimate = Estimate(
-        value=float(_means(halves, every)[0]), ci95=(float(low), float(high)), n=numbers.shape[1]
+    draws = _means(halves, resampled)
+    low, high = (float(end) for end in np.quantile(draws, (0.025, 0.975)))
+    return CrossFitted(
+        estimate=Estimate(
+            value=float(reported.mean()), ci95=(low, high) if count >= LEAST_PICTURES else None, n=count
+        ),
+        attacks=tuple(dict.fromkeys(str(table.index[place]) for place in (first, second))),
+        pictures=pd.DataFrame({"image": table.columns, "value": reported}),
+        draws=draws,
     )
-    return CrossFitted(estimate=estimate, attacks=tuple(dict.fromkeys(names)))
+
+
+def cross_fitted_difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference | None:
+    """Return a cross-fitted mean minus another, on the pictures that both have.
+
+    Bootstrap draws take the same pictures of both, and select attacks anew.
+
+    Args:
+        values: As for `cross_fit`.
+        reference: Likewise.
+
+    Returns:
+        None where they share no picture, or one of them has no candidate there.
+    """
+    shared = set(values["image"]) & set(reference["image"])
+    one, other = (cross_fit(each[each["image"].isin(shared)]) for each in (values, reference))
+    if one is None or other is None:
+        return None
+    low, high = (float(end) for end in np.quantile(one.draws - other.draws, (0.025, 0.975)))
+    differences = one.pictures.merge(other.pictures, on="image", suffixes=("", "_reference"))
+    apart = (differences["value"] - differences["value_reference"]).to_numpy(float)
+    return Difference(
+        value=float(apart.mean()),
+        ci95=(low, high) if len(apart) >= LEAST_PICTURES else None,
+        n=len(apart),
+        p=sign_flips(apart),
+    )
 
 
 def _means(
     halves: tuple[npt.NDArray[np.float64], ...], weights: tuple[npt.NDArray[np.float64], ...]
 ) -> npt.NDArray[np.float64]:
-    """Cross-fitted means for draws of pictures.
+    """Return cross-fitted means for draws of pictures, (draws,).
 
     Args:
         halves: (attacks, pictures) each.
         weights: (draws, pictures) each: how often a draw holds a picture.
-
-    Returns:
-        (draws,).
     """
     sums = [counts @ half.T for half, counts in zip(halves, weights, strict=True)]
     draws = np.arange(len(sums[0]))
     pictures = sum(float(counts[0].sum()) for counts in weights)
-    first, second = (total.argmax(axis=1) for total in sums)
+    first, second = (_rounded(total).argmax(axis=1) for total in sums)
     result: npt.NDArray[np.float64] = (sums[1][draws, first] + sums[0][draws, second]) / pictures
     return result
+
+
+def _rounded(means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.round(means, _TIE)
 
 
 def _digest(name: object) -> str:

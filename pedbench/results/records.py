@@ -60,8 +60,8 @@ class Record:
         flags: Names of soundness flags.
         timing: Seconds by stage; `one guess` is the attack's mean time for one view, on a host that it shares.
         provenance: See `provenance.provenance`.
-        attacker: Of privacy cells with an attack: `floor`; `knowledge`, the data and training behind it;
-            `proof`, the calibration that the attack declares, or None.
+        attacker: Of privacy cells with an attack: `floor`; `family` and `needs`, which earlier versions left out;
+            `knowledge`, the data and training behind it; `proof`, the calibration that the attack declares, or None.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

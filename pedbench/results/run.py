@@ -21,6 +21,8 @@ from pedbench.suites.schema import Suite
 REFERENCE = "reference"
 """The flag of the undefended model's utility record, to which retention relates."""
 
+TRAINED_AS_LONG: Mapping[str, str] = {"fine-tuned": "prolonged"}
+"""Weights of the undefended model that were trained as long as a defense's, by the defense's weights."""
 
 MOST_KEPT = 4_000_000
 """Rows of values that a run keeps in memory, some 300 MB; what is beyond is read again when it is asked for."""
@@ -55,9 +57,10 @@ class Run:
 
     @cached_property
     def _labels(self) -> dict[str, dict[str, str]]:
+        roles = {"defense": ("defense",), "attack": ("attack", "read_out"), "probe": ("probe",)}
         return {
-            role: labels(record.cell[role] for record in self.records if role in record.cell)
-            for role in ("defense", "attack", "probe")
+            role: labels(r.cell[field] for r in self.records for field in fields if field in r.cell)
+            for role, fields in roles.items()
         }
 
     def defense(self, record: Record) -> str:
@@ -65,9 +68,9 @@ class Run:
         return self._labels["defense"][canonical_json(record.cell["defense"])]
 
     def attack(self, record: Record) -> str:
-        """Return what tables call the record's attack; empty for a record without one."""
-        attack = record.cell.get("attack")
-        return self._labels["attack"][canonical_json(attack)] if attack else ""
+        """Return what tables call the record's attack and the read-out that it completes; empty without an attack."""
+        chain = [record.cell[field] for field in ("attack", "read_out") if field in record.cell]
+        return " after ".join(self._labels["attack"][canonical_json(each)] for each in chain)
 
     def probe(self, record: Record) -> str:
         """Return what tables call the record's probe; empty for a record that is not about claims."""
@@ -115,8 +118,12 @@ class Run:
         chosen = [pair in rules for pair in zip(frame["c"], frame["m"], strict=True)]
         return frame[pd.Series(chosen, index=frame.index, dtype=bool)]
 
-    def reference(self, protocol: str) -> Record | None:
-        """Return the undefended model's utility record under a protocol.
+    def reference(self, protocol: str, weights: str = "") -> Record | None:
+        """Return the undefended model's utility record under a protocol, to which retention relates.
+
+        Args:
+            weights: Weights of the row that is related. Those that were trained longer relate to the undefended model
+                that was trained as long, where the run has it with values.
 
         Raises:
             ValueError: Several records claim to be it.
@@ -129,7 +136,17 @@ class Run:
         if len(found) > 1:
             names = ", ".join(self.defense(record) for record in found)
             raise ValueError(f"one undefended reference is expected for protocol {protocol!r}, found {names}")
-        return found[0] if found else None
+        if not found or weights not in TRAINED_AS_LONG:
+            return found[0] if found else None
+        params = {**found[0].cell["defense"]["params"], "weights": TRAINED_AS_LONG[weights]}
+        twins = [
+            record
+            for record in self.of_kind("utility")
+            if record.status == "ok"
+            and record.cell.get("protocol") == protocol
+            and record.cell["defense"] == {**found[0].cell["defense"], "params": params}
+        ]
+        return twins[0] if twins else found[0]
 
 
 def once_per_run(function: Callable[[Run], Computed]) -> Callable[[Run], Computed]:

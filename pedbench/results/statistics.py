@@ -168,12 +168,16 @@ def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
         value=float(_ratio(top, bottom)),
         ci95=_interval((top, bottom), _ratio),
         n=len(top),
-        p=_sign_flips(top),
+        p=sign_flips(top),
     )
 
 
-def _sign_flips(sums: npt.NDArray[np.float64]) -> float:
-    """p of the sign-flip test, see `Difference`."""
+def sign_flips(sums: npt.NDArray[np.float64]) -> float:
+    """Return p of the sign-flip test, see `Difference`.
+
+    Args:
+        sums: (pictures,) differences.
+    """
     if len(sums) == 1:
         # One picture's difference is as far from 0 with either sign.
         return 1.0

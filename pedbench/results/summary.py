@@ -34,6 +34,12 @@ EXPOSURE_LEVELS = {">= 50 %": 0.5, ">= 90 %": 0.9, "100 %": 1.0}
 ANY_PIXEL = {"> 0 %": np.nextafter(0, 1)}
 """Share of a secret above which it counts as exposed: its first pixel shows that the defense has missed it."""
 
+TAILS: Mapping[str, Mapping[Better, float]] = {
+    ", p90": {"lower": 0.9, "higher": 0.1},
+    ", worst": {"lower": 1.0, "higher": 0.0},
+}
+"""Endings of the names of tails, each with the quantile by which way the defender wants the metric to go."""
+
 RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
 """Pattern of the metrics of a search in a gallery of that many pictures."""
 
@@ -129,12 +135,11 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
         unit = metrics[name].unit if name in metrics else ""
         inner = metrics.get(name) or metrics.get(name.partition("[")[2].rstrip("]"))
         version = inner.version if inner is not None else _VERSION
-        tail, last = (0.9, 1.0) if better(name) == "lower" else (0.1, 0.0)
-        for label, estimate in (
-            (name, mean_over(worst)),
-            (f"{name}, p90", quantile_over(worst, tail, interval=False)),
-            (f"{name}, worst", quantile_over(worst, last, interval=False)),
-        ):
+        tails = {
+            f"{name}{ending}": quantile_over(worst, quantiles[better(name)], interval=False)
+            for ending, quantiles in TAILS.items()
+        }
+        for label, estimate in {name: mean_over(worst), **tails}.items():
             result.append(_value(label, region, estimate, "privacy", better(name), unit, version))
     return tuple(result)
 

@@ -20,7 +20,7 @@ def frame(rows: list[tuple[str, str, float | None, float | None]], rule: str = "
                 "defense": name,
                 "parameters": params,
                 "utility_value": utility,
-                f"leakage_{rule}_value": leakage,
+                f"leakage[RMSE]_{rule}_value": leakage,
                 "wall_p50_value": 1.0,
                 "bytes_up_value": None,
             }
@@ -49,21 +49,21 @@ def test_rank_correlations_are_those_of_the_defenses_in_common() -> None:
         rule="c1_m1",
     )
     found = {each.measure: each for each in agreements(first, second)}
-    assert list(found) == ["utility", "leakage, c=1", "wall time", "bytes up"]
+    assert list(found) == ["utility", "leakage[RMSE], c=1", "wall time", "bytes up"]
     # Ranks 1 2 3 against 1 3 2: 1 - 6 (0 + 1 + 1) / (3 (9 - 1)), and (2 - 1) / 3 pairs.
     utility = found["utility"]
     assert list(utility.values["defense"]) == ["a", "b", "c"]
     assert utility.spearman == pytest.approx(0.5)
     assert utility.kendall == pytest.approx(1 / 3)
     # What servers get does not depend on their weights: 1 2 3 4 against 1 3 2 4.
-    leakage = found["leakage, c=1"]
+    leakage = found["leakage[RMSE], c=1"]
     assert list(leakage.values["defense"]) == ["a", "b", "c", "d(weights=fine-tuned)"]
     assert leakage.spearman == pytest.approx(0.8)
     assert leakage.kendall == pytest.approx(4 / 6)
     assert found["wall time"].spearman is None
     assert len(found["bytes up"].values) == 0
     told = [line.replace(" ", "") for line in agreement_table(list(found.values())).markdown().splitlines()]
-    assert "|leakage,c=1|4|0.80|0.67|" in told
+    assert "|leakage[RMSE],c=1|4|0.80|0.67|" in told
 
 
 @pytest.mark.slow

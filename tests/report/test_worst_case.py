@@ -11,8 +11,9 @@ import pytest
 
 from pedbench.adversary.prior import load_prior
 from pedbench.measure.view_independent_baselines import draw_colour
+from pedbench.report.numbers.speaking import speaking
 from pedbench.report.numbers.worst_case import worst_cases
-from pedbench.report.tables.attacks import worst_case_table
+from pedbench.report.tables.attacks import speaking_tables
 from pedbench.results.run import load
 
 
@@ -34,24 +35,28 @@ def test_each_picture_counts_with_its_worst_attack_and_coalition(made: Any) -> N
     frame = worst_cases(load(made.directory))
     for defense, label in (("u", "undefended"), ("b", "blur"), ("3", "split(servers=3, note=plain)")):
         for c in (1, "N"):
-            keys = [(defense, c, attack) for attack in ("floor", "reader")]
-            tables = [made.values[made.cells[key]] for key in keys if made.cells[key] in made.values]
+            sizes = (1,) if c == 1 else (1, "N")
+            keys = [(defense, size, attack) for attack in ("floor", "reader") for size in sizes]
+            measured = [key for key in keys if made.cells[key] in made.values]
             for metric in ("leakage[RMSE]", "leakage[SSIM]", "advantage[RMSE]"):
                 chosen = (frame["defense"] == label) & (frame["c"] == str(c)) & (frame["metric"] == metric)
                 row = one(frame[chosen])
-                expected = largest(tables, metric)
+                # The hidden part of a smaller coalition is another one.
+                counted = [key for key in measured if key[1] == c or metric.startswith("leakage")]
+                expected = largest([made.values[made.cells[key]] for key in counted], metric)
                 assert row.worst_case == pytest.approx(expected.mean(), rel=1e-12)
                 assert row.p90 == pytest.approx(np.quantile(expected, 0.9), rel=1e-12)
                 assert row.worst == expected.max()
-                assert (row.attacks, row.n) == (len(tables), len(expected))
+                assert (row.attacks, row.n) == (len({attack for *_, attack in measured}), len(expected))
                 assert row.worst_case_low < row.worst_case < row.worst_case_high
     failed = frame[(frame["defense"] == made.nasty) & (frame["c"] == "1")]
-    assert not failed["complete"].any()
+    assert failed["bound"].all()
     assert "broken" not in set(frame["defense"])
 
 
 def test_the_reported_attack_is_cross_fitted_over_its_worst_coalitions(made: Any) -> None:
-    frame = worst_cases(load(made.directory))
+    run = load(made.directory)
+    frame, worst = speaking(run), worst_cases(run)
     for defense, label in (("b", "blur"), ("3", "split(servers=3, note=plain)")):
         keys = [(defense, 1, attack) for attack in ("floor", "reader")]
         tables = [made.values[made.cells[key]] for key in keys if made.cells[key] in made.values]
@@ -62,20 +67,26 @@ def test_the_reported_attack_is_cross_fitted_over_its_worst_coalitions(made: Any
         sums = [
             lines[lines[:, mine].mean(axis=1).argmax(), other].sum() for mine, other in (halves, halves[::-1])
         ]
-        rows = frame[(frame["defense"] == label) & (frame["c"] == "1")]
-        row = one(rows[rows["metric"] == "leakage[RMSE]"])
-        assert row.chosen == pytest.approx(sum(sums) / len(images), rel=1e-12)
-        assert row.chosen_attack
-        assert row.chosen <= row.worst_case
+        row, bound = (
+            one(rows[(rows["defense"] == label) & (rows["c"] == "1") & (rows["metric"] == "leakage[RMSE]")])
+            for rows in (frame, worst)
+        )
+        assert row.value == pytest.approx(sum(sums) / len(images), rel=1e-12)
+        assert row.attack
+        assert row.value <= bound.worst_case
 
 
 def test_a_failed_attack_makes_every_number_a_lower_bound(made: Any) -> None:
-    frame = worst_cases(load(made.directory))
-    failed = frame[(frame["defense"] == made.nasty) & (frame["c"] == "1")].copy()
-    line = worst_case_table(failed).markdown().splitlines()[2]
-    known = failed[failed["metric"] == "leakage[RMSE]"].iloc[0]
-    assert f"≥ {known.worst_case:.3f}" in line
-    assert f"≥ {known.chosen:.3f}" in line
+    run = load(made.directory)
+    worst, spoken = (
+        frame[(frame["defense"] == made.nasty) & (frame["c"] == "1")]
+        for frame in (worst_cases(run), speaking(run))
+    )
+    line = next(speaking_tables(spoken, worst)).markdown().splitlines()[2]
+    for frame, name in ((worst, "worst_case"), (spoken, "value")):
+        known = frame[frame["metric"] == "leakage[RMSE]"].iloc[0]
+        assert f"≥ {known[name]:.3f}" in line
+    assert "reader failed" in line
 
 
 def test_draws_have_their_own_worst_case_and_the_gain_is_paired(small_run: Any) -> None:
@@ -122,6 +133,6 @@ def test_a_draw_is_scored_as_a_guess_of_one_colour_would_be(small_run: Any) -> N
 
 def test_the_report_shows_the_worst_case_beside_its_draws(small_run: Any) -> None:
     report = (small_run.directory / "report.md").read_text()
-    assert "### Cross-fitted attack and worst case, c = 1 (m = 3)" in report
+    assert "### Attack that speaks and worst case, leakage[RMSE], c = 1 (m = 3)" in report
     table = pd.read_csv(small_run.directory / "tables" / "worst_case.csv")
     assert (table["gain"] - (table["worst_case"] - table["draws"])).abs().max() < 1e-9

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.results.cross_fitting import cross_fit
+from pedbench.results.cross_fitting import cross_fit, cross_fitted_difference
 
 
 def frame(numbers: Any) -> pd.DataFrame:
@@ -80,5 +80,25 @@ def test_the_interval_covers_the_selection() -> None:
     assert high - low == pytest.approx(4 / np.sqrt(24), rel=0.4)
 
 
-def test_one_picture_has_no_halves() -> None:
-    assert cross_fit(frame(np.ones((3, 1)))) is None
+def test_one_picture_has_no_halves_and_three_have_no_interval() -> None:
+    found = cross_fit(frame(np.array([[0.1], [0.9], [0.5]])))
+    assert found
+    assert (found.attacks, found.estimate.value, found.estimate.ci95) == (("attack 1",), 0.9, None)
+    three = cross_fit(frame(np.random.default_rng(2).normal(size=(3, 3))))
+    assert three
+    assert three.estimate.ci95 is None
+
+
+def test_a_difference_is_that_of_two_cross_fitted_means_on_common_pictures() -> None:
+    one, other = np.random.default_rng(3).normal(size=(2, 3, 12))
+    found = cross_fitted_difference(frame(one), frame(other[:, :8]))
+    assert found
+    assert found.n == 8
+    assert found.value == pytest.approx(by_loops(one[:, :8])[0] - by_loops(other[:, :8])[0], rel=1e-9)
+    itself = cross_fitted_difference(frame(one), frame(one))
+    assert itself
+    # Both means are of the same draws of pictures.
+    assert (itself.value, itself.ci95, itself.p) == (0, (0, 0), 1)
+    with_shift = cross_fitted_difference(frame(one + 0.5), frame(one))
+    assert with_shift
+    assert with_shift.ci95 == pytest.approx((0.5, 0.5))

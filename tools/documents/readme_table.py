@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import combined, rules_of
-from pedbench.report.tables.overview import attack, attacked, number
-from pedbench.report.tables.table import Table, columns
+from pedbench.report.numbers.combined import combined, measures_of, rules_of
+from pedbench.report.tables.overview import attack, attacked, counts, number, reference, without_controls
+from pedbench.report.tables.table import Cell, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
-from pedbench.report.words.text import NOTHING
 from pedbench.results.run import Run, load
-from pedbench.validity.controls import broken_controls
+from pedbench.validity.controls import broken_controls, controls
 
 
 def results(run_dir: Path) -> str:
-    """Describe a run for the README: one row per defense, for one server alone.
+    """Describe a run for the README: one row per defense, for one server alone, and controls in a table of their own.
 
     Raises:
         FileNotFoundError: The directory holds no run.
@@ -35,30 +34,33 @@ def results(run_dir: Path) -> str:
     rules = rules_of(frame)
     if not rules:
         raise ValueError(f"{run_dir} is no run to show: its suite has no coalition rule")
-    rule, leakage = rules[0], frame.iloc[0]["leakage_metric"]
-    table = Table(
-        columns=columns("defense", text=True)
-        + columns(utility_title(frame), "retention", better="higher")
-        + columns(f"visible, {short_rule(rule)}", f"{leakage}, {short_rule(rule)}", better="lower")
-        + columns("strongest attack")
-        + columns("wall", "turn-taking", unit="s", better="lower")
-        + columns("up", unit="B", better="lower"),
-        rows=[
-            [
-                Code(row["defense"]),
-                number(row, "utility"),
-                number(row, "retention", interval=False),
-                number(row, f"visible_share_{rule}", interval=False),
-                attacked(row, "leakage", rule),
-                attack(row, "leakage", rule) or NOTHING,
-                number(row, "wall_p50", interval=False),
-                number(row, "turn_taking_p50", interval=False),
-                number(row, "bytes_up", interval=False),
-            ]
-            for _, row in frame.iterrows()
-        ],
-    )
-    return f"{_selection(run, frame)}\n\n{table.markdown()}"
+    compared, apart = without_controls(frame, controls(run))
+    parts = [_selection(run, frame), _table(compared, rules[0]).markdown()]
+    if len(apart):
+        parts += ["Controls, which are no baselines:", _table(apart, rules[0]).markdown()]
+    return "\n\n".join(parts)
+
+
+def _table(frame: pd.DataFrame, rule: str) -> Table:
+    measures = measures_of(frame)
+    words = f"words_read_{rule}"
+    shown = frame[f"{words}_value"].notna().any()
+    head = columns("defense", text=True)
+    head += columns(utility_title(frame), "retention", better="higher") + columns("of", text=True)
+    head += columns(f"visible, {short_rule(rule)}", better="lower")
+    head += columns(*(f"{name}, {short_rule(rule)}" for name in measures), better="lower")
+    head += columns("words read", better="lower") if shown else []
+    head += columns("wall", "turn-taking", unit="s", better="lower")
+    head += columns("up", unit="B", better="lower") + columns("n")
+    lines: list[list[Cell]] = []
+    for _, row in frame.iterrows():
+        line = [Code(row["defense"]), number(row, "utility"), number(row, "retention", interval=False)]
+        line += [reference(row), number(row, f"visible_share_{rule}", interval=False)]
+        line += [(attacked(row, name, rule), " ", *attack(row, name, rule)) for name in measures]
+        line += [number(row, words, interval=False)] if shown else []
+        line += [number(row, name, interval=False) for name in ("wall_p50", "turn_taking_p50", "bytes_up")]
+        lines.append([*line, counts(row, frame)])
+    return Table(columns=head, rows=lines)
 
 
 def _selection(run: Run, frame: pd.DataFrame) -> str:
@@ -70,5 +72,6 @@ def _selection(run: Run, frame: pd.DataFrame) -> str:
     return (
         f"Suite `{suite.name}` version {suite.version}: {run.pictures} pictures of dataset "
         f"`{suite.dataset.name}`, model `{suite.model}`, seed {suite.seed}{revision}. "
-        f"[low, high] is a 95 % bootstrap interval over pictures.{timed}"
+        "[low, high] is a 95 % bootstrap interval over pictures; n counts pictures of utility, privacy and latency."
+        f"{timed}"
     )

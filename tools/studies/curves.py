@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from pedbench.report.outputs.content import gather
-from pedbench.report.tables.attacks import coalition_table
+from pedbench.report.tables.attacks import coalition_tables
 from pedbench.report.tables.axes import claims_tables
 from pedbench.report.words.text import code
 from pedbench.results.run import load
@@ -32,11 +32,12 @@ def curves(run_dir: Path) -> str:
     claims, coalitions = frames["claims"], frames["coalition_curve"]
     received = claims[(claims["attack"] == "") & (claims["status"] == "ok") & (claims["probe"] == "ocr")]
     mine = received[received["defense"].str.startswith(STUDIED) & (received["c"] == "1")]
+    studied = coalitions[coalitions["defense"].str.startswith(STUDIED)]
     parts = [
         results(run_dir),
         f"Attacks: {attacks}, each that draws from chance {suite.seeds} times.",
         "## Coalitions",
-        coalition_table(coalitions[coalitions["defense"].str.startswith(STUDIED)]).markdown(),
+        *(f"{table.title}:\n\n{table.markdown()}" for table in coalition_tables(studied)),
         "## Words that one server reads",
         *(table.markdown() for table in claims_tables(mine, content.flags)),
     ]

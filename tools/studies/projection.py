@@ -24,7 +24,7 @@ from pedbench.latency.devices import Device, device_names, find_device, most_slo
 from pedbench.models.sam.architectures import VIT_H
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.passes.assignment import assign, largest_share
-from pedbench.report.figures.scatter import STYLE, Drawing, looks_of, save
+from pedbench.report.figures.drawing import STYLE, Drawing, looks_of, save
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Window
 from tools.documents.measured_blocks import DOCS, measured

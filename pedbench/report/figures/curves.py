@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pedbench.report.figures.scatter import STYLE, Drawing, arms, drawable, looks_of
-from pedbench.report.numbers.combined import rules_of
+from pedbench.report.figures.drawing import STYLE, Drawing, arms, drawable, looks_of
+from pedbench.report.numbers.combined import measures_of, rules_of
 from pedbench.report.numbers.curves import LEAKED
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.results.run import Run
@@ -25,7 +25,7 @@ _WIDE = 8
 
 
 def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
-    """Leakage of the strongest attack against the number of servers that pool.
+    """Draw leakage against the number of servers that pool, one panel for each distance.
 
     Args:
         curve: From `curves.coalition_curve`.
@@ -35,47 +35,44 @@ def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
     """
     if curve.empty:
         return None
-    metric = curve["metric"].iloc[0]
+    metrics, defenses = curve["metric"].unique(), curve["defense"].unique()
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (axes,) = _panels(1, 10.0)
-        defenses = curve["defense"].unique()
-        for (colour, marker), defense in zip(looks_of(len(defenses)), defenses, strict=True):
-            rows = curve[curve["defense"] == defense]
-            _line(axes, rows, "size", "leakage", drawable(defense), colour, marker)
-            axes.plot(rows["size"], rows["leakage_mean"], color=colour, linestyle=":", linewidth=1)
-        axes.axhline(LEAKED, color="grey", linewidth=0.8, linestyle="--")
-        axes.set_xlabel("servers in the coalition")
-        axes.set_ylabel(drawable(f"{metric} of the strongest attack (↓ better)"), parse_math=False)
-        _ticks(axes, sorted(set(curve["size"])))
-        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    m = ", ".join(str(value) for value in sorted(set(curve["m"])))
+        figure, panels = _panels(len(metrics), 6.0)
+        for axes, metric in zip(panels, metrics, strict=True):
+            for (colour, marker), defense in zip(looks_of(len(defenses)), defenses, strict=True):
+                rows = curve[(curve["defense"] == defense) & (curve["metric"] == metric)]
+                _line(axes, rows, "size", "leakage", drawable(defense), colour, marker)
+                axes.plot(rows["size"], rows["leakage_mean"], color=colour, linestyle=":", linewidth=1)
+            axes.axhline(LEAKED, color="grey", linewidth=0.8, linestyle="--")
+            axes.set_xlabel("servers in the coalition")
+            axes.set_ylabel(drawable(f"{metric} (↓ better)"), parse_math=False)
+            _ticks(axes, sorted(set(curve["size"])))
+        panels[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
     caption = (
-        f"{metric} of the strongest attack against the size of the coalition, with 95 % bootstrap intervals over "
-        f"{curve['n'].max()} pictures. Solid: each picture's worst coalition of at most {m} that hold most; dotted: "
-        f"the same attack's mean over these coalitions. Dashed: {LEAKED}."
+        f"{', '.join(metrics)} against the size of the coalition, with 95 % bootstrap intervals over "
+        f"{curve['n'].max()} pictures. Solid: the attack that speaks, from each picture's worst coalition of at most "
+        f"that many servers; dotted: the mean over all evaluated coalitions of that size. Dashed: {LEAKED}."
     )
     return Drawing(name="coalitions", title="Leakage against coalition size", caption=caption, figure=figure)
 
 
 def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
-    """Draw for each swept parameter retention, visible share, exposure, leakage and advantage.
+    """Draw for each swept parameter retention, visible share, exposure and leakages.
 
     Args:
         sweeps: From `curves.sweeps`.
     """
     for (name, parameter), rows in sweeps.groupby(["sweep", "parameter"], sort=False):
-        rules = rules_of(rows)
-        measured = [rule for rule in rules if rows[f"leakage_{rule}_value"].notna().any()]
+        rules, leakages = rules_of(rows), measures_of(rows)
+        measured = [r for r in rules if any(rows[f"{name}_{r}_value"].notna().any() for name in leakages)]
         if not measured:
             continue
-        leakage = rows["leakage_metric"].iloc[0]
         kept = "retention" if rows["retention_value"].notna().any() else "utility"
         use = f"retention of {utility_title(rows)}" if kept == "retention" else utility_title(rows)
         panels = {
             "visible_share_{}_value": "visible share",
             "exposure_{}": "objects exposed by half",
-            "leakage_{}": f"{leakage}, strongest attack",
-            "advantage_{}": f"{leakage.replace('leakage', 'advantage', 1)}, strongest attack",
+            **{f"{leakage}_{{}}": leakage for leakage in leakages},
         }
         with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
             figure, (first, *columns) = _panels(1 + len(panels), 3.2)
@@ -97,7 +94,7 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
         settings = ", ".join(f"{value:g}" for value in sorted(set(rows["setting"])))
         caption = (
             f"{name} with {parameter} = {settings}: {use}, what a coalition receives, the part of objects of which "
-            f"it sees at least half, and leakage and advantage of the strongest attack, with 95 % bootstrap intervals."
+            f"it sees at least half, and leakage by the attack that speaks, with 95 % bootstrap intervals."
         )
         title = f"{name} against {parameter}"
         stem = re.sub(r"[^A-Za-z0-9]+", "_", f"sweep_{name}_{parameter}").strip("_")

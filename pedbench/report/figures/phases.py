@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pedbench.report.figures.scatter import STYLE, Drawing, drawable, shortened
+from pedbench.report.figures.drawing import STYLE, Drawing, drawable, shortened
 from pedbench.report.words.text import PHASES, three_figures
 
 _WAYS = {

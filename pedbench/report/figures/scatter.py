@@ -1,12 +1,9 @@
-"""Figures of a run, drawn from its combined table."""
+"""Figures of a run, visible from its combined table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
-from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,44 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pedbench.report.figures.drawing import STYLE, Drawing, arms, drawable, looks_of, shortened
 from pedbench.report.figures.label_placement import Segment, place_labels
-from pedbench.report.numbers.combined import rules_of
+from pedbench.report.numbers.combined import measures_of, rules_of
 from pedbench.report.words.legend import short_rule, utility_title
-from pedbench.report.words.text import one_line
 from pedbench.results.run import Run
 
 SYNTHETIC = frozenset({"scenes"})
 """Datasets whose pictures are rendered."""
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-_LONGEST = 40
-STYLE: Any = {"svg.hashsalt": "pedbench", "font.size": 9.0}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """A figure with the words that belong to it.
-
-    Attributes:
-        name: Stem of its files.
-        title: What it shows, in a few words.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
-
-    def _repr_png_(self) -> bytes:
-        """Return the figure as PNG, which notebooks show."""
-        content = BytesIO()
-        with mpl.rc_context(STYLE):
-            self.figure.savefig(content, format="png")
-        return content.getvalue()
-
 
 def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:
-    """Leakage of the strongest attack against retained utility, one panel for each coalition rule.
+    """Draw leakage against retained utility, one panel for each distance and coalition rule.
 
     Args:
         combined: From `combined`.
@@ -87,7 +58,7 @@ def privacy_latency(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
 
 @dataclass(frozen=True, kw_only=True)
 class _Axis:
-    """The horizontal axis against which privacy is drawn.
+    """The horizontal axis against which privacy is visible.
 
     Attributes:
         column: Of the combined table, without _value.
@@ -102,56 +73,69 @@ class _Axis:
 def _against(
     run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame, axis: _Axis, name: str, title: str
 ) -> Drawing | None:
+    """Draw a row of panels for each leakage, with a panel for each coalition rule."""
     if combined.empty:
         return None
     across = axis.column
-    panels = [
-        (rule, combined.dropna(subset=[f"{across}_value", f"leakage_{rule}_value"]))
-        for rule in rules_of(combined)
-    ]
-    panels = [(rule, rows) for rule, rows in panels if not rows.empty]
-    if not panels:
+    pairs = [(leakage, rule) for leakage in measures_of(combined) for rule in rules_of(combined)]
+    shown = {pair: combined.dropna(subset=[f"{across}_value", f"{'_'.join(pair)}_value"]) for pair in pairs}
+    leakages = [each for each in measures_of(combined) if any(len(shown[p]) for p in pairs if p[0] == each)]
+    rules = [rule for rule in rules_of(combined) if any(len(shown[p]) for p in pairs if p[1] == rule)]
+    if not leakages:
         return None
-    leakage = combined.iloc[0]["leakage_metric"]
     kind = "synthetic pictures" if run.suite.dataset.name in SYNTHETIC else "pictures"
     basis = f"{run.pictures} {kind} ({run.suite.dataset.name}), model {run.suite.model}"
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(5.2 * len(panels) + 0.4, 4.6), dpi=150, layout="constrained")
+        size = (5.2 * len(rules) + 0.4, 4.3 * len(leakages) + 0.3)
+        figure = Figure(figsize=size, dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
-        columns = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        grid = figure.subplots(len(leakages), len(rules), sharex=True, sharey="row", squeeze=False)
         looks = dict(zip(combined["defense"], looks_of(len(combined)), strict=True))
-        for axes, (rule, rows) in zip(columns, panels, strict=True):
-            _curves(axes, rows, sweeps, across, f"leakage_{rule}")
-            _front(axes, rows, axis, f"leakage_{rule}")
-            _scatter(axes, rows, across, f"leakage_{rule}", looks)
+        panels = {
+            (leakage, rule): axes
+            for leakage, line in zip(leakages, grid, strict=True)
+            for rule, axes in zip(rules, line, strict=True)
+        }
+        for (leakage, rule), axes in panels.items():
+            rows, up = shown[leakage, rule], f"{leakage}_{rule}"
+            _curves(axes, rows, sweeps, across, up)
+            _front(axes, rows[~rows[f"{up}_bound"].astype(bool)], axis, up)
+            _scatter(axes, rows, across, up, looks)
             axes.set_title(f"coalitions of {short_rule(rule)}")
-            better = "→" if axis.upwards else "←"
+        better = "→" if axis.upwards else "←"
+        for axes in grid[-1]:
             axes.set_xlabel(drawable(f"{axis.label} ({better} better)"), parse_math=False)
-        columns[0].set_ylabel(drawable(f"{leakage} of the strongest attack (↓ better)"), parse_math=False)
+        for axes, leakage in zip(grid[:, 0], leakages, strict=True):
+            axes.set_ylabel(drawable(f"{leakage} (↓ better)"), parse_math=False)
         figure.suptitle(drawable(f"{basis}; bars: 95 % intervals"), parse_math=False, fontsize=9)
         figure.draw_without_rendering()
-        for axes, (rule, rows) in zip(columns, panels, strict=True):
+        for (leakage, rule), axes in panels.items():
+            rows, up = shown[leakage, rule], f"{leakage}_{rule}"
             names = [shortened(drawable(name)) for name in rows["defense"]]
-            xs, ys = (rows[f"{name}_value"].to_list() for name in (across, f"leakage_{rule}"))
-            place_labels(axes, names, xs, ys, list(_bars(rows, across, f"leakage_{rule}")))
-    absent = [
-        name for name in combined["defense"] if all(name not in set(rows["defense"]) for _, rows in panels)
-    ]
+            xs, ys = (rows[f"{column}_value"].to_list() for column in (across, up))
+            place_labels(axes, names, xs, ys, list(_bars(rows, across, up)))
     caption = (
-        f"{title}: {leakage} of the strongest attack over {axis.label}, with 95 % bootstrap intervals; lower "
-        f"{'right' if axis.upwards else 'left'} is better. Dashed: the Pareto front, than whose defenses none is "
+        f"{title}: {', '.join(leakages)} of the attack that speaks over {axis.label}, with 95 % bootstrap intervals; "
+        f"lower {'right' if axis.upwards else 'left'} is better. Dashed: the Pareto front, than whose defenses none is "
         f"better in both. +2: two more at the same place. {basis}."
     )
-    if len(sweeps):
-        caption += " Lines join the settings of one defense."
+    return Drawing(name=name, title=title, caption=caption + _remarks(combined, sweeps, shown), figure=figure)
+
+
+def _remarks(
+    combined: pd.DataFrame, sweeps: pd.DataFrame, shown: Mapping[tuple[str, str], pd.DataFrame]
+) -> str:
+    """Return what the caption says about sweeps, lower bounds and defenses that are not shown."""
+    remarks = " Lines join the settings of one defense." if len(sweeps) else ""
     bounds = [
-        name for rule, rows in panels for name in rows.loc[~rows[f"privacy_complete_{rule}"], "defense"]
+        name for pair, rows in shown.items() for name in rows["defense"][rows[f"{'_'.join(pair)}_bound"]]
     ]
     if bounds:
-        caption += f" Lower bounds, as an attack failed: {', '.join(dict.fromkeys(bounds))}."
-    if absent:
-        caption += f" Not shown, for want of one of the numbers: {', '.join(absent)}."
-    return Drawing(name=name, title=title, caption=caption, figure=figure)
+        names = ", ".join(dict.fromkeys(bounds))
+        remarks += f" Lower bounds (≥), which are no part of the front: {names}."
+    visible = {name for rows in shown.values() for name in rows["defense"]}
+    absent = [name for name in combined["defense"] if name not in visible]
+    return remarks + (f" Not shown, for want of one of the numbers: {', '.join(absent)}." if absent else "")
 
 
 def _curves(axes: Axes, rows: pd.DataFrame, sweeps: pd.DataFrame, across: str, up: str) -> None:
@@ -182,27 +166,6 @@ def _front(axes: Axes, rows: pd.DataFrame, axis: _Axis, up: str) -> None:
     )
 
 
-def save(drawing: Drawing, folder: Path) -> Path:
-    """Write NAME.svg and NAME.png.
-
-    Returns:
-        The path of the PNG.
-    """
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{drawing.name}.png"
-    with mpl.rc_context(STYLE):
-        # Without a date, the same run gives the same file.
-        drawing.figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-        drawing.figure.savefig(path)
-    return path
-
-
-def looks_of(count: int) -> Iterator[tuple[Any, str]]:
-    """Yield colours and markers that tell points apart with any kind of colour vision."""
-    pairs = zip(cycle(sns.color_palette("colorblind")), cycle(_MARKERS), strict=False)
-    return (next(pairs) for _ in range(count))
-
-
 def _scatter(
     axes: Axes, rows: pd.DataFrame, across: str, up: str, looks: Mapping[str, tuple[Any, str]]
 ) -> None:
@@ -230,21 +193,3 @@ def _bars(rows: pd.DataFrame, across: str, up: str) -> Iterator[Segment]:
             yield (row[f"{across}_low"], y), (row[f"{across}_high"], y)
         if pd.notna(row[f"{up}_low"]):
             yield (x, row[f"{up}_low"]), (x, row[f"{up}_high"])
-
-
-def arms(row: Any, name: str) -> Any:
-    """Return the interval's lengths below and above the value, (2, 1); 0 for an end on the wrong side by chance."""
-    value, low, high = (row[f"{name}_{part}"] for part in ("value", "low", "high"))
-    return None if pd.isna(low) else np.maximum([[value - low], [high - value]], 0)
-
-
-def drawable(text: str) -> str:
-    """Return text with the letters that the figure's font lacks as escapes."""
-    plain = one_line(text)
-    return "".join(
-        c if ord(c) < 256 or c in "→↑↓←" else c.encode("ascii", "backslashreplace").decode() for c in plain
-    )
-
-
-def shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."

@@ -11,7 +11,7 @@ from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.calibration import Verdict, verdicts
 
-COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven"]
+COLUMNS = ["attack", "floor", "knowledge", "seconds", "figure", "reached", "proven", "n"]
 
 
 def attackers(run: Run) -> pd.DataFrame:
@@ -19,7 +19,8 @@ def attackers(run: Run) -> pd.DataFrame:
 
     Returns:
         Columns `COLUMNS`: seconds is the median over cells of the mean time for one view, on a shared host; figure
-        is what the attack must reach and reached what is known of it, both in words.
+        is what the attack must reach and reached what is known of it, both in words; n is the largest number of
+        pictures that it guessed of a defense.
     """
     calibrations = verdicts(run)
     groups: dict[str, list[Any]] = {}
@@ -32,13 +33,14 @@ def attackers(run: Run) -> pd.DataFrame:
         times = [record.timing["one guess"] for record in records if "one guess" in record.timing]
         rows.append(
             {
-                "attack": run.attack(records[0]),
+                "attack": run.attacks[key],
                 "floor": records[0].attacker["floor"],
                 "knowledge": records[0].attacker["knowledge"],
                 "seconds": median(times) if times else None,
                 "figure": verdict.figure,
                 "reached": verdict.reached,
                 "proven": verdict.proven,
+                "n": max((metric.n for record in records for metric in record.metrics), default=0),
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seconds": "float64"})

@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pedbench.report.numbers.strongest import strongest
-from pedbench.report.numbers.tidy import latency, privacy, utility
+from pedbench.privacy.claims import FACES, UNDEFENDED, WORDS
+from pedbench.report.numbers.speaking import COUNTED, LEAKAGE, speaking
+from pedbench.report.numbers.tidy import claims, latency, privacy, utility
+from pedbench.results.claim_summary import PLANTED
 from pedbench.results.run import Run, once_per_run
 from pedbench.suites.cell import canonical_json
 
-_BAD = ("failed", "invalid")
+CLAIMS = {WORDS: "words_read", FACES: "faces_found"}
+"""Claims that the combined table has, with the beginning of their columns' names."""
 
-_TIE = 1e-9
-"""Attacks whose means differ by less are equally strong."""
+_BAD = ("failed", "invalid")
 
 
 def rules_of(frame: pd.DataFrame) -> list[str]:
@@ -26,36 +27,43 @@ def rules_of(frame: pd.DataFrame) -> list[str]:
     return [name.removeprefix(prefix) for name in frame.columns if name.startswith(prefix)]
 
 
+def measures_of(frame: pd.DataFrame, kind: str = LEAKAGE) -> list[str]:
+    """Return the leakages (or advantages) that the combined table has columns for, e.g. "leakage[RMSE]"."""
+    names = (re.fullmatch(r"(\w+\[.*\])_c\w+_value", name) for name in frame.columns)
+    return list(dict.fromkeys(found[1] for found in names if found and found[1].startswith(kind)))
+
+
 @once_per_run
 def combined(run: Run) -> pd.DataFrame:
     """Return one row a defense, in the order of the plan.
 
-    The utility columns are about the first protocol's first prompt, on medium and large objects where sizes
-    are known. Privacy is about the first metric that has a leakage; of each coalition rule (columns with
-    `_c{c}_m{m}`) the attack with the largest mean leakage is reported and named, and so is the one with the
-    largest mean advantage, which may be another; `_ties` counts others that are as strong.
-    privacy_complete_c{c}_m{m} is false where an attack failed or has not run, so that these numbers are lower
-    bounds. Latency is about the first link, end to end.
+    The utility columns are about the first protocol's first prompt, on medium and large objects where sizes are
+    known. Columns of a coalition rule end with `_c{c}_m{m}`. There each leakage and advantage has the number of the
+    attack that speaks for it, with _attack, _ties (others that are as strong), _bound (a lower bound) and _ahead (a
+    limited attack that does better, its mean and number of pictures); words_read and faces_found have the source that
+    finds most, with _source. Latency is about the first link, end to end.
 
     Returns:
         Numbers as four columns, NAME_value, _low, _high and _n; utility_status, privacy_status_c{c}_m{m} and
         latency_status are "" where nothing was planned; failed, invalid and skipped count a defense's cells.
     """
     useful, received, timed = utility(run), run.headline(privacy(run)), latency(run)
+    spoken, found_claims = run.headline(speaking(run)), run.headline(claims(run))
     headline = _headline(useful)
-    disclosed = _first(privacy(run), r"leakage\[.*\]")
+    measures = [name for name in dict.fromkeys(privacy(run)["metric"]) if COUNTED.fullmatch(name)]
     rules = list(dict.fromkeys(zip(received["c"], received["m"], strict=True)))
     links = timed[["link", "dtype"]].drop_duplicates().head(1)
     rows = []
     for label, identity in run.defenses.items():
         row: dict[str, Any] = {"defense": label, "parameters": canonical_json(identity["params"])}
         row |= _utility(useful[useful["defense"] == label], *headline)
-        mine = received[received["defense"] == label]
-        row["leakage_metric"] = disclosed
         for c, m in rules:
-            rows_of_rule = mine[(mine["c"] == c) & (mine["m"] == m)]
-            row |= dict(_privacy(rows_of_rule, disclosed, f"c{c}_m{m}"))
-            row[f"privacy_complete_c{c}_m{m}"] &= not run.missing
+            mine, speakers, read = (
+                frame[(frame["defense"] == label) & (frame["c"] == c) & (frame["m"] == m)]
+                for frame in (received, spoken, found_claims)
+            )
+            row |= dict(_privacy(mine, speakers, measures, f"c{c}_m{m}"))
+            row |= dict(_claims(read, f"c{c}_m{m}"))
         row |= _latency(timed[timed["defense"] == label].merge(links, on=["link", "dtype"]))
         statuses: list[str] = [record.status for record in run.records if run.defense(record) == label]
         rows.append(row | {status: statuses.count(status) for status in (*_BAD, "skipped")})
@@ -66,17 +74,13 @@ def combined(run: Run) -> pd.DataFrame:
 
 
 def _headline(utility: pd.DataFrame) -> tuple[str, str, str]:
-    """Protocol, metric and region."""
+    """Return protocol, metric and region."""
     ok = utility[utility["metric"] != ""]
     if ok.empty:
         return "", "", ""
     first = ok.iloc[0]
     same = ok[(ok["protocol"] == first["protocol"]) & (ok["metric"] == first["metric"])]
     return first["protocol"], first["metric"], "ML" if (same["region"] == "ML").any() else "all"
-
-
-def _first(rows: pd.DataFrame, pattern: str) -> str:
-    return next((name for name in rows["metric"] if re.fullmatch(pattern, name)), "")
 
 
 def _utility(rows: pd.DataFrame, protocol: str, metric: str, region: str) -> dict[str, Any]:
@@ -87,6 +91,7 @@ def _utility(rows: pd.DataFrame, protocol: str, metric: str, region: str) -> dic
         "retention_value": None if number is None else number["retention"],
         **{name: None if number is None else number[name] for name in ("retention_low", "retention_high")},
         "retention_n": None if number is None else number["retention_n"],
+        "retention_reference": "" if number is None else number["retention_reference"],
     }
     return {
         "utility_protocol": protocol,
@@ -99,21 +104,40 @@ def _utility(rows: pd.DataFrame, protocol: str, metric: str, region: str) -> dic
     }
 
 
-def _privacy(rows: pd.DataFrame, leakage: str, rule: str) -> Iterator[tuple[str, Any]]:
+def _privacy(
+    rows: pd.DataFrame, speakers: pd.DataFrame, measures: list[str], rule: str
+) -> Iterator[tuple[str, Any]]:
     geometry = rows[(rows["attack"] == "") & (rows["metric"] == "visible share")]
     yield from _number(f"visible_share_{rule}", None if geometry.empty else geometry.iloc[0]).items()
-    attacked = rows[rows["attack"] != ""]
-    for name, metric in (("leakage", leakage), ("advantage", leakage.replace("leakage", "advantage", 1))):
-        found = attacked[(attacked["metric"] == metric) & (attacked["status"] == "ok") & (metric != "")]
-        best = strongest(found)
-        yield from _number(f"{name}_{rule}", best).items()
-        yield f"{name}_{rule}_attack", "" if best is None else best["attack"]
-        alike = found["value"].to_numpy(float)
-        ties = 0 if best is None else np.isclose(alike, best["value"], rtol=0, atol=_TIE).sum() - 1
-        yield f"{name}_{rule}_ties", int(ties)
-        yield f"{name}_{rule}_flags", _flags(best)
-    yield f"privacy_complete_{rule}", not attacked["status"].isin(_BAD).any()
+    flags: dict[str, None] = {}
+    for name in measures:
+        found = speakers[speakers["metric"] == name]
+        row = None if found.empty else found.iloc[0]
+        yield from _number(f"{name}_{rule}", row).items()
+        yield f"{name}_{rule}_attack", "" if row is None else row["attack"]
+        yield f"{name}_{rule}_ties", 0 if row is None else int(row["ties"])
+        yield f"{name}_{rule}_bound", row is not None and bool(row["bound"])
+        yield f"{name}_{rule}_ahead", "" if row is None or not row["ahead"] else _ahead(row)
+        if row is not None and name.startswith(LEAKAGE):
+            cells = rows[rows["attack"].isin(row["attack"].split(" / "))]
+            flags |= dict.fromkeys(flag for each in cells["flags"] for flag in each.split("; ") if flag)
+    yield f"privacy_doubts_{rule}", "" if speakers.empty else speakers.iloc[0]["doubts"]
+    yield f"privacy_flags_{rule}", "; ".join(flags)
     yield f"privacy_status_{rule}", _status(rows)
+
+
+def _ahead(row: Any) -> str:
+    return f"{row['ahead']} {row['ahead_value']:.3f} on {row['ahead_n']}"
+
+
+def _claims(rows: pd.DataFrame, rule: str) -> Iterator[tuple[str, Any]]:
+    """Yield the largest share of words and faces that any source gives."""
+    for metric, name in CLAIMS.items():
+        found = rows[(rows["metric"] == metric) & (rows["region"] == PLANTED) & rows["value"].notna()]
+        found = found[found["source"] != UNDEFENDED]
+        best = None if found.empty else found.iloc[int(found["value"].argmax())]
+        yield from _number(f"{name}_{rule}", best).items()
+        yield f"{name}_{rule}_source", "" if best is None else best["attack"] or best["source"]
 
 
 def _latency(rows: pd.DataFrame) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from pedbench.report.numbers.combined import rules_of
-from pedbench.report.numbers.strongest import strongest
+from pedbench.report.numbers.speaking import LEAKAGE, Contest, by_rule, contests
+from pedbench.results.records import Record
 from pedbench.results.run import Run, labels
-from pedbench.results.statistics import mean
+from pedbench.results.statistics import Estimate, mean
 from pedbench.suites.cell import canonical_json
 
 LEAKED = 0.5
@@ -23,9 +23,9 @@ LEAST_POINTS = 3
 """Minimum number of points of a curve; fewer can be read from the tables."""
 
 _COALITION = [
-    "defense", "servers", "size", "m", "coalitions", "metric", "attack", "n",
-    "visible_share", "exposure", "leakage", "leakage_low", "leakage_high", "leakage_mean",
-    "leakage_mean_low", "leakage_mean_high", "advantage", "advantage_low", "advantage_high", "passes_at",
+    "defense", "servers", "size", "m", "metric", "n", "visible_share", "exposure", "attack",
+    "leakage", "leakage_low", "leakage_high", "bound", "mean_attack", "coalitions",
+    "leakage_mean", "leakage_mean_low", "leakage_mean_high", "passes_at",
 ]  # fmt: skip
 
 
@@ -36,26 +36,38 @@ def coalition_curve(run: Run, privacy: pd.DataFrame) -> pd.DataFrame:
         privacy: From `tidy.privacy`.
 
     Returns:
-        One row a defense and size. leakage is the strongest attack's, with each picture's worst coalition;
-        leakage_mean is the same attack's mean over all coalitions that were evaluated (`coalitions` a picture,
-        those that hold most). passes_at is the smallest size whose leakage reaches `LEAKED`, absent where none
-        does. Of rules of one size the one with most coalitions counts.
+        One row a defense, leakage and size. leakage is that of the attack that speaks, with each picture's worst
+        coalition of at most that size. leakage_mean is the mean over all evaluated coalitions of that very size
+        (`coalitions` a picture), by the strongest of the attacks that guessed from all of them. passes_at is the
+        smallest size whose leakage reaches `LEAKED`, absent where none does.
     """
-    metric = next((name for name in privacy["metric"] if re.fullmatch(r"leakage\[.*\]", name)), "")
+    received = privacy[privacy["attack"] == ""]
+    records = by_rule(run, attacked=True)
+    sizes: dict[str, set[str]] = {}
+    for defense, c, _ in records:
+        sizes.setdefault(defense, set()).add(c)
+    points: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    for ((defense, c, m), metric), contest in contests(run).items():
+        if len(sizes[defense]) < LEAST_POINTS or not metric.startswith(LEAKAGE):
+            continue
+        servers = _servers(run, defense)
+        size = servers if c == "N" else min(int(c), servers)
+        known = points.setdefault((defense, metric), {})
+        if size in known and m <= known[size]["m"]:
+            continue
+        mine = received[(received["defense"] == defense) & (received["c"] == c) & (received["m"] == m)]
+        point = {"defense": defense, "servers": servers, "size": size, "m": m, "metric": metric}
+        known[size] = point | _point(run, records[defense, c, m], metric, contest, mine)
     rows: list[dict[str, Any]] = []
-    for defense, mine in privacy.groupby("defense", sort=False):
-        servers = _servers(run, str(defense))
-        points: dict[int, dict[str, Any]] = {}
-        for (c, m), rule in mine.groupby(["c", "m"], sort=False):
-            size = servers if c == "N" else min(int(str(c)), servers)
-            found = _point(run, rule, metric)
-            if found and (size not in points or m > points[size]["m"]):
-                points[size] = {"defense": defense, "servers": servers, "size": size, "m": m, **found}
-        if len(points) >= LEAST_POINTS:
-            passing = [size for size, point in points.items() if point["leakage"] >= LEAKED]
-            rows += [points[size] | {"passes_at": min(passing, default=None)} for size in sorted(points)]
+    for found in points.values():
+        if len(found) >= LEAST_POINTS:
+            passing = [size for size, point in found.items() if (point["leakage"] or 0) >= LEAKED]
+            rows += [found[size] | {"passes_at": min(passing, default=None)} for size in sorted(found)]
     frame = pd.DataFrame(rows, columns=_COALITION)
-    return frame.astype(dict.fromkeys(_COALITION[8:-1], "float64") | {"passes_at": "Int64"})
+    numbers = [
+        name for name in _COALITION if name.startswith("leakage") or name in ("visible_share", "exposure")
+    ]
+    return frame.astype(dict.fromkeys(numbers, "float64") | {"passes_at": "Int64"})
 
 
 def _servers(run: Run, defense: str) -> int:
@@ -67,38 +79,38 @@ def _servers(run: Run, defense: str) -> int:
     return 0
 
 
-def _point(run: Run, rule: pd.DataFrame, metric: str) -> dict[str, Any] | None:
-    """Return the numbers of one coalition rule of one defense; None where no attack was measured."""
-    ok = rule[rule["status"] == "ok"]
-    best = _strongest(ok, metric)
-    if best is None:
-        return None
-    values = run.values(best["cell_id"])
-    values = values[values["metric"] == metric]
-    everywhere = mean(values)
-    low, high = everywhere.ci95 or (None, None)
-    advantage = _strongest(ok, metric.replace("leakage", "advantage", 1))
-    shown = {"advantage": "value", "advantage_low": "low", "advantage_high": "high"}
-    return {
-        "coalitions": values.groupby("image")["servers"].nunique().max(),
-        "metric": metric,
-        "attack": best["attack"],
-        "n": best["n"],
-        "visible_share": _received(ok, "visible share"),
-        "exposure": _received(ok, EXPOSURE),
-        "leakage": best["value"],
-        "leakage_low": best["low"],
-        "leakage_high": best["high"],
-        "leakage_mean": everywhere.value,
-        "leakage_mean_low": low,
-        "leakage_mean_high": high,
-        **{name: None if advantage is None else advantage[column] for name, column in shown.items()},
+def _point(
+    run: Run, records: Sequence[Record], metric: str, contest: Contest, received: pd.DataFrame
+) -> dict[str, Any]:
+    """Return the numbers of one coalition rule of one defense by one leakage."""
+    low, high = (contest.estimate and contest.estimate.ci95) or (None, None)
+    point: dict[str, Any] = {
+        "n": contest.pictures,
+        "visible_share": _received(received, "visible share"),
+        "exposure": _received(received, EXPOSURE),
+        "attack": contest.speaker,
+        "leakage": contest.estimate.value if contest.estimate else None,
+        "leakage_low": low,
+        "leakage_high": high,
+        "bound": contest.bound,
     }
-
-
-def _strongest(rows: pd.DataFrame, metric: str) -> Any:
-    found = rows[(rows["attack"] != "") & (rows["metric"] == metric) & rows["value"].notna()]
-    return strongest(found) if metric else None
+    best: Estimate | None = None
+    for record in records:
+        # A slow attack guesses from the coalitions that fast ones found worst: their mean is no mean.
+        if record.status != "ok" or {"scouts", "coalitions"} & record.cell.keys():
+            continue
+        values = run.values(record.cell_id)
+        values = values[values["metric"] == metric]
+        if values["image"].nunique() != contest.pictures:
+            continue
+        found = mean(values)
+        if best is None or found.value > best.value:
+            best = found
+            low, high = found.ci95 or (None, None)
+            point |= {"mean_attack": run.attack(record), "leakage_mean": found.value}
+            point |= {"leakage_mean_low": low, "leakage_mean_high": high}
+            point |= {"coalitions": values.groupby("image")["servers"].nunique().max()}
+    return point
 
 
 def _received(rows: pd.DataFrame, metric: str) -> Any:

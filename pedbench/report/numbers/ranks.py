@@ -19,7 +19,7 @@ class Agreement:
     """One measure of the defenses that both runs have.
 
     Attributes:
-        measure: E.g. "utility" or "leakage, c=1".
+        measure: E.g. "utility" or "leakage[RMSE], c=1".
         values: One row a defense, in the first run's order: `defense`, `first`, `second`.
     """
 
@@ -48,7 +48,7 @@ def agreements(first: pd.DataFrame, second: pd.DataFrame) -> list[Agreement]:
 
     Utility is compared between defenses with the same parameters. What servers get, and when, does not depend on the
     weights that they run: there `weights` may differ, and the first such defense counts. Coalitions are compared by
-    their size, whatever number of them was evaluated.
+    their size, whatever number of them was evaluated. A leakage that is a lower bound has no place in an order.
 
     Args:
         first: From `combined`.
@@ -79,7 +79,7 @@ def _measures(frame: pd.DataFrame) -> dict[str, str]:
     """Return the columns by what they measure."""
     found = {"utility": "utility_value"}
     for column in frame.columns:
-        matched = re.fullmatch(r"(leakage|advantage|visible_share)_c(\w+?)_m\d+_value", column)
+        matched = re.fullmatch(r"(\w+\[.*\]|visible_share)_c(\w+?)_m\d+_value", column)
         if matched:
             found.setdefault(f"{matched[1].replace('_', ' ')}, c={matched[2]}", column)
     return found | {"wall time": "wall_p50_value", "bytes up": "bytes_up_value"}
@@ -88,7 +88,7 @@ def _measures(frame: pd.DataFrame) -> dict[str, str]:
 def _by_defense(frame: pd.DataFrame, column: str, exact: bool) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     for row in frame.to_dict("records"):
-        if pd.isna(row[column]):
+        if pd.isna(row[column]) or row.get(f"{column.removesuffix('_value')}_bound", False):
             continue
         params = json.loads(row["parameters"])
         if not exact:

@@ -13,11 +13,13 @@ import pandas as pd
 from pedbench.privacy.claims import UNDEFENDED
 from pedbench.report.numbers.retention import COLUMNS as RETENTION
 from pedbench.report.numbers.retention import retentions
+from pedbench.results.at_most import numbers_at_most
 from pedbench.results.records import Record
 from pedbench.results.run import REFERENCE, Run, once_per_run
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.calibration import UNPROVEN, Verdict, verdicts
 from pedbench.validity.controls import CONTROL
+from pedbench.validity.families import RECEIVED
 
 _HEAD = ["cell_id", "defense", "parameters"]
 _NUMBER = ["metric", "region", "better", "unit", "value", "low", "high", "n"]
@@ -33,7 +35,7 @@ def utility(run: Run) -> pd.DataFrame:
 
     Returns:
         Columns cell_id, defense, parameters, protocol, metric, region, better, unit, value, low, high, n,
-        retention (likewise with _low, _high, _n, and _reason where there is none), status, reason, flags.
+        retention (likewise with _low, _high, _n, _reference, and _reason where there is none), status, reason, flags.
     """
     records = run.of_kind("utility")
     frame = _tidy(run, records, ["protocol"], lambda record: {"protocol": record.cell.get("protocol", "")})
@@ -44,7 +46,7 @@ def utility(run: Run) -> pd.DataFrame:
 
 @once_per_run
 def privacy(run: Run) -> pd.DataFrame:
-    """Return geometry (attack "") and attacks, for each coalition rule.
+    """Return geometry (attack "") and attacks, for each coalition rule (c, m): the worst of at most c servers.
 
     Returns:
         Columns cell_id, defense, parameters, c, m, attack, attack_parameters, requests, metric, region,
@@ -68,7 +70,7 @@ def privacy(run: Run) -> pd.DataFrame:
 
 @once_per_run
 def claims(run: Run) -> pd.DataFrame:
-    """Return what probes read, for each coalition rule, source and attack.
+    """Return what probes read, for each coalition rule, source and attack: the worst of at most c servers.
 
     Returns:
         The columns of `privacy`, and after requests the columns probe and source: tiles (what was received),
@@ -137,16 +139,18 @@ def _tidy(
             "status": record.status,
             "reason": record.reason,
             "flags": "; ".join(
-                flag for flag in record.flags if flag != REFERENCE and not flag.startswith(CONTROL)
+                flag
+                for flag in record.flags
+                if flag != REFERENCE and not flag.startswith((CONTROL, RECEIVED))
             ),
         }
-        rows += [{**common, **number} for number in _numbers(record)]
+        rows += [{**common, **number} for number in _numbers(run, record)]
     frame = pd.DataFrame(rows, columns=[*_HEAD, *columns, *_NUMBER, *_TAIL])
     numbers = dict.fromkeys(("value", "low", "high"), "float64")
     return frame.astype({**numbers, "n": "Int64"})
 
 
-def _numbers(record: Record) -> Iterable[dict[str, Any]]:
+def _numbers(run: Run, record: Record) -> Iterable[dict[str, Any]]:
     """Return the record's metrics; one row without a number when there are none that count."""
     if record.status != "ok" or not record.metrics:
         return [{"metric": "", "region": "", "better": "", "unit": "", "n": 0}]
@@ -160,5 +164,5 @@ def _numbers(record: Record) -> Iterable[dict[str, Any]]:
             "value": metric.value,
             **dict(zip(("low", "high"), metric.ci95 or (), strict=False)),
         }
-        for metric in record.metrics
+        for metric in (numbers_at_most(run, record) if "coalition" in record.cell else record.metrics)
     ]

@@ -10,21 +10,23 @@ from typing import Any
 import pandas as pd
 
 from pedbench.report.figures.curves import coalition_figure, sweep_figures
+from pedbench.report.figures.drawing import Drawing
 from pedbench.report.figures.phases import phase_figures
-from pedbench.report.figures.scatter import SYNTHETIC, Drawing, privacy_latency, privacy_utility
+from pedbench.report.figures.scatter import SYNTHETIC, privacy_latency, privacy_utility
 from pedbench.report.numbers.attackers import attackers
 from pedbench.report.numbers.combined import combined
 from pedbench.report.numbers.comparisons import comparisons
 from pedbench.report.numbers.curves import coalition_curve, sweeps
 from pedbench.report.numbers.dishonest_servers import integrity
 from pedbench.report.numbers.retrieval import retrieval
+from pedbench.report.numbers.speaking import speaking
 from pedbench.report.numbers.tidy import claims, latency, privacy, utility
 from pedbench.report.numbers.times import times
 from pedbench.report.numbers.worst_case import worst_cases
-from pedbench.report.tables.attacks import attackers_table, coalition_table, retrieval_tables
+from pedbench.report.tables.attacks import attackers_table, coalition_tables, retrieval_tables
 from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_tables
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
-from pedbench.report.tables.overview import combined_table
+from pedbench.report.tables.overview import combined_table, without_controls
 from pedbench.report.tables.published import published_table
 from pedbench.report.tables.table import Cell, Table, columns
 from pedbench.report.tables.times import latency_note, time_tables
@@ -42,8 +44,8 @@ _MOMENT = "utc"
 
 _NOTES = {
     "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
-    "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`, the worst case in every metric in "
-    "`tables/worst_case.csv`.",
+    "Privacy": "Every number with its interval and tail is in `tables/privacy.csv`, the attack that speaks for each "
+    "defense and metric in `tables/speaking.csv`, the worst case in `tables/worst_case.csv`.",
     "Claims": "What probes read of the words, faces and objects that pictures are known to hold: in what a coalition "
     "received (tiles), or in an attack's guess. Every number is in `tables/claims.csv`.",
     "Integrity": "mIoU while servers lie, each lie in passes of its own; none of it enters another table. The edge "
@@ -76,8 +78,9 @@ class Content:
         frames: Tidy tables by name, in full precision.
         headline: What the run comes to, in one sentence.
         problems: Cells without a result, one line each.
-        reference: To which defense retention relates; plain.
+        reference: The undefended defense to which the retention of rows with original weights relates; plain.
         combined: The overview; None where nothing has a result.
+        controls_table: The same of controls that are no baselines; None without any.
         published: What others report.
         flags: Letter of each flag that occurs; plain.
         origin: Names and values of the provenance; plain.
@@ -90,6 +93,7 @@ class Content:
     problems: Sequence[str]
     reference: str
     combined: Table | None
+    controls_table: Table | None
     published: Table
     figures: Sequence[Drawing]
     sections: Sequence[Section]
@@ -117,10 +121,11 @@ def gather(run: Run) -> Content:
     """
     frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
     frames["combined"] = overview = combined(run)
+    frames["speaking"] = speaking(run)
     frames["worst_case"] = worst_cases(run)
     frames["attackers"] = attackers(run)
     frames["coalition_curve"] = coalition_curve(run, frames["privacy"])
-    frames["comparisons"] = comparisons(run, frames["utility"], frames["privacy"])
+    frames["comparisons"] = comparisons(run, frames["utility"])
     frames["retrieval"] = retrieval(frames["privacy"])
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
     frames["claims"] = claims(run)
@@ -129,6 +134,7 @@ def gather(run: Run) -> Content:
     names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
+    compared, apart = without_controls(overview, controls(run))
     return Content(
         run=run,
         frames=frames,
@@ -136,7 +142,8 @@ def gather(run: Run) -> Content:
         headline=headline_sentence(run, overview, controls(run)),
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
-        combined=combined_table(overview, flags) if len(overview) else None,
+        combined=combined_table(compared, flags) if len(compared) else None,
+        controls_table=combined_table(apart, flags, "Controls") if len(apart) else None,
         published=published_table(run, frames["utility"], frames["latency"]),
         figures=list(_figures(run, frames)),
         sections=list(_sections(run, frames, flags)),
@@ -176,9 +183,9 @@ def _sections(run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, 
 def _privacy_tables(
     run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, str]
 ) -> Iterator[Table]:
-    yield from privacy_tables(run.headline(frames["privacy"]), run.headline(frames["worst_case"]), flags)
-    if len(frames["coalition_curve"]):
-        yield coalition_table(frames["coalition_curve"])
+    numbers, spoken, worst = (run.headline(frames[name]) for name in ("privacy", "speaking", "worst_case"))
+    yield from privacy_tables(numbers, spoken, worst, flags)
+    yield from coalition_tables(frames["coalition_curve"])
     gallery = run.suite.gallery
     yield from retrieval_tables(run.headline(frames["retrieval"]), (gallery and gallery.model) or "")
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pedbench.report.numbers.combined import combined
-from pedbench.report.tables.overview import narrow_table
+from pedbench.report.tables.overview import narrow_table, without_controls
 from pedbench.report.words.headline import headline_sentence
 from pedbench.results.run import Run
 from pedbench.validity.controls import controls
@@ -28,7 +28,10 @@ def print_overview(run: Run) -> None:
     if not console.is_terminal:
         console = Console(width=_WIDE)
     frame = combined(run)
-    console.print(console_table(run, frame))
+    compared, apart = without_controls(frame, controls(run))
+    console.print(console_table(run, compared))
+    if len(apart):
+        console.print(narrow_table(apart, "Controls").rich())
     console.print(RichMarkdown(headline_sentence(run, frame, controls(run))))
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pedbench.host.files import write_atomically
-from pedbench.report.figures.scatter import save
+from pedbench.report.figures.drawing import save
 from pedbench.report.outputs.content import Content, gather
 from pedbench.report.outputs.markdown import markdown
 from pedbench.report.outputs.page import page

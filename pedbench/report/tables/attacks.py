@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 from pedbench.report.numbers.curves import LEAKED
+from pedbench.report.numbers.speaking import LEAKAGE
+from pedbench.report.tables.pivot import count
 from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code, Strong
 from pedbench.report.words.text import NOTHING
@@ -19,70 +21,86 @@ def rule_text(c: Any, m: Any) -> str:
     return f"c = {c} (m = {m})"
 
 
-def worst_case_table(frame: pd.DataFrame) -> Table:
-    """Return one line a defense, about the first metric that has a leakage.
+def speaking_tables(spoken: pd.DataFrame, worst: pd.DataFrame) -> Iterator[Table]:
+    """Yield for each leakage which attack speaks for each defense, and the worst case, with its advantage.
 
     Args:
-        frame: Rows of one coalition rule, from `worst_cases`, at least one.
+        spoken: Rows of one coalition rule, from `speaking`.
+        worst: Rows of the same rule, from `worst_cases`.
     """
-    leakage = next(name for name in frame["metric"] if name.startswith("leakage["))
-    shown = [leakage, leakage.replace("leakage", "advantage", 1)]
-    head = columns("defense", text=True)
-    for name in shown:
-        head += columns(f"{name}, cross-fitted", "worst case", better="lower")
-        head += columns("draws") + columns("gain over draws", better="lower")
-    lines: list[list[Cell]] = []
-    for defense, rows in frame.groupby("defense", sort=False):
-        line: list[Cell] = [Code(defense)]
+    for leakage in [name for name in dict.fromkeys(spoken["metric"]) if name.startswith(LEAKAGE)]:
+        shown = [leakage, leakage.replace("leakage", "advantage", 1)]
+        head = columns("defense", text=True)
         for name in shown:
-            of_metric = rows[rows["metric"] == name]
-            line += [None] * 4 if of_metric.empty else _worst_case(of_metric.iloc[0])
-        lines.append([*line, int(rows["attacks"].max()), int(rows["n"].max())])
-    first = frame.iloc[0]
-    return Table(
-        title=f"Cross-fitted attack and worst case, {rule_text(first['c'], first['m'])}",
-        columns=head + columns("attacks", "n"),
-        rows=lines,
+            head += columns(f"{name}, cross-fitted", better="lower") + columns("attack", text=True)
+            head += columns("worst case", better="lower") + columns("draws")
+            head += columns("gain over draws", better="lower")
+        rows = spoken[spoken["metric"] == leakage]
+        lines: list[list[Cell]] = []
+        for _, row in rows.iterrows():
+            line: list[Cell] = [Code(row["defense"])]
+            for name in shown:
+                line += _spoken(spoken, worst, row["defense"], name)
+            attacks = worst.loc[worst["defense"] == row["defense"], "attacks"].max()
+            doubts = row["doubts"] or ""
+            lines.append([*line, int(attacks), count(row["n"], rows["n"].max()), doubts])
+        first = spoken.iloc[0]
+        yield Table(
+            title=f"Attack that speaks and worst case, {leakage}, {rule_text(first['c'], first['m'])}",
+            columns=head + columns("attacks", "n") + columns("lower bound for", text=True, optional=True),
+            rows=lines,
+        )
+
+
+def _spoken(spoken: pd.DataFrame, worst: pd.DataFrame, defense: str, metric: str) -> Iterator[Cell]:
+    """Yield the cells of one metric of one defense."""
+    named, known = (
+        each[(each["defense"] == defense) & (each["metric"] == metric)].to_dict("records")
+        for each in (spoken, worst)
     )
+    if not named:
+        yield from [None, NOTHING, None, None, None]
+        return
+    row, bound = named[0], known[0]
+    sign = ("≥ ",) if row["bound"] and pd.notna(row["value"]) else ()
+    yield (*sign, Interval(row["value"], row["low"], row["high"]))
+    parts = [Code(row["attack"])] if row["attack"] else [NOTHING]
+    parts += [f" +{row['ties']}"] if row["ties"] else []
+    if row["ahead"]:
+        parts += ["; ahead: ", Code(row["ahead"]), f" {row['ahead_value']:.3f} on {row['ahead_n']}"]
+    yield tuple(parts)
+    for name in ("worst_case", "draws", "gain"):
+        cell: Cell = Interval(bound[name], bound[f"{name}_low"], bound[f"{name}_high"])
+        yield ("≥ ", cell) if bound["bound"] and name != "draws" and pd.notna(bound[name]) else cell
 
 
-def _worst_case(row: Any) -> Iterator[Cell]:
-    """Yield the cells of one metric; all but the draws are lower bounds where an attack failed."""
-    for name in ("chosen", "worst_case", "draws", "gain"):
-        cell: Cell = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-        if not (row["complete"] or name == "draws" or pd.isna(row[name])):
-            cell = ("≥ ", cell)
-        if name == "chosen" and not pd.isna(row[name]):
-            cell = (cell, " ", Code(row["chosen_attack"]))
-        yield cell
-
-
-def coalition_table(frame: pd.DataFrame) -> Table:
-    """Return a line for each defense and size of its coalitions.
+def coalition_tables(frame: pd.DataFrame) -> Iterator[Table]:
+    """Yield for each leakage a line for each defense and size of its coalitions.
 
     Args:
-        frame: From `coalition_curve`, at least one row.
+        frame: From `coalition_curve`.
     """
-    leakages = (f"{frame['metric'].iloc[0]}, worst coalition", "mean over coalitions")
-    head = columns("defense", text=True) + columns("c")
-    head += columns("visible share", "exposed >= 50 %", *leakages, better="lower")
-    head += columns("strongest attack") + columns("advantage", better="lower") + columns("coalitions")
-    head += columns(f"reaches {LEAKED} at c", better="higher")
-    lines: list[list[Cell]] = []
-    for _, row in frame.iterrows():
-        leakage, mean, advantage = (
-            Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-            for name in ("leakage", "leakage_mean", "advantage")
-        )
-        line = [
-            Code(row["defense"]),
-            f"{row['size']} of {row['servers']}",
-            row["visible_share"],
-            row["exposure"],
-        ]
-        line += [leakage, mean, Code(row["attack"]), advantage, row["coalitions"], row["passes_at"]]
-        lines.append(line)
-    return Table(title="Coalitions of growing size", columns=head, rows=lines)
+    for metric, rows in frame.groupby("metric", sort=False):
+        head = columns("defense", text=True) + columns("c")
+        head += columns("visible share", "exposed >= 50 %", f"{metric}, worst coalition", better="lower")
+        head += columns("attack", text=True) + columns("mean over coalitions", better="lower")
+        head += columns("coalitions", "n") + columns(f"reaches {LEAKED} at c", better="higher")
+        lines: list[list[Cell]] = []
+        for _, row in rows.iterrows():
+            leakage, mean = (
+                Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+                for name in ("leakage", "leakage_mean")
+            )
+            line = [
+                Code(row["defense"]),
+                f"{row['size']} of {row['servers']}",
+                row["visible_share"],
+                row["exposure"],
+                ("≥ ", leakage) if row["bound"] and pd.notna(row["leakage"]) else leakage,
+            ]
+            line += [Code(row["attack"]), mean, row["coalitions"], count(row["n"], rows["n"].max())]
+            lines.append([*line, row["passes_at"]])
+        yield Table(title=f"Coalitions of growing size, {metric}", columns=head, rows=lines)
 
 
 def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[Table]:
@@ -109,7 +127,7 @@ def retrieval_tables(frame: pd.DataFrame, model: str = "") -> Iterator[Table]:
                 for measure in ("first", "reciprocal")
             ]
             attack = Code(row["attack"]) if row["attack"] else NOTHING
-            lines.append([Code(row["defense"]), *numbers, attack, row["n"]])
+            lines.append([Code(row["defense"]), *numbers, attack, count(row["n"], rows["n"].max())])
         yield Table(title=title, columns=head, rows=lines)
 
 
@@ -119,10 +137,16 @@ def attackers_table(frame: pd.DataFrame) -> Table:
     Args:
         frame: From `attackers`.
     """
-    head = columns("attack", "knows", "", "must reach", "reached", text=True) + columns("one guess", unit="s")
+    head = (
+        columns("attack", "knows", "", "must reach", "reached", text=True)
+        + columns("one guess", unit="s")
+        + columns("n")
+    )
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         proof = "floor" if row["floor"] else "proven" if row["proven"] else Strong("unproven")
         figure, reached = row["figure"] or NOTHING, row["reached"] or NOTHING
-        lines.append([Code(row["attack"]), row["knowledge"], proof, figure, reached, row["seconds"]])
+        lines.append(
+            [Code(row["attack"]), row["knowledge"], proof, figure, reached, row["seconds"], row["n"]]
+        )
     return Table(title="Attackers", columns=head, rows=lines)

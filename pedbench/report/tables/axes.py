@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from pedbench.privacy.claims import UNDEFENDED
-from pedbench.report.tables.attacks import rule_text, worst_case_table
+from pedbench.report.tables.attacks import rule_text, speaking_tables
 from pedbench.report.tables.pivot import Metric, names_in, pivot
 from pedbench.report.tables.table import Table
 from pedbench.report.words.legend import REGIONS
@@ -42,10 +42,13 @@ def utility_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
             yield pivot(f"{name} by size, {about}", rows, ["defense"], [*sizes, mean], flags)
 
 
-def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> Iterator[Table]:
-    """Yield for each coalition rule what was received, what the attacks made of it, and their worst case.
+def privacy_tables(
+    frame: pd.DataFrame, spoken: pd.DataFrame, worst: pd.DataFrame, flags: Flags
+) -> Iterator[Table]:
+    """Yield for each coalition rule what was received, what the attacks made of it, and who speaks.
 
     Args:
+        spoken: From `speaking.speaking`.
         worst: From `worst_case.worst_cases`.
     """
     for (c, m), rows in frame.groupby(["c", "m"], sort=False):
@@ -58,9 +61,8 @@ def privacy_tables(frame: pd.DataFrame, worst: pd.DataFrame, flags: Flags) -> It
         if not attacked.empty:
             metrics = list(_attack_metrics(attacked))
             yield pivot(f"Attacks, {rule_text(c, m)}", attacked, ["defense", "attack"], metrics, flags)
-        bounds = worst[(worst["c"] == c) & (worst["m"] == m)]
-        if bounds["metric"].str.startswith("leakage[").any():
-            yield worst_case_table(bounds)
+        of_rule = (each[(each["c"] == c) & (each["m"] == m)] for each in (spoken, worst))
+        yield from speaking_tables(*of_rule)
 
 
 def claims_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
@@ -85,7 +87,7 @@ def claims_tables(frame: pd.DataFrame, flags: Flags) -> Iterator[Table]:
 
 
 def _attack_metrics(rows: pd.DataFrame) -> Iterator[Metric]:
-    """Yield scores of both regions, leakage and advantage, and the tail of the first leakage."""
+    """Yield scores of both regions, leakage and advantage, and the tails of leakages."""
     regions = rows.groupby("metric", sort=False)["region"].agg(set)
     tails = (", p90", ", worst")
     for name in names_in(rows):
@@ -99,4 +101,3 @@ def _attack_metrics(rows: pd.DataFrame) -> Iterator[Metric]:
         if re.fullmatch(r"leakage\[.*\]", name):
             for tail in tails:
                 yield Metric(title=f"{name}{tail}", name=f"{name}{tail}", regions=("whole",))
-            return

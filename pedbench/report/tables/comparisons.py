@@ -9,7 +9,7 @@ import pandas as pd
 
 from pedbench.report.numbers.dishonest_servers import HONEST
 from pedbench.report.numbers.ranks import Agreement
-from pedbench.report.tables.pivot import letters, names_in
+from pedbench.report.tables.pivot import count, letters, names_in
 from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code, Strong
 from pedbench.report.words.legend import REGIONS
@@ -17,7 +17,7 @@ from pedbench.report.words.text import NOTHING
 
 
 def comparison_tables(frame: pd.DataFrame) -> Iterator[Table]:
-    """Yield the first utility, and the first leakage and advantage of each rule.
+    """Yield the first utility, and each leakage of each rule.
 
     Args:
         frame: From `comparisons`.
@@ -27,33 +27,40 @@ def comparison_tables(frame: pd.DataFrame) -> Iterator[Table]:
     groups = frame.groupby(["kind", "c", "m", "metric", "region"], sort=False, dropna=False)
     for (kind, c, m, metric, region), rows in groups:
         # Text, as what is missing equals nothing, not even itself.
-        question = (str(kind), str(c), str(m), str(metric).partition("[")[0])
-        if question in shown or (kind == "utility" and region != utility):
+        question = (str(kind), str(c), str(m), str(metric) if kind == "privacy" else "")
+        if (
+            question in shown
+            or (kind == "utility" and region != utility)
+            or str(metric).startswith("advantage")
+        ):
             continue
         shown.add(question)
         about = f"c = {c} (m = {m:.0f})" if kind == "privacy" else REGIONS.get(str(region), str(region))
         first = rows.iloc[0]
         yield Table(
-            title=(f"{metric}, {about}, against ", *_attacked(first["reference"], first["reference_attack"])),
+            title=(f"{metric}, {about}, against ", *_attacked(first, "reference_")),
             columns=columns("defense", text=True)
             + columns("difference", better=first["better"])
             + columns("p", "p, corrected", write=_p)
             + columns("n"),
             rows=[
                 [
-                    _attacked(row["defense"], row["attack"]),
+                    _attacked(row),
                     Interval(row["difference"], row["low"], row["high"]),
                     row["p"],
                     row["p_holm"],
-                    row["n"],
+                    count(row["n"], rows["n"].max()),
                 ]
                 for _, row in rows.iterrows()
             ],
         )
 
 
-def _attacked(defense: str, attack: str) -> tuple[str, ...]:
-    return (Code(defense), " ", Code(attack)) if attack else (Code(defense),)
+def _attacked(row: Any, prefix: str = "") -> tuple[str, ...]:
+    """Return a defense with the attack that speaks for it, marked where its mean is a lower bound."""
+    defense, attack = row["reference" if prefix else "defense"], row[f"{prefix}attack"]
+    sign = ("≥ ",) if row[f"{prefix}bound"] else ()
+    return (*sign, Code(defense), *((" ", Code(attack)) if attack else ()))
 
 
 def _p(value: float) -> str:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import rules_of
-from pedbench.report.tables.pivot import letters
+from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
+from pedbench.report.numbers.retention import SHORTER
+from pedbench.report.tables.pivot import count, letters
 from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import NOTHING
+from pedbench.validity.controls import Control
+
+_APART = ("decoy", "mixed tokens")
+"""Controls that are no baseline as well: they have a table of their own."""
+
+
+def without_controls(frame: pd.DataFrame, controls: Sequence[Control]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of the combined table that are compared, and those of controls that are none of them.
+
+    Args:
+        frame: From `combined`.
+    """
+    apart = {control.defense for control in controls if control.name in _APART}
+    chosen = frame["defense"].isin(apart) if len(frame) else pd.Series(dtype=bool)
+    return frame[~chosen], frame[chosen]
 
 
 def number(row: Any, name: str, status: str = "", interval: bool = True) -> Cell:
@@ -27,17 +43,18 @@ def number(row: Any, name: str, status: str = "", interval: bool = True) -> Cell
     return Interval(value, low, high) if interval else float(value)
 
 
-def attacked(row: Any, kind: str, rule: str) -> Cell:
-    """Return leakage or advantage under a rule, marked where it is a lower bound only."""
-    shown = number(row, f"{kind}_{rule}", row[f"privacy_status_{rule}"])
-    bound = pd.notna(row[f"{kind}_{rule}_value"]) and not row[f"privacy_complete_{rule}"]
+def attacked(row: Any, name: str, rule: str) -> Cell:
+    """Return a leakage or advantage under a rule, marked where it is a lower bound only."""
+    shown = number(row, f"{name}_{rule}", row[f"privacy_status_{rule}"])
+    bound = pd.notna(row[f"{name}_{rule}_value"]) and row[f"{name}_{rule}_bound"]
     return ("≥ ", shown) if bound else shown
 
 
-def attack(row: Any, kind: str, rule: str) -> tuple[str, ...]:
-    """Return the strongest attack under a rule, and how many more are as strong; empty without any."""
-    name, ties = row[f"{kind}_{rule}_attack"], row[f"{kind}_{rule}_ties"]
-    return (Code(name), *([f" +{ties}"] if ties else [])) if name else ()
+def attack(row: Any, name: str, rule: str) -> tuple[str, ...]:
+    """Return the attack that speaks, how many more are as strong, and a limited one that is ahead of it."""
+    speaker, ties, ahead = (row[f"{name}_{rule}_{part}"] for part in ("attack", "ties", "ahead"))
+    found = (Code(speaker), *([f" +{ties}"] if ties else [])) if speaker else ()
+    return (*found, "; ahead: ", Code(ahead)) if ahead else found
 
 
 def cells(row: Any) -> str:
@@ -46,32 +63,53 @@ def cells(row: Any) -> str:
     return ", ".join(counts) or "ok"
 
 
-def combined_table(frame: pd.DataFrame, flags: Mapping[str, str]) -> Table:
-    """Return one line a defense.
+def reference(row: Any) -> Cell:
+    """Return the undefended defense that a row's retention relates to."""
+    name = row["retention_reference"]
+    if pd.isna(row["retention_value"]) or not name:
+        return NOTHING
+    bare = name.removesuffix(SHORTER)
+    return (Code(bare), name[len(bare) :])
+
+
+def combined_table(frame: pd.DataFrame, flags: Mapping[str, str], title: str = "Overview") -> Table:
+    """Return one line a defense; leakages, words and faces are those of the first coalition rule.
 
     Args:
         frame: From `combined`, with at least one row.
         flags: Flag -> letter.
     """
-    rules = rules_of(frame)
-    leakage = frame.iloc[0]["leakage_metric"] or "leakage"
-    pairs = [(kind, rule) for kind in ("leakage", "advantage") for rule in rules]
-    leaked = [f"{leakage.replace('leakage', kind, 1)}, {short_rule(rule)}" for kind, rule in pairs]
+    rules, measures = rules_of(frame), measures_of(frame)
+    first = rules[:1]
     head = columns("defense", text=True)
-    head += columns(utility_title(frame), "retention", better="higher")
-    head += columns(*(f"visible share, {short_rule(rule)}" for rule in rules), *leaked, better="lower")
+    head += columns(utility_title(frame), "retention", better="higher") + columns("of", text=True)
+    head += columns(*(f"visible share, {short_rule(rule)}" for rule in rules), better="lower")
+    head += columns(*(f"{name}, {short_rule(rule)}" for rule in first for name in measures), better="lower")
+    claimed = [(name, f"{column}_{rule}") for rule in first for name, column in CLAIMS.items()]
+    claimed = [(name, column) for name, column in claimed if frame[f"{column}_value"].notna().any()]
+    head += columns(*(name for name, _ in claimed), better="lower")
     head += columns("wall p50", "turn-taking p50", unit="s", better="lower")
     head += columns("up", "down", unit="B", better="lower")
     head += columns("n", "flags", "cells")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]
+        line.append(reference(row))
         line += [number(row, f"visible_share_{rule}", interval=False) for rule in rules]
-        line += [(attacked(row, kind, rule), " ", *attack(row, kind, rule)) for kind, rule in pairs]
+        line += [
+            (attacked(row, name, rule), " ", *attack(row, name, rule)) for rule in first for name in measures
+        ]
+        line += [_claimed(row, column) for _, column in claimed]
         line += [number(row, "wall_p50", row["latency_status"]), number(row, "turn_taking_p50")]
         line += [number(row, name, interval=False) for name in ("bytes_up", "bytes_down")]
-        lines.append([*line, _counts(row, rules), _flagged(row, rules, flags), cells(row)])
-    return Table(title="Overview", columns=head, rows=lines)
+        lines.append([*line, counts(row, frame), _flagged(row, first, flags), cells(row)])
+    return Table(title=title, columns=head, rows=lines)
+
+
+def _claimed(row: Any, column: str) -> Cell:
+    if pd.isna(row[f"{column}_value"]):
+        return None
+    return (number(row, column, interval=False), f" (n {row[f'{column}_n']})")
 
 
 def narrow_table(frame: pd.DataFrame, title: str) -> Table:
@@ -82,23 +120,24 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
     """
     if frame.empty:
         return Table(title=title, columns=[], rows=[])
-    rules, leakage = rules_of(frame), frame.iloc[0]["leakage_metric"] or "leakage"
+    rules, measures = rules_of(frame), measures_of(frame)
+    first = rules[:1]
     head = columns("defense", text=True)
     head += columns(utility_title(frame).replace(", ", ",\n"), "retention", better="higher")
     head += columns(f"visible ↓\n{' / '.join(short_rule(rule) for rule in rules)}")
-    head += columns(*(f"{leakage}\n{short_rule(rule)}" for rule in rules), better="lower")
+    head += columns(*(f"{name}\n{short_rule(rule)}" for rule in first for name in measures), better="lower")
     head += columns("wall p50", unit="s", better="lower")
-    head += columns("turn-taking\np50", unit="s", better="lower", optional=True)
-    head += columns("bytes\nup, down", unit="B", better="lower") + columns("cells")
+    head += columns("bytes\nup, down", unit="B", better="lower") + columns("n", "cells")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]
         line.append(_together(row, [f"visible_share_{rule}" for rule in rules], " / "))
-        line += [(attacked(row, "leakage", rule), "\n", *attack(row, "leakage", rule)) for rule in rules]
+        line += [
+            (attacked(row, name, rule), "\n", *attack(row, name, rule)) for rule in first for name in measures
+        ]
         line.append(number(row, "wall_p50", row["latency_status"], interval=False))
-        line.append("" if rules else number(row, "turn_taking_p50", interval=False))
         line.append(_together(row, ["bytes_up", "bytes_down"], "\n"))
-        lines.append([*line, cells(row).replace(", ", "\n")])
+        lines.append([*line, counts(row, frame).replace(" / ", "\n"), cells(row).replace(", ", "\n")])
     return Table(title=title, columns=head, rows=lines)
 
 
@@ -109,27 +148,22 @@ def _together(row: Any, names: Sequence[str], between: str) -> Cell:
     return tuple(part for value in numbers for part in (between, value))[1:]
 
 
-def _counts(row: Any, rules: list[str]) -> str:
-    """Return the number of pictures of utility, privacy and latency."""
-    names = ["utility", *(f"leakage_{rule}" for rule in rules[:1]), "wall_p50"]
-    counts = [row[f"{name}_n"] for name in names]
-    return " / ".join(NOTHING if pd.isna(count) else str(count) for count in counts)
+def counts(row: Any, frame: pd.DataFrame) -> str:
+    """Return the number of pictures of utility, privacy and latency, marked where other rows have more."""
+    private = [f"{name}_{rule}" for rule in rules_of(frame)[:1] for name in measures_of(frame)[:1]]
+    names = [f"{name}_n" for name in ("utility", *private, "wall_p50")]
+    return " / ".join(
+        NOTHING if pd.isna(row[name]) else str(count(int(row[name]), int(frame[name].max())))
+        for name in names
+    )
 
 
-def _flagged(row: Any, rules: list[str], flags: Mapping[str, str]) -> str:
+def _flagged(row: Any, rules: Sequence[str], flags: Mapping[str, str]) -> str:
     """Return letters with the axes that they are about."""
-    private = dict(_private_flags(row, rules))
-    if len(set(private.values())) == 1:
-        private = {"privacy": next(iter(private.values()))}
+    private = row[f"privacy_flags_{rules[0]}"] if rules else ""
+    named = {"utility": row["utility_flags"], "privacy": private, "latency": row["latency_flags"]}
     by_letters: dict[str, list[str]] = {}
-    for group, names in {"utility": row["utility_flags"], **private, "latency": row["latency_flags"]}.items():
+    for group, names in named.items():
         if names:
             by_letters.setdefault(letters(names, flags), []).append(group)
     return "; ".join(f"{', '.join(groups)}: {marks}" for marks, groups in by_letters.items())
-
-
-def _private_flags(row: Any, rules: list[str]) -> Iterator[tuple[str, str]]:
-    for rule in rules:
-        for kind in ("leakage", "advantage"):
-            if row[f"{kind}_{rule}_attack"]:
-                yield f"{kind} {short_rule(rule)}", row[f"{kind}_{rule}_flags"]

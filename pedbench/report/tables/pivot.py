@@ -53,6 +53,7 @@ def pivot(
         metrics: Those without any number in `rows` get no column.
         flags: Flag -> letter.
     """
+    most = int(rows["n"].max())
     present = [metric for metric in metrics if not _of_metric(rows, metric).empty]
     lines: list[list[Cell]] = []
     for _, cell in rows.groupby("cell_id", sort=False):
@@ -62,10 +63,16 @@ def pivot(
         if first["status"] != "ok":
             numbers = [Strong(first["status"]), *[None] * max(len(present) - 1, 0)]
         names = [Code(first[key]) if first[key] else NOTHING for key in keys]
-        lines.append([*names, *numbers, int(cell["n"].max()), letters(first["flags"], flags)])
+        pictures = count(int(cell["n"].max()), most)
+        lines.append([*names, *numbers, pictures, letters(first["flags"], flags)])
     head = columns(*keys, text=True)
     head += [_column(rows, metric) for metric in present] or columns("status")
     return Table(title=title, columns=head + columns("n") + columns("flags", optional=True), rows=lines)
+
+
+def count(pictures: int, most: int) -> Cell:
+    """Return a row's number of pictures, marked where other rows have more."""
+    return f"{pictures} of {most}" if 0 < pictures < most else pictures
 
 
 def letters(names: str, flags: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The run in one sentence: which defense gives most privacy among those that keep utility."""
+"""The run in one sentence: which defense gives most privacy among those that keep utility, by all measures."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import rules_of
-from pedbench.report.words.legend import utility_title
+from pedbench.report.numbers.best_defense import LEAST_RETENTION, MOST_LEAKAGE, Choice, choose
+from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import code, escape, estimate
 from pedbench.results.run import Run
 from pedbench.validity.controls import Control
 
-LEAST_RETENTION = 0.95
-"""Utility counts as kept where the interval of the retention does not reach below this: a non-inferiority margin."""
-
 
 def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Control]) -> str:
-    """Name the defense that leaks least to a coalition of the suite's first rule among those that keep utility.
+    """Name the defense that leaks least to a coalition of the suite's first rule, if all distances and words agree.
 
-    Defenses from which servers receive nothing and controls take no part; on_device would always win.
+    Otherwise say where they disagree, or what is missing for a name; see `best_defense.choose`.
 
     Args:
         combined: From `combined`.
@@ -30,35 +27,76 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
     """
     if any(control.verdict == "fails" for control in controls):
         return "A control fails: no number of this run may be used."
-    if combined.empty or not rules_of(combined):
+    choice = choose(run, combined, controls)
+    if choice is None:
         return "This run has no privacy figures to compare."
-    rule = rules_of(combined)[0]
-    leakage = f"leakage_{rule}"
-    apart = {control.defense for control in controls if control.name != "whole picture"}
-    offloading = combined[~combined["defense"].isin(apart) & (combined["bytes_up_value"].fillna(0) > 0)]
-    known = offloading.dropna(subset=[f"{leakage}_value", "retention_low"])
-    keeping = known[(known["retention_low"] >= LEAST_RETENTION) & known[f"privacy_complete_{rule}"]]
-    if known.empty:
+    margin = f"at least {LEAST_RETENTION:.0%} of the undefended {escape(utility_title(combined))}"
+    if not choice.known:
         return (
             "No defense of this run has both a retention and a leakage with intervals, so none can be named."
         )
-    margin = f"at least {LEAST_RETENTION:.0%} of the undefended {escape(utility_title(combined))}"
-    if keeping.empty:
+    if choice.keeping.empty:
         return f"No defense that offloads is sure to keep {margin}."
-    order = keeping.sort_values(f"{leakage}_value")
-    best, *others = (row for _, row in order.iterrows())
-    listener = "the worst server" if rule.startswith("c1_") else f"the worst coalition ({escape(rule)})"
-    lead = f"Of the {len(keeping)} defenses that offload and keep {margin}, {code(best['defense'])} gives most privacy"
-    if not others:
-        lead = f"{code(best['defense'])} is the only defense that offloads and is sure to keep {margin}"
-    sentence = (
-        f"{lead}: the strongest attack ({code(best[f'{leakage}_attack'])}) brings {listener} to "
-        f"{escape(best['leakage_metric'])} {_number(best, leakage)}, where 1 is an exact copy and 0 what anybody could "
-        f"guess; retention {_number(best, 'retention')}."
+    listener = (
+        "the worst server" if choice.rule.startswith("c1_") else f"coalitions of {short_rule(choice.rule)}"
     )
-    if others:
-        sentence += f" Next is {code(others[0]['defense'])} with {_number(others[0], leakage)}."
-    return sentence
+    rows = {row["defense"]: row for _, row in choice.keeping.iterrows()}
+    if len(rows) == 1:
+        (name,) = rows
+        return (
+            f"{code(name)} is the only defense that offloads and is sure to keep {margin}; {listener} learns "
+            f"{_leaks(rows[name], choice)}."
+        )
+    among = f"Of the {len(rows)} defenses that offload and keep {margin},"
+    if choice.best:
+        others = dict.fromkeys(lead.runner_up for lead in choice.leads)
+        return (
+            f"{among} {code(choice.best)} gives most privacy by every measure: {listener} learns "
+            f"{_leaks(rows[choice.best], choice)}, where 1 is an exact copy and 0 what anybody could guess; retention "
+            f"{_number(rows[choice.best], 'retention')}. Next {'is' if len(others) == 1 else 'are'} "
+            f"{', '.join(code(name) for name in others)}."
+        )
+    return f"{among} none can be named the most private: {_obstacle(choice, rows)}."
+
+
+def _obstacle(choice: Choice, rows: dict[str, Any]) -> str:
+    """Return why no defense is named, as a clause."""
+    firsts = dict.fromkeys(lead.first for lead in choice.leads)
+    if len(firsts) > 1:
+        parts = [
+            f"{code(name)} by {' and '.join(escape(lead.measure) for lead in choice.leads if lead.first == name)}"
+            for name in firsts
+        ]
+        return f"the measures disagree ({', '.join(parts)})"
+    (first,) = firsts
+    if choice.bounds:
+        bounds = ", ".join(code(name) for name in choice.bounds)
+        return f"the numbers of {bounds} are lower bounds (≥), as an attack that fits was limited, failed or is absent"
+    unsure = [lead for lead in choice.leads if not lead.certain]
+    if unsure:
+        parts = [f"{code(lead.runner_up)} by {escape(lead.measure)}" for lead in unsure]
+        return f"the pictures are too few to tell {code(first)} from {', '.join(parts)}"
+    return (
+        f"{code(first)} leaks least by every measure, and {_large(rows[first], choice)}, which is not below "
+        f"{MOST_LEAKAGE}"
+    )
+
+
+def _large(row: Any, choice: Choice) -> str:
+    """Return the leakages that are too large, as a clause."""
+    large = [lead for lead in choice.leads if row[f"{lead.column}_value"] >= MOST_LEAKAGE]
+    return " and ".join(f"{escape(lead.measure)} is {row[f'{lead.column}_value']:.3f}" for lead in large)
+
+
+def _leaks(row: Any, choice: Choice) -> str:
+    """Return all leakages of a row with the attacks that speak."""
+    parts = []
+    for measure, column in choice.measures.items():
+        if pd.notna(row[f"{column}_value"]):
+            sign = "≥ " if row.get(f"{column}_bound", False) else ""
+            speaker = row.get(f"{column}_attack", "") or row.get(f"{column}_source", "")
+            parts.append(f"{escape(measure)} {sign}{_number(row, column)} ({code(speaker)})")
+    return ", ".join(parts)
 
 
 def _number(row: Any, name: str) -> str:

@@ -1,0 +1,85 @@
+"""Figures with their words, and the looks that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from pedbench.report.words.text import one_line
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_LONGEST = 40
+STYLE: Any = {"svg.hashsalt": "pedbench", "font.size": 9.0}
+"""Settings of matplotlib."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure with the words that belong to it.
+
+    Attributes:
+        name: Stem of its files.
+        title: What it shows, in a few words.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+    def _repr_png_(self) -> bytes:
+        """Return the figure as PNG, which notebooks show."""
+        content = BytesIO()
+        with mpl.rc_context(STYLE):
+            self.figure.savefig(content, format="png")
+        return content.getvalue()
+
+
+def save(drawing: Drawing, folder: Path) -> Path:
+    """Write NAME.svg and NAME.png.
+
+    Returns:
+        The path of the PNG.
+    """
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{drawing.name}.png"
+    with mpl.rc_context(STYLE):
+        # Without a date, the same run gives the same file.
+        drawing.figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        drawing.figure.savefig(path)
+    return path
+
+
+def looks_of(count: int) -> Iterator[tuple[Any, str]]:
+    """Yield colours and markers that tell points apart with any kind of colour vision."""
+    pairs = zip(cycle(sns.color_palette("colorblind")), cycle(_MARKERS), strict=False)
+    return (next(pairs) for _ in range(count))
+
+
+def arms(row: Any, name: str) -> Any:
+    """Return the interval's lengths below and above the value, (2, 1); 0 for an end on the wrong side by chance."""
+    value, low, high = (row[f"{name}_{part}"] for part in ("value", "low", "high"))
+    return None if pd.isna(low) else np.maximum([[value - low], [high - value]], 0)
+
+
+def drawable(text: str) -> str:
+    """Return text with the letters that the figure's font lacks as escapes."""
+    plain = one_line(text)
+    return "".join(
+        c if ord(c) < 256 or c in "→↑↓←" else c.encode("ascii", "backslashreplace").decode() for c in plain
+    )
+
+
+def shortened(name: str) -> str:
+    """Return a name that fits next to a point."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
