@@ -13,7 +13,7 @@ import typer
 from pedbench.cli import options
 
 if TYPE_CHECKING:
-    from pedbench.regression.verify import Finding
+    from pedbench.regression.finding import Finding
 
 
 def verify_run(
@@ -28,17 +28,20 @@ def verify_run(
     plugin: options.Plugins = None,
     out: options.Out = Path("reports"),
 ) -> None:
-    """Recompute a run's numbers, and measure a sample again.
+    """Recompute a run's numbers, check the laws of the protocol on them, and measure a sample again.
 
     The exit status is 1 if anything differs. Times are not measured again.
     """
     from pedbench.host.console import Console
     from pedbench.registry import Registry
+    from pedbench.regression.laws import check_laws
     from pedbench.regression.verify import check_records, redo
+    from pedbench.results.run import load
 
     directory = (run or out / "latest").resolve()
     plugins = [path.expanduser().resolve() for path in plugin or ()]
     problems = _print_findings("records", check_records(directory, Registry(plugins)), quiet=True)
+    problems += _print_findings("laws", check_laws(load(directory)), quiet=True)
     seed = secrets.randbelow(2**32) if seed is None else seed
     if cells:
         print(f"measuring {cells} cells again on {pictures} pictures, seed {seed}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from pedbench.measure.record import summed_up
 from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
+from pedbench.regression.finding import Finding
 from pedbench.report.words.problems import described_lie
 from pedbench.results.records import MetricValue, Record, read_plan, read_records
 from pedbench.results.run import load
@@ -34,21 +35,6 @@ ROUNDING = 1e-9
 
 _KEY = ["image", "annotation", "region", "servers", "request", "seed", "metric"]
 """Columns that distinguish the values of a cell."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        subject: What was checked, in words, e.g. a cell.
-        problem: Empty where nothing is wrong.
-        detail: What was found, where nothing is wrong.
-    """
-
-    subject: str
-    problem: str = ""
-    detail: str = ""
 
 
 def check_records(run_dir: Path, registry: Registry) -> Iterator[Finding]:

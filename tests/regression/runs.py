@@ -68,18 +68,26 @@ class Made:
     status: Any = "ok"
     reason: str = ""
     floor: bool = False
+    attacker: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
 
 
-def write_run(directory: Path, cells: Sequence[Made], planned: Sequence[Cell] = ()) -> Path:
-    """A run directory.
+def write_run(
+    directory: Path,
+    cells: Sequence[Made],
+    planned: Sequence[Cell] = (),
+    coalitions: str = "[{ c = 1, m = 3 }]",
+) -> Path:
+    """Write a run directory.
 
     Args:
         planned: Further cells, to which the run has not come.
+        coalitions: Rules of the suite.
     """
     directory.mkdir(parents=True)
-    (directory / "suite.toml").write_text(SUITE, encoding="utf-8")
+    suite = SUITE.replace("[{ c = 1, m = 3 }]", coalitions)
+    (directory / "suite.toml").write_text(suite, encoding="utf-8")
     for made in cells:
         metrics: tuple[MetricValue, ...] = ()
         if made.values is not None:
@@ -95,7 +103,7 @@ def write_run(directory: Path, cells: Sequence[Made], planned: Sequence[Cell] = 
                 metrics=metrics,
                 flags=made.flags,
                 provenance={**HERE, **made.provenance},
-                attacker={"floor": made.floor} if made.cell.attack else {},
+                attacker={"floor": made.floor, **made.attacker} if made.cell.attack else {},
             ),
         )
     write_plan(directory, [cell.cell_id for cell in (*(made.cell for made in cells), *planned)])

@@ -87,7 +87,8 @@ def at_most(example: Any, defense: str, c: Any, attack: str) -> pd.DataFrame:
     """Values of coalitions of at most c servers: those of one server count for all servers, too."""
     sizes = (1,) if c == 1 else (1, "N")
     found = [example.values.get(example.cells[defense, size, attack]) for size in sizes]
-    return pd.concat([values for values in found if values is not None])
+    values: pd.DataFrame = pd.concat([values for values in found if values is not None])
+    return values
 
 
 def test_combined_names_the_strongest_attack_of_each_rule(made: Any, frames: dict[str, pd.DataFrame]) -> None:

@@ -20,16 +20,19 @@ TERMS: Mapping[str, str] = {
     "There is none below two pictures",
     "n": "pictures behind the number; of latency, timed pictures",
     NOTHING: "not defined or not measured, e.g. a score of the hidden part when nothing is hidden",
-    "≥": "a lower bound: another attack failed and might have done better",
+    "≥": "a lower bound: an attack that fits what was received was limited to some pictures and does better there, "
+    "failed, was skipped, or is absent from the suite",
+    "2 of 24": "a row of fewer pictures than others of its table",
     "mIoU": "mean over annotated objects of the intersection over union of predicted and annotated mask, at "
     "the original resolution",
     "S, M, L": "objects below 32², from 32² to 96², and from 96² square pixels; M+L is both larger classes. "
     "Cut: a border between windows runs through the object",
-    "retention": "mIoU divided by the mIoU of the undefended model, on the same objects",
+    "retention, of": "mIoU divided by the mIoU of the undefended model that the next column names, on the same "
+    "objects; trained less: the row was fine-tuned, and the run has no undefended model that was trained as long",
     "agreement": "intersection over union with the mask of the undefended model, for pictures without "
     "annotations",
-    "coalition": "c servers that pool what they received; of all such groups the m that received most are "
-    "evaluated, and each picture counts with the one that is worst for the defender",
+    "coalition": "at most c servers that pool what they received; each picture counts with the evaluated coalition "
+    "that is worst for the defender. Scores of the hidden part are about coalitions of exactly c servers",
     "visible, hidden": "received exactly and at its place, or not; padding is neither. A degraded picture is "
     "hidden in full",
     "visible share, content share": "part of the frame that a coalition sees exactly; part of the frame that "
@@ -47,9 +50,11 @@ TERMS: Mapping[str, str] = {
     "character error rate": "edits from what was read to the word, per character; 1 where nothing was read",
     "tiles": "what a coalition received, piece by piece and stitched together, as a probe reads it",
     "floor": "an attack without a learned prior",
-    "strongest attack": "the one with the largest mean on these same pictures, which favours the attacker; "
-    "+2 stands for two more that are as strong",
-    "cross-fitted": "the strongest attack, selected on one half of the pictures and reported on the other, both ways",
+    "attack that speaks": "the strongest attack among those that guessed every picture, selected on one half of the "
+    "pictures and reported on the other, both ways (cross-fitted), for each distance; a / b where the halves select "
+    "two, +2 where two more are as strong",
+    "ahead": "an attack that was limited to some pictures and does better there, with its mean and number of pictures",
+    "a after b": "attack a completes the pixels that attack b read out of the payload",
     "worst case": "for each picture the attack and the coalition that are worst for the defender, chosen with the "
     "truth: a bound, no attack",
     "draws, gain over draws": "the worst of as many colours, drawn from training pictures, as there are attacks: "

@@ -1,0 +1,250 @@
+"""Laws on made-up runs: they hold as numbers are computed, and each is broken when an old rule is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pedbench.regression.laws import check_laws
+from pedbench.report.numbers import best_defense, speaking, tidy
+from pedbench.report.numbers.combined import combined
+from pedbench.report.words.headline import headline_sentence
+from pedbench.results.at_most import question, size
+from pedbench.results.records import Record
+from pedbench.results.run import Run, load
+from pedbench.results.summary import geometry_metrics
+from pedbench.suites.cell import CoalitionRule, PluginIdentity
+from tests.regression.runs import GEOMETRY, IMAGES, LATENCY, UTILITY, Made, timed, utility, write_run
+
+RULES = (CoalitionRule(c=1, m=3), CoalitionRule(c=2, m=3), CoalitionRule(c="N", m=1))
+COALITIONS = {1: ("0", "1", "2"), 2: ("0+1", "0+2", "1+2"), "N": ("0+1+2",)}
+
+PLAIN, SPLIT, VEIL = (PluginIdentity(name=name, version=1) for name in ("plain", "split", "veil"))
+FLOOR, READER, INVERSION = (PluginIdentity(name=name, version=1) for name in ("floor", "reader", "inversion"))
+
+HONEST: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("split", "floor"): (0.1, 0.05),
+    ("split", "reader"): (0.2, 0.1),
+    ("veil", "floor"): (0.3, 0.2),
+    ("veil", "reader"): (0.4, 0.3),
+}
+"""Leakage by RMSE and by SSIM of a defense to an attack."""
+
+
+def guesses(leakages: tuple[float, float], rule: CoalitionRule, images: list[str]) -> pd.DataFrame:
+    """A coalition of two or three misleads its attack: it leaks less than its members alone."""
+    rows = []
+    for number, image in enumerate(images):
+        for servers in COALITIONS[rule.c]:
+            less = 0.05 * servers.count("+") + 0.01 * int(servers[0]) + 0.001 * (number % 3)
+            for name, leakage in zip(("RMSE", "SSIM"), leakages, strict=True):
+                rows.append((image, servers, "whole", f"leakage[{name}]", leakage - less))
+    return pd.DataFrame(rows, columns=["image", "servers", "region", "metric", "value"])
+
+
+def shares(rule: CoalitionRule) -> pd.DataFrame:
+    rows = [
+        (image, -1, servers, "visible share", 0.2 * len(servers.split("+")), "")
+        for image in IMAGES
+        for servers in COALITIONS[rule.c]
+    ]
+    return pd.DataFrame(rows, columns=["image", "annotation", "servers", "metric", "value", "tag"])
+
+
+def run_of(
+    directory: Path,
+    leakages: Mapping[tuple[str, str], tuple[float, float]] = HONEST,
+    *,
+    limited: tuple[float, float] | None = None,
+    failed: bool = False,
+    received: tuple[str, ...] = (),
+) -> Run:
+    """Two defenses under two attacks, and `split` under a third one.
+
+    Args:
+        limited: Leakage to an inversion of `split` that guesses two pictures.
+        failed: Whether the reader failed on `split`.
+        received: Kinds of payload of both.
+    """
+    cells = [Made(cell=replace(UTILITY, defense=PLAIN), values=utility([[0.8]] * 8), flags=("reference",))]
+    for defense in (SPLIT, VEIL):
+        cells.append(Made(cell=replace(UTILITY, defense=defense), values=utility([[0.8]] * 8)))
+        cells.append(Made(cell=replace(LATENCY, defense=defense), values=timed(0.1)))
+        for rule in RULES:
+            geometry = replace(GEOMETRY, defense=defense, coalition=rule)
+            flags = tuple(f"received: {kind}" for kind in received)
+            cells.append(Made(cell=geometry, values=shares(rule), flags=flags))
+            for attack, family in ((FLOOR, "floor"), (READER, "completion")):
+                cell = replace(geometry, attack=attack, requests=1, floors="0" * 12)
+                about = {"family": family, "needs": ["nothing", "pixels"]}
+                if failed and defense is SPLIT and attack is READER:
+                    cells.append(Made(cell=cell, status="failed", reason="out of memory", attacker=about))
+                else:
+                    values = guesses(leakages[defense.name, attack.name], rule, IMAGES)
+                    cells.append(Made(cell=cell, values=values, attacker=about))
+            if limited and defense is SPLIT:
+                cell = replace(geometry, attack=INVERSION, requests=1, floors="0" * 12)
+                about = {"family": "inversion", "needs": ["tokens"]}
+                values = guesses(limited, rule, IMAGES[:2])
+                cells.append(Made(cell=cell, values=values, attacker=about))
+    rules = "[{ c = 1, m = 3 }, { c = 2, m = 3 }, { c = 'N', m = 1 }]"
+    return load(write_run(directory, cells, coalitions=rules))
+
+
+def violations(run: Run) -> list[str]:
+    return [f"{found.subject}: {found.problem}" for found in check_laws(run) if found.problem]
+
+
+def headline(run: Run) -> str:
+    return headline_sentence(run, combined(run), [])
+
+
+def test_an_honest_run_keeps_all_laws_and_names_the_best(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run")
+    assert violations(run) == []
+    subjects = [found.subject for found in check_laws(run)]
+    # Worst cases, what grows (leakages and the visible share), shares, speakers, and the headline.
+    assert len(subjects) == 12 + 12 + 6 + 6 + 12 + 1
+    assert "`split` gives most privacy by every measure" in headline(run)
+    frame = combined(run).set_index("defense")
+    for column in ("visible_share", "leakage[RMSE]", "leakage[SSIM]"):
+        for defense in ("split", "veil"):
+            names = [f"{column}_{rule}_value" for rule in ("c1_m3", "c2_m3", "cN_m1")]
+            assert frame.loc[defense, names].astype(float).is_monotonic_increasing
+
+
+def per_rule(run: Run, record: Record) -> pd.DataFrame:
+    """The old rule: the worst of the coalitions of a size alone."""
+    tables = []
+    for each in run.of_kind("privacy"):
+        same = each.cell["defense"] == record.cell["defense"] and size(each) == size(record)
+        if same and "attack" in each.cell and each.status == "ok":
+            worst = run.values(each.cell_id).groupby(["metric", "region", "image"])["value"].max()
+            tables.append(worst.reset_index().assign(question=question(each)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_worst_cases_of_one_size_alone_break_two_laws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speaking, "worst_at_most", per_rule)
+    found = violations(run_of(tmp_path / "run"))
+    assert any("split, c = 2 (m = 3), leakage[RMSE]" in line and "never lowers it" in line for line in found)
+    assert any("falls from 0.199 at c = 1 to 0.149" in line for line in found)
+    assert not any("c = 1 (m" in line for line in found)
+
+
+def alone(run: Run, record: Record) -> Any:
+    """The old rule: numbers of the coalitions of a size alone."""
+    return record.metrics if "attack" in record.cell else geometry_metrics(run.values(record.cell_id))
+
+
+def test_shares_of_one_size_alone_break_the_law_of_growth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(tmp_path / "run")
+    monkeypatch.setattr(tidy, "numbers_at_most", alone)
+    assert violations(run) == []
+    found = {0.4: 0.15, 0.6: 0.15}
+    for record in run.of_kind("privacy"):
+        if "attack" not in record.cell:
+            values = run.values(record.cell_id)
+            run._values[record.cell_id] = values.assign(value=values["value"].replace(found))
+    lines = violations(made_again(run))
+    assert any("visible shares of split, c = 2 (m = 3): servers 0+1 see 0.150" in line for line in lines)
+    assert any("share of split, c = 2 (m = 3), visible share: it falls from 0.200" in line for line in lines)
+
+
+def made_again(run: Run) -> Run:
+    """The same run with nothing computed, and the values that it keeps."""
+    copy = load(run.directory)
+    copy._values.update(run._values)
+    return copy
+
+
+def test_a_limited_attack_that_is_ahead_is_named_and_takes_the_headline_away(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", limited=(0.9, 0.8))
+    assert violations(run) == []
+    row = combined(run).set_index("defense").loc["split"]
+    assert row["leakage[RMSE]_c1_m3_value"] == pytest.approx(0.2 - 0.001 * 7 / 8)
+    assert row["leakage[RMSE]_c1_m3_bound"]
+    assert row["leakage[RMSE]_c1_m3_ahead"] == "inversion 0.899 on 2"
+    assert "none can be named the most private: the numbers of `split` are lower bounds" in headline(run)
+    weaker = run_of(tmp_path / "weaker", limited=(0.15, 0.05))
+    assert not combined(weaker)["leakage[RMSE]_c1_m3_bound"].any()
+    assert "`split` gives most privacy" in headline(weaker)
+
+
+@pytest.fixture
+def strongest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old rule: attacks with fewer pictures are out of it, and nothing says so."""
+    monkeypatch.setattr(speaking.Contest, "bound", property(lambda contest: False))
+
+
+@pytest.mark.usefixtures("strongest")
+def test_the_largest_n_alone_breaks_the_law_of_lower_bounds(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", limited=(0.9, 0.8))
+    assert "`split` gives most privacy by every measure" in headline(run)
+    found = violations(run)
+    sentence = "told as 0.199 without ≥, and inversion, which was limited to 2 pictures, reaches 0.899 there"
+    assert any("speaking attack of split, c = 1" in line and sentence in line for line in found)
+    assert any("headline of split" in line and "limited to 2 pictures" in line for line in found)
+    assert any("reader is failed" in line for line in violations(run_of(tmp_path / "failed", failed=True)))
+    absent = violations(run_of(tmp_path / "absent", received=("pixels", "tokens")))
+    assert any("no attack of the family inversion" in line for line in absent)
+
+
+def test_a_limited_attack_that_replaces_the_mean_breaks_a_law(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def candidates(contest: speaking.Contest) -> pd.DataFrame:
+        means = contest.values.groupby("attack")["value"].mean()
+        chosen: pd.DataFrame = contest.values[contest.values["attack"] == means.idxmax()]
+        return chosen
+
+    monkeypatch.setattr(speaking.Contest, "candidates", property(candidates))
+    found = violations(run_of(tmp_path / "run", limited=(0.9, 0.8)))
+    assert any("inversion speaks and guessed 2 of 8 pictures" in line for line in found)
+
+
+def test_a_lower_bound_that_is_named_best_breaks_a_law(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(best_defense, "_bounded", lambda row, columns: False)
+    for case in ({"limited": (0.9, 0.8)}, {"failed": True}, {"received": ("pixels", "tokens")}):
+        options: dict[str, Any] = dict(case)
+        run = run_of(tmp_path / next(iter(case)), **options)
+        assert any("headline" in line and "lower bound" in line for line in violations(run)), case
+
+
+def test_one_metric_alone_names_a_defense_that_leaks_more_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disagreeing = dict(HONEST) | {("split", "reader"): (0.2, 0.45)}
+    run = run_of(tmp_path / "run", disagreeing)
+    assert violations(run) == []
+    assert "the measures disagree (`split` by leakage[RMSE], `veil` by leakage[SSIM])" in headline(run)
+    monkeypatch.setattr(best_defense, "measures_of", lambda frame: ["leakage[RMSE]"])
+    found = violations(load(run.directory))
+    assert any("by leakage[SSIM] another defense leaks less" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("leakages", "words"),
+    [
+        ({("split", "reader"): (0.4, 0.3)}, "the pictures are too few to tell"),
+        (
+            {("split", "reader"): (0.7, 0.1), ("veil", "reader"): (0.8, 0.3)},
+            "leakage[RMSE] is 0.699, which is not below 0.5",
+        ),
+    ],
+)
+def test_the_headline_says_why_it_names_none(tmp_path: Path, leakages: Any, words: str) -> None:
+    run = run_of(tmp_path / "run", dict(HONEST) | leakages)
+    assert words in headline(run)
+    assert violations(run) == []
