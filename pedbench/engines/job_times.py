@@ -1,4 +1,4 @@
-"""How long each job of a run took: a table in the run directory."""
+"""Times of the jobs of a run, a table in the run directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLUMNS = ("defense", "part", "pictures", "seconds", "warming", "opening")
 
 
 def note_time(run_dir: Path, defense: str, done: Done) -> None:
-    """Add a job to the table of a run directory; its seconds are those of `Done`."""
+    """Append a row with the times of a job to the table of a run directory."""
     seconds = (f"{value:.4f}" for value in (done.seconds, done.warming, done.opening))
     path = run_dir / FILE
     new = not path.exists()

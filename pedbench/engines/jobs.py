@@ -1,4 +1,4 @@
-"""What an engine is given and what it gives back."""
+"""The contract of engines: jobs and their results."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
     from pedbench.models.sam.networks import FamilyNetworks
 
 SHARD = 8
-"""Pictures whose passes are run, and whose views are then attacked, at a time: what bounds the memory."""
+"""Pictures per job. Passes of a whole shard run before its views are attacked, so this bounds the memory."""
 
 Part = Literal["pictures", "links", "turns"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One defense over a shard of pictures: the unit of work.
+    """One defense on a shard of pictures: the unit of work.
 
     Attributes:
-        defense: Its place in the plan.
-        number: Of the shard of values that comes of it; shards of pictures count from 0.
+        defense: Index of the defense in the plan.
+        number: Number of the shard of values that the job produces; shards of pictures count from 0.
         part: `pictures` measures everything; `links` and `turns` time passes again, and need a quiet machine.
-        images: Indices into the dataset.
-        wanted: Ids of the cells to fill.
+        images: Indices of the pictures in the dataset.
+        cell_ids: Ids of the cells to fill.
     """
 
     defense: int
     number: int
     part: Part
     images: tuple[int, ...]
-    wanted: frozenset[str]
+    cell_ids: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What came of a job.
+    """The result of a job.
 
     Attributes:
-        asked: Ids of the cells that were to be filled when it began; none if it was not begun.
-        seconds: How long it took, without warming up.
-        warming: How long it took to warm up for it; 0 if that was done before.
-        opening: How long the worker took to be ready at all, if this was its first job.
+        cell_ids: Ids of the cells that were still worth filling when the job began; empty if it was not begun.
+        seconds: Duration of the job in seconds, without warm-up.
+        warming: Seconds of warm-up; 0 if the worker was warm.
+        opening: Seconds until the worker was ready, if this was its first job; else 0.
         stages: Seconds by stage, of a job that was done in another process.
         machine: Id of the machine, as in a record's provenance.
-        defects: What is wrong with the dataset's annotations, as far as they were read.
+        defects: Defects of the annotations that were read, by picture.
     """
 
     job: Job
-    asked: frozenset[str] = frozenset()
+    cell_ids: frozenset[str] = frozenset()
     outcome: Outcome = field(default_factory=Outcome)
     seconds: float = 0.0
     warming: float = 0.0
@@ -69,13 +69,13 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """All jobs of a run, and what they are about.
+    """All jobs of a run, with everything that an engine needs to do them.
 
     Attributes:
         plugins: Files and folders with further plugins.
         networks: The edge's models, for an engine that computes in this process.
-        jobs: Those of a defense follow each other.
-        left: Which of a job's cells are still worth filling: those that have failed meanwhile are not.
+        jobs: All jobs; those of one defense are adjacent.
+        remaining: Returns the ids of a job's cells that are still worth filling: all but those that have failed.
     """
 
     suite: ResolvedSuite
@@ -83,23 +83,23 @@ class Work:
     plan: Plan
     networks: FamilyNetworks
     jobs: Sequence[Job]
-    left: Callable[[Job], frozenset[str]]
+    remaining: Callable[[Job], frozenset[str]]
     console: Console
     profile: Profile
 
 
 class EngineError(ValueError):
-    """An engine cannot be had, or cannot do anything."""
+    """An engine is not installed, or cannot do the jobs."""
 
 
 class Engine(ABC):
-    """Does jobs somewhere.
+    """The interface of engines, which do the jobs of a run on one or many machines.
 
     Attributes:
-        name: As the command line and records have it.
-        times: Whether it can time passes, which takes a machine that does nothing else.
-        device: Where models compute, as torch names it.
-        servers: What servers on other machines say of themselves and their clocks; none of this machine's own.
+        name: Name on the command line and in records.
+        times: Whether the engine can time passes, which needs machines that do nothing else.
+        device: Device of the models, as PyTorch names it.
+        servers: Descriptions of servers on other machines and of their clocks; empty for servers of this machine.
     """
 
     name: ClassVar[str]
@@ -109,35 +109,36 @@ class Engine(ABC):
 
     @abstractmethod
     def do(self, work: Work) -> Generator[Done]:
-        """Do all jobs, and give each back once, in any order, as soon as it is done.
+        """Do all jobs, and yield each result once, in any order, as soon as it is there.
 
         Raises:
             PluginError: A metric or probe cannot be prepared.
-            EngineError: Nobody can do the jobs.
+            EngineError: No worker can do the jobs.
         """
 
 
-def jobs_of(plan: Plan, defense: int, wanted: Collection[str]) -> list[Job]:
-    """The jobs that fill some cells of a defense.
+def jobs_of(plan: Plan, defense: int, cell_ids: Collection[str]) -> list[Job]:
+    """Return the jobs that fill some cells of a defense, given by its index in the plan.
 
-    Shards are cut by the picture's place in the selection, whatever is wanted: a batch of an attack never differs
-    between runs.
+    The split into shards depends on the selection of pictures alone, not on the cells, so that an attack gets the same
+    batches in every run.
     """
-    of = plan.defenses[defense]
+    defense_plan = plan.defenses[defense]
 
     def job(number: int, part: Part, images: Sequence[int], cells: Collection[str]) -> Job:
-        return Job(defense=defense, number=number, part=part, images=tuple(images), wanted=frozenset(cells))
+        return Job(defense=defense, number=number, part=part, images=tuple(images), cell_ids=frozenset(cells))
 
-    shards = [of.images[start : start + SHARD] for start in range(0, len(of.images), SHARD)]
-    jobs = [job(number, "pictures", images, wanted) for number, images in enumerate(shards)]
-    timed = {cell.cell_id for _, cell in of.latency} & set(wanted)
+    images = defense_plan.images
+    shards = [images[start : start + SHARD] for start in range(0, len(images), SHARD)]
+    jobs = [job(number, "pictures", shard, cell_ids) for number, shard in enumerate(shards)]
+    timed = {cell.cell_id for _, cell in defense_plan.latency} & set(cell_ids)
     # The scored passes went over the first link.
-    others = {cell.cell_id for _, cell in of.latency[1:]} & timed
-    again = of.images[: plan.suite.latency.samples]
-    if others and of.defense.servers:
-        jobs.append(job(len(shards), "links", again, others))
-    # Passes of the edge alone take no turns, and are projected as the others are.
-    turns = plan.suite.latency.turn_taking and (of.defense.servers or plan.suite.latency.devices)
+    further_links = {cell.cell_id for _, cell in defense_plan.latency[1:]} & timed
+    samples = images[: plan.suite.latency.samples]
+    if further_links and defense_plan.defense.servers:
+        jobs.append(job(len(shards), "links", samples, further_links))
+    # Passes without servers take no turns, but their times are projected to devices like the others.
+    turns = plan.suite.latency.turn_taking and (defense_plan.defense.servers or plan.suite.latency.devices)
     if timed and turns:
-        jobs.append(job(len(shards) + 1, "turns", again, timed))
+        jobs.append(job(len(shards) + 1, "turns", samples, timed))
     return jobs

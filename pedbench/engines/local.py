@@ -1,4 +1,4 @@
-"""The engine of one machine: this process, its servers and its attack processes."""
+"""Engine for one machine: this process with its servers and attack processes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pedbench.suites.plan import DefensePlan, Plan
 
 
 class Local(Engine):
-    """Do one job after the other here, in the order in which they are given.
+    """The engine that does one job after the other in this process, in the given order.
 
     Args:
-        device: Where models compute: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the first accelerator.
-        addresses: HOST:PORT of servers on other machines; processes of this one without any.
-        identity: The edge's certificates for TLS with them.
+        device: Device of the models: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the first accelerator.
+        addresses: HOST:PORT of servers on other machines; by default servers are processes of this machine.
+        identity: The edge's certificates for TLS with these servers.
 
     Raises:
-        ValueError: There is no such device here.
+        ValueError: This machine has no such device.
     """
 
     name = "local"
@@ -47,8 +47,8 @@ class Local(Engine):
                 total = sum(len(job.images) for job in listed if job.part == "pictures")
                 with work.console.stage(label, total=total) as advance:
                     for job in listed:
-                        wanted = work.left(job)
-                        done = worker.do(job, wanted, advance) if wanted else Done(job=job)
+                        cell_ids = work.remaining(job)
+                        done = worker.do(job, cell_ids, advance) if cell_ids else Done(job=job)
                         if isinstance(bench.servers, RemoteServers):
                             self.servers = bench.servers.described
                         yield done

@@ -1,4 +1,4 @@
-"""Servers, attack processes, metrics and probes: what jobs are done with."""
+"""Open a bench: the servers, attack processes, metrics and probes that jobs use."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from pedbench.privacy.retrieval import make_gallery
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import Sample
 
-ATTACKERS = 2
-"""Attack processes where an accelerator is shared, of which each has its own share of its memory."""
+ATTACK_PROCESSES = 2
+"""Attack processes on an accelerator: each needs its own part of the accelerator's memory."""
 
 
 @contextmanager
@@ -39,23 +39,24 @@ def open_bench(
     profile: Profile,
     remote: Remote | None = None,
 ) -> Iterator[Bench]:
-    """Servers, attack processes, metrics and probes for some of a plan's defenses, until the block is left.
+    """Start servers and attack processes, and prepare metrics and probes, for some of a plan's defenses.
 
-    All compute on the device of the networks, but for servers on other machines.
+    Everything but servers on other machines computes on the device of `networks`. Leaving the block stops all.
 
     Args:
-        remote: How those are reached; servers are processes of this host without it.
+        due: The defenses to measure.
+        remote: The servers on other machines; by default servers are processes of this host.
 
     Raises:
         PluginError: A metric or probe cannot be prepared.
-        ValueError: There are too few servers, or one runs other code or has other weights.
+        ValueError: There are too few servers, or a server has other code or weights.
         ConnectionError: A server cannot be reached.
     """
     count, device = max(defense.defense.servers for defense in due), networks.device
     for metric in plan.metrics:
         try:
             metric.prepare(device)
-        # Code of a plugin; without it no cell of the run would be what the suite asks for.
+        # A plugin can raise anything; without the metric every cell would lack values that the suite requests.
         except Exception as error:
             raise PluginError(f"metric {metric.name} cannot be prepared: {error}") from error
     readers = {}
@@ -68,14 +69,16 @@ def open_bench(
     specs = [planned.spec for planned in plan.attacks if planned.read_out is None]
     weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
     if remote is not None and count > len(remote.addresses):
-        raise ValueError(f"a defense calls {count} servers, and there are {len(remote.addresses)}.")
-    doing = "starting" if remote is None else "connecting"
+        raise ValueError(
+            f"a defense calls {count} servers, but --servers names only {len(remote.addresses)}."
+        )
+    verb = "starting" if remote is None else "connecting"
     with ExitStack() as resources:
-        with console.stage(f"{doing} {count} servers"), profile.stage("starting servers"):
+        with console.stage(f"{verb} {count} servers"), profile.stage("starting servers"):
             pool = resources.enter_context(
                 AttackPool(
                     specs,
-                    workers=cores() if device == "cpu" else ATTACKERS,
+                    workers=cores() if device == "cpu" else ATTACK_PROCESSES,
                     device=device,
                     threads=1,
                     readable=weights,
@@ -89,7 +92,7 @@ def open_bench(
                 else RemoteServers(remote, networks, modules=modules)
             )
             resources.enter_context(servers)
-            # What is timed has the machine for itself.
+            # Loading must end before passes are timed.
             wait(loading)
         bench = Bench(
             plan=plan,
@@ -112,10 +115,10 @@ def open_bench(
         yield bench
 
 
-def warm_up_bench(bench: Bench, of: DefensePlan) -> None:
-    """Load and run everything that the defense uses, on pictures outside the selection; their times are dropped."""
-    servers = max(1, of.defense.servers)
+def warm_up_bench(bench: Bench, plan: DefensePlan) -> None:
+    """Load and run everything that a defense uses, on pictures outside the selection, and discard the times."""
+    servers = max(1, plan.defense.servers)
     bench.servers.set_mode(turns=False, threads=max(1, cores() // servers))
     pictures = bench.prior.pictures[: bench.plan.suite.latency.warmup]
     for number, picture in enumerate(pictures):
-        warm_up(bench, of, Sample(id=f"warm-up {number}", image=picture))
+        warm_up(bench, plan, Sample(id=f"warm-up {number}", image=picture))

@@ -1,4 +1,4 @@
-"""The engine of many machines: workers of a Ray cluster do jobs; this process hands them out."""
+"""Engine for many machines: this process hands jobs to the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from pedbench.host.provenance import cores
 from pedbench.measure.outcome import Outcome
 
 ATTEMPTS = 3
-"""Workers that may be lost with a job before its cells are given up."""
+"""Number of workers lost during the same job after which its cells fail."""
 
-PATIENCE = 60.0
-"""Seconds without any news after which the user is told what is waited for."""
+STATUS_INTERVAL = 60.0
+"""Seconds without a result after which a status line is printed."""
 
-FAREWELL = 10.0
-"""Seconds that workers have to end their servers."""
+CLOSE_TIMEOUT = 10.0
+"""Seconds that workers get to stop their servers."""
 
-OBJECTS = 200_000_000
-"""Bytes of shared memory for what workers send, where no cluster is there and one is started."""
+OBJECT_STORE_BYTES = 200_000_000
+"""Shared memory for results in a cluster that is started here, in bytes."""
 
 
 class Ray(Engine):
-    """Let workers of a Ray cluster do the jobs, each with models, servers and attack processes of its own.
+    """The engine that hands jobs to workers of a Ray cluster, each with its own models, servers and attack processes.
 
-    A worker has one job at a time, so no more results than workers wait to be written. A job whose worker is lost is
-    done again by another; so often lost, its cells have failed.
+    A worker has one job at a time, so at most one result per worker waits to be written. A job whose worker is lost
+    is given to another worker. After `ATTEMPTS` losses its cells fail.
 
     Args:
-        address: Of the cluster, as `ray.init` takes it; one is started on this machine without.
-        workers: How many; as many as the cluster's cores allow without.
-        cores: That each worker has for itself.
-        memory: Gigabytes that each worker asks the cluster for; nothing is asked without.
-        device: Where the workers' models compute, `cpu` or `cuda`.
-        gpus: That each worker asks the cluster for; a fraction shares one.
+        address: Address of the cluster, as `ray.init` takes it; by default a cluster is started on this machine.
+        workers: Number of workers; by default as many as the cluster's cores allow.
+        cores: Number of cores for each worker.
+        memory: Gigabytes that each worker requests from the cluster; by default none are requested.
+        device: Device of the workers' models, `cpu` or `cuda`.
+        gpus: Number of GPUs that each worker requests; a fraction shares one. By default 1 on `cuda`, else 0.
 
     Raises:
         EngineError: Ray is not installed.
@@ -58,7 +58,7 @@ class Ray(Engine):
         gpus: float | None = None,
     ) -> None:
         if device not in ("cpu", "cuda"):
-            raise EngineError(f"workers of Ray compute on cpu or cuda, found {device!r}")
+            raise EngineError(f"Ray workers compute on cpu or cuda, found {device!r}")
         self.address, self.workers, self.cores, self.memory = address, workers, cores, memory
         self.device = device
         self.gpus = gpus if gpus is not None else float(device == "cuda")
@@ -67,7 +67,7 @@ class Ray(Engine):
             import ray
         except ImportError as error:
             raise EngineError(
-                f"the engine ray needs the package ray, which is not here: {error}. "
+                f"the engine ray needs the package ray, which is not installed: {error}. "
                 "Install it with: pip install 'pedbench[ray]'"
             ) from None
         self._ray: Any = ray
@@ -94,19 +94,19 @@ class Ray(Engine):
     @contextmanager
     def _cluster(self) -> Iterator[None]:
         """Connect to a cluster, or start one with as much room as the workers need."""
-        # Without it workers have a low priority, and starve beside anything else that computes.
+        # Ray's default niceness gives workers a low priority, and other processes starve them.
         os.environ.setdefault("RAY_worker_niceness", "0")
-        own: dict[str, Any] = {
+        options: dict[str, Any] = {
             "num_cpus": max(cores(), (self.workers or 1) * self.cores),
             "include_dashboard": False,
-            "object_store_memory": OBJECTS,
+            "object_store_memory": OBJECT_STORE_BYTES,
         }
         try:
             self._ray.init(
                 address=self.address or "local",
                 log_to_driver=False,
                 logging_level="ERROR",
-                **({} if self.address else own),
+                **({} if self.address else options),
             )
         except ConnectionError as error:
             raise EngineError(f"there is no Ray cluster at {self.address}: {error}") from error
@@ -117,18 +117,17 @@ class Ray(Engine):
 
 
 class _Crew:
-    """Workers, and which job each of them has.
+    """The workers, each with the job that it is doing.
 
     Args:
         ray: The package.
-        options: What each worker asks the cluster for.
-        engine: What it was told.
-        count: Of workers.
+        options: Resources that each worker requests from the cluster, as options of `ray.remote`.
+        count: Number of workers.
     """
 
     def __init__(self, ray: Any, work: Work, options: dict[str, Any], engine: Ray, count: int) -> None:
         self._ray, self._work, self._count = ray, work, count
-        self._kind = ray.remote(**options)(RayWorker)
+        self._remote_class = ray.remote(**options)(RayWorker)
         self._settings = Settings(
             suite=work.suite,
             plugins=tuple(work.plugins),
@@ -139,19 +138,19 @@ class _Crew:
         )
         self._waiting = deque(work.jobs)
         self._idle: list[Any] = []
-        # What is awaited: the worker, and its job; None while it opens.
+        # Worker and job by the reference to the pending result; the job is None while the worker opens.
         self._busy: dict[Any, tuple[Any, Job | None]] = {}
         self._losses: Counter[Job] = Counter()
-        self._unopened = 0
+        self._failed_starts = 0
         for _ in range(min(count, len(work.jobs))):
             self._hire()
 
     def _hire(self) -> None:
-        worker = self._kind.remote()
+        worker = self._remote_class.remote()
         self._busy[worker.open.remote(self._settings)] = (worker, None)
 
     def do(self) -> Iterator[Done]:
-        """All jobs, each as soon as it is done."""
+        """Yield the result of each job as soon as it is there."""
         with self._work.profile.stage("workers", workers=self._count) as stage:
             while self._waiting or any(job is not None for _, job in self._busy.values()):
                 yield from self._hand_out()
@@ -160,74 +159,75 @@ class _Crew:
                     yield done
 
     def _hand_out(self) -> Iterator[Done]:
-        """Give jobs to whoever has none; those of which nothing is left to do are done."""
+        """Give jobs to idle workers; yield jobs without remaining cells as done."""
         while self._waiting and self._idle:
             job = self._waiting.popleft()
-            asked = self._work.left(job)
-            if asked:
+            cell_ids = self._work.remaining(job)
+            if cell_ids:
                 worker = self._idle.pop()
-                self._busy[worker.do.remote(job, asked)] = (worker, job)
+                self._busy[worker.do.remote(job, cell_ids)] = (worker, job)
             else:
                 yield Done(job=job)
 
     def _await(self) -> Iterator[Done]:
-        ready, _ = self._ray.wait([*self._busy], num_returns=1, timeout=PATIENCE)
+        ready, _ = self._ray.wait([*self._busy], num_returns=1, timeout=STATUS_INTERVAL)
         if not ready:
-            self._tell()
-        for answer in ready:
-            worker, job = self._busy.pop(answer)
+            self._print_status()
+        for reference in ready:
+            worker, job = self._busy.pop(reference)
             try:
-                done = self._ray.get(answer)
+                done = self._ray.get(reference)
             except self._ray.exceptions.RayError as error:
-                # What raised in it, or could not be reached, must not answer later.
+                # A worker that raised or could not be reached must not send results later.
                 self._ray.kill(worker)
                 if job is None:
-                    self._not_opened(error)
+                    self._note_failed_start(error)
                 else:
-                    yield from self._lost(job, error)
+                    yield from self._retry(job, error)
                 self._hire()
                 continue
             self._idle.append(worker)
             if job is not None:
                 yield done
 
-    def _tell(self) -> None:
+    def _print_status(self) -> None:
         opening = sum(job is None for _, job in self._busy.values())
         self._work.console.line(
-            f"{len(self._waiting)} shards wait, {len(self._busy) - opening} are worked on, {opening} workers wait for "
-            "room in the cluster or load their models"
+            f"{len(self._waiting)} jobs wait, {len(self._busy) - opening} are running, {opening} workers wait for "
+            "resources of the cluster or load their models"
         )
 
-    def _not_opened(self, error: Any) -> None:
+    def _note_failed_start(self, error: Any) -> None:
         cause = getattr(error, "cause", None)
         if isinstance(cause, (ValueError, OSError)):
             raise cause
-        self._unopened += 1
-        if self._unopened > ATTEMPTS * self._count:
+        self._failed_starts += 1
+        if self._failed_starts > ATTEMPTS * self._count:
             raise EngineError(f"workers cannot be started: {error}") from error
 
-    def _lost(self, job: Job, error: Any) -> Iterator[Done]:
-        """Have a job done again, or give its cells up."""
-        of = self._work.plan.defenses[job.defense]
+    def _retry(self, job: Job, error: Any) -> Iterator[Done]:
+        """Queue a job whose worker was lost again; after `ATTEMPTS` losses, yield it with failed cells."""
+        defense_plan = self._work.plan.defenses[job.defense]
         ids = self._work.plan.dataset.ids()
         pictures = f"pictures {ids[job.images[0]]} to {ids[job.images[-1]]}"
         reason = str(error).strip().partition("\n")[0]
         self._losses[job] += 1
         if self._losses[job] < ATTEMPTS:
-            self._work.console.line(f"{of.defense.label}, {pictures}: a worker was lost, another one begins")
+            label = defense_plan.defense.label
+            self._work.console.line(f"{label}, {pictures}: a worker was lost, another one starts")
             self._waiting.appendleft(job)
             return
         outcome = Outcome()
-        asked = self._work.left(job)
-        cells = [cell for cell in of.cells() if cell.cell_id in asked]
+        cell_ids = self._work.remaining(job)
+        cells = [cell for cell in defense_plan.cells() if cell.cell_id in cell_ids]
         outcome.spoil(cells, "failed", f"{pictures}: {ATTEMPTS} workers were lost: {reason}")
-        yield Done(job=job, asked=asked, outcome=outcome)
+        yield Done(job=job, cell_ids=cell_ids, outcome=outcome)
 
     def dismiss(self) -> None:
-        """Let all workers end their servers, then end them."""
+        """Let idle workers stop their servers, then kill all workers."""
         workers = [*self._idle, *(worker for worker, _ in self._busy.values())]
-        farewells = [worker.close.remote() for worker in self._idle]
-        if farewells:
-            self._ray.wait(farewells, num_returns=len(farewells), timeout=FAREWELL)
+        closing = [worker.close.remote() for worker in self._idle]
+        if closing:
+            self._ray.wait(closing, num_returns=len(closing), timeout=CLOSE_TIMEOUT)
         for worker in workers:
             self._ray.kill(worker)

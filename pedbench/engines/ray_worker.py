@@ -1,4 +1,4 @@
-"""The process of a Ray cluster that does jobs: it has models, servers and attack processes of its own."""
+"""Worker process of a Ray cluster. It does jobs with its own models, servers and attack processes."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from pedbench.suites.schema import ResolvedSuite
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a worker has to know before its first job.
+    """Settings that a worker needs before its first job.
 
     Attributes:
-        plugins: Files and folders with further plugins, at the same place on every machine.
-        cells: Ids of the run's cells, which tell whether this machine has the same code, weights and dataset.
-        defenses: Places in the plan of those that jobs will be about.
-        cores: How many are for this worker alone.
-        device: Where models compute.
+        plugins: Files and folders with further plugins, at the same path on every machine.
+        cells: Ids of the run's cells. They differ if this machine has other code, weights or another dataset.
+        defenses: Indices in the plan of the defenses that jobs will measure.
+        cores: Number of cores that are reserved for this worker.
+        device: Device of the models, as PyTorch names it.
     """
 
     suite: ResolvedSuite
@@ -47,7 +47,7 @@ class Settings:
 
 
 class RayWorker:
-    """Loads everything once, then does one job after the other. Gives values, and writes nothing."""
+    """A worker that loads everything once, then does one job after the other. It returns values and writes no files."""
 
     def __init__(self) -> None:
         self._resources = ExitStack()
@@ -55,52 +55,52 @@ class RayWorker:
         self._worker: Worker | None = None
 
     def open(self, settings: Settings) -> None:
-        """Load models, start servers and attack processes.
+        """Load models, and start servers and attack processes.
 
         Raises:
-            EngineError: This machine would measure something else.
+            EngineError: This machine's plan differs from the run's: it would measure something else.
             PluginError: A plugin is unknown or broken.
             DatasetError: The dataset cannot be read.
             CheckpointError: Weights are missing.
         """
         began = time.perf_counter()
         claim_cores(settings.cores)
-        # Everything that is started from here on shares them.
+        # All processes that this one starts share the claimed cores.
         torch.set_num_threads(cores())
         suite = settings.suite
         plan = make_plan(suite, Registry(settings.plugins), family(suite.model, suite.weights or {}))
-        found = {cell.cell_id for cell in plan.cells()}
-        if found != set(settings.cells):
+        planned = {cell.cell_id for cell in plan.cells()}
+        if planned != set(settings.cells):
             raise EngineError(
-                f"machine {os.uname().nodename} would measure something else: {len(found - set(settings.cells))} of "
-                f"its {len(found)} cells are not those of the run. Plugins, weights and dataset must be the same "
-                "on every machine."
+                f"machine {os.uname().nodename} would measure something else: {len(planned - set(settings.cells))} "
+                f"of its {len(planned)} cells are not cells of the run. Plugins, weights and dataset must be the "
+                "same on every machine."
             )
         networks = FamilyNetworks(family=plan.family, device=settings.device)
         silent = Console(self._resources.enter_context(Path(os.devnull).open("w")))  # noqa: SIM115
-        due = [plan.defenses[number] for number in settings.defenses]
-        self._bench = self._resources.enter_context(open_bench(plan, networks, due, silent, Profile()))
+        defenses = [plan.defenses[number] for number in settings.defenses]
+        self._bench = self._resources.enter_context(open_bench(plan, networks, defenses, silent, Profile()))
         self._worker = Worker(self._bench, time.perf_counter() - began)
 
-    def do(self, job: Job, asked: frozenset[str]) -> Done:
-        """Do a job; see `Worker.do`."""
+    def do(self, job: Job, cell_ids: frozenset[str]) -> Done:
+        """Do a job, like `Worker.do`, and add the seconds of its stages."""
         if self._worker is None or self._bench is None:
             raise EngineError("the worker was not opened")
         profile = self._bench.profile = Profile()
-        done = self._worker.do(job, asked)
-        stages = {whole.stage: whole.seconds for whole, _ in by_stage(profile.table())}
+        done = self._worker.do(job, cell_ids)
+        stages = {total.stage: total.seconds for total, _ in by_stage(profile.table())}
         return replace(done, stages=stages)
 
     def close(self) -> None:
-        """End servers and attack processes."""
+        """Stop servers and attack processes."""
         self._worker = None
         self._resources.close()
 
 
 def claim_cores(count: int) -> None:
-    """Keep this process, and all that it will start, to cores that no other worker of this machine has claimed.
+    """Bind this process, and all that it will start, to cores that no other worker of this machine has claimed.
 
-    They are free again when the process ends, however that ends. With too few left, all are shared.
+    The claim ends with the process, even if it is killed. If fewer than `count` cores are free, nothing is bound.
     """
     folder = Path(tempfile.gettempdir()) / f"pedbench-cores-{os.getuid()}"
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A run: plan, let an engine measure, turn values into records, write the report."""
+"""Run a suite: plan, measure with an engine, turn values into records, and write the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pedbench.suites.planning import keep_apart, make_plan
 from pedbench.suites.schema import ResolvedSuite
 
 UNTIMED = "not timed: workers share their machines with each other. Run the suite again with --engine local"
-"""Why an engine that cannot time leaves latency cells alone; one that can measures them when the run is continued."""
+"""Reason of latency cells that an engine without timing skipped. A later run with a timing engine measures them."""
 
 
 def run(
@@ -42,23 +42,22 @@ def run(
     profile: Profile,
     engine: Engine | None = None,
 ) -> Run:
-    """Run what is missing of a suite in its run directory, write the report and return the finished run.
+    """Run the missing cells of a suite, write the report and return the finished run.
 
-    A cell that fails is recorded as failed; the others are finished.
+    A cell that fails is recorded as failed, and the others still run.
 
     Args:
-        suite: What to run.
-        run_dir: Where values, records and the report go; nobody else writes there.
-        console: Told of progress and of failures.
+        run_dir: Folder for values, records and the report; no other process may write there.
+        console: Shows progress and failures.
         plugins: Files and folders with further plugins.
-        profile: Stopwatches, which have begun; the run directory gets their table.
-        engine: Does the work; this process without one.
+        profile: Running stopwatches, whose table is written into `run_dir`.
+        engine: The engine that does the jobs; by default this process.
 
     Raises:
         PluginError: A plugin is unknown or broken.
         DatasetError: The dataset cannot be read.
         CheckpointError: Weights are missing.
-        EngineError: The engine cannot be had.
+        EngineError: The engine cannot do the jobs.
     """
     engine = engine or Local()
     registry = Registry(plugins)
@@ -66,7 +65,7 @@ def run(
         plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
         runs = [run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file())]
         keep_apart(plan.attacks, runs, "a run keeps pictures that its report shows")
-        # Workers elsewhere load their own.
+        # Workers of other engines load their own networks.
         networks = FamilyNetworks(
             family=plan.family,
             device=engine.device if engine.times else "cpu",
@@ -75,16 +74,16 @@ def run(
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
         console.line(f"left out: {id}: {reason}")
-    # What a killed run was just writing; the lock keeps others away.
+    # A killed run can leave partial files; the caller's lock keeps other runs away.
     for partial in (run_dir / "values").glob("*.partial"):
         partial.unlink()
     write_plan(run_dir, [cell.cell_id for cell in plan.cells()])
     _note_pictures(run_dir, plan, {})
-    due = dict(_due(plan, run_dir, engine, console, profile))
-    clear_others(run_dir, [each.shards for each in due.values()])
-    for each in due.values():
+    pending = dict(_pending_defenses(plan, run_dir, engine, console, profile))
+    clear_others(run_dir, [each.shards for each in pending.values()])
+    for each in pending.values():
         each.record_if_done()
-    jobs = [job for each in due.values() for job in each.jobs]
+    jobs = [job for each in pending.values() for job in each.jobs]
     if jobs:
         work = Work(
             suite=suite,
@@ -92,14 +91,14 @@ def run(
             plan=plan,
             networks=networks,
             jobs=jobs,
-            left=lambda job: due[job.defense].shards.left(job),
+            remaining=lambda job: pending[job.defense].shards.remaining(job),
             console=console,
             profile=profile,
         )
         defects: dict[str, str] = {}
         with closing(engine.do(work)) as outcomes:
             for done in outcomes:
-                due[done.job.defense].absorb(done)
+                pending[done.job.defense].absorb(done)
                 defects |= done.defects
         _note_pictures(run_dir, plan, defects)
     clear_others(run_dir, [])
@@ -111,20 +110,20 @@ def run(
 
 
 def _note_pictures(run_dir: Path, plan: Plan, found: Mapping[str, str]) -> None:
-    """Write down the selection, and what is known by now to be wrong with the dataset."""
+    """Write the selection of pictures with all defects of the dataset that are known so far."""
     images = [plan.dataset.ids()[index] for index in plan.selection]
-    before = read_selection(run_dir)
-    # A run that is continued reads only the samples that it still needs.
-    known = before.defects if before is not None and list(before.images) == images else {}
+    earlier = read_selection(run_dir)
+    # A continued run reads only some samples, so it keeps the defects that earlier runs found.
+    known = earlier.defects if earlier is not None and list(earlier.images) == images else {}
     dataset = plan.dataset
     defects = {**known, **(dataset.defects if isinstance(dataset, FileDataset) else {}), **found}
     write_selection(run_dir, Selection(images=images, left_out=dict(plan.dataset.left_out), defects=defects))
 
 
-def _due(
+def _pending_defenses(
     plan: Plan, run_dir: Path, engine: Engine, console: Console, profile: Profile
-) -> Iterator[tuple[int, _Due]]:
-    """The defenses with cells that lack a final record of the code as it is; by their place in the plan."""
+) -> Iterator[tuple[int, _PendingDefense]]:
+    """Yield index and open work of each defense with cells that have no final record by the current code."""
     try:
         records = read_records(run_dir)
     except FileNotFoundError:
@@ -134,23 +133,23 @@ def _due(
         console.line(f"{name} has changed: {len(others)} cells are measured again")
         final -= others
     code = fingerprint(plan)
-    for number, of in enumerate(plan.defenses):
-        cells = [cell for cell in of.cells() if cell.cell_id not in final]
+    for number, defense_plan in enumerate(plan.defenses):
+        cells = [cell for cell in defense_plan.cells() if cell.cell_id not in final]
         if not cells:
             continue
         known = Outcome()
-        if unnamed := plan.family.unnamed(of.defense.networks):
+        if unnamed := plan.family.unnamed(defense_plan.defense.networks):
             known.spoil(cells, "skipped", unnamed)
         if not engine.times:
             known.spoil([cell for cell in cells if cell.kind == "latency"], "skipped", UNTIMED)
-        shards = Shards(of, run_dir, code)
-        wanted = {cell.cell_id for cell in cells} - set(known.problems)
-        jobs = shards.begin(jobs_of(plan, number, wanted), afresh=wanted & set(records))
+        shards = Shards(defense_plan, run_dir, code)
+        cell_ids = {cell.cell_id for cell in cells} - set(known.problems)
+        jobs = shards.begin(jobs_of(plan, number, cell_ids), restart=cell_ids & set(records))
         yield (
             number,
-            _Due(
+            _PendingDefense(
                 plan=plan,
-                of=of,
+                defense_plan=defense_plan,
                 cells=cells,
                 shards=shards,
                 jobs=jobs,
@@ -159,7 +158,7 @@ def _due(
                 engine=engine,
                 console=console,
                 profile=profile,
-                left=len(jobs),
+                open_jobs=len(jobs),
             ),
         )
 
@@ -171,21 +170,22 @@ def _final(record: Record, engine: Engine) -> bool:
 
 
 @dataclass(kw_only=True)
-class _Due:
-    """A defense, cells of which are to be recorded.
+class _PendingDefense:
+    """A defense with cells to record.
 
     Attributes:
-        jobs: What is to be done before.
-        left: How many of them are not done.
-        known: What is known of cells before anything is measured.
+        cells: The cells to record.
+        jobs: The jobs that must be done before.
+        open_jobs: Number of jobs that are not done.
+        known: Problems of cells that are known before anything is measured.
     """
 
     plan: Plan
-    of: DefensePlan
+    defense_plan: DefensePlan
     cells: list[Cell]
     shards: Shards
     jobs: list[Job]
-    left: int
+    open_jobs: int
     known: Outcome
     run_dir: Path
     engine: Engine
@@ -193,17 +193,17 @@ class _Due:
     profile: Profile
 
     def absorb(self, done: Done) -> None:
-        """Write what came of a job; after the last one, the records."""
+        """Write the result of a job and, after the last job, the records."""
         with self.profile.stage("writing"):
             self.shards.absorb(done)
-            if done.asked:
-                note_time(self.run_dir, self.of.defense.label, done)
-        self.left -= 1
+            if done.cell_ids:
+                note_time(self.run_dir, self.defense_plan.defense.label, done)
+        self.open_jobs -= 1
         self.record_if_done()
 
     def record_if_done(self) -> None:
-        """Write the records if no job is left."""
-        if self.left:
+        """Write the records if all jobs are done."""
+        if self.open_jobs:
             return
         total = self.shards.total()
         total.problems |= self.known.problems
@@ -211,7 +211,7 @@ class _Due:
             with self.profile.stage("records"):
                 record = make_record(
                     self.plan,
-                    self.of,
+                    self.defense_plan,
                     cell,
                     total,
                     self.run_dir,
@@ -222,5 +222,6 @@ class _Due:
                 )
                 append_record(self.run_dir, record)
             if record.status in ("failed", "invalid"):
-                self.console.line(f"{self.of.defense.label}, {cell.kind}: {record.status}: {record.reason}")
+                label = self.defense_plan.defense.label
+                self.console.line(f"{label}, {cell.kind}: {record.status}: {record.reason}")
         self.shards.clear()

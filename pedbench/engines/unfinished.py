@@ -1,7 +1,7 @@
-"""How far the measuring of a defense has come, so that a run that was killed goes on with the shards that it lacks.
+"""Progress of an unfinished defense, so that a killed run continues with the missing shards.
 
-Beside the values of a shard, a note says for which cells the shard is finished and what became of them. It lies in
-the folder `shards` of the run directory until the records of the defense are written.
+For each shard, a note lists the cells whose values are written, and their problems. Notes are files in the folder
+`shards` of the run directory, and are removed after the defense's records are written.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ FOLDER = "shards"
 
 @dataclass(kw_only=True)
 class Note:
-    """What became of some cells on a shard, beside their values.
+    """The results of a shard apart from its values.
 
     Attributes:
-        cells: Ids of those that are finished with it.
+        cells: Ids of the cells that are finished on this shard.
         problems, unfit, flags, guesses: As in an `Outcome`.
-        machines: Ids of the machines that did it.
+        machines: Ids of the machines that did the job.
     """
 
     cells: list[str] = field(default_factory=list)
@@ -48,16 +48,16 @@ class Note:
     machines: list[str] = field(default_factory=list)
 
     def forget(self, cells: Collection[str]) -> None:
-        """Leave cells out, as if they had never been asked for."""
+        """Remove cells from the note."""
         self.cells = [cell_id for cell_id in self.cells if cell_id not in cells]
-        for told in (self.problems, self.unfit, self.flags):
-            for cell_id in set(told) & set(cells):
-                del told[cell_id]
+        for results in (self.problems, self.unfit, self.flags):
+            for cell_id in set(results) & set(cells):
+                del results[cell_id]
 
 
 def fingerprint(plan: Plan) -> str:
-    """Tells the code of a plan's plugins from any other: what is unfinished is not continued by other code."""
-    planned = [*plan.attacks, *plan.probes, *(of.planned for of in plan.defenses)]
+    """Return a hash of the source of a plan's plugins: changed code must not continue a run's shards."""
+    planned = [*plan.attacks, *plan.probes, *(defense_plan.planned for defense_plan in plan.defenses)]
     kinds = {type(plan.dataset), *(type(each.plugin) for each in planned), *map(type, plan.metrics)}
     return hashlib.sha256("".join(sorted(map(source_hash, kinds))).encode()).hexdigest()
 
@@ -66,58 +66,58 @@ class Shards:
     """The finished shards of one defense, in memory and in a run directory.
 
     Args:
-        code: `fingerprint` of the plan.
+        code: `fingerprint` of the whole plan.
 
     Attributes:
-        stem: What the names of its notes begin with.
+        stem: Beginning of the file names of its notes.
     """
 
-    def __init__(self, of: DefensePlan, run_dir: Path, code: str) -> None:
+    def __init__(self, plan: DefensePlan, run_dir: Path, code: str) -> None:
         self._run_dir = run_dir
-        named = canonical_json([[cell.cell_id for cell in of.cells()], jobs.SHARD, code])
-        self.stem = hashlib.sha256(named.encode()).hexdigest()[:12]
-        # Times of a cell come of one go.
-        self._kept = {cell.cell_id for cell in of.cells() if cell.kind != "latency"}
+        identity = canonical_json([[cell.cell_id for cell in plan.cells()], jobs.SHARD, code])
+        self.stem = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        # Latency cells restart from the first shard: all times of a cell come from one run.
+        self._resumable = {cell.cell_id for cell in plan.cells() if cell.kind != "latency"}
         self._notes = {
             int(path.stem.rpartition("-")[2]): Note(**json.loads(path.read_text(encoding="utf-8")))
             for path in (run_dir / FOLDER).glob(f"{self.stem}-*.json")
         }
 
-    def begin(self, jobs: Sequence[Job], afresh: Collection[str]) -> list[Job]:
-        """Forget what cannot be continued.
+    def begin(self, jobs: Sequence[Job], restart: Collection[str]) -> list[Job]:
+        """Discard values and notes that cannot be continued.
 
         Args:
-            jobs: All that would fill the wanted cells.
-            afresh: Cells that are to be measured from the beginning, whatever there is of them.
+            jobs: All jobs of the cells to fill.
+            restart: Ids of cells to measure from the first shard on.
 
         Returns:
-            The jobs that are missing, with the cells that each lacks.
+            The jobs with missing cells, reduced to these cells.
         """
-        wanted = {cell_id for job in jobs for cell_id in job.wanted}
-        lost = self._spoilt() | (wanted - self._kept) | set(afresh)
+        cell_ids = {cell_id for job in jobs for cell_id in job.cell_ids}
+        discarded = self._problem_cells() | (cell_ids - self._resumable) | set(restart)
         for number, note in self._notes.items():
-            note.forget(lost)
+            note.forget(discarded)
             self._write(number)
-        for cell_id in wanted:
+        for cell_id in cell_ids:
             finished = {number for number, note in self._notes.items() if cell_id in note.cells}
             remove_values(self._run_dir, cell_id, keep=finished)
-        return [job for job in map(self._missing, jobs) if job.wanted]
+        return [job for job in map(self._missing, jobs) if job.cell_ids]
 
     def _missing(self, job: Job) -> Job:
-        return replace(job, wanted=job.wanted - set(self._notes.get(job.number, Note()).cells))
+        return replace(job, cell_ids=job.cell_ids - set(self._notes.get(job.number, Note()).cells))
 
-    def left(self, job: Job) -> frozenset[str]:
-        """Which of a job's cells no earlier shard has spoilt."""
-        return job.wanted - self._spoilt(job.number)
+    def remaining(self, job: Job) -> frozenset[str]:
+        """Return the ids of a job's cells without a problem on earlier shards."""
+        return job.cell_ids - self._problem_cells(job.number)
 
-    def _spoilt(self, until: float = inf) -> set[str]:
+    def _problem_cells(self, until: float = inf) -> set[str]:
         return {
             cell_id for number, note in self._notes.items() if number < until for cell_id in note.problems
         }
 
     def absorb(self, done: Done) -> None:
-        """Write the values of a shard, then its note; a value that is not finite ends its cell."""
-        if not done.asked:
+        """Write the values of a shard, then its note. A value that is not finite makes its cell invalid."""
+        if not done.cell_ids:
             return
         outcome, number = done.outcome, done.job.number
         frames = {
@@ -128,11 +128,11 @@ class Shards:
         for cell_id, frame in frames.items():
             if gap := _gap(frame):
                 outcome.problems.setdefault(cell_id, ("invalid", gap))
-        spoilt = self._spoilt() | set(outcome.problems)
+        dropped = self._problem_cells() | set(outcome.problems)
         for exhibit in outcome.exhibits:
             write_exhibit(self._run_dir, exhibit)
         for cell_id, frame in frames.items():
-            if cell_id not in spoilt:
+            if cell_id not in dropped:
                 write_values(self._run_dir, cell_id, number, frame)
         self._note(done)
         for cell_id in outcome.problems:
@@ -140,7 +140,7 @@ class Shards:
 
     def _note(self, done: Done) -> None:
         note, outcome = self._notes.setdefault(done.job.number, Note()), done.outcome
-        note.cells += sorted(done.asked - set(note.cells))
+        note.cells += sorted(done.cell_ids - set(note.cells))
         note.problems |= outcome.problems
         note.unfit |= outcome.unfit
         note.flags |= {cell_id: sorted(flags) for cell_id, flags in outcome.flags.items()}
@@ -155,9 +155,10 @@ class Shards:
         write_atomically(path, json.dumps(asdict(self._notes[number])))
 
     def total(self) -> Outcome:
-        """What became of the defense on all shards, values aside.
+        """Return the results of all shards apart from values.
 
-        As if they had been done in order: a cell is not looked at after the first shard that spoilt it.
+        The result does not depend on the order of jobs: results of a cell after its first shard with a problem are
+        ignored.
         """
         total = Outcome()
         for _, note in sorted(self._notes.items()):
@@ -173,17 +174,17 @@ class Shards:
 
     @property
     def machines(self) -> list[str]:
-        """Ids of all machines that took part."""
+        """Ids of all machines that did a job, sorted."""
         return sorted({machine for note in self._notes.values() for machine in note.machines})
 
     def clear(self) -> None:
-        """Remove the notes, when records say what they said."""
+        """Remove the notes; call it after the records are written."""
         for path in (self._run_dir / FOLDER).glob(f"{self.stem}-*"):
             path.unlink()
 
 
 def clear_others(run_dir: Path, current: Sequence[Shards]) -> None:
-    """Remove notes of what no longer can be continued, and the folder if nothing is left in it."""
+    """Remove all notes but those of `current`, and the folder if it is empty then."""
     folder = run_dir / FOLDER
     if folder.is_dir():
         stems = {shards.stem for shards in current}
@@ -195,10 +196,10 @@ def clear_others(run_dir: Path, current: Sequence[Shards]) -> None:
 
 
 def _gap(frame: pd.DataFrame) -> str:
-    """Which value is no finite number; empty if all are."""
+    """Describe the first value that is not finite; return "" if all are finite."""
     gaps = frame[~np.isfinite(frame["value"].to_numpy(float))]
     if gaps.empty:
         return ""
     row = gaps.iloc[0]
-    where = f"{row['metric']}, {row['region']}" if row["region"] else row["metric"]
-    return f"picture {row['image']}: {where} is {row['value']}, which is no finite number"
+    name = f"{row['metric']}, {row['region']}" if row["region"] else row["metric"]
+    return f"picture {row['image']}: {name} is {row['value']}, which is not a finite number"

@@ -1,4 +1,4 @@
-"""Does the jobs of an engine with a bench."""
+"""Worker that does the jobs of an engine with a bench."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pedbench.suites.plan import DefensePlan
 
 
 class Worker:
-    """Does jobs with a bench, one at a time, and warms up before each other defense.
+    """A worker that does jobs with a bench, one at a time, and warms up when the defense changes.
 
     Args:
-        bench: Open for all defenses that will come.
-        opening: Seconds that it took to open.
+        bench: An open bench for all defenses of the jobs.
+        opening: Seconds that opening the bench took.
     """
 
     def __init__(self, bench: Bench, opening: float) -> None:
@@ -34,14 +34,14 @@ class Worker:
         """Do a job.
 
         Args:
-            cell_ids: The cells to fill.
+            cell_ids: Ids of the cells to fill.
             advance: Called with 1 after each picture's pass.
         """
         bench, plan = self._bench, self._bench.plan.defenses[job.defense]
         opening, self._opening = self._opening, 0.0
         began = time.perf_counter()
         outcome = self._warm_up(plan, cell_ids)
-        warm = time.perf_counter()
+        started = time.perf_counter()
         if self._warm is plan:
             if job.part == "pictures":
                 outcome = measure(bench, plan, job.images, cell_ids, advance)
@@ -55,10 +55,10 @@ class Worker:
         dataset = bench.plan.dataset
         return Done(
             job=job,
-            asked=cell_ids,
+            cell_ids=cell_ids,
             outcome=outcome,
-            seconds=time.perf_counter() - warm,
-            warming=warm - began,
+            seconds=time.perf_counter() - started,
+            warming=started - began,
             opening=opening,
             machine=str(machine(bench.device)["machine_id"]),
             defects=dict(dataset.defects) if isinstance(dataset, FileDataset) else {},

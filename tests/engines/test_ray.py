@@ -1,4 +1,4 @@
-"""Runs by workers of Ray: the records of a run in one process, whatever is lost on the way."""
+"""Runs with Ray workers give the records of a run in one process, even when workers or nodes are lost."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def small_shards() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def here(run_small: Any, tmp_path_factory: pytest.TempPathFactory, small_shards: None) -> Any:
-    """The run in one process."""
-    return run_small(tmp_path_factory.mktemp("here"), **CHANGES)
+def local_run(run_small: Any, tmp_path_factory: pytest.TempPathFactory, small_shards: None) -> Any:
+    """Run the suite in one process."""
+    return run_small(tmp_path_factory.mktemp("local"), **CHANGES)
 
 
 @pytest.fixture
 def by_ray() -> Callable[..., Any]:
-    """The engine with two workers, on this machine or a cluster."""
+    """Return a function that makes the engine with two workers, on this machine or a cluster."""
 
     def engine(address: str | None = None) -> Any:
         from pedbench.engines.ray import Ray
@@ -60,7 +60,7 @@ def by_ray() -> Callable[..., Any]:
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """Two nodes with room for a worker each."""
+    """Start two nodes with room for one worker each."""
     from ray.cluster_utils import Cluster
 
     room: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
@@ -74,20 +74,20 @@ def cluster() -> Iterator[Any]:
 
 
 def in_the_middle(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
-    """Let something happen while jobs are done, once: after the second."""
-    real, done = Shards.absorb, []
+    """Call `happens` once, after the second finished job."""
+    real, finished = Shards.absorb, []
 
-    def absorb(shards: Shards, of: Any) -> None:
-        real(shards, of)
-        done.append(of)
-        if len(done) == 2:
+    def absorb(shards: Shards, done: Any) -> None:
+        real(shards, done)
+        finished.append(done)
+        if len(finished) == 2:
             happens()
 
     monkeypatch.setattr(Shards, "absorb", absorb)
 
 
 def workers() -> list[int]:
-    """Process ids of the workers."""
+    """Return the process ids of the workers."""
     found = []
     for pid in descendants(os.getpid()):
         try:
@@ -98,28 +98,28 @@ def workers() -> list[int]:
     return sorted(found)
 
 
-def as_here(run: Any, here: Any) -> None:
-    assert [record.cell_id for record in run.records] == [record.cell_id for record in here.records]
-    for record, expected in zip(run.records, here.records, strict=True):
+def assert_equals_local(run: Any, local_run: Any) -> None:
+    assert [record.cell_id for record in run.records] == [record.cell_id for record in local_run.records]
+    for record, expected in zip(run.records, local_run.records, strict=True):
         if record.cell["kind"] == "latency":
             assert (record.status, record.reason) == ("skipped", UNTIMED)
             continue
         for name in ("cell", "status", "reason", "metrics", "flags", "attacker"):
             assert getattr(record, name) == getattr(expected, name)
         assert record.provenance["engine"] == "ray"
-        pd.testing.assert_frame_equal(run.values(record), here.values(expected), check_exact=True)
+        pd.testing.assert_frame_equal(run.values(record), local_run.values(expected), check_exact=True)
     lines = (run.directory / "records.jsonl").read_text().splitlines()
     assert len(lines) == len(run.records)
     assert not (run.directory / FOLDER).exists()
-    shown = [sorted(path.name for path in each.directory.rglob("exhibits/*/*")) for each in (run, here)]
+    shown = [sorted(path.name for path in each.directory.rglob("exhibits/*/*")) for each in (run, local_run)]
     assert shown[0] == shown[1]
     assert shown[0]
 
 
 def test_two_workers_give_the_same_records_and_a_local_run_times_them(
-    run_small: Any, here: Any, by_ray: Callable[..., Any], tmp_path: Path
+    run_small: Any, local_run: Any, by_ray: Callable[..., Any], tmp_path: Path
 ) -> None:
-    as_here(run_small(tmp_path, engine=by_ray(), **CHANGES), here)
+    assert_equals_local(run_small(tmp_path, engine=by_ray(), **CHANGES), local_run)
     timed = run_small(tmp_path, **CHANGES)
     assert {record.status for record in timed.records} == {"ok"}
     assert {r.provenance["engine"] for r in timed.records if r.cell["kind"] == "latency"} == {"local"}
@@ -127,7 +127,7 @@ def test_two_workers_give_the_same_records_and_a_local_run_times_them(
 
 def test_killed_workers_change_nothing(
     run_small: Any,
-    here: Any,
+    local_run: Any,
     by_ray: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,7 +135,7 @@ def test_killed_workers_change_nothing(
     gone: list[int] = []
 
     def kill() -> None:
-        # All: the one that has just ended a job is given the next, whatever the other is doing.
+        # Kill all workers: at least the one that has just finished a job gets the next.
         gone.extend(workers())
         for worker in gone:
             os.kill(worker, signal.SIGKILL)
@@ -144,32 +144,32 @@ def test_killed_workers_change_nothing(
     done = run_small(tmp_path, engine=by_ray(), **CHANGES)
     assert gone
     assert "a worker was lost" in done.said
-    as_here(done, here)
+    assert_equals_local(done, local_run)
 
 
 def test_a_cluster_that_loses_a_node_gives_the_same_records(
     run_small: Any,
-    here: Any,
+    local_run: Any,
     by_ray: Callable[..., Any],
     cluster: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    as_here(run_small(tmp_path / "whole", engine=by_ray(cluster.address), **CHANGES), here)
+    assert_equals_local(run_small(tmp_path / "whole", engine=by_ray(cluster.address), **CHANGES), local_run)
     (node,) = cluster.worker_nodes
     in_the_middle(monkeypatch, lambda: cluster.remove_node(node))
     done = run_small(tmp_path / "less", engine=by_ray(cluster.address), **CHANGES)
-    as_here(done, here)
+    assert_equals_local(done, local_run)
 
 
 def test_a_shard_that_ends_every_worker_fails_alone(
-    run_small: Any, here: Any, by_ray: Callable[..., Any], tmp_path: Path
+    run_small: Any, local_run: Any, by_ray: Callable[..., Any], tmp_path: Path
 ) -> None:
     changes = CHANGES | {"defenses": [{"name": "poison", "limit": 1}, {"name": "on_device"}]}
     done = run_small(tmp_path, ["poison"], engine=by_ray(), **changes)
     assert {r.status for r in done.of("poison") if r.cell["kind"] != "latency"} == {"failed"}
     assert "3 workers were lost" in done.of("poison")[0].reason
-    for record, expected in zip(done.of("on_device"), here.of("on_device"), strict=True):
+    for record, expected in zip(done.of("on_device"), local_run.of("on_device"), strict=True):
         if record.cell["kind"] != "latency":
             assert (record.cell_id, record.metrics) == (expected.cell_id, expected.metrics)
 
@@ -183,6 +183,6 @@ def test_a_machine_with_other_plugins_is_refused(
     from pedbench.engines import ray_worker
 
     real = ray_worker.Settings
-    monkeypatch.setattr(module, "Settings", lambda **given: replace(real(**given), cells=("other",)))
+    monkeypatch.setattr(module, "Settings", lambda **settings: replace(real(**settings), cells=("other",)))
     with pytest.raises(ValueError, match="would measure something else"):
         run_small(tmp_path, engine=by_ray(), **CHANGES)

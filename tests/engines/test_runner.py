@@ -1,4 +1,4 @@
-"""Runs from end to end: what they measure, that they repeat themselves, and what stands in the report."""
+"""Complete runs: their values, their repeatability and their reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 2}
 
 
 def signature(record: Any) -> tuple[Any, ...]:
-    """All of a record but its provenance and, for latency, its times."""
+    """Return the contents of a record without its provenance and, for latency, without its times."""
     metrics = () if record.cell["kind"] == "latency" else record.metrics
     return record.cell_id, record.cell, record.status, record.reason, metrics, record.flags
 
@@ -24,7 +24,7 @@ def without_times(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(first: Any, second: Any, images: list[str] | None = None) -> Iterator[tuple[Any, Any]]:
-    """Values of the same cells by kind, defense and attack, in two runs that may differ in the selection."""
+    """Yield the values of each cell in two runs, whose selections of pictures may differ."""
     pairs = zip(first.records, second.records, strict=True)
     for one, other in pairs:
         kinds = [
@@ -112,8 +112,8 @@ def test_secrets_are_exposed_as_far_as_their_windows(small_run: Any) -> None:
                 for row in range(int(top), min(height, int(np.ceil(top + h))))
                 for column in range(int(left), min(width, int(np.ceil(left + w))))
             ]
-            held = max(sum(pixel in part for pixel in pixels) for part in owners.values())
-            expected[sample.id, number] = held / len(pixels)
+            exposed = max(sum(pixel in part for pixel in pixels) for part in owners.values())
+            expected[sample.id, number] = exposed / len(pixels)
     assert len(expected) > 6
     one, together = (
         small_run.values(record).query("metric == 'secret exposure'")
@@ -139,7 +139,7 @@ def test_controls_hold(small_run: Any) -> None:
     report = (small_run.directory / "report.md").read_text()
     assert report.index("## Controls") < report.index("## What was measured")
     assert "nothing sent, `on_device`: **holds**" in report
-    # They are no soundness flags of a number.
+    # These are not soundness flags of a number.
     assert "control: " not in report
 
 
@@ -154,9 +154,9 @@ def test_an_attack_that_ignores_its_view_gains_exactly_nothing_from_a_decoy(smal
 
 def test_the_same_run_again_is_identical(short_run: Any, run_small: Any, tmp_path: Path) -> None:
     defenses = [{"name": name} for name in ("on_device", "full_offload", "ped_sam", "random_payload")]
-    again = run_small(tmp_path / "again", defenses=defenses)
-    assert [signature(record) for record in short_run.records] == [signature(r) for r in again.records]
-    for left, right in compare(short_run, again):
+    second = run_small(tmp_path / "second", defenses=defenses)
+    assert [signature(record) for record in short_run.records] == [signature(r) for r in second.records]
+    for left, right in compare(short_run, second):
         pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
@@ -190,11 +190,11 @@ def test_the_number_of_threads_changes_nothing(
     finally:
         torch.set_num_threads(before)
     for left, right in compare(*runs):
-        # IoU included, whose masks are thresholded.
+        # This includes IoU, whose masks are thresholded.
         pd.testing.assert_frame_equal(left, right, rtol=1e-5, atol=1e-12)
 
 
-def test_attacks_hear_as_many_requests_as_they_ask_for(run_small: Any, tmp_path: Path) -> None:
+def test_attacks_get_as_many_requests_as_they_declare(run_small: Any, tmp_path: Path) -> None:
     changes = {
         "defenses": [{"name": "ped_sam", "params": {"assignment": "random"}}],
         "metrics": ["root_mean_square_error"],
@@ -208,7 +208,7 @@ def test_attacks_hear_as_many_requests_as_they_ask_for(run_small: Any, tmp_path:
     assert "randomised defense attacked once" in one.flags
     assert "randomised defense attacked once" not in two.flags
     alone = run_small(tmp_path / "1", plugins, attacks=["mean_colour", "one_request"], **changes)
-    # What others hear is no business of an attack, nor of the geometry.
+    # Requests of other attacks change neither an attack's values nor the geometry.
     for name in ("", "mean_colour", "one_request"):
         for left, right in zip(
             both.of("ped_sam", attack=name), alone.of("ped_sam", attack=name), strict=True
@@ -222,7 +222,7 @@ def test_attacks_hear_as_many_requests_as_they_ask_for(run_small: Any, tmp_path:
     assert (leaks[1] > leaks[0]).all()
 
 
-def test_chance_is_drawn_as_often_as_the_suite_says(run_small: Any, tmp_path: Path) -> None:
+def test_stochastic_attacks_run_as_often_as_the_suite_says(run_small: Any, tmp_path: Path) -> None:
     changes = {
         "defenses": [{"name": "ped_sam"}],
         "metrics": ["root_mean_square_error"],
@@ -231,7 +231,7 @@ def test_chance_is_drawn_as_often_as_the_suite_says(run_small: Any, tmp_path: Pa
     }
     once, often = (run_small(tmp_path / str(n), ["lucky"], seeds=n, **changes) for n in (1, 3))
     assert {record.status for record in often.records} == {"ok"}, often.said
-    # What has no chance in it is the same cell with the same values.
+    # Deterministic attacks have the same cells with the same values.
     for name in ("", "mean_colour"):
         for left, right in zip(
             once.of("ped_sam", attack=name), often.of("ped_sam", attack=name), strict=True
@@ -243,12 +243,12 @@ def test_chance_is_drawn_as_often_as_the_suite_says(run_small: Any, tmp_path: Pa
     values = often.values(record)
     first = values[values["seed"] == 0].reset_index(drop=True)
     pd.testing.assert_frame_equal(first, once.values(alone), check_exact=True)
-    drawn = values.query("metric == 'RMSE' and region == 'hidden'")
-    assert drawn.groupby(["image", "servers"])["value"].nunique().eq(3).all()
-    # The draws of a picture are no pictures of their own.
+    errors = values.query("metric == 'RMSE' and region == 'hidden'")
+    assert errors.groupby(["image", "servers"])["value"].nunique().eq(3).all()
+    # Several guesses of one picture count as one picture.
     (metric,) = (m for m in record.metrics if (m.name, m.region) == ("RMSE", "hidden"))
     assert metric.n == 2
-    worst = drawn.groupby(["image", "servers"])["value"].mean().groupby("image").min()
+    worst = errors.groupby(["image", "servers"])["value"].mean().groupby("image").min()
     assert metric.value == pytest.approx(worst.mean())
 
 
@@ -295,7 +295,7 @@ def test_every_link_is_timed_and_changes_nothing_else(run_small: Any, tmp_path: 
         assert bytes_of[0] == bytes_of[1]
 
 
-def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
+def test_two_passes_replace_many_for_a_deterministic_defense(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pedbench.measure.bench import Bench
@@ -304,7 +304,7 @@ def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
     run_one = Bench.run
 
     def counted(bench: Any, plan: Any, sample: Any, frame: Any, settings: Any = None) -> Any:
-        # The warm-up is no request.
+        # The warm-up does not count as a request.
         requests.extend([settings.request] if not sample.id.startswith("warm-up") else [])
         return run_one(bench, plan, sample, frame, settings)
 
@@ -323,7 +323,7 @@ def test_two_passes_stand_for_many_where_nothing_is_left_to_chance(
         pd.testing.assert_frame_equal(left, right)
 
 
-def test_a_defense_that_hides_its_chance_is_invalid(
+def test_an_undeclared_random_defense_is_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pedbench.plugins.defenses.ped_sam import PedSam
@@ -342,7 +342,7 @@ def test_a_defense_that_hides_its_chance_is_invalid(
 def test_a_slow_attack_guesses_the_first_pictures_from_the_worst_coalitions_as_without_limits(
     run_small: Any, tmp_path: Path
 ) -> None:
-    """Also where it is asked to guess without seeing anything, for the control."""
+    """A limit on an attack's pictures also holds for guesses without a view, which the control needs."""
 
     def run(name: str, **limit: Any) -> Any:
         return run_small(
@@ -381,7 +381,7 @@ def test_a_slow_attack_guesses_the_first_pictures_from_the_worst_coalitions_as_w
     assert table["leakage_c1_m3_attack"].tolist() == ["mean_colour"]
 
 
-def test_what_is_forgotten_between_pictures_is_measured_again(
+def test_values_lost_between_pictures_are_measured_again(
     run_small: Any, short_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pedbench.measure.view_independent_baselines.MOST", 0)

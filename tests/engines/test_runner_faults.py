@@ -1,4 +1,4 @@
-"""What goes wrong in a run: it is told, the rest is finished, and a second run completes what is missing."""
+"""Faults in a run: they are reported, all other cells are finished, and a second run completes the missing cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def outcome(records: Sequence[Any]) -> set[str]:
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, Any], None]) -> list[str]:
-    """Names of the defenses in the order of their passes; `before` is told number and servers of each."""
+    """List the names of defenses in the order of their passes; `before` gets number and servers of each pass."""
     from pedbench.measure import bench
 
     real: Any = vars(bench)["run_pass"]
@@ -78,13 +78,13 @@ def test_a_killed_server_fails_its_cells_and_a_second_run_completes_them(
 
 @pytest.fixture
 def stalling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has server 1 stall when windows are streamed for the so-and-so-many-th time."""
+    """Return a function that makes server 1 stall at the n-th streaming of windows."""
     from pedbench.offload.passes import cloud as module
 
     real: Any = vars(module)["stream_windows"]
     streamed: list[int] = []
 
-    def at(number: int) -> None:
+    def stall_at(number: int) -> None:
         def stream_windows(cloud: Any, *rest: Any, **more: Any) -> Any:
             streamed.append(number)
             if len(streamed) == number:
@@ -93,13 +93,13 @@ def stalling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         monkeypatch.setattr(module, "stream_windows", stream_windows)
 
-    return at
+    return stall_at
 
 
 def test_a_server_that_stalls_over_one_link_fails_that_cell_alone(
     run_small: Any, tmp_path: Path, stalling: Callable[[int], None]
 ) -> None:
-    # Warm-up and a scene; then the same scene over gigabit.
+    # The third pass is the scene over gigabit, after the warm-up and the scene over loopback.
     stalling(3)
     latency = {"samples": 1, "warmup": 1, "turn_taking": True, "links": ["loopback", "gigabit", "wifi-6"]}
     done = run_small(
@@ -117,10 +117,10 @@ def test_a_server_that_stalls_over_one_link_fails_that_cell_alone(
     assert not any("degraded" in record.flags for record in others)
 
 
-def test_the_edge_steps_in_for_a_server_that_stalls(
+def test_the_edge_replaces_a_server_that_stalls(
     run_small: Any, short_run: Any, tmp_path: Path, stalling: Callable[[int], None]
 ) -> None:
-    # After the warm-up, the second of two scenes.
+    # The third pass is the second of two scenes, after the warm-up.
     stalling(3)
     done = run_small(
         tmp_path,
@@ -165,7 +165,7 @@ def test_attacks_fail_alone(run_small: Any, tmp_path: Path) -> None:
     tokens = done.of("ped_sam", attack="token_reader")
     assert outcome(tokens) == {"skipped"}
     assert tokens[0].reason == "token_reader needs tokens, of which nothing was received"
-    # It needs pixels, and on the device nobody receives any.
+    # The attack needs pixels, and no server receives any from on_device.
     assert outcome(done.of("on_device", attack="refuses_one")) == {"skipped"}
     for name in ("on_device", "ped_sam"):
         for kind, attack in (("utility", None), ("latency", None), ("", ""), ("", "mean_colour")):
@@ -191,7 +191,7 @@ def test_an_endless_attack_fails_alone(run_small: Any, tmp_path: Path) -> None:
         assert outcome(done.of(name, attack="mean_colour")) == {"ok"}
 
 
-def test_a_broken_floor_spoils_what_relates_to_it(run_small: Any, tmp_path: Path) -> None:
+def test_a_broken_floor_fails_all_cells_relative_to_it(run_small: Any, tmp_path: Path) -> None:
     done = run_small(
         tmp_path,
         ["broken_floor"],
@@ -208,7 +208,7 @@ def test_a_broken_floor_spoils_what_relates_to_it(run_small: Any, tmp_path: Path
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_a_metric_gone_wrong_ends_no_run(run_small: Any, tmp_path: Path, raises: bool) -> None:
+def test_a_broken_metric_does_not_end_the_run(run_small: Any, tmp_path: Path, raises: bool) -> None:
     done = run_small(
         tmp_path,
         ["moody", "black"],
@@ -234,18 +234,18 @@ CHEATS = {
 }
 
 
-def test_cheats_are_seen_through(run_small: Any, tmp_path: Path) -> None:
-    defenses = [{"name": "cheat", "params": {"how": how}} for how in CHEATS]
+def test_cheats_are_detected(run_small: Any, tmp_path: Path) -> None:
+    defenses = [{"name": "cheat", "params": {"how": cheat}} for cheat in CHEATS]
     done = run_small(
         tmp_path, ["cheat", "vandal"], defenses=[*defenses, {"name": "vandal"}], dataset=scenes(1)
     )
-    for how, (status, reason) in CHEATS.items():
+    for cheat, (status, reason) in CHEATS.items():
         cells = [
             r
             for r in done.of("cheat")
-            if r.cell["defense"]["params"]["how"] == how and r.cell["kind"] == "privacy"
+            if r.cell["defense"]["params"]["how"] == cheat and r.cell["kind"] == "privacy"
         ]
-        assert outcome(cells) == {status}, (how, [record.reason for record in cells])
+        assert outcome(cells) == {status}, (cheat, [record.reason for record in cells])
         for record in cells:
             assert reason in record.reason
             if status == "ok":
@@ -268,7 +268,7 @@ def scenes(limit: int) -> dict[str, Any]:
     return {"name": "scenes", "params": {"count": 8}, "limit": limit}
 
 
-def test_messages_past_the_ledger_make_everything_invalid(
+def test_messages_that_bypass_the_ledger_make_all_cells_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pedbench.errors import AuditError
@@ -290,14 +290,14 @@ def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
         "nothing": "AttributeError",
         "nan": "the embedding has values that are not finite",
     }
-    defenses = [{"name": "stumbles", "params": {"how": how}} for how in ways]
+    defenses = [{"name": "stumbles", "params": {"how": way}} for way in ways]
     done = run_small(tmp_path, ["stumbles"], defenses=[*defenses, {"name": "on_device"}], dataset=scenes(1))
     by_way = {
-        how: [r for r in done.of("stumbles") if r.cell["defense"]["params"]["how"] == how] for how in ways
+        way: [r for r in done.of("stumbles") if r.cell["defense"]["params"]["how"] == way] for way in ways
     }
-    for how in ("warm-up", "prepare"):
-        assert {(record.status, record.reason) for record in by_way[how]} == {("failed", ways[how])}
-    utility = {how: next(r for r in by_way[how] if r.cell["kind"] == "utility") for how in ways}
+    for way in ("warm-up", "prepare"):
+        assert {(record.status, record.reason) for record in by_way[way]} == {("failed", ways[way])}
+    utility = {way: next(r for r in by_way[way] if r.cell["kind"] == "utility") for way in ways}
     assert (utility["nan"].status, utility["nothing"].status) == ("invalid", "failed")
     assert ways["nan"] in utility["nan"].reason
     assert outcome(done.of("on_device")) == {"ok"}
@@ -358,7 +358,7 @@ def test_a_killed_run_leaves_nothing_behind_and_is_completed(tmp_path: Path, num
     for pid in killed.stdout.split("pids")[1].split():
         wait_for_end(int(pid))
     (directory,) = (tmp_path / "cut" / "runs").iterdir()
-    # As if it had been killed in the middle of writing.
+    # Leave partial files, as if the run had been killed while writing.
     with (directory / "records.jsonl").open("a") as stream:
         stream.write('{"schema": 1, "cell_id": "half')
     (directory / "values" / "half.1.partial").write_bytes(b"half")
@@ -385,7 +385,7 @@ def test_a_killed_run_leaves_nothing_behind_and_is_completed(tmp_path: Path, num
 
 
 def wait_for_end(pid: int) -> None:
-    """Wait until a process that is no child of this one has ended."""
+    """Wait until a process that is not a child of this one has ended."""
     import select
 
     try:

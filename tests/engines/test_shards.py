@@ -1,4 +1,4 @@
-"""A run that is killed goes on with the shards that it lacks, and nothing else."""
+"""A run that was killed continues with the shards that are missing, and repeats no others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DEFENSES = [{"name": name, "latency": False} for name in ("on_device", "ped_sam"
 
 
 class Killed(BaseException):
-    """In the place of a signal that nobody could catch."""
+    """Stands in for SIGKILL: no `except Exception` catches it."""
 
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the defenses in the order of their passes."""
+    """List the names of defenses in the order of their passes."""
     from pedbench.measure import bench
 
     real: Any = vars(bench)["run_pass"]
@@ -40,15 +40,15 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @contextmanager
 def killed_at(monkeypatch: pytest.MonkeyPatch, name: str, time: int) -> Iterator[None]:
-    """Let a run end where it calls a method of `Shards` the so-and-so-many-th time."""
+    """End a run at its `time`-th call of a method of `Shards`."""
     real: Callable[..., Any] = getattr(Shards, name)
     calls: list[str] = []
 
-    def method(*given: Any) -> Any:
+    def method(*arguments: Any) -> Any:
         calls.append(name)
         if len(calls) == time:
             raise Killed
-        return real(*given)
+        return real(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(Shards, name, method)
@@ -87,7 +87,7 @@ def test_finished_shards_are_not_done_again(
 ) -> None:
     with killed_at(monkeypatch, name, 4 if name == "_note" else 2):
         run_small(tmp_path, defenses=DEFENSES)
-    # Each defense warms up with one.
+    # Each defense warms up with one pass.
     assert passes == ["on_device"] * 3 + ["ped_sam"] * 3
     passes.clear()
     done = run_small(tmp_path, defenses=DEFENSES)
@@ -96,7 +96,7 @@ def test_finished_shards_are_not_done_again(
     assert not (tmp_path / FOLDER).exists()
 
 
-def test_other_code_does_not_go_on(
+def test_changed_code_does_not_continue_old_shards(
     run_small: Any, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with killed_at(monkeypatch, "absorb", 4):
@@ -108,7 +108,7 @@ def test_other_code_does_not_go_on(
     assert not (tmp_path / FOLDER).exists()
 
 
-def test_times_of_a_cell_come_of_one_run(
+def test_times_of_a_cell_come_from_one_run(
     run_small: Any, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {"defenses": [{"name": "ped_sam"}], "attacks": ["mean_colour"]}
@@ -116,19 +116,21 @@ def test_times_of_a_cell_come_of_one_run(
         run_small(tmp_path, **changes)
     passes.clear()
     attacks: list[int] = []
-    monkeypatch.setattr("pedbench.measure.attacks._score", lambda *given: attacks.append(len(given[2])))
+    monkeypatch.setattr(
+        "pedbench.measure.attacks._score", lambda *arguments: attacks.append(len(arguments[2]))
+    )
     run_small(tmp_path, **changes)
     assert passes == ["ped_sam"] * 3
     assert attacks == [1]
 
 
-def test_shards_in_any_order_tell_the_same(tmp_path: Path) -> None:
+def test_the_order_of_shards_does_not_matter(tmp_path: Path) -> None:
     class Defense:
         def cells(self) -> list[Any]:
             return []
 
     def job(number: int) -> Job:
-        return Job(defense=0, number=number, part="pictures", images=(number,), wanted=frozenset("ab"))
+        return Job(defense=0, number=number, part="pictures", images=(number,), cell_ids=frozenset("ab"))
 
     def done(number: int) -> Done:
         outcome = Outcome()
@@ -136,12 +138,12 @@ def test_shards_in_any_order_tell_the_same(tmp_path: Path) -> None:
             outcome.problems["a"] = ("failed", f"shard {number}")
             outcome.flags["a"].add(f"flag {number}")
         outcome.flags["b"].add("always")
-        return Done(job=job(number), asked=frozenset("ab"), outcome=outcome)
+        return Done(job=job(number), cell_ids=frozenset("ab"), outcome=outcome)
 
-    told = []
+    totals = []
     for order in ((0, 1, 2), (2, 1, 0)):
         shards = Shards(Defense(), tmp_path, str(order))  # type: ignore[arg-type]
         for number in order:
             shards.absorb(done(number))
-        told.append((shards.total().problems, dict(shards.total().flags)))
-    assert told[0] == told[1] == ({"a": ("failed", "shard 1")}, {"a": {"flag 1"}, "b": {"always"}})
+        totals.append((shards.total().problems, dict(shards.total().flags)))
+    assert totals[0] == totals[1] == ({"a": ("failed", "shard 1")}, {"a": {"flag 1"}, "b": {"always"}})
