@@ -49,7 +49,7 @@ def test_doctor_says_what_of_a_suite_is_missing(capsys: pytest.CaptureFixture[st
     for name, size in (("sam_vit_b", 375), ("vit_mae_base", 448), ("sd_inpainting", 2134), ("rt_detr", 172)):
         assert f"not here, {size:,} MB to fetch: looked for {home}" in said
         assert f"-> pedbench fetch {name}" in said
-    assert "note    weights ped-vit_b: its rows are skipped: nobody publishes it" in said
+    assert "note    weights ped-vit_b: not published, so its rows are skipped" in said
     assert "missing dataset coco: not here, 1,068 MB to fetch" in said
     assert not home.exists()
 
