@@ -163,6 +163,6 @@ def test_labels_name_codecs() -> None:
         with pytest.raises(PluginError, match=reason):
             find_codec(wrong)
     data = code(np.zeros((1, 2, 2, 3), np.uint8), "jpeg").data
-    with pytest.raises(ValueError, match="is called"):
+    with pytest.raises(ValueError, match="label is"):
         decode(Coded(codec="jpeg(quality=80)", dtype="uint8", shape=(1, 2, 2, 3), data=data))
     assert all(len(source) == 64 for source in codec_sources().values())

@@ -1,1 +1,1 @@
-"""The untrusted cloud: server processes, what goes over the wire to them, and the edge that calls them."""
+"""The untrusted cloud: server processes, the messages to and from them, and the edge that calls them."""

@@ -38,7 +38,7 @@ def turns() -> tuple[list[list[Exchange]], Clock]:
         stop=3.5,
         # Each message is made before it is sent, as the one before is back.
         prepare=[(1.0, 1.1), (1.56, 1.66), (1.82, 1.92)],
-        beside=[(2.28, 2.48)],
+        overlapped=[(2.28, 2.48)],
         read={0: [(2.48, 2.53)], 1: [(2.53, 2.58)], 2: [(2.58, 2.63)]},
     )
     return [calls], clock

@@ -10,7 +10,7 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.types import Picture
 
-# The servers load `own_operations` by name, from this process's path.
+# Servers import `own_operations` by name, from this process's path.
 sys.path.insert(0, str(Path(__file__).parent))
 
 NETWORKS = FamilyNetworks(family=MINI, random_seed=0)
@@ -23,7 +23,7 @@ def make_picture(size: tuple[int, int]) -> Picture:
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[[tuple[int, int]], Picture]:
-    """Makes a picture of a size (H, W): noise, so that no pixel is like its neighbour by chance."""
+    """Return a function that makes a picture of size (H, W) of noise, so that neighbouring pixels differ."""
     return make_picture
 
 

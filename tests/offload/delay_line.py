@@ -1,7 +1,7 @@
-"""A delay for kernels without `netem`: `python delay_line.py DEVICE DEVICE SECONDS`.
+"""A delayed link for kernels without `netem`: `python delay_line.py DEVICE DEVICE SECONDS`.
 
-Makes two network devices, says so, and carries packets between them, each so much later, until its input ends. The
-devices may be moved to other namespaces meanwhile.
+The program makes two network devices, prints "ready", and carries packets between them with a delay until its standard
+input is closed. The devices may be moved to other namespaces in the meantime.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def open_device(name: str) -> int:
     """Make a device whose packets are read from and written to a file.
 
     Raises:
-        OSError: There are no such devices here, or no right to make them.
+        OSError: The kernel has no such devices, or this user may not make them.
     """
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", name.encode(), _TUN_WITHOUT_HEADER))
@@ -31,8 +31,8 @@ def open_device(name: str) -> int:
 
 
 def carry(one: int, other: int, seconds: float) -> None:
-    """Carry packets between two devices until the standard input ends."""
-    ways = {one: other, other: one}
+    """Carry packets between two devices, each `seconds` later, until the standard input is closed."""
+    peers = {one: other, other: one}
     waiting: dict[int, deque[tuple[float, bytes]]] = {one: deque(), other: deque()}
     while True:
         dues = [packets[0][0] for packets in waiting.values() if packets]
@@ -44,13 +44,13 @@ def carry(one: int, other: int, seconds: float) -> None:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     packet = os.read(device, 65536)
-                    waiting[ways[device]].append((time.monotonic() + seconds, packet))
+                    waiting[peers[device]].append((time.monotonic() + seconds, packet))
         for device, packets in waiting.items():
             while packets and packets[0][0] <= time.monotonic():
                 try:
                     os.write(device, packets.popleft()[1])
                 except OSError as error:
-                    # A device that is not up yet loses what comes.
+                    # A device that is not up yet drops packets.
                     if error.errno != errno.EIO:
                         raise
 

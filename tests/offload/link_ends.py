@@ -1,4 +1,4 @@
-"""One end of a link, as a process of its own: `python link_ends.py serve`, or `python link_ends.py call ...`."""
+"""One end of a link as a process: `python link_ends.py serve ADDRESS`, or `call ADDRESS RATE DELAY REPEATS`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from pedbench.types import Payload
 
 PORT = 50951
 SIZES = {"large": (1_000_000, 1_000_000), "small": (200, 200)}
-"""Bytes up and down."""
+"""Bytes of the message and of the reply."""
 
 
 class Swap(Operation):
-    """Sends so many bytes back, however many came."""
+    """Returns as many bytes as the call requests."""
 
     name = "swap"
     request: ClassVar = {
@@ -46,7 +46,7 @@ class Swap(Operation):
 
 
 def serve(address: str) -> None:
-    """Answer until the standard input ends."""
+    """Answer calls until the standard input is closed."""
 
     def answer(data: bytes, _: Any) -> bytes:
         received = time.monotonic()
@@ -69,7 +69,7 @@ def serve(address: str) -> None:
 
 
 class Far:
-    """The server at the other end, as `Pending` wants servers."""
+    """The server at the other end, with the interface of `Servers` that `Pending` uses."""
 
     def __init__(self, address: str) -> None:
         self._call: Any = grpc.insecure_channel(f"{address}:{PORT}", options=CHANNEL_OPTIONS).unary_unary(
@@ -81,7 +81,7 @@ class Far:
 
 
 def call(address: str, link: Link, repeats: int) -> None:
-    """Print the least seconds of uplink and downlink by size, as JSON: a busy host only adds to them."""
+    """Print the shortest uplink and downlink times by size in seconds, as JSON: load of the host only adds time."""
     far: Any = Far(address)
     found = {}
     with Transport(link, 0) as transport:

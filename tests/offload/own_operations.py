@@ -1,4 +1,4 @@
-"""Operations that a plugin might bring, honest and not."""
+"""Honest and dishonest operations of plugins."""
 
 import threading
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ PIXELS = {"pixels": Field(dtypes=("uint8",), shape=("height", "width", 3))}
 
 
 class Echo(Operation):
-    """Sends pixels back, and shows all of them."""
+    """Returns the pixels, and shows all of them."""
 
     name = "echo"
     request: ClassVar = PIXELS
@@ -32,7 +32,7 @@ class Echo(Operation):
 
 
 class Liar(Echo):
-    """Shows a corner of what it gets."""
+    """Shows only a corner of its payload."""
 
     name = "liar"
 
@@ -44,7 +44,7 @@ class Liar(Echo):
 
 
 class Coarse(Echo):
-    """Gets floats, and shows them rounded to levels of 8 bits."""
+    """Receives floats, and shows them rounded to 8-bit levels."""
 
     name = "coarse"
     request: ClassVar = {"pixels": Field(dtypes=("float32",), shape=("height", "width", 3))}
@@ -58,7 +58,7 @@ class Coarse(Echo):
 
 
 class Opaque(Operation):
-    """Knows no way to show its payload."""
+    """Cannot show its payload as pixels."""
 
     name = "opaque"
     request: ClassVar = BLOB
@@ -79,7 +79,7 @@ class Hang(Opaque):
 
 
 class Broken(Opaque):
-    """Fails."""
+    """Raises KeyError."""
 
     name = "broken"
 
@@ -88,7 +88,7 @@ class Broken(Opaque):
 
 
 class Other(Opaque):
-    """Replies with something else than it declares."""
+    """Returns a reply that does not match its declaration."""
 
     name = "other"
     reply: ClassVar = PIXELS

@@ -14,7 +14,7 @@ def grid(rows: int, columns: int) -> list[Window]:
 
 
 def touching(assignment: Assignment) -> tuple[int, int]:
-    """Pairs with a common side, and with a common corner, found from the windows' distances."""
+    """Count pairs with a common side, and pairs with a common corner, from the windows' distances."""
     pairs = [pair for windows in assignment.values() for pair in combinations(windows, 2)]
     distances = [np.linalg.norm(np.subtract(*pair)) for pair in pairs]
     return sum(bool(d == 1) for d in distances), sum(bool(1 < d < 2) for d in distances)
@@ -38,7 +38,7 @@ def test_every_window_is_assigned_once(policy: str, windows: set[Window], server
 
 @pytest.mark.parametrize("size", [(5, 5), (4, 5)])
 @pytest.mark.parametrize("servers", range(4, 26))
-def test_dispersed_parts_all_neighbours(size: tuple[int, int], servers: int) -> None:
+def test_dispersed_separates_all_neighbours(size: tuple[int, int], servers: int) -> None:
     assignment = assign("dispersed", grid(*size), servers, np.random.default_rng(0))
     assert touching(assignment) == (0, 0)
     # Four servers cannot have even shares: a 2x2 block holds all, so they alternate by row or column.
@@ -65,8 +65,10 @@ def test_contiguous_takes_runs_and_round_robin_deals() -> None:
 
 
 def test_random_follows_its_generator() -> None:
-    first, again, other = (assign("random", grid(5, 5), 3, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first == again != other
+    first, second, other = (
+        assign("random", grid(5, 5), 3, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert first == second != other
 
 
 def test_bad_input_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Defenses that send more than they say: each must be seen through."""
+"""Every defense that sends more than it declares must be detected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
 
 @dataclass(kw_only=True)
 class Cheat(Defense):
-    """Claims to be ped_sam, and does what a test wants."""
+    """Declares what ped_sam declares, and runs a function of the test."""
 
     name = "cheat"
     version = 1
@@ -67,7 +67,7 @@ def run(defense: Any, frame: Picture, servers: VirtualServers, networks: FamilyN
 
 @dataclass(kw_only=True)
 class Unbound(Cheat):
-    """Says that one server may get everything, so that the edge lets all leave."""
+    """Declares that one server may get everything, so that the edge refuses nothing."""
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
         return 2.0
@@ -80,7 +80,7 @@ def judge(
     networks: FamilyNetworks,
     sender: Any = None,
 ) -> tuple[tuple[Observation, ...], Audit]:
-    """Audit what was sent by a defense, or in its name by another sender."""
+    """Audit the messages of a defense, or of another sender in its name."""
     done = run(sender or defense, frame, servers, networks)
     seen = observe(done.received, servers.operations, networks, frame.shape[:2])
     return seen, audit(seen, frame, defense, networks, done.streamed)
@@ -150,7 +150,7 @@ def test_a_blur_that_does_nothing_is_visible(
     assert visible_mask(view_of(seen, (0,), wide, defense), wide).all()
 
 
-def test_noise_says_nothing(wide: Picture, servers: VirtualServers, networks: FamilyNetworks) -> None:
+def test_noise_discloses_nothing(wide: Picture, servers: VirtualServers, networks: FamilyNetworks) -> None:
     defense = RandomPayload(weights=W)
     defense.prepare("cpu")
     seen, found = judge(defense, wide, servers, networks)
@@ -162,18 +162,18 @@ def test_noise_says_nothing(wide: Picture, servers: VirtualServers, networks: Fa
     assert same_messages(first, second) == ""
 
 
-def test_a_decoy_that_knows_the_picture_is_found(
+def test_a_decoy_that_depends_on_the_picture_is_detected(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     first, second = (run(PedSam(weights=W), f, servers, networks).received for f in (wide, wide[::-1].copy()))
     assert "3 of 3 messages differ" in same_messages(first, second)
-    # With nothing but server 1's windows left as they were, that server cannot tell.
+    # Only server 1's windows are unchanged, so only its messages are.
     grid_seen = observe(first, servers.operations, networks, wide.shape[:2])
     keep = footprints(grid_seen, 3, wide.shape[:2])[1]
     noisy = np.where(keep[..., None], wide, 1 - wide)
-    again = run(PedSam(weights=W), noisy, servers, networks).received
-    assert same_messages(first, again, servers=[1]) == ""
-    assert same_messages(first, again, servers=[0]) != ""
+    third = run(PedSam(weights=W), noisy, servers, networks).received
+    assert same_messages(first, third, servers=[1]) == ""
+    assert same_messages(first, third, servers=[0]) != ""
 
 
 def whole_by_the_harness(frame: Picture, edge: Edge, cloud: Cloud) -> None:
@@ -189,7 +189,7 @@ def by_an_operation_that_shows_a_corner(frame: Picture, edge: Edge, cloud: Cloud
 
 
 def whole_in_rounds(frame: Picture, edge: Edge, cloud: Cloud) -> None:
-    """Tokens that a block has mixed, of all windows."""
+    """Return the tokens of all windows after a block that mixes them."""
     grid = edge.grid(W)
     for window in grid.active(frame.shape[:2]):
         cloud[0].call(
@@ -305,7 +305,7 @@ def test_more_than_declared_does_not_leave_the_edge(
     assert seen[0].mean() <= Cheat(script=script).max_share(wide.shape[:2], grid)
 
 
-def test_a_wrong_size_says_something_under_any_promise(
+def test_a_wrong_size_is_invalid_for_every_disclosure(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     @dataclass(kw_only=True)
@@ -327,9 +327,9 @@ def test_one_level_of_one_pixel_shows_in_trained_tokens(payload: str) -> None:
         sent = window_payloads(trained.network(W), other, windows(from_uint8(scene), edge), payload)
         audited = TokenAudit(truth=scene, networks=trained, streamed={(s, s) for s in sent})
         problems = [
-            why
+            problem
             for server, content in sent.items()
-            for why in audited.differences(tokens_received(server, content), content)
+            for problem in audited.differences(tokens_received(server, content), content)
         ]
         assert len(problems) == 1
 
@@ -361,7 +361,7 @@ def test_messages_of_a_silent_defense_are_invalid(
 
 
 def raw(frame: Picture, edge: Edge, cloud: Cloud) -> tuple[Any, bytes]:
-    """A message past the harness, but well-formed: one window of the frame."""
+    """Return a well-formed message with one window of the frame, made without the harness."""
     payload: Payload = {
         "pixels": cut_tiles(to_uint8(frame), [(0, 0)], edge.grid(W)),
         "positions": np.array([(0, 0)], np.int32),
@@ -437,7 +437,7 @@ def test_unexplained_bytes_are_the_whole_frame(
     assert not covered[1:].any()
 
 
-def test_a_message_past_the_ledger_is_found(
+def test_a_message_that_bypasses_the_ledger_is_detected(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     def script(frame: Picture, edge: Edge, cloud: Cloud) -> None:

@@ -1,4 +1,4 @@
-"""Passes whose messages a codec wrote: what comes out, what servers see, and what is not believed."""
+"""Passes with codecs: their embeddings, what servers see, and content that counts as unexplained."""
 
 import io
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Judge = Callable[..., tuple[Pass, View, Audit]]
 
 @pytest.fixture
 def smooth() -> Picture:
-    """As codecs like it: waves, whose last windows the frame's border cuts."""
+    """Return a picture of waves, which codecs compress well; the frame's border cuts the last windows."""
     rows, columns = np.mgrid[:240, :320]
     levels = 128 + 90 * np.sin(rows / 17)[..., None] * np.cos(columns / 23)[..., None] + np.array([9, 0, -9])
     picture: Picture = np.rint(levels).astype(np.float32) / np.float32(255)
@@ -82,7 +82,7 @@ def test_what_jpeg_leaves_is_degraded_and_hidden(judge: Judge, smooth: Picture) 
     canvas, covered = view.degraded_canvas()
     assert covered.all()
     assert 0.5 / 255 < np.abs(canvas - smooth).mean() < 5 / 255
-    # The same as Pillow makes of the windows; the last row of the frame goes on in those that its border cuts.
+    # Pillow must give the same for each window; windows at the border repeat the last row of the frame.
     for message in done.received:
         assert message.payload is not None
         windows = [tuple(place) for place in message.payload["positions"].tolist()]
@@ -119,14 +119,14 @@ def test_coded_replies_are_shorter_and_nearly_the_same(
     assert 0 < error.mean() < tolerance * plain.embedding.features.abs().mean()
 
 
-def test_another_picture_behind_a_codec_is_found_out(judge: Judge, smooth: Picture) -> None:
+def test_a_different_picture_in_a_codec_is_detected(judge: Judge, smooth: Picture) -> None:
     other = smooth.copy()
     other[100:120, 100:120] = 0
     _, _, found = judge(PedSam(weights=W, payload="webp"), other, smooth)
-    assert any("what its codec leaves" in why for why in found.invalid)
+    assert any("what its codec leaves" in problem for problem in found.invalid)
 
 
-def test_what_a_plugin_writes_with_a_codec_counts_as_the_whole_frame(
+def test_arrays_that_a_plugin_encodes_with_a_codec_count_as_the_whole_frame(
     smooth: Picture, networks: FamilyNetworks, servers: VirtualServers
 ) -> None:
     @dataclass(kw_only=True)

@@ -1,4 +1,4 @@
-"""Servers that lie: what is always refused, what spot checks find, and how often."""
+"""Servers that lie: replies that are always refused, lies that spot checks find, and how often they find them."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def liars(networks: FamilyNetworks) -> Iterator[VirtualServers]:
 
 @pytest.fixture
 def run(liars: VirtualServers, networks: FamilyNetworks, wide: Picture) -> Any:
-    """Runs a pass with liars, who can replay what they returned for another picture."""
+    """Return a function that runs a pass with liars, which can replay their replies to another picture."""
 
     def under(lies: Lies, checks: int, on_lost: OnLost = "edge", seed: int = 0, **parameters: Any) -> Pass:
         rng = np.random.default_rng(0)
         defense = PedSam(weights=W, **parameters)
         if lies.lie == "replay":
-            heard = Lies()
-            run_pass(defense, wide[::-1].copy(), liars, networks, rng, PassSettings(lies=heard))
-            lies.earlier = heard.returned
+            recorder = Lies()
+            run_pass(defense, wide[::-1].copy(), liars, networks, rng, PassSettings(lies=recorder))
+            lies.earlier = recorder.returned
         spot_checks = SpotChecks(count=checks, rng=np.random.default_rng(seed))
         return run_pass(
             defense,
@@ -65,22 +65,24 @@ def run(liars: VirtualServers, networks: FamilyNetworks, wide: Picture) -> Any:
 @pytest.mark.parametrize(
     "parameters", [{}, {"chunk": 2, "reply": "bfloat16", "payload": "tokens32"}], ids=str
 )
-def test_what_all_windows_show_is_found_and_made_good(lie: Any, parameters: dict[str, Any], run: Any) -> None:
+def test_checking_all_windows_finds_and_repairs_every_lie(
+    lie: Any, parameters: dict[str, Any], run: Any
+) -> None:
     strength = 2 * TOLERANCE if not parameters else 2 * LOSSY_TOLERANCE
     honest = run(Lies(), 99, **parameters)
     assert not honest.lost
-    told = Lies(liars=2, lie=lie, strength=strength)
-    believed = run(told, 0, **parameters)
-    assert not believed.lost
-    assert not believed.embedding.features.equal(honest.embedding.features)
-    assert told.servers == {0, 1}
-    # What is replayed may be the same, e.g. a wall without anything on it.
-    assert 0 < len(told.wrong) <= sum(len(told.returned[server]) for server in told.servers)
+    lies = Lies(liars=2, lie=lie, strength=strength)
+    unchecked = run(lies, 0, **parameters)
+    assert not unchecked.lost
+    assert not unchecked.embedding.features.equal(honest.embedding.features)
+    assert lies.servers == {0, 1}
+    # A replayed window can be correct, e.g. an empty wall.
+    assert 0 < len(lies.wrong) <= sum(len(lies.returned[server]) for server in lies.servers)
     done = run(Lies(liars=2, lie=lie, strength=strength), 99, **parameters)
     assert list(done.lost) == [0, 1]
     assert "tokens of window" in done.lost[0]
     if not parameters:
-        # To the last bit: the edge computes what servers would have.
+        # The edge computes the same bits as honest servers.
         assert done.embedding.features.equal(honest.embedding.features)
         with pytest.raises(
             IntegrityError, match=r"server 0 returned tokens of window \(\d, \d\) that deviate"
@@ -89,14 +91,14 @@ def test_what_all_windows_show_is_found_and_made_good(lie: Any, parameters: dict
 
 
 @pytest.mark.parametrize("reply", ["float32", "bfloat16", "quantised(bits=6)"])
-def test_what_is_no_number_is_refused_without_checks(reply: str, run: Any) -> None:
+def test_nan_is_refused_without_checks(reply: str, run: Any) -> None:
     done = run(Lies(liars=1, lie="nan", windows=1), 0, reply=reply)
     assert list(done.lost) == [0]
-    assert ("not finite" if reply == "float32" else "written by ''") in done.lost[0]
+    assert ("not finite" if reply == "float32" else "uses the codec ''") in done.lost[0]
 
 
-def test_what_are_too_few_tokens_is_refused_without_checks(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lies, "_told", lambda self, server, call, tokens, *_: tokens)
+def test_too_few_tokens_are_refused_without_checks(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lies, "_false_tokens", lambda self, server, call, tokens, *_: tokens)
     monkeypatch.setattr("pedbench.offload.integrity.dishonest_replies.encode_answer", _without_the_first)
     done = run(Lies(liars=1), 0)
     assert "returned tokens of shape" in done.lost[0]
@@ -106,7 +108,7 @@ def _without_the_first(answer: Answer, coded: Any) -> bytes:
     return encode_answer(replace(answer, payload={"tokens": answer.payload["tokens"][1:]}), coded)
 
 
-def test_lies_are_the_same_each_time_and_independent_of_who_answers_first(run: Any) -> None:
+def test_lies_are_reproducible_and_independent_of_the_order_of_replies(run: Any) -> None:
     first, second, other = (
         run(Lies(liars=2, seed=seed), 0, chunk=1).embedding.features for seed in (1, 1, 2)
     )
@@ -131,7 +133,7 @@ def test_the_first_servers_that_hold_windows_lie() -> None:
     ],
     ids=str,
 )
-def test_honest_servers_are_never_taken_for_liars(parameters: dict[str, Any], run: Any) -> None:
+def test_honest_servers_always_pass_spot_checks(parameters: dict[str, Any], run: Any) -> None:
     assert not run(Lies(), 99, "fail", **parameters).lost
 
 

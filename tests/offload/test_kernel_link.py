@@ -1,4 +1,4 @@
-"""The emulated link against the kernel's own queues, between two processes in two network namespaces."""
+"""The emulated link compared with the kernel's queues, between two processes in two network namespaces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(*command: str) -> None:
 
 @contextmanager
 def answering(command: list[str]) -> Iterator[None]:
-    """A process that says when it is ready, and ends when its input does."""
+    """Start a process and wait until it is ready; it ends when its standard input is closed."""
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -55,7 +55,7 @@ def answering(command: list[str]) -> Iterator[None]:
 
 @contextmanager
 def kernel_link(kind: str, rate: int) -> Iterator[None]:
-    """Two namespaces with a link between them, each end sending through a queue of the kernel's.
+    """Make two namespaces with a link between them, in which each end sends through a queue of the kernel.
 
     `netem` delays, too; for `tbf`, packets wait in a process between two devices.
     """
@@ -78,7 +78,7 @@ def kernel_link(kind: str, rate: int) -> Iterator[None]:
             run(*f"ip -n {space} addr add {ends} dev wire".split())
             for device in ("lo", "wire"):
                 run(*f"ip -n {space} link set {device} up".split())
-            # The model is a warm connection's.
+            # The model describes a warm connection.
             setting = "net.ipv4.tcp_slow_start_after_idle=0"
             run("ip", "netns", "exec", space, "sysctl", "-q", "-w", setting)
             queue = QUEUE[kind].format(rate=rate, delay=DELAY)
@@ -90,17 +90,19 @@ def kernel_link(kind: str, rate: int) -> Iterator[None]:
 
 
 def measure(serve_in: str, call_in: str, rate: float, delay: float) -> dict[str, list[float]]:
-    """Seconds of uplink and downlink by size, between two processes."""
+    """Measure the seconds of uplink and downlink between two processes, by message size."""
 
     def end(space: str, *arguments: object) -> list[str]:
         return ["ip", "netns", "exec", space, sys.executable, str(ENDS), *map(str, arguments)]
 
-    asked = end(call_in, "call", ADDRESS[serve_in], rate, delay, 5)
+    command = end(call_in, "call", ADDRESS[serve_in], rate, delay, 5)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     with answering(end(serve_in, "serve", ADDRESS[serve_in])):
-        said = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=120, env=environment)
-    found: dict[str, list[float]] = json.loads(said.stdout)
-    return found
+        done = subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=120, env=environment
+        )
+    seconds: dict[str, list[float]] = json.loads(done.stdout)
+    return seconds
 
 
 @pytest.mark.parametrize("rate", [20, 100])
@@ -108,7 +110,7 @@ def measure(serve_in: str, call_in: str, rate: float, delay: float) -> dict[str,
 def test_both_give_the_same_phases(kind: str, rate: int) -> None:
     with kernel_link(kind, rate):
         real = measure(SERVER, EDGE, 0, 0)
-        # Both ends in one namespace: what is between them is emulated in the transport.
+        # Both ends are in one namespace: the transport emulates the link.
         emulated = measure(SERVER, SERVER, rate, DELAY)
     print(kind, rate, real, emulated)
     for size in real:

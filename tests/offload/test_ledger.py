@@ -1,4 +1,4 @@
-"""The bound on what one server may hold: of one frame, and over a session."""
+"""The limit on the content that one server may get, of one frame and over a session."""
 
 from dataclasses import replace
 from typing import Any
@@ -62,10 +62,10 @@ def test_it_counts_what_the_wiretap_shows(
     seen = observe(done.received, servers.operations, networks, size)
     shares = content_shares(footprints(seen, 3, size))
     (ledger,) = ledgers
-    given = [ledger.given.get(server, 0) / (size[0] * size[1]) for server in range(3)]
-    # A token on the frame's border is of a whole patch.
-    assert given == pytest.approx(shares, abs=1e-9)
-    assert max(given) <= defense.max_share(size, window_grid(networks.network(W).image_encoder)) + 1e-9
+    counted = [ledger.pixels.get(server, 0) / (size[0] * size[1]) for server in range(3)]
+    # A token at the border of the frame counts as a whole patch.
+    assert counted == pytest.approx(shares, abs=1e-9)
+    assert max(counted) <= defense.max_share(size, window_grid(networks.network(W).image_encoder)) + 1e-9
 
 
 def test_a_suite_may_allow_less_than_a_defense(
@@ -76,30 +76,31 @@ def test_a_suite_may_allow_less_than_a_defense(
     assert servers.collect() == [[], [], []]
 
 
-def test_a_session_bounds_what_is_dealt_anew(
+def test_a_session_limits_changing_assignments(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
-    still, anew = PedSam(weights=W), PedSam(weights=W, assignment="random")
+    fixed, changing = PedSam(weights=W), PedSam(weights=W, assignment="random")
     session = Session(max_share=0.5)
     for seed in range(4):
-        run(still, wide, servers, networks, session=session, seed=seed)
+        run(fixed, wide, servers, networks, session=session, seed=seed)
     session, seen = Session(max_share=0.5), []
 
     def until_refused() -> None:
         for seed in range(10):
-            seen.append(run(anew, wide, servers, networks, session=session, seed=seed))
+            seen.append(run(changing, wide, servers, networks, session=session, seed=seed))
 
     with pytest.raises(DisclosureError, match="of what the session shows"):
         until_refused()
     assert seen
-    heard = [message for done in seen for message in done.received]
+    messages = [message for done in seen for message in done.received]
     size = (wide.shape[0], wide.shape[1])
-    assert max(content_shares(footprints(observe(heard, servers.operations, networks, size), 3, size))) <= 0.5
+    observed = observe(messages, servers.operations, networks, size)
+    assert max(content_shares(footprints(observed, 3, size))) <= 0.5
     with pytest.raises(DisclosureError, match=r"the session is over frames of \(240, 320\)"):
-        run(still, wide[:200], servers, networks, session=session)
+        run(fixed, wide[:200], servers, networks, session=session)
 
 
-def test_a_wiretap_that_tells_of_other_content_is_found_out(
+def test_a_wiretap_with_other_content_is_detected(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     done = run(PedSam(weights=W), wide, servers, networks)

@@ -35,13 +35,13 @@ Trouble = Callable[[VirtualServers, Cloud, pytest.MonkeyPatch], None]
 
 @dataclass(kw_only=True)
 class Troubled(PedSam):  # type: ignore[misc]
-    """ped_sam, to whose second server something happens when the pass has begun."""
+    """ped_sam whose second server gets into trouble after the pass has begun."""
 
     name = "troubled"
     trouble: Callable[[Cloud], None] = lambda cloud: None
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
-        # What cannot be shown counts as the whole frame.
+        # A payload that cannot be shown counts as the whole frame.
         return 2.0
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
@@ -62,7 +62,7 @@ def die(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> Non
     be_late(servers, cloud, patch)
 
     def encode_here(*arguments: Any) -> Any:
-        """Comes after all was sent."""
+        """Run the trouble: this function is called after all messages were sent."""
         patch.undo()
         servers.kill(1)
         return streaming.encode_here(*arguments)
@@ -73,7 +73,7 @@ def die(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> Non
 
 
 class Wrong:
-    """A reply with the tokens of one window less, or the call for it."""
+    """Return a reply without the tokens of one window, or the call for it."""
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -110,7 +110,7 @@ TROUBLES = {
 
 @pytest.fixture(scope="module")
 def fragile(networks: FamilyNetworks) -> Iterator[VirtualServers]:
-    """Servers that tests may spoil."""
+    """Start servers that tests may break."""
     with VirtualServers(3, networks, modules=["own_operations"]) as servers:
         yield servers
 
@@ -123,7 +123,7 @@ def troubled(
     networks: FamilyNetworks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Pass]]:
-    """Runs a pass in which something happens, and puts the servers right afterwards."""
+    """Return a function that runs a pass with trouble; the servers are repaired afterwards."""
     trouble: Trouble = request.param
 
     def run(on_lost: OnLost, **parameters: Any) -> Pass:
@@ -133,7 +133,7 @@ def troubled(
         rng = np.random.default_rng(0)
         return run_pass(defense, wide, fragile, networks, rng, PassSettings(deadline=3.0, on_lost=on_lost))
 
-    # What has to be loaded is.
+    # Networks are loaded before the deadline counts.
     undisturbed(wide, fragile, networks)
     yield run
     monkeypatch.undo()
@@ -151,7 +151,7 @@ def undisturbed(
 
 
 def contents(done: Pass) -> list[tuple[int, bytes]]:
-    """Server and window of everything received by the operation that windows need."""
+    """Return server and window of each tile that the servers received."""
     return sorted(
         (message.server, tile.tobytes())
         for message in done.received
@@ -164,13 +164,13 @@ def test_a_lost_server_fails_the_pass_at_the_deadline(
     troubled: Callable[..., Pass], request: pytest.FixtureRequest
 ) -> None:
     began = time.monotonic()
-    with pytest.raises((ServerLost, ValueError), match=f"server 1.*({TROUBLES[_of(request)]})"):
+    with pytest.raises((ServerLost, ValueError), match=f"server 1.*({TROUBLES[_trouble(request)]})"):
         troubled("fail")
     assert time.monotonic() - began < 9
 
 
 @pytest.mark.parametrize("chunk", [0, 2])
-def test_the_edge_does_what_a_lost_server_does_not(
+def test_the_edge_computes_the_windows_of_a_lost_server(
     troubled: Callable[..., Pass],
     request: pytest.FixtureRequest,
     wide: Picture,
@@ -184,7 +184,7 @@ def test_the_edge_does_what_a_lost_server_does_not(
     assert time.monotonic() - began < 9
     assert 1 in done.lost
     assert done.embedding.features.equal(expected.embedding.features)
-    # No other server gets what was the lost one's, and what was sent to that one counts as received.
+    # The lost server's windows go to no other server, and its messages count as received.
     assert contents(done) == contents(expected)
     size = (wide.shape[0], wide.shape[1])
     seen = observe(done.received, fragile.operations, networks, size)
@@ -201,7 +201,7 @@ def test_the_edge_does_what_a_lost_server_does_not(
 
 @dataclass(kw_only=True)
 class Stubborn(Troubled):
-    """Hands a lost server's windows to another one."""
+    """Sends a lost server's windows to another server."""
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
         return float(PedSam().max_share(frame, grid))
@@ -217,7 +217,7 @@ class Stubborn(Troubled):
 
 
 @pytest.mark.parametrize("trouble", [stall, be_wrong], ids=lambda trouble: trouble.__name__)
-def test_no_other_server_gets_what_a_lost_one_should_have(
+def test_no_other_server_gets_the_windows_of_a_lost_one(
     trouble: Trouble,
     wide: Picture,
     networks: FamilyNetworks,
@@ -228,7 +228,7 @@ def test_no_other_server_gets_what_a_lost_one_should_have(
         defense = Stubborn(weights=W, trouble=lambda cloud: trouble(servers, cloud, monkeypatch))
         with pytest.raises(DisclosureError, match="server 2 would get"):
             run_pass(defense, wide, servers, networks, np.random.default_rng(0), PassSettings(deadline=1.0))
-        tapped = servers.collect(without=[1])[2]
+        tapped = servers.collect(skip=[1])[2]
     (message,) = read_messages(2, tapped, servers.operations)
     assert message.payload is not None
     found = sorted((2, tile.tobytes()) for tile in message.payload["pixels"])
@@ -254,10 +254,10 @@ def test_a_server_that_goes_on_confuses_no_later_pass(
         servers.kill(1)
         assert servers.restart_lost() == (1,)
         assert not os.path.exists(f"/proc/{stalled}")
-        again = undisturbed(wide, servers, networks)
-    assert contents(again) == contents(expected)
-    assert len(again.received) == len(expected.received)
-    assert not again.lost
+        later = undisturbed(wide, servers, networks)
+    assert contents(later) == contents(expected)
+    assert len(later.received) == len(expected.received)
+    assert not later.lost
 
 
 def test_lost_packets_take_time_and_nothing_else(
@@ -268,11 +268,11 @@ def test_lost_packets_take_time_and_nothing_else(
     plain, slow = (undisturbed(wide, servers, networks, link) for link in (find_link("loopback"), lossy))
     assert slow.embedding.features.equal(plain.embedding.features)
     assert contents(slow) == contents(plain)
-    # With some 60 packets a message, one in five of which is lost, some are lost twice.
+    # A message has about 60 packets, of which one in five is lost; some are lost twice.
     assert slow.times().uplink + slow.times().downlink > 0.1
 
 
-def test_a_server_that_obeys_no_command_is_ended(
+def test_a_server_that_obeys_no_command_is_killed(
     networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pedbench.offload.servers.fleet._COMMAND_SECONDS", 0.2)
@@ -284,5 +284,5 @@ def test_a_server_that_obeys_no_command_is_ended(
         servers.forget()
 
 
-def _of(request: pytest.FixtureRequest) -> Any:
+def _trouble(request: pytest.FixtureRequest) -> Any:
     return request.node.callspec.params["troubled"]

@@ -23,7 +23,7 @@ from pedbench.types import Patch, Picture, Tokens
 
 Make = Callable[[tuple[int, int]], Picture]
 ARGUMENTS = {"weights": "reordered", "reply": "float32"}
-# More channels than a patch has values, so that the embedding can be undone; windows reach over the border.
+# The embedding has more channels than a patch has values, so that it can be inverted; windows reach beyond the grid.
 WIDE = Architecture(
     name="wide",
     image_size=64,
@@ -146,7 +146,7 @@ def test_noisy_tokens_are_not_cut_to_eight_bits(picture: Make, wide_networks: On
 
 def test_narrow_tokens_stay_tokens_at_their_places(picture: Make, small: One) -> None:
     pixels = to_uint8(picture((192, 113)))
-    # The window at row 3 holds the frame's last 24 rows, that at column 2 a single column of pixels.
+    # The windows in row 3 cover the frame's last 24 rows, those in column 2 a single column of pixels.
     payload = tokens_payload(small, pixels, [(0, 1), (3, 2)], "float16")
     (seen,) = EncodeWindowTokens().observe(payload, ARGUMENTS, small, 0, 0)
     assert isinstance(seen, Tokens)

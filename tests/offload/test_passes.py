@@ -30,7 +30,7 @@ W = "reordered"
 
 @dataclass(kw_only=True)
 class Scripted(Defense):
-    """Runs what a test wants."""
+    """Runs a function of the test."""
 
     name = "scripted"
     version = 1
@@ -51,7 +51,7 @@ def run(
 
 @pytest.fixture(scope="session")
 def whole(networks: FamilyNetworks) -> Callable[[Picture], torch.Tensor]:
-    """The re-ordered network in one piece, with segment_anything's own attention."""
+    """Run the reordered network as a whole, with segment_anything's own attention."""
     network = networks.network(W)
     reference = build_sam(networks.family.original.architecture, fast=False)
     reference.load_state_dict(networks.network("original").state_dict())
@@ -202,7 +202,7 @@ def test_calls_that_break_the_schema_are_not_sent(
     assert servers.collect() == [[], [], []]
 
 
-def test_several_rounds_are_told_apart(
+def test_several_rounds_are_distinguished(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     rounds = []
@@ -211,7 +211,7 @@ def test_several_rounds_are_told_apart(
         pixels = to_uint8(frame)
         together = [cloud[server].call("echo", pixels=pixels) for server in (0, 1)]
         assert all(np.array_equal(pending.result()["pixels"], pixels) for pending in together)
-        # Nobody asks for this reply, yet it is accounted for.
+        # Nobody waits for this reply, but it has an exchange.
         cloud[2].call("echo", pixels=pixels)
         rounds.append(calls_of(cloud))
 
@@ -268,7 +268,7 @@ def test_edge_and_servers_must_count_the_same(
         check_bytes(done.exchanges, [*done.received, done.received[0]])
 
 
-def test_a_frame_that_is_no_8_bit_picture_is_refused(
+def test_a_frame_that_is_not_an_8_bit_picture_is_refused(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     with pytest.raises(ValueError, match="1/255"):

@@ -1,4 +1,4 @@
-"""Servers that were started with `pedbench serve`: the same as virtual ones, and refused where they differ."""
+"""Servers started with `pedbench serve`: passes equal those of virtual servers, and differing servers are refused."""
 
 import signal
 import time
@@ -31,17 +31,17 @@ from pedbench.types import Picture
 
 Serve = Callable[..., AbstractContextManager[Any]]
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 NETWORKS = FamilyNetworks(family=MINI)
 MODULES = ["own_operations"]
 BLOB = np.zeros(3, np.uint8)
 
 
 @dataclass(kw_only=True)
-class Asks(Defense):
+class OneCall(Defense):
     """Calls one operation on one server."""
 
-    name = "asks"
+    name = "one_call"
     version = 1
     disclosure = "exact"
     operation: str
@@ -65,7 +65,7 @@ def run(defense: Defense, frame: Picture, servers: Servers, deadline: float = 60
 @pytest.fixture(scope="module")
 def addresses(serve: Serve) -> Iterator[list[str]]:
     options = ("--plugin", *MODULES)
-    with serve(*options, paths=[HERE]) as first, serve(*options, paths=[HERE]) as second:
+    with serve(*options, paths=[FOLDER]) as first, serve(*options, paths=[FOLDER]) as second:
         yield [first.address, second.address]
 
 
@@ -101,7 +101,7 @@ def test_embedding_and_views_are_those_of_virtual_servers(
     assert times.total == pytest.approx(far.clock.stop - far.clock.start)
 
 
-def test_a_clock_that_is_ahead_moves_no_time(
+def test_a_clock_that_is_ahead_changes_no_time(
     servers: RemoteServers, wide: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = time.monotonic
@@ -114,9 +114,9 @@ def test_a_clock_that_is_ahead_moves_no_time(
 
 
 def test_one_edge_at_a_time(servers: RemoteServers, addresses: list[str]) -> None:
-    with pytest.raises(ConnectionError, match="lets nobody in: another edge uses this server"):
+    with pytest.raises(ConnectionError, match="admits nobody: another edge uses this server"):
         connect(addresses[0])
-    # The intruder is on record: the edge that is served learns of it.
+    # The intruder is recorded, so that the admitted edge sees it.
     assert [message.method for message in servers.collect()[0]] == ["/pedbench.Server/Control"]
     servers.forget()
     servers.close()
@@ -137,7 +137,7 @@ def test_other_weights_model_or_version_are_refused(
     with pytest.raises(ValueError, match="has other weights than this machine for ped-mini"):
         connect(addresses[0], weights={**MINI.digests(), "ped-mini": "0" * 64})
     with pytest.raises(
-        ValueError, match=r"serves the model mini, wanted is vit_b: start it with --model vit_b"
+        ValueError, match=r"serves the model mini, expected vit_b: start it with --model vit_b"
     ):
         connect(addresses[0], model="vit_b")
     monkeypatch.setattr(pedbench, "__version__", "99")
@@ -154,31 +154,34 @@ def test_other_code_is_refused(addresses: list[str], monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("operation", "sentence"), [("other", "WireError: arrays of the reply of other"), ("broken", "KeyError")]
 )
-def test_a_wrong_reply_is_told_of_and_the_server_lives_on(
+def test_a_wrong_reply_is_reported_and_the_server_goes_on(
     operation: str, sentence: str, servers: RemoteServers, wide: Picture
 ) -> None:
     with pytest.raises(RemoteError, match=sentence):
-        run(Asks(operation=operation), wide, servers)
+        run(OneCall(operation=operation), wide, servers)
     assert run(PedSam(servers=2), wide, servers).exchanges
 
 
 @pytest.mark.slow
-def test_a_late_answer_ends_at_the_deadline_and_bars_the_server(serve: Serve, wide: Picture) -> None:
-    with serve("--plugin", *MODULES, paths=[HERE]) as late, connect(late.address) as servers:
+def test_a_late_answer_ends_at_the_deadline_and_blocks_the_server(serve: Serve, wide: Picture) -> None:
+    with serve("--plugin", *MODULES, paths=[FOLDER]) as late, connect(late.address) as servers:
         began = time.monotonic()
         with pytest.raises(ServerLost, match=r"did not answer hang: (DEADLINE_EXCEEDED|no reply after 1 s)"):
-            run(Asks(operation="hang"), wide, servers, deadline=1)
+            run(OneCall(operation="hang"), wide, servers, deadline=1)
         with pytest.raises(ConnectionError, match="still computes for an edge that has left"):
             servers.restore(doubtful=True)
         assert time.monotonic() - began < 20
 
 
 @pytest.mark.slow
-def test_a_stalled_or_lost_server_is_told_of_in_time(
+def test_a_stalled_or_lost_server_is_reported_in_time(
     serve: Serve, wide: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "_CONNECT_SECONDS", 2.0)
-    with serve("--plugin", *MODULES, paths=[HERE]) as server, connect(server.address, patience=2) as servers:
+    with (
+        serve("--plugin", *MODULES, paths=[FOLDER]) as server,
+        connect(server.address, patience=2) as servers,
+    ):
         run(FullOffload(), wide, servers)
         server.process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
@@ -203,7 +206,7 @@ def test_keys(serve: Serve, wide: Picture, tmp_path: Path) -> None:
     make_keys(tmp_path, [["server", "127.0.0.1"]], days=1)
     identity = read_identity(tmp_path / "edge", "edge")
     options = ("--plugin", *MODULES, "--keys", str(tmp_path / "server"))
-    with serve(*options, paths=[HERE], bind="0.0.0.0:0") as server:
+    with serve(*options, paths=[FOLDER], bind="0.0.0.0:0") as server:
         address = server.address.replace("0.0.0.0", "127.0.0.1")
         with connect(address, identity=identity) as servers:
             assert run(FullOffload(), wide, servers).exchanges

@@ -1,4 +1,4 @@
-"""Rescaled passes against the passes that the other devices would have made."""
+"""Rescaled passes compared with the passes of slower or faster devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pedbench.types import Exchange
 
 
 def passes(scale_edge: float, scale_server: float) -> tuple[list[list[Exchange]], Clock]:
-    """Two rounds of a pass whose servers took turns, on devices so many times slower; messages take as long.
+    """Return two rounds of a pass whose servers took turns, on slower or faster devices with the same messages.
 
     Server 0 gets two messages in the first round, and the edge works on windows of its own before it reads.
     """
@@ -44,7 +44,7 @@ def passes(scale_edge: float, scale_server: float) -> tuple[list[list[Exchange]]
                 )
             )
             now = finished + 0.03
-        clock.beside.append((now, now + 0.9 * scale_edge))
+        clock.overlapped.append((now, now + 0.9 * scale_edge))
         now += 0.9 * scale_edge
         for exchange in exchanges:
             clock.read[exchange.sequence] = [(now, now + 0.02 * scale_edge)]

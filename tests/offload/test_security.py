@@ -1,4 +1,4 @@
-"""Strangers between, beside and in the place of edge and servers: what they learn, and what they can do."""
+"""Attackers between edge and servers, next to them and in their place: what they learn, and what they can do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HOST = "127.0.0.1"
 
 @dataclass(kw_only=True)
 class Listening:
-    """A server in this process, and every message that it ever received."""
+    """A server in this process, with every message that it ever received."""
 
     service: Service
     port: int
@@ -83,7 +83,7 @@ def start(networks: FamilyNetworks) -> Start:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of an edge, of a server at this address, and of one that is elsewhere."""
+    """Make keys of an edge, of a server at this address, and of one at another address."""
     folder = tmp_path_factory.mktemp("keys")
     make_keys(folder, [["here", HOST], ["elsewhere", "192.0.2.1"]], days=1)
     return folder
@@ -95,7 +95,7 @@ def edge(keys: Path) -> Identity:
 
 
 @pytest.fixture
-def here(keys: Path) -> Identity:
+def server_identity(keys: Path) -> Identity:
     return read_identity(keys / "here", "server")
 
 
@@ -113,7 +113,7 @@ def run(frame: Picture, servers: RemoteServers, networks: FamilyNetworks, deadli
 
 
 def needles(frame: Picture, networks: FamilyNetworks) -> list[bytes]:
-    """A row of pixels of each window."""
+    """Return a row of pixels of each window, as bytes."""
     grid = window_grid(networks.network(W).image_encoder)
     return [
         cut_tiles(to_uint8(frame), [window], grid)[0, 0, :16].tobytes()
@@ -122,10 +122,15 @@ def needles(frame: Picture, networks: FamilyNetworks) -> list[bytes]:
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_someone_between_reads_along_without_tls_alone(
-    start: Start, edge: Identity, here: Identity, wide: Picture, networks: FamilyNetworks, secure: bool
+def test_a_proxy_reads_messages_only_without_tls(
+    start: Start,
+    edge: Identity,
+    server_identity: Identity,
+    wide: Picture,
+    networks: FamilyNetworks,
+    secure: bool,
 ) -> None:
-    with start(here if secure else None) as server:
+    with start(server_identity if secure else None) as server:
         between = FaultProxy(host=HOST, port=server.port, keep=True)
         with connect(networks, between.address, edge if secure else None) as servers:
             done = run(wide, servers, networks)
@@ -138,10 +143,15 @@ def test_someone_between_reads_along_without_tls_alone(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind != "slow"])
-def test_someone_between_changes_nothing_unnoticed(
-    start: Start, edge: Identity, here: Identity, wide: Picture, networks: FamilyNetworks, kind: str
+def test_every_change_by_a_proxy_is_detected(
+    start: Start,
+    edge: Identity,
+    server_identity: Identity,
+    wide: Picture,
+    networks: FamilyNetworks,
+    kind: str,
 ) -> None:
-    with start(here) as server:
+    with start(server_identity) as server:
         between = FaultProxy(host=HOST, port=server.port)
         with connect(networks, between.address, edge) as servers:
             expected = run(wide, servers, networks)
@@ -153,27 +163,27 @@ def test_someone_between_changes_nothing_unnoticed(
                 assert between.struck
                 between.hang_up()
                 servers.restore(doubtful=True)
-            again = run(wide, servers, networks)
+            later = run(wide, servers, networks)
         between.close()
-    # Whatever came through is what the edge sent.
+    # Everything that the server received is what the edge sent.
     assert set(server.received) == sent
-    assert again.embedding.features.equal(expected.embedding.features)
+    assert later.embedding.features.equal(expected.embedding.features)
 
 
-def test_what_was_recorded_is_good_for_nothing_later(
-    start: Start, edge: Identity, here: Identity, wide: Picture, networks: FamilyNetworks
+def test_replayed_records_are_refused(
+    start: Start, edge: Identity, server_identity: Identity, wide: Picture, networks: FamilyNetworks
 ) -> None:
-    with start(here) as server:
+    with start(server_identity) as server:
         between = FaultProxy(host=HOST, port=server.port, keep=True)
         with connect(networks, between.address, edge) as servers:
             run(wide, servers, networks)
             before = list(server.received)
             for recorded in map(bytes, between.up):
-                with socket.create_connection((HOST, server.port), timeout=5) as again:
-                    again.sendall(recorded)
-                    # The server hangs up: records of another connection are none of this one.
+                with socket.create_connection((HOST, server.port), timeout=5) as connection:
+                    connection.sendall(recorded)
+                    # The server hangs up, because TLS records belong to one connection.
                     answer = b""
-                    while part := _received(again):
+                    while part := _received(connection):
                         answer += part
                     assert not any(needle in answer for needle in needles(wide, networks))
             assert server.received == before
@@ -188,14 +198,14 @@ def _received(connection: socket.socket) -> bytes:
         return b""
 
 
-def test_whoever_does_not_show_the_right_certificate_is_refused_with_a_sentence(
+def test_wrong_certificates_are_refused_with_a_reason(
     start: Start, keys: Path, tmp_path: Path, networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "_CONNECT_SECONDS", 3.0)
     make_keys(tmp_path, [["here", HOST]], days=1)
     make_keys(tmp_path / "old", [["here", HOST]], days=0)
     then = datetime.now(UTC) - timedelta(minutes=30)
-    edge, here = read_identity(keys / "edge", "edge"), read_identity(keys / "here", "server")
+    edge, valid = read_identity(keys / "edge", "edge"), read_identity(keys / "here", "server")
     elsewhere = read_identity(keys / "elsewhere", "server")
     strange, stranger = (read_identity(tmp_path / "here", "server"), read_identity(tmp_path / "edge", "edge"))
     expired = read_identity(tmp_path / "old" / "here", "server", then)
@@ -205,19 +215,19 @@ def test_whoever_does_not_show_the_right_certificate_is_refused_with_a_sentence(
         (elsewhere, edge, "its certificate is for another host than 127.0.0.1"),
         (expired, late, "its certificate has expired"),
         (None, edge, "cannot be reached with TLS: it does not speak it"),
-        (here, None, "cannot be reached without TLS: it hangs up on a peer that speaks plainly"),
-        (here, stranger, "is refused: its certificate is not signed by the authority"),
-        # A server that would use another one.
-        (here, elsewhere, "refuses this edge's certificate"),
+        (valid, None, "cannot be reached without TLS: it hangs up on a peer that speaks plainly"),
+        (valid, stranger, "is refused: its certificate is not signed by the authority"),
+        # A server that tries to use another server.
+        (valid, elsewhere, "refuses this edge's certificate"),
     ]
-    for there, own, sentence in cases:
-        with start(there) as server, pytest.raises(ConnectionError, match=sentence):
+    for identity, own, sentence in cases:
+        with start(identity) as server, pytest.raises(ConnectionError, match=sentence):
             connect(networks, server.address, own)
         assert not server.received
 
 
-def test_a_server_refuses_edges_that_were_not_asked_first(
-    start: Start, keys: Path, tmp_path: Path, here: Identity
+def test_a_server_refuses_peers_without_an_edge_s_certificate(
+    start: Start, keys: Path, tmp_path: Path, server_identity: Identity
 ) -> None:
     make_keys(tmp_path, [], days=1)
     make_keys(tmp_path / "old", [], days=0)
@@ -228,9 +238,9 @@ def test_a_server_refuses_edges_that_were_not_asked_first(
         (strange.key, strange.certificate),
         (other.key, other.certificate),
     ]
-    with start(here) as server:
+    with start(server_identity) as server:
         for key, certificate in shown:
-            credentials = grpc.ssl_channel_credentials(here.authority, key, certificate)
+            credentials = grpc.ssl_channel_credentials(server_identity.authority, key, certificate)
             with grpc.secure_channel(server.address, credentials) as channel:
                 for method in (CONTROL, METHOD):
                     call: Any = channel.unary_unary(method)
@@ -243,7 +253,7 @@ def test_a_server_refuses_edges_that_were_not_asked_first(
         assert not server.received
 
 
-def test_a_call_without_the_job_s_token_is_refused_and_told_of(
+def test_a_call_without_the_job_s_token_is_refused_and_recorded(
     start: Start, wide: Picture, networks: FamilyNetworks
 ) -> None:
     with start() as server, connect(networks, server.address, None) as servers:
@@ -262,7 +272,7 @@ def test_a_call_without_the_job_s_token_is_refused_and_told_of(
         assert run(wide, servers, networks).exchanges
 
 
-def test_an_edge_elsewhere_commands_nothing_else(start: Start, networks: FamilyNetworks) -> None:
+def test_a_remote_edge_can_send_no_other_commands(start: Start, networks: FamilyNetworks) -> None:
     with start() as server, connect(networks, server.address, None) as servers:
         for command in ({"name": "load", "weights": "/etc/passwd"}, {"name": "mode"}, {"name": ["clock"]}):
             with pytest.raises(RuntimeError, match=f"expected one of the commands {', '.join(COMMANDS)}"):
@@ -286,7 +296,7 @@ def test_rates_are_limited() -> None:
     assert sum(rate.allow() for _ in range(50)) == 4
 
 
-def test_calls_in_too_quick_a_succession_are_refused(start: Start) -> None:
+def test_calls_above_the_rate_limit_are_refused(start: Start) -> None:
     with start() as server, grpc.insecure_channel(server.address) as channel:
         server.service.rate = Rate(per_second=2, clock=lambda: 0.0)
         call: Any = channel.unary_unary(METHOD)
@@ -301,7 +311,7 @@ def test_calls_in_too_quick_a_succession_are_refused(start: Start) -> None:
 def test_a_full_wiretap_computes_nothing(
     start: Start, wide: Picture, networks: FamilyNetworks, tmp_path: Path
 ) -> None:
-    small = Wiretap(directory=tmp_path, most=5)
+    small = Wiretap(directory=tmp_path, max_bytes=5)
     small.spool(METHOD, (), 0.0, b"12345")
     with pytest.raises(WiretapFull, match="holds 5 bytes and takes 5"):
         small.spool(METHOD, (), 0.0, b"6")
@@ -311,17 +321,17 @@ def test_a_full_wiretap_computes_nothing(
     (file,) = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     with start() as server, connect(networks, server.address, None) as servers:
-        server.service.handler.wiretap.most = 1000
+        server.service.handler.wiretap.max_bytes = 1000
         with pytest.raises(ServerLost, match="RESOURCE_EXHAUSTED, the wiretap holds 0 bytes"):
             run(wide, servers, networks)
-        server.service.handler.wiretap.most = 10**9
-        # A disk that is full.
+        server.service.handler.wiretap.max_bytes = 10**9
+        # This stands in for a full disk.
         server.service.handler.wiretap.directory = tmp_path / "nowhere"
         with pytest.raises(ServerLost, match="RESOURCE_EXHAUSTED, the wiretap cannot be written"):
             run(wide, servers, networks)
 
 
-def test_servers_need_not_keep_what_messages_hold(
+def test_servers_need_not_keep_the_bytes_of_messages(
     start: Start, wide: Picture, networks: FamilyNetworks
 ) -> None:
     with ExitStack() as stack:
@@ -348,17 +358,17 @@ def test_servers_need_not_keep_what_messages_hold(
     assert kept.bytes_in == known.bytes_in
 
 
-def test_a_server_that_tells_of_other_bytes_is_found_out(
+def test_a_server_that_records_other_bytes_is_detected(
     start: Start, wide: Picture, networks: FamilyNetworks
 ) -> None:
     with start() as server, connect(networks, server.address, None) as servers:
-        answered = server.service.handler.wiretap.answered
+        note_reply = server.service.handler.wiretap.note_reply
 
         def lie(number: int, reply: bytes) -> None:
-            answered(number, reply[:-1] + bytes([reply[-1] ^ 1]))
+            note_reply(number, reply[:-1] + bytes([reply[-1] ^ 1]))
 
-        server.service.handler.wiretap.answered = lie  # type: ignore[method-assign]
-        with pytest.raises(AuditError, match="sent another reply to message 0 than has come"):
+        server.service.handler.wiretap.note_reply = lie  # type: ignore[method-assign]
+        with pytest.raises(AuditError, match="a reply to message 0 that differs from the one received"):
             run(wide, servers, networks)
 
 

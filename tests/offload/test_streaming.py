@@ -1,4 +1,4 @@
-"""Windows in several messages: the same tokens, the same views, and transfers beside computing."""
+"""Windows in several messages: tokens and views stay the same, and transfers overlap with computation."""
 
 from collections import defaultdict
 from itertools import pairwise
@@ -18,8 +18,8 @@ from pedbench.types import Picture
 W = "reordered"
 
 
-def held(done: Pass, servers: VirtualServers, frame: Picture) -> dict[int, set[tuple[int, int, bytes]]]:
-    """By server the places and pixels that it received."""
+def patches(done: Pass, servers: VirtualServers, frame: Picture) -> dict[int, set[tuple[int, int, bytes]]]:
+    """Return positions and pixels of the patches that each server received."""
     found = defaultdict(set)
     for seen in observe(
         done.received, servers.operations, servers.networks, (frame.shape[0], frame.shape[1])
@@ -56,7 +56,7 @@ def test_chunks_change_nothing_but_the_messages(
         assert len(done.received) > len(whole.received)
         assert len(done.rounds) == 1
     if payload == "pixels":
-        views = [held(done, servers, frame) for done in (whole, *parts)]
+        views = [patches(done, servers, frame) for done in (whole, *parts)]
         assert views[0] == views[1] == views[2]
 
 
@@ -66,7 +66,7 @@ def test_a_server_receives_while_it_computes(
     done = run_pass(PedSam(servers=1, weights=W, chunk=1), wide, servers, networks, np.random.default_rng(0))
     computed = sorted(done.exchanges, key=lambda exchange: exchange.started)
     assert all(one.finished <= other.started for one, other in pairwise(computed))
-    # All are there long before the last one's turn.
+    # All messages arrive long before the last one is computed.
     assert max(exchange.received for exchange in computed) < computed[len(computed) // 2].started
 
 
@@ -74,7 +74,7 @@ def test_chunks_save_what_both_directions_would_take_one_after_the_other(
     wide: Picture, servers: VirtualServers, networks: FamilyNetworks
 ) -> None:
     link = Link(name="made", up=Direction(rate=5, delay=5), down=Direction(rate=5, delay=5))
-    # Composed over the link: waiting for it would take as long as this machine lets it.
+    # The pass is composed for the link, because a measured time would depend on this machine's load.
     servers.set_mode(turns=True, threads=1)
     whole, parts = (
         run_pass(PedSam(servers=1, weights=W, chunk=chunk), wide, servers, networks, np.random.default_rng(0))

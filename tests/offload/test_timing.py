@@ -30,7 +30,7 @@ def test_wall_follows_the_reply_that_came_last() -> None:
         [exchange(0, 2, 3, 3, 4, 7), exchange(1, 2.5, 4, 5, 8, 9)],
         [exchange(0, 10, 11, 11, 12, 13)],
     ]
-    # From 1.8 on the preparation runs beside the first message.
+    # From 1.8 on, the preparation overlaps with the first message.
     clock = Clock(start=1, stop=15, prepare=[(1, 1.5), (1.2, 2.25)])
     times = wall_times(rounds, clock)
     assert phases(times) == pytest.approx((1, 2 + 1, 4 + 1, 1 + 1, 3))
@@ -57,7 +57,7 @@ def test_turns_compose_as_if_servers_were_apart() -> None:
 
 
 def test_turns_compose_over_a_link_that_all_servers_share() -> None:
-    # One packet a second up, two down; half a second on the way.
+    # The link carries one packet a second up and two down, with a delay of half a second.
     packet = 1514 * 8 / 1e6
     link = Link(name="made", up=Direction(rate=packet, delay=500), down=Direction(rate=2 * packet, delay=500))
     rounds = [
@@ -73,7 +73,7 @@ def test_turns_compose_over_a_link_that_all_servers_share() -> None:
     assert phases(times) == pytest.approx((0, 2.5, 9, 2.5, 3))
 
 
-def test_what_the_edge_does_beside_its_messages_is_composed_beside_them() -> None:
+def test_overlapping_work_of_the_edge_overlaps_in_composed_times() -> None:
     packet = 1448
     rounds = [
         [
@@ -85,11 +85,11 @@ def test_what_the_edge_does_beside_its_messages_is_composed_beside_them() -> Non
         start=0,
         stop=12,
         prepare=[(0, 1), (3, 4)],
-        beside=[(6, 8)],
+        overlapped=[(6, 8)],
         read={0: [(8, 8.5)], 1: [(8.5, 9.5)]},
     )
-    # From the first message on: the second is made until 1, what stays at home until 3. Replies come at 2 and 4, are
-    # read until 3.5 and 5; what took 2.5 more follows.
+    # Times count from the first message: the second is made until 1, and the edge's own windows take until 3. Replies
+    # arrive at 2 and 4 and are read until 3.5 and 5. Further work of 2.5 follows.
     assert phases(turn_times(rounds, clock, LOOPBACK)) == pytest.approx((1, 1, 3, 0, 1 + 2.5))
     # Alone 1 and 2.5; between, the edge is the busiest: 1 and 2 and 1.5.
     assert lower_bound(rounds, clock, LOOPBACK) == pytest.approx(3.5 + 4.5)

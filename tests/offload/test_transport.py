@@ -1,4 +1,4 @@
-"""The emulated link against a simulation that follows every packet, and against the clock."""
+"""The emulated link compared with a simulation of every packet, and with measured times."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ def make_link(rate: float, delay: float, **more: float) -> Link:
 
 
 def packet_by_packet(messages: list[tuple[float, int, int]], rate: float, delay: float) -> list[float]:
-    """When the last packet of each message arrives: a wire that carries one packet at a time, in microseconds."""
+    """Return the arrival of each message's last packet in microseconds, on a wire that carries one packet at a time."""
     clock, wire_free, arrivals = 0.0, 0.0, []
     for pause, size, _ in messages:
         clock += pause * 1e6
@@ -128,7 +128,7 @@ def test_the_clock_keeps_to_the_queue() -> None:
 def test_a_pass_takes_what_the_shared_link_needs(
     wide: Picture, servers: VirtualServers, networks: Networks
 ) -> None:
-    # So slow that what else the host does counts for little.
+    # The link is so slow that other work on the host hardly matters.
     link = make_link(2.0, 15.0)
     defense = PedSam(weights="reordered")
     plain, slow = (
@@ -142,7 +142,7 @@ def test_a_pass_takes_what_the_shared_link_needs(
     wire_up, wire_down = (total * 8 * 1514 / 1448 / 2e6 for total in (up, down))
     times = slow.times()
     assert times.uplink > 0.015
-    # All bytes of all servers have to go over one link, in both directions, and replies wait for the first message.
+    # All servers share one link in both directions, and replies wait for the first message.
     assert times.uplink + times.server + times.downlink > 0.030 + max(wire_up, wire_down)
     assert times.downlink > 0.015 + min(e.bytes_down for e in slow.exchanges) * 8 / 2e6
     servers.set_mode(turns=True, threads=1)
@@ -156,12 +156,12 @@ def test_no_pass_hangs_on_a_link_that_is_too_slow(
     wide: Picture, servers: VirtualServers, networks: Networks
 ) -> None:
     defense, rng = PedSam(weights="reordered"), np.random.default_rng(0)
-    for link, why in (
+    for link, reason in (
         (make_link(0.2, 0.0), "still on the link after 1 s"),
         (make_link(0.0, 600.0), "no reply after 1 s"),
     ):
         began = time.monotonic()
-        with pytest.raises(ServerLost, match=why):
+        with pytest.raises(ServerLost, match=reason):
             run_pass(defense, wide, servers, networks, rng, PassSettings(link=link, deadline=1.0))
         assert time.monotonic() - began < 10
 

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from pedbench.base import Field, Operation
 from pedbench.offload.wire import wire_pb2
 from pedbench.offload.wire.messages import (
-    MOST_LETTERS,
+    MAX_ERROR_CHARACTERS,
     Answer,
     Call,
     WireError,
@@ -128,7 +128,7 @@ def test_bytes_that_would_fill_the_memory_are_refused(data: bytes) -> None:
     try:
         with pytest.raises(WireError) as call:
             decode_call(data)
-        # The same in the field that holds a reply's tensors.
+        # The same bytes in the field of a reply's tensors.
         with pytest.raises(WireError) as answer:
             decode_answer(data.replace(b"*", b"\x0a"), {}, "")
         assert max(len(str(call.value)), len(str(answer.value))) < 1000
@@ -152,7 +152,7 @@ def test_bytes_that_would_fill_the_memory_are_refused(data: bytes) -> None:
         ("../../png", [1], b"\x00"),
     ],
 )
-def test_what_a_codec_cannot_have_written_is_refused(codec: str, shape: list[int], data: bytes) -> None:
+def test_bytes_that_no_codec_wrote_are_refused(codec: str, shape: list[int], data: bytes) -> None:
     dtype = "uint8" if codec.startswith("png") else "float32"
     tensor = wire_pb2.Tensor(name="x", dtype=dtype, shape=shape, data=data, codec=codec)
     with pytest.raises(WireError, match=r"tensor 'x'|bytes"):
@@ -161,7 +161,7 @@ def test_what_a_codec_cannot_have_written_is_refused(codec: str, shape: list[int
 
 def test_a_long_error_is_cut() -> None:
     answer = Answer(payload={}, error="é" * 10_000, received=1.0, started=1.0, finished=1.0)
-    assert decode_answer(encode_answer(answer), {}, "").error == "é" * MOST_LETTERS
+    assert decode_answer(encode_answer(answer), {}, "").error == "é" * MAX_ERROR_CHARACTERS
 
 
 def test_unknown_dtypes_are_not_sent() -> None:
@@ -222,10 +222,10 @@ def test_generated_code_is_that_of_the_schema(tmp_path: Path) -> None:
     shutil.copy(source.with_name("wire.proto"), tmp_path / "pedbench/offload/wire")
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", "--python_out=.", "--pyi_out=."]
     subprocess.run([*command, "pedbench/offload/wire/wire.proto"], cwd=tmp_path, check=True)
-    made = (tmp_path / "pedbench/offload/wire/wire_pb2.py").read_text()
-    # Releases of the compiler differ in their header alone.
+    generated = (tmp_path / "pedbench/offload/wire/wire_pb2.py").read_text()
+    # Different releases of the compiler write different headers.
     assert (
-        made.split("@@protoc_insertion_point(imports)")[1]
+        generated.split("@@protoc_insertion_point(imports)")[1]
         == source.read_text().split("@@protoc_insertion_point(imports)")[1]
     )
     assert (tmp_path / "pedbench/offload/wire/wire_pb2.pyi").read_text() == source.with_suffix(

@@ -1,4 +1,4 @@
-"""Servers that lie: what the edge would receive from them, made from what honest ones replied."""
+"""Dishonest replies: the replies of honest servers, changed into those that lying servers would send."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from pedbench.types import Assignment, Payload, Window
 Tokens = npt.NDArray[Any]
 
 _STEPS = 3
-"""Of gradient ascent."""
+"""Number of steps of gradient ascent."""
 
 
 @dataclass(kw_only=True)
 class Lies:
-    """What some servers return in the place of the tokens of one pass.
+    """The false tokens that some servers return in one pass.
 
-    Servers stay honest; their replies are changed where they arrive, before anything of them is read. The first of
-    those that hold windows are the liars.
+    Server processes stay honest. Their replies are changed when they arrive, before the edge reads them. The liars are
+    the first servers, by index, that got windows.
 
     Attributes:
-        lie: `noise` with the tokens' mean and spread by channel; `replay` of what the server returned in an earlier
-            pass, no lie where it returned nothing; `perturbed` tokens that push the embedding away; `nan`.
-        liars: How many servers lie, at most.
-        strength: How far a perturbed token is from what it should be; see `integrity.deviation`.
-        windows: How many of a message's windows are lied about, at most; all without it.
-        seed: Of the noise, and of which windows are lied about.
-        earlier: By server what it returned in an earlier pass; see `returned`.
-        servers: The liars, once windows were assigned.
-        assigned: How many windows all servers got.
-        wrong: Windows whose tokens are further off than is let pass.
-        returned: What each server really returned, by window.
+        lie: `noise` with the tokens' mean and standard deviation per channel; `replay` of the server's tokens from an
+            earlier pass, which changes nothing if there are none; `perturbed` tokens that push the embedding away;
+            `nan`.
+        liars: Largest number of servers that lie.
+        strength: Deviation of perturbed tokens from the true ones; see `spot_checks.deviation`.
+        windows: Largest number of false windows per message; by default all.
+        seed: Seed of the noise and of the choice of windows.
+        earlier: Tokens that servers returned in an earlier pass, by server; see `returned`.
+        servers: Indices of the liars, set by `begin`.
+        assigned: Number of windows that all servers got together, set by `begin`.
+        wrong: Windows whose tokens deviate by more than the tolerance.
+        returned: The true tokens, by server and window.
     """
 
     lie: LieName = "noise"
@@ -56,26 +57,24 @@ class Lies:
     assigned: int = 0
     wrong: set[Window] = field(default_factory=set)
     returned: dict[int, dict[Window, Tokens]] = field(default_factory=dict)
-    _places: dict[Window, int] = field(default_factory=dict)
+    _ranks: dict[Window, int] = field(default_factory=dict)
 
     def begin(self, assignment: Assignment) -> None:
-        """Choose the liars.
-
-        Args:
-            assignment: Per server its windows.
-        """
-        self.servers = frozenset(sorted(server for server, held in assignment.items() if held)[: self.liars])
+        """Choose the liars among the servers of an assignment."""
+        used = sorted(server for server, windows in assignment.items() if windows)
+        self.servers = frozenset(used[: self.liars])
         self.assigned = sum(map(len, assignment.values()))
-        self._places = {w: place for held in assignment.values() for place, w in enumerate(sorted(held))}
+        self._ranks = {w: rank for windows in assignment.values() for rank, w in enumerate(sorted(windows))}
 
     def forge(self, server: int, call: Call, operation: Operation, networks: Networks, data: bytes) -> bytes:
-        """A reply as it would have come.
+        """Return the reply that a server sends, which is false if it is a liar.
 
         Args:
-            call: What was asked.
-            operation: What it asked for.
+            server: Index of the server.
+            call: The call.
+            operation: The operation that it calls.
             networks: The edge's models, which all servers have.
-            data: The reply as the server sent it.
+            data: The true reply as bytes.
         """
         if "tokens" not in operation.reply or "positions" not in call.payload:
             return data
@@ -89,62 +88,66 @@ class Lies:
             return data
         rng = np.random.default_rng([self.seed, server, call.sequence])
         rows = np.sort(rng.permutation(len(tokens))[: self.windows])
-        told = tokens.copy()
-        told[rows] = self._told(server, call, tokens, networks, rng)[rows]
-        for window, mine, right in zip(windows, told, tokens, strict=True):
-            if not deviation(torch.tensor(mine), torch.tensor(right)) <= tolerated(call.reply):
+        false = tokens.copy()
+        false[rows] = self._false_tokens(server, call, tokens, networks, rng)[rows]
+        for window, returned, expected in zip(windows, false, tokens, strict=True):
+            # Negated, so that NaN counts as wrong.
+            if not deviation(torch.tensor(returned), torch.tensor(expected)) <= tolerated(call.reply):
                 self.wrong.add(window)
-        lying = replace(answer, payload={"tokens": told})
-        # Codecs do not write what is not finite.
-        coded = bool(call.reply) and self.lie != "nan"
+        # Codecs cannot write NaN.
+        use_codec = bool(call.reply) and self.lie != "nan"
         return encode_answer(
-            lying, {"tokens": code(told, call.reply, operation.reply["tokens"])} if coded else None
+            replace(answer, payload={"tokens": false}),
+            {"tokens": code(false, call.reply, operation.reply["tokens"])} if use_codec else None,
         )
 
-    def _told(
+    def _false_tokens(
         self, server: int, call: Call, tokens: Tokens, networks: Networks, rng: np.random.Generator
     ) -> Tokens:
         if self.lie == "nan":
             return np.full_like(tokens, np.nan)
         if self.lie == "noise":
-            drawn = rng.standard_normal(tokens.shape) * tokens.std(axis=(0, 1, 2))
-            told: Tokens = (tokens.mean(axis=(0, 1, 2)) + drawn).astype(tokens.dtype)
-            return told
+            noise = rng.standard_normal(tokens.shape) * tokens.std(axis=(0, 1, 2))
+            false: Tokens = (tokens.mean(axis=(0, 1, 2)) + noise).astype(tokens.dtype)
+            return false
         if self.lie == "perturbed":
             network = networks.network(call.arguments["weights"])
             return perturbed(network, tokens, call.payload, self.strength).astype(tokens.dtype)
-        before = [tokens for _, tokens in sorted(self.earlier.get(server, {}).items())]
-        if not before:
+        earlier = [tokens for _, tokens in sorted(self.earlier.get(server, {}).items())]
+        if not earlier:
             return tokens
         windows = [(row, column) for row, column in call.payload["positions"].tolist()]
-        return np.stack([before[self._places[window] % len(before)] for window in windows])
+        return np.stack([earlier[self._ranks[window] % len(earlier)] for window in windows])
 
 
 def perturbed(network: Any, tokens: Tokens, payload: Payload, strength: float) -> npt.NDArray[np.float32]:
-    """Tokens changed so much that the embedding goes as far away as a few steps of gradient ascent bring it.
+    """Move tokens by a fixed distance so that the embedding moves far, by a few steps of gradient ascent.
 
-    The liar does not know the other servers' windows, and takes them for empty.
+    The liar does not know the windows of other servers, and assumes that they are zero.
 
     Args:
-        network: Whose tokens they are.
-        tokens: (n, window, window, C) of one message.
-        payload: What was asked, with the windows' places.
-        strength: How far each token moves, relative to the root mean square length of its window's.
+        network: The network that computed the tokens.
+        tokens: (n, window, window, C) tokens of one message.
+        payload: Payload of the call, with the windows' positions.
+        strength: Distance by which each token moves, relative to the root mean square length of its window's tokens.
+
+    Returns:
+        Tokens of the same shape.
     """
     stage, finish = stages(network)
     windows, frame = places(payload, stage.grid)
     with torch.inference_mode(False), torch.enable_grad():
-        right = torch.tensor(tokens, dtype=torch.float32, device=network.device)
-        lengths = right.norm(dim=-1).square().mean(dim=(1, 2), keepdim=True).sqrt()[..., None]
-        empty = {window: torch.zeros_like(right[0]) for window in stage.grid.active(frame)}
-        embedding = finish(stage.assemble(empty | dict(zip(windows, right, strict=True)), frame)).detach()
-        change = torch.randn(right.shape, generator=torch.Generator().manual_seed(0)).to(right)
+        true = torch.tensor(tokens, dtype=torch.float32, device=network.device)
+        lengths = true.norm(dim=-1).square().mean(dim=(1, 2), keepdim=True).sqrt()[..., None]
+        empty = {window: torch.zeros_like(true[0]) for window in stage.grid.active(frame)}
+        embedding = finish(stage.assemble(empty | dict(zip(windows, true, strict=True)), frame)).detach()
+        change = torch.randn(true.shape, generator=torch.Generator().manual_seed(0)).to(true)
         for _ in range(_STEPS):
             change = (change / change.norm(dim=-1, keepdim=True) * strength * lengths).requires_grad_()
-            moved = empty | dict(zip(windows, right + change, strict=True))
+            moved = empty | dict(zip(windows, true + change, strict=True))
             distance = (finish(stage.assemble(moved, frame)) - embedding).square().sum()
             (gradient,) = torch.autograd.grad(distance, change)
             change = (change + gradient / gradient.norm(dim=-1, keepdim=True) * strength * lengths).detach()
-        told = right + change / change.norm(dim=-1, keepdim=True) * strength * lengths
-    found: npt.NDArray[np.float32] = told.cpu().numpy()
-    return found
+        false = true + change / change.norm(dim=-1, keepdim=True) * strength * lengths
+    result: npt.NDArray[np.float32] = false.cpu().numpy()
+    return result

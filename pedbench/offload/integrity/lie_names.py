@@ -1,6 +1,6 @@
-"""The lies of servers by name; apart from their making, so that suites name them without loading torch."""
+"""Names of the lies of servers, in a module without torch, which suites import."""
 
 from typing import Literal
 
 LieName = Literal["noise", "replay", "perturbed", "nan"]
-"""A kind of tokens that servers may return in the place of the true ones; see `dishonest_replies.Lies`."""
+"""A kind of false tokens that servers may return; see `dishonest_replies.Lies`."""

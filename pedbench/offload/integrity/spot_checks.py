@@ -1,7 +1,7 @@
-"""Whether servers return what they should: some windows of a pass are computed on the edge, too.
+"""Spot checks of servers: the edge computes some windows of a pass itself and compares the tokens.
 
-The edge has the servers' networks. Which windows it computes is drawn when all tokens are here, so that no server can
-know. A server whose tokens differ in one of them is given up, with all that it returned.
+The edge has the servers' networks. It chooses the windows at random after all tokens have arrived, so that servers
+cannot foresee them. If a server's tokens differ in one of them, all its tokens are discarded.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pedbench.offload.wire.codec_labels import code, decode, lossy
 from pedbench.types import Payload, Window
 
 TOLERANCE = 0.02
-"""Deviation that is let pass, for servers whose hardware rounds otherwise."""
+"""Largest accepted deviation, which covers servers whose hardware rounds differently; see `deviation`."""
 
 LOSSY_TOLERANCE = 0.2
-"""The same for tokens that a lossy codec wrote, which may take the next step for a number between two of them."""
+"""Largest accepted deviation of tokens from a lossy codec, which may round to the neighbouring level."""
 
 
 class IntegrityError(RuntimeError):
-    """A server that returned other tokens than the edge computes."""
+    """A server returned tokens that differ from those that the edge computes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class SentWindows:
     """A message with windows.
 
     Attributes:
-        windows: Rows and columns, in the order of the payload.
-        payload: Before a codec.
-        codec: Label of the codec that wrote its pixels, or empty.
+        windows: Row and column of each window, in the order of the payload.
+        payload: The payload before a codec encoded its pixels.
+        codec: Label of the codec that encoded the pixels; "" for none.
     """
 
     server: int
@@ -45,16 +45,18 @@ class SentWindows:
     operation: Operation
     arguments: Mapping[str, str]
 
-    def tokens(self, drawn: Collection[Window], networks: Networks, reply: str) -> dict[Window, torch.Tensor]:
-        """What the server has to return for those of its windows that are among some.
+    def tokens(
+        self, windows: Collection[Window], networks: Networks, reply: str
+    ) -> dict[Window, torch.Tensor]:
+        """Compute the (window, window, C) tokens that an honest server returns for those windows that are in `windows`.
 
         Args:
-            drawn: The windows.
+            windows: The windows to check.
             networks: The edge's models.
-            reply: Label of a lossy codec that writes the reply, or empty. What it leaves of a window depends on the
-                others in the message.
+            reply: Label of a lossy codec of the reply; "" for none. Its rounding of a window depends on all windows
+                of the message.
         """
-        rows = [row for row, window in enumerate(self.windows) if window in drawn]
+        rows = [row for row, window in enumerate(self.windows) if window in windows]
         if not rows:
             return {}
         computed = list(range(len(self.windows))) if reply else rows
@@ -71,12 +73,12 @@ class SentWindows:
 
 @dataclass(frozen=True, kw_only=True)
 class SpotChecks:
-    """Windows of a pass that the edge computes, too.
+    """The choice of windows that the edge computes itself to check servers.
 
     Attributes:
-        count: How many, of all that servers return in the pass; all if there are no more.
-        rng: Draws them. Servers must not be able to foresee it: without one, the system's entropy seeds it, as in every
-            deployment. What a benchmark measures under lies is drawn from the suite's seed, so that it can be repeated.
+        count: Number of windows per pass; all if servers return fewer.
+        rng: Chooses the windows. By default it is seeded by the system's entropy, so that servers cannot foresee it.
+            Benchmarks seed it from the suite, so that they can be repeated.
     """
 
     count: int = 0
@@ -89,44 +91,44 @@ class SpotChecks:
         networks: Networks,
         reply: str,
     ) -> dict[int, IntegrityError]:
-        """Find servers that returned other tokens than they should.
+        """Find the servers that returned wrong tokens.
 
         Args:
             sent: All messages.
-            returned: Tokens by window, (window, window, C) each; none of servers that were given up.
+            returned: (window, window, C) tokens by window, without those of lost servers.
             networks: The edge's models.
-            reply: Label of the codec that wrote the tokens, or empty.
+            reply: Label of the codec that encoded the tokens; "" for none.
 
         Returns:
-            What was found out, by server.
+            An error for each such server, by its index.
         """
-        rough = reply if reply and lossy({"tokens": reply}) else ""
+        lossy_codec = reply if reply and lossy({"tokens": reply}) else ""
         windows = sorted(returned)
-        drawn = {windows[index] for index in self.rng.permutation(len(windows))[: self.count]}
-        found = {}
+        chosen = {windows[index] for index in self.rng.permutation(len(windows))[: self.count]}
+        errors = {}
         for message in sent:
-            for window, tokens in message.tokens(drawn, networks, rough).items():
-                off, tolerance = deviation(returned[window], tokens), tolerated(reply)
-                # Negated, so that a NaN fails as well.
-                if not off <= tolerance:
-                    found[message.server] = IntegrityError(
+            for window, tokens in message.tokens(chosen, networks, lossy_codec).items():
+                distance, tolerance = deviation(returned[window], tokens), tolerated(reply)
+                # Negated, so that NaN fails as well.
+                if not distance <= tolerance:
+                    errors[message.server] = IntegrityError(
                         f"server {message.server} returned tokens of window {window} that deviate by "
-                        f"{off:.3g} from those computed here; {tolerance} is let pass"
+                        f"{distance:.3g} from those computed here; the tolerance is {tolerance}"
                     )
-        return found
+        return errors
 
 
 def tolerated(reply: str) -> float:
-    """The deviation that is let pass of tokens that a codec of this label wrote, or none."""
+    """Return the largest accepted deviation of tokens encoded by the codec with this label; "" for no codec."""
     return LOSSY_TOLERANCE if reply and lossy({"tokens": reply}) else TOLERANCE
 
 
 def deviation(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """How far the worst token is from what it should be, relative to the length of the window's tokens.
+    """Return the largest distance of a token to the expected one, relative to the root mean square token length.
 
     Args:
-        found: (..., C).
-        expected: The same shape.
+        found: (..., C) tokens of one window.
+        expected: The correct tokens, of the same shape.
     """
     expected = expected.to(found.device).float()
     distances = (found.float() - expected).norm(dim=-1)
@@ -135,17 +137,17 @@ def deviation(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def detection(windows: int, wrong: int, checked: int) -> float:
-    """Probability that at least one of some wrong windows is among those checked, drawn without replacement.
+    """Return the probability that a spot check finds at least one wrong window, drawing without replacement.
 
     Args:
-        windows: How many servers return in a pass.
-        wrong: How many of them are wrong.
-        checked: How many are computed again.
+        windows: Number of windows that servers return in a pass.
+        wrong: Number of wrong windows among them.
+        checked: Number of windows that the edge checks.
 
     Examples:
         >>> detection(20, 4, 1), detection(20, 4, 17), round(detection(20, 4, 3), 4)
         (0.2, 1.0, 0.5088)
     """
     checked = min(checked, windows)
-    whole = comb(windows, checked)
-    return (whole - comb(windows - wrong, checked)) / whole
+    choices = comb(windows, checked)
+    return (choices - comb(windows - wrong, checked)) / choices

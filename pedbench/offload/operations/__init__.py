@@ -1,1 +1,1 @@
-"""What servers can compute, and how their payloads are seen as pixels."""
+"""Operations that servers compute, and their payloads as pixels and tokens."""

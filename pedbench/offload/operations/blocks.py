@@ -1,4 +1,4 @@
-"""What servers can do with parts of an encoder, in any block order: tokens go in and out between blocks."""
+"""Operations on parts of an encoder with any block order: tokens go in and out between blocks."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pedbench.offload.operations.payload_fields import (
     holding,
     places,
     same_bits,
+    shown_tokens,
     token_places,
 )
 from pedbench.offload.operations.tiles import crop_tiles, tokens_to_tiles
@@ -30,13 +31,13 @@ from pedbench.pictures.frame import from_uint8
 from pedbench.types import Patch, Payload, Tokens
 
 BLOCKS = tuple(str(index) for index in range(33))
-"""Indices of blocks as arguments; ViT-H has 32, and a last block is exclusive."""
+"""Block indices as string arguments. ViT-H has 32 blocks, and `last` is exclusive."""
 
 
 class StartWindows(EncodeWindows):
-    """Run the first blocks, as far as they are window blocks, on the pixels of some windows.
+    """Run the first window blocks, up to `last` (exclusive), on the pixels of some windows.
 
-    The payload is that of `encode_windows`, in any block order; `last` is the index after the last block.
+    The payload is that of `encode_windows`; the encoder may have any block order.
     """
 
     name = "start_windows"
@@ -53,11 +54,11 @@ class StartWindows(EncodeWindows):
 
 
 class RunBlocks(Operation):
-    """Run window blocks `first` to `last`, the latter exclusive, on the tokens of some windows.
+    """Run window blocks `first` to `last` (exclusive) on the tokens of some windows.
 
-    `tokens` come out of block `first` - 1, or carry the position embedding alone, and are zero beyond the token
-    grid; `positions` and `frame` as in `encode_windows`. Only the size of a window's part of the grid matters
-    to the result, so `positions` may be those of other windows of that size.
+    `tokens` are the output of block `first` - 1, or the patch embedding with position embedding for `first` = 0. They
+    are zero beyond the token grid. `positions` and `frame` are as in `encode_windows`. The result depends only on the
+    size of a window's part of the grid, so `positions` may be those of other windows of that size.
     """
 
     name = "run_blocks"
@@ -81,26 +82,18 @@ class RunBlocks(Operation):
         windows, _ = places(payload, grid)
         tokens, positions = payload["tokens"], token_places(windows, grid)
         if tokens.shape[1:] != (grid.window, grid.window, encoder.pos_embed.shape[3]):
-            raise ValueError(f"tokens of shape {tokens.shape} are no windows of the encoder's")
+            raise ValueError(f"tokens of shape {tokens.shape} are not windows of the encoder")
         content = (positions < grid.tokens).all(axis=-1)
         if not same_bits(tokens[~content], np.zeros_like(tokens[~content])):
             raise ValueError("tokens carry something beyond the token grid")
-        return [
-            Tokens(
-                values=tokens[content].astype(np.float32),
-                positions=positions[content],
-                depth=int(arguments["first"]),
-                server=server,
-                request=request,
-            )
-        ]
+        return shown_tokens(tokens, positions, content, int(arguments["first"]), server, request)
 
 
 class FinishBlocks(Operation):
     """Run all blocks from `first` on, and the neck, on the tokens of the whole grid.
 
-    `tokens` come out of block `first` - 1, or carry the position embedding alone; `frame` is the frame's height
-    and width.
+    `tokens` are the output of block `first` - 1, or the patch embedding with position embedding for `first` = 0.
+    `frame` is the frame's height and width.
     """
 
     name = "finish_blocks"
@@ -123,10 +116,10 @@ class FinishBlocks(Operation):
         network = networks.network(arguments["weights"])
         encoder, grid = network.image_encoder, window_grid(network.image_encoder)
         tokens, (height, width) = payload["tokens"], payload["frame"].tolist()
-        # Refuses a frame that does not lie in the canvas.
+        # Raises ValueError if the frame exceeds the canvas.
         grid.tile((0, 0), (height, width))
         if tokens.shape != encoder.pos_embed.shape[1:]:
-            raise ValueError(f"tokens of shape {tokens.shape} are no grid of the encoder's")
+            raise ValueError(f"tokens of shape {tokens.shape} are not the grid of the encoder")
         positions = np.stack(np.meshgrid(*map(np.arange, grid.tokens), indexing="ij"), axis=-1)
         content = np.ones(grid.tokens, np.bool_)
         if arguments["first"] == "0":
@@ -139,12 +132,4 @@ class FinishBlocks(Operation):
             if canvas is not None:
                 picture = from_uint8(canvas[0, :height, :width])
                 return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
-        return [
-            Tokens(
-                values=tokens[content].astype(np.float32),
-                positions=positions[content],
-                depth=int(arguments["first"]),
-                server=server,
-                request=request,
-            )
-        ]
+        return shown_tokens(tokens, positions, content, int(arguments["first"]), server, request)

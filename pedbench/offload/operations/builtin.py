@@ -1,4 +1,4 @@
-"""What servers can do, and how each payload looks to the server that receives it."""
+"""Operations on whole pictures and on windows, and the loading of all operations."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from pedbench.offload.operations.payload_fields import (
     holding,
     places,
     same_bits,
+    shown_tokens,
     token_places,
 )
 from pedbench.offload.operations.tiles import crop_tiles, embed_tiles, stages, tokens_to_tiles
@@ -39,7 +40,7 @@ _OWN_MODULES = ("pedbench.offload.operations.builtin", "pedbench.offload.operati
 class EncodeImage(Operation):
     """Run the whole image encoder on one picture.
 
-    `pixels` is the picture, unpadded; `features` its (1, C, h, w) embedding.
+    `pixels` is the picture without padding; the reply's `features` are its (1, C, h, w) embedding.
     """
 
     name = "encode_image"
@@ -62,8 +63,8 @@ class EncodeImage(Operation):
 class EncodeWindows(Operation):
     """Run the window stage on the pixels of some windows.
 
-    `pixels` are their tiles, zero beyond the frame; `positions` their rows and columns, in reading order;
-    `frame` is the frame's height and width. The reply's `tokens` come out of the last window block.
+    `pixels` are the windows' tiles, zero beyond the frame; `positions` are their rows and columns, in reading order;
+    `frame` is the frame's height and width. The reply's `tokens` are the output of the last window block.
     """
 
     name = "encode_windows"
@@ -92,8 +93,8 @@ class EncodeWindows(Operation):
 class EncodeWindowTokens(Operation):
     """Run the window stage on patch-embedded windows.
 
-    `tokens` come out of the patch embedding, without position embedding, zero beyond the token grid; the rest
-    as `encode_windows`.
+    `tokens` are the output of the patch embedding, without position embedding, zero beyond the token grid. All else is
+    as in `encode_windows`.
     """
 
     name = "encode_window_tokens"
@@ -120,10 +121,7 @@ class EncodeWindowTokens(Operation):
             raise ValueError(f"tokens carry something beyond the frame of {frame} pixels")
         tiles = tokens_to_tiles(network, torch.tensor(tokens))
         if tiles is None:
-            values = tokens[inside].astype(np.float32)
-            return [
-                Tokens(values=values, positions=positions[inside], depth=0, server=server, request=request)
-            ]
+            return shown_tokens(tokens, positions, inside, 0, server, request)
         for tile, window in zip(tiles, windows, strict=True):
             place = grid.tile(window, frame)
             tile[place.height :] = 0
@@ -132,33 +130,33 @@ class EncodeWindowTokens(Operation):
 
 
 def load_operations(modules: Iterable[str] = ()) -> dict[str, Operation]:
-    """The operations of this package and of other modules, by name.
+    """Return the operations of this package and of other modules, by name.
 
     Args:
         modules: Importable modules that define `Operation` subclasses.
 
     Raises:
-        ValueError: A module without operations, or a name that stands twice.
+        ValueError: A module has no operations, or two operations have the same name.
     """
-    found: dict[str, Operation] = {}
+    operations: dict[str, Operation] = {}
     for module in (*_OWN_MODULES, *dict.fromkeys(modules)):
-        kinds = defined_in(module)
-        if not kinds:
+        classes = defined_in(module)
+        if not classes:
             raise ValueError(f"module {module} defines no operation")
-        for kind in kinds:
-            if kind.name in found:
-                raise ValueError(f"operation {kind.name!r} of {module} is already taken")
-            found[kind.name] = kind()
-    return found
+        for each in classes:
+            if each.name in operations:
+                raise ValueError(f"operation {each.name!r} of {module} is already taken")
+            operations[each.name] = each()
+    return operations
 
 
 def source_hash(operation: Operation) -> str:
-    """Hex sha256 of the file that defines an operation: both ends must run the same code."""
+    """Return the hex SHA-256 of the file that defines an operation. Both ends must run the same code."""
     return digest(Path(inspect.getfile(type(operation))))
 
 
 def defined_in(module: str) -> list[type[Operation]]:
-    """The operations that an importable module defines itself."""
+    """Return the operation classes that an importable module defines itself."""
     members = vars(importlib.import_module(module)).values()
     return [
         member
@@ -173,7 +171,7 @@ def defined_in(module: str) -> list[type[Operation]]:
 def _beyond_frame(
     network: Any, tokens: npt.NDArray[Any], positions: npt.NDArray[np.int64], grid: WindowGrid
 ) -> npt.NDArray[Any]:
-    """What tokens beyond the frame look like: the embedding's bias on the canvas, zero outside the grid."""
+    """Return the expected tokens beyond the frame: the embedding's bias on the canvas, zero outside the grid."""
     bias: npt.NDArray[Any] = network.image_encoder.patch_embed.proj.bias.detach().cpu().numpy()
     bias = bias.astype(tokens.dtype)
     on_canvas = (positions < grid.tokens).all(axis=-1, keepdims=True)

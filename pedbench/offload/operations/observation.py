@@ -1,4 +1,4 @@
-"""Received messages as pixels and tokens, and whether these explain all bytes."""
+"""Received messages as pixels and tokens, and the check that these explain all bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pedbench.models.sam.stages import window_grid
 from pedbench.offload.wire.codec_labels import lossy
 from pedbench.types import Mask, Patch, Received, Tokens
 
-# Own operations may carry sizes and places beside content: so many bytes other than zero.
+# Plugins' own operations may carry sizes and positions besides content: nonzero bytes per patch, token and message.
 _PATCH_PLACE, _TOKEN_PLACE, _MESSAGE = 8, 4, 64
 
 
@@ -21,9 +21,9 @@ class Observation:
     """A received message as pixels and tokens.
 
     Attributes:
-        problem: Why it counts as the whole frame; empty if the schema and the operation explain all of it.
-        lossy: Whether a codec left its pixels other than they were.
-        patch_size: Side in pixels of the patch that one token stands for.
+        problem: Reason for which it counts as the whole frame; "" if the schema and the operation explain all bytes.
+        patch_size: Side in pixels of the patch of one token.
+        lossy: Whether a lossy codec encoded its pixels.
     """
 
     message: Received
@@ -34,7 +34,7 @@ class Observation:
     lossy: bool = False
 
     def footprint(self, frame: tuple[int, int]) -> Mask:
-        """Return the pixels of a frame of size (H, W) that the content belongs to, exact or not."""
+        """Return the (H, W) mask of the frame's pixels that the content covers, exact or not."""
         covered = np.zeros(frame, np.bool_)
         for patch in self.patches:
             height, width = patch.picture.shape[:2]
@@ -51,13 +51,13 @@ def observe(
     networks: Networks,
     frame: tuple[int, int],
 ) -> tuple[Observation, ...]:
-    """Show each received message as its operation declares; what stays unexplained counts as the whole frame.
+    """Show each received message as pixels and tokens, by its operation's `observe`.
 
     Args:
-        received: The wiretaps.
+        received: All messages that servers received.
         operations: The known operations by name.
         networks: The public models.
-        frame: Height and width of the frame.
+        frame: Height and width of the frame in pixels.
     """
     return tuple(_observe(message, operations, networks, frame) for message in received)
 
@@ -72,7 +72,7 @@ def _observe(
         seen = operation.observe(
             message.payload, message.arguments, networks, message.server, message.request
         )
-    # Code of a plugin: however it fails, it has not explained the bytes.
+    # A plugin can raise anything; in any case it has not explained the bytes.
     except Exception as error:
         return Observation(message=message, problem=f"{message.operation} cannot be observed: {error}")
     if seen is None:
@@ -96,7 +96,7 @@ def _unexplained(
     tokens: Sequence[Tokens],
     frame: tuple[int, int],
 ) -> str:
-    """Say why what was observed cannot be all that was received; empty if it can."""
+    """Return the reason for which patches and tokens cannot explain all received bytes; "" if they can."""
     for patch in patches:
         bottom, right = patch.top + patch.picture.shape[0], patch.left + patch.picture.shape[1]
         if min(patch.top, patch.left) < 0 or bottom > frame[0] or right > frame[1]:
@@ -117,7 +117,7 @@ def _unexplained(
 
 
 def _shown(patch: Patch) -> int:
-    """Count the bytes that a patch's picture explains: one a value where all are levels of 8 bits."""
+    """Count the bytes that a patch's picture explains: one per value if all values are 8-bit levels."""
     levels = patch.picture * np.float32(255)
     return patch.picture.size if np.abs(levels - np.rint(levels)).max() < 1e-3 else patch.picture.nbytes
 

@@ -1,4 +1,4 @@
-"""A frame as the pixels and tokens of windows: what edge, servers and auditors must agree on."""
+"""Pixels and tokens of a frame's windows, computed in the same way by edge, servers and audits."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pedbench.types import Window
 
 Bytes = npt.NDArray[np.uint8]
 
-_STRAY = 0.01
-"""Share of levels out of 0..255 from which tokens are none of pixels."""
+_MAX_STRAY_SHARE = 0.01
+"""Largest share of levels outside 0..255 for tokens that count as embedded pixels."""
 
 _STAGES: WeakKeyDictionary[Any, tuple[WindowStage, GlobalStage]] = WeakKeyDictionary()
 
 
 def stages(network: Any) -> tuple[WindowStage, GlobalStage]:
-    """The two stages of a network, made once, so that what they keep about padding lasts.
+    """Return the window stage and the global stage of a network, which are made once so that their caches last.
 
     Raises:
-        ValueError: The network's block order cannot be split.
+        ValueError: The network's window blocks do not precede its global blocks.
     """
     if network not in _STAGES:
         _STAGES[network] = WindowStage(network.image_encoder), GlobalStage(network.image_encoder)
@@ -37,12 +37,11 @@ def cut_tiles(pixels: Bytes, windows: Sequence[Window], grid: WindowGrid) -> Byt
     """Cut windows out of a frame.
 
     Args:
-        pixels: (H, W, 3) frame.
+        pixels: (H, W, 3) uint8 frame.
         windows: Row and column of each window.
-        grid: The windows' grid.
 
     Returns:
-        (n, side, side, 3) tiles; zero beyond the frame.
+        (n, side, side, 3) uint8 tiles, zero beyond the frame.
     """
     side = grid.window * grid.patch
     tiles = np.zeros((len(windows), side, side, 3), np.uint8)
@@ -55,10 +54,10 @@ def cut_tiles(pixels: Bytes, windows: Sequence[Window], grid: WindowGrid) -> Byt
 def crop_tiles(
     tiles: Bytes, windows: Sequence[Window], grid: WindowGrid, frame: tuple[int, int]
 ) -> list[Bytes]:
-    """The part of each tile that lies in a frame: the inverse of `cut_tiles`.
+    """Return the part of each tile within the frame, (h, w, 3) uint8; the inverse of `cut_tiles`.
 
     Raises:
-        ValueError: Something other than zero lies beyond the frame.
+        ValueError: A tile is not zero beyond the frame.
     """
     crops = []
     for tile, window in zip(tiles, windows, strict=True):
@@ -71,10 +70,10 @@ def crop_tiles(
 
 
 def embed_tiles(network: Any, crops: Sequence[Bytes]) -> torch.Tensor:
-    """Patch-embed crops of windows: (n, window, window, C) tokens without position embedding.
+    """Patch-embed crops of windows into (n, window, window, C) tokens without position embedding.
 
-    One window at a time, so that the result does not depend on which others come along: convolutions sum up in
-    another order for large batches.
+    Windows are embedded one at a time, so that the result does not depend on the batch: convolutions sum in a
+    different order for large batches.
     """
     with torch.inference_mode():
         tiles = window_tiles(network, crops)
@@ -84,15 +83,14 @@ def embed_tiles(network: Any, crops: Sequence[Bytes]) -> torch.Tensor:
 def embed_windows(
     network: Any, pixels: Bytes, windows: Sequence[Window] | None = None
 ) -> dict[Window, npt.NDArray[np.float32]]:
-    """Patch-embed windows of a frame, always in the same way, so that the result can be checked.
+    """Patch-embed windows of a frame, bit for bit in the same way at every call, so that audits can compare.
 
     Args:
-        network: Whose patch embedding is used.
-        pixels: (H, W, 3) frame.
-        windows: Which; all that hold part of the frame without it.
+        pixels: (H, W, 3) uint8 frame.
+        windows: Row and column of each window; by default all with content.
 
     Returns:
-        Per window its (window, window, C) tokens; zero outside the token grid.
+        (window, window, C) float32 tokens by window, zero outside the token grid.
     """
     grid = window_grid(network.image_encoder)
     windows = grid.active(pixels.shape[:2]) if windows is None else windows
@@ -106,25 +104,25 @@ def embed_windows(
 
 
 def to_dtype(values: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    """Convert floats; an overflow raises, because the other side could not tell infinity from a number.
+    """Convert floats to another dtype.
 
     Raises:
-        FloatingPointError: A value is too large for `dtype`.
+        FloatingPointError: A value is too large for `dtype`, and would become infinite.
     """
     with np.errstate(over="raise"):
         return values.astype(dtype)
 
 
 def tokens_to_tiles(network: Any, tokens: torch.Tensor) -> Bytes | None:
-    """Undo the patch embedding by its pseudo-inverse.
+    """Invert the patch embedding by its pseudo-inverse.
 
     Args:
-        network: Whose patch embedding it was.
-        tokens: (n, window, window, C) as `embed_tiles` returns them, possibly rounded.
+        tokens: (n, window, window, C) tokens from `embed_tiles`, possibly rounded.
 
     Returns:
-        (n, side, side, 3) tiles; None when the embedding has fewer channels than a patch has values, or when
-        these tokens are none of pixels: what is noisy says more than 8 bits would show.
+        (n, side, side, 3) uint8 tiles; None if the embedding has fewer channels than a patch has values, or if more
+        than 1 % of the values lie outside the range of pixels. Such tokens are not embedded pixels and can carry more
+        than 8-bit tiles show.
     """
     projection = network.image_encoder.patch_embed.proj
     channels, _, patch, _ = projection.weight.shape
@@ -135,9 +133,9 @@ def tokens_to_tiles(network: Any, tokens: torch.Tensor) -> Bytes | None:
     count, window = tokens.shape[:2]
     values = flat.reshape(count, window, window, 3, patch, patch)
     levels = values * network.pixel_std.double() + network.pixel_mean.double()
-    # Zero is what stands beyond the token grid.
-    found = levels[tokens.any(dim=-1)]
-    if ((found < -1) | (found > 256)).double().mean() > _STRAY:
+    # Tokens beyond the token grid are zero.
+    levels_in_grid = levels[tokens.any(dim=-1)]
+    if ((levels_in_grid < -1) | (levels_in_grid > 256)).double().mean() > _MAX_STRAY_SHARE:
         return None
     pixels = levels.permute(0, 1, 4, 2, 5, 3).reshape(count, window * patch, window * patch, 3)
     tiles: Bytes = pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()

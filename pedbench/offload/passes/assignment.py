@@ -1,14 +1,14 @@
-"""Which server gets which window. Every policy sees the windows' places alone, never their content."""
+"""Assignment of windows to servers. Policies see the windows' positions, never their content."""
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from pedbench.errors import suggestion
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Window
 
@@ -16,36 +16,35 @@ Policy = Callable[[Sequence[Window], int, np.random.Generator], Assignment]
 
 
 def assign(policy: str, windows: Sequence[Window], servers: int, rng: np.random.Generator) -> Assignment:
-    """Deal windows to servers.
+    """Assign windows to servers.
 
     Args:
         policy: A name in `POLICIES`.
         windows: Row and column of each window, all different.
-        servers: How many servers there are.
-        rng: The request's generator; only `random` draws from it.
+        rng: The request's generator; only the policy `random` draws from it.
 
     Returns:
-        Per server its windows in reading order; a server that gets none is absent.
+        The windows of each server in reading order; servers without windows are absent.
 
     Raises:
-        ValueError: Unknown policy, no servers, or a window that stands twice.
+        ValueError: The policy is unknown, there are no servers, or a window occurs twice.
     """
     if policy not in POLICIES:
-        near = difflib.get_close_matches(policy, POLICIES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown assignment {policy!r}{hint} Known: {', '.join(POLICIES)}")
+        raise ValueError(
+            f"unknown assignment {policy!r}{suggestion(policy, POLICIES)}. Known: {', '.join(POLICIES)}"
+        )
     if servers < 1:
         raise ValueError(f"windows cannot be assigned to {servers} servers")
     if len(set(windows)) != len(windows):
-        raise ValueError(f"a window stands twice in {sorted(windows)}")
+        raise ValueError(f"a window occurs twice in {sorted(windows)}")
     return POLICIES[policy](sorted(windows), servers, rng)
 
 
 def check_sharing(servers: int, policy: str) -> None:
-    """Refuse what no windows could be dealt by.
+    """Check a defense's parameters for `assign`.
 
     Raises:
-        ValueError: No servers, or an unknown policy.
+        ValueError: There are no servers, or the policy is unknown.
     """
     if servers < 1:
         raise ValueError(f"windows need at least one server, found {servers}")
@@ -54,21 +53,17 @@ def check_sharing(servers: int, policy: str) -> None:
 
 
 def largest_share(policy: str, servers: int, frame: tuple[int, int], grid: WindowGrid) -> float:
-    """The share of a frame's pixels that a policy gives to one server at most.
-
-    It depends on nothing but the frame's size.
+    """Return the largest share of a frame's pixels that a policy can give to one server.
 
     Args:
         policy: A name in `POLICIES`.
-        servers: How many servers there are.
-        frame: Height and width of the frame.
-        grid: The windows' grid.
+        frame: Height and width of the frame in pixels.
     """
     windows = grid.active(frame)
     areas = {window: grid.tile(window, frame).area for window in windows}
     if policy == "random":
-        most = -(-len(windows) // servers)
-        pixels = sum(sorted(areas.values())[-most:])
+        count = -(-len(windows) // servers)
+        pixels = sum(sorted(areas.values())[-count:])
     else:
         parts = assign(policy, windows, servers, np.random.default_rng(0)).values()
         pixels = max(sum(areas[window] for window in part) for part in parts)
@@ -78,24 +73,22 @@ def largest_share(policy: str, servers: int, frame: tuple[int, int], grid: Windo
 def shuffle_alike(
     windows: Sequence[Window], frame: tuple[int, int], grid: WindowGrid, rng: np.random.Generator
 ) -> tuple[Window, ...]:
-    """Put windows in a random order, such that how many tokens of each lie in a frame stays as it was.
+    """Permute windows at random among those with the same number of rows and columns of tokens in the frame.
 
     Args:
         windows: The windows of one server.
-        frame: Height and width of the frame.
-        grid: The windows' grid.
-        rng: Draws the order.
+        frame: Height and width of the frame in pixels.
     """
-    alike: dict[tuple[int, int], list[Window]] = {}
+    by_size: dict[tuple[int, int], list[Window]] = {}
     for window in windows:
         tile = grid.tile(window, frame)
-        alike.setdefault((-(-tile.height // grid.patch), -(-tile.width // grid.patch)), []).append(window)
-    drawn = {
+        by_size.setdefault((-(-tile.height // grid.patch), -(-tile.width // grid.patch)), []).append(window)
+    shuffled = {
         window: group[index]
-        for group in alike.values()
+        for group in by_size.values()
         for window, index in zip(group, rng.permutation(len(group)), strict=True)
     }
-    return tuple(drawn[window] for window in windows)
+    return tuple(shuffled[window] for window in windows)
 
 
 def _round_robin(windows: Sequence[Window], servers: int, rng: np.random.Generator) -> Assignment:
@@ -108,17 +101,17 @@ def _contiguous(windows: Sequence[Window], servers: int, rng: np.random.Generato
 
 
 def _random(windows: Sequence[Window], servers: int, rng: np.random.Generator) -> Assignment:
-    """Shares as even as `round_robin`'s; which windows, and who gets one more, is drawn."""
-    seats = rng.permutation(servers)[np.arange(len(windows)) % servers]
-    return _gather(windows, rng.permutation(seats).tolist())
+    """Assign random windows to each server; the numbers of windows differ by at most one, as in `round_robin`."""
+    owners = rng.permutation(servers)[np.arange(len(windows)) % servers]
+    return _gather(windows, rng.permutation(owners).tolist())
 
 
 def _dispersed(windows: Sequence[Window], servers: int, rng: np.random.Generator) -> Assignment:
-    """Server = (stride * row + column) mod servers, with the stride that parts neighbours best.
+    """Assign a window to server (stride * row + column) mod servers, with the stride that separates neighbours best.
 
-    From four servers on, no two of the eight neighbours share a server (a stride of 2 does it). With fewer,
-    some must: diagonal neighbours are let together rather than those with a common side. Among equally good
-    strides the one with the most even shares is taken.
+    With four or more servers, no window shares its server with one of its eight neighbours (a stride of 2 achieves
+    this). With fewer servers, diagonal neighbours are preferred over those with a common side. Among equally good
+    strides, the one with the most even shares is taken.
     """
 
     def deal(stride: int) -> Assignment:

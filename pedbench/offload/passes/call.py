@@ -1,4 +1,4 @@
-"""A call that is under way to a server, and what can become of it."""
+"""A call to a server that is not answered yet, and the ways in which it can end."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from pedbench.types import Exchange, Payload
 
 
 class RemoteError(RuntimeError):
-    """An operation that failed on its server."""
+    """An operation failed on its server."""
 
 
 class Pending:
-    """A call under way; it is sent when this is made, and over at its deadline, whatever became of it.
+    """A pending call. The constructor sends it; it ends with its reply, a failure, or at its deadline.
 
     Args:
-        servers: The processes.
-        transport: The link to them.
-        server: Index of the one to call.
-        call: What is sent.
-        operation: What the call asks for.
+        servers: All servers.
+        transport: The link to the servers.
+        server: Index of the server to call.
+        call: The call.
+        operation: The operation that it calls.
         data: The call as bytes.
-        deadline: Seconds until the reply must be here.
-        forge: Makes of the reply's bytes what a lying server would have sent; None where servers are as they are.
+        deadline: Seconds until the reply must have arrived.
+        forge: Turns the reply's bytes into those of a lying server; None if no server lies.
 
     Attributes:
         server: Index of the server.
         data: The call as bytes.
-        reply: The reply as bytes, as the server sent it, once it was read.
-        due: When the reply must be here, on the host's monotonic clock.
-        exchange: The call as both ends saw it, once its reply was read.
-        asked: Whether somebody waited for the reply.
+        reply: The reply as the server sent it, in bytes; None until it was read.
+        due: Time of the deadline in seconds on the host's monotonic clock.
+        exchange: Sizes and times of the call at both ends; None until its reply was read.
+        awaited: Whether `result` was called.
     """
 
     def __init__(
@@ -66,37 +66,37 @@ class Pending:
         self._forge = forge
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._tell: list[Callable[[Pending], None]] = []
+        self._callbacks: list[Callable[[Pending], None]] = []
         self._replied = 0.0
         self._future: Any = None
         self._failure: Exception | None = None
         self.server = server
         self.exchange: Exchange | None = None
-        self.asked = False
+        self.awaited = False
         self._sent = time.monotonic()
         self.due = self._sent + deadline
         transport.up(len(data), server, call.sequence, self._hand_over)
 
     @property
     def sequence(self) -> int:
-        """The call's place among those of its pass."""
+        """Number of the call among all calls of its pass."""
         return self._call.sequence
 
     def wait(self) -> None:
         """Wait for the reply, its failure or the deadline, without reading anything."""
         if not self._done.wait(max(0.0, self.due - time.monotonic())):
-            where = "no reply" if self._future is not None else "the message was still on the link"
-            self._end(self._late(where))
+            state = "no reply" if self._future is not None else "the message was still on the link"
+            self._end(self._late(state))
             if self._future is not None:
                 self._future.cancel()
 
-    def tell(self, listener: Callable[[Pending], None]) -> None:
-        """Have a function called once the reply or its failure is here, now if it is; it must be quick."""
+    def add_done_callback(self, callback: Callable[[Pending], None]) -> None:
+        """Call a function when the reply or a failure arrives, at once if it is there. It must return quickly."""
         with self._lock:
             if not self._done.is_set():
-                self._tell.append(listener)
+                self._callbacks.append(callback)
                 return
-        listener(self)
+        callback(self)
 
     def result(self) -> Payload:
         """Wait for the reply.
@@ -104,9 +104,9 @@ class Pending:
         Raises:
             ServerLost: The server is gone, or missed the deadline.
             RemoteError: The operation failed on the server.
-            WireError: The reply is not what the operation declares.
+            WireError: The reply does not match the operation's declaration.
         """
-        self.asked = True
+        self.awaited = True
         self.wait()
         if self._failure is not None:
             raise ServerLost(
@@ -114,8 +114,8 @@ class Pending:
             ) from self._failure
         data: bytes = self._future.result()
         self.reply = data
-        told = self._forge(data) if self._forge else data
-        answer = decode_answer(told, self._operation.reply, self._call.reply)
+        reply = self._forge(data) if self._forge else data
+        answer = decode_answer(reply, self._operation.reply, self._call.reply)
         self.exchange = Exchange(
             server=self.server,
             operation=self._call.operation,
@@ -135,7 +135,7 @@ class Pending:
         return answer.payload
 
     def as_sent(self) -> Tapped:
-        """The message as a wiretap would hold it that is lost with its server."""
+        """Return the message as the server's wiretap should have recorded it, for a server that is lost."""
         received, size = (
             (self.exchange.received, self.exchange.bytes_down) if self.exchange else (self._sent, 0)
         )
@@ -150,19 +150,19 @@ class Pending:
         )
 
     def _hand_over(self) -> None:
-        """The message has come through the link."""
-        left = self.due - time.monotonic()
-        if self._done.is_set() or left <= 0:
+        """Send the message to the server, after it has passed the emulated link."""
+        seconds = self.due - time.monotonic()
+        if self._done.is_set() or seconds <= 0:
             return
         try:
-            self._future = self._servers.call(self.server).future(self.data, timeout=left)
-        # Whoever waits for the reply is told; this may be the link's own thread.
+            self._future = self._servers.call(self.server).future(self.data, timeout=seconds)
+        # This may run in the link's thread: `result` raises the error.
         except Exception as error:
             self._end(error)
         else:
-            self._future.add_done_callback(self._answered)
+            self._future.add_done_callback(self._on_reply)
 
-    def _answered(self, future: Any) -> None:
+    def _on_reply(self, future: Any) -> None:
         if future.code() is grpc.StatusCode.OK:
             size = len(future.result())
             self._transport.down(size, self.server, self._call.sequence, lambda: self._end(None))
@@ -171,8 +171,8 @@ class Pending:
         else:
             self._end(ConnectionError(f"{future.code().name}, {future.details()}"))
 
-    def _late(self, where: str) -> TimeoutError:
-        return TimeoutError(f"{where} after {self._deadline:.3g} s")
+    def _late(self, state: str) -> TimeoutError:
+        return TimeoutError(f"{state} after {self._deadline:.3g} s")
 
     def _end(self, failure: Exception | None) -> None:
         with self._lock:
@@ -181,22 +181,22 @@ class Pending:
             self._replied = time.monotonic()
             self._failure = failure
             self._done.set()
-        for listener in self._tell:
-            listener(self)
+        for callback in self._callbacks:
+            callback(self)
 
 
-def as_they_come(pendings: Collection[Pending]) -> Iterator[Pending]:
-    """Calls in the order in which their replies come; those that fail or miss their deadline are among them."""
-    come: SimpleQueue[Pending] = SimpleQueue()
+def in_arrival_order(pendings: Collection[Pending]) -> Iterator[Pending]:
+    """Yield calls in the order in which they end, by a reply, a failure or their deadline."""
+    ended: SimpleQueue[Pending] = SimpleQueue()
     for pending in pendings:
-        pending.tell(come.put)
-    left = set(pendings)
-    while left:
-        first = min(left, key=lambda pending: pending.due)
+        pending.add_done_callback(ended.put)
+    remaining = set(pendings)
+    while remaining:
+        first = min(remaining, key=lambda pending: pending.due)
         try:
-            pending = come.get(timeout=max(0.0, first.due - time.monotonic()))
+            pending = ended.get(timeout=max(0.0, first.due - time.monotonic()))
         except Empty:
             first.wait()
             continue
-        left.remove(pending)
+        remaining.remove(pending)
         yield pending

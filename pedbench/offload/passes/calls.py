@@ -1,4 +1,4 @@
-"""The calls of a pass: sending, counting rounds, giving servers up."""
+"""The calls of a pass: sending them, grouping them into rounds, and handling lost servers."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ from pedbench.offload.wire.schema import check_call
 from pedbench.types import Exchange, Payload
 
 OnLost = Literal["fail", "edge"]
-"""The fate of windows whose tokens do not come back: the pass fails, or the edge computes them itself."""
+"""Treatment of windows whose tokens do not arrive: the pass fails, or the edge computes them."""
 
 DEADLINE = 120.0
-"""Seconds that a call may take, unless told otherwise."""
+"""Default limit for the duration of a call, in seconds."""
 
 
 class Calls:
     """The calls of one pass over one frame, to all of its servers.
 
     Args:
-        servers: The processes; the first `count` are used.
-        count: How many servers the defense calls.
+        servers: The servers, of which the first `count` are used.
+        count: Number of servers that the defense calls.
         networks: The edge's models.
-        ledger: Of what each server gets of the frame; nothing leaves that it does not admit.
-        request: Which of the k requests of the scene this is.
-        clock: The pass's clock.
+        ledger: The disclosure ledger; nothing is sent that it does not admit.
+        request: Number of the request among the k requests of the scene.
         transport: The link to the servers.
-        deadline: Seconds until a reply must be here.
-        on_lost: What becomes of windows whose tokens do not come back.
-        spot_checks: Windows that the edge computes, too; none without them.
-        lies: What some servers return in the place of tokens; all are as they are without it.
+        deadline: Seconds until a reply must have arrived.
+        on_lost: The treatment of windows whose tokens do not arrive.
+        spot_checks: Spot checks of the servers; by default none.
+        lies: False tokens of some servers; by default all servers are honest.
 
     Attributes:
-        streamed: Server and sequence of the messages whose bytes were made here, not by the defense: tokens, and
-            what codecs wrote.
-        lost: Why a server was given up, by its index.
+        streamed: Server and sequence number of messages whose bytes the harness made, not the defense: tokens, and
+            arrays that a codec encoded.
+        lost: Reason for each lost server, by its index.
     """
 
     def __init__(
@@ -86,33 +85,33 @@ class Calls:
 
     @property
     def rounds(self) -> tuple[tuple[Exchange, ...], ...]:
-        """The exchanges of every round, once `settle` was called."""
+        """The exchanges of each round; complete after `settle`."""
         rounds = (tuple(p.exchange for p in pending if p.exchange) for pending in self._rounds)
         return tuple(exchanges for exchanges in rounds if exchanges)
 
     def settle(self) -> None:
-        """Read the replies that nobody asked for, so that every message is accounted for."""
+        """Read the replies that the defense did not wait for, so that every message has an exchange."""
         for pending in self.sent():
             if pending.exchange is None and pending.server not in self.lost:
                 pending.result()
 
     def abandon(self) -> None:
-        """Wait until nothing is under way any more, whatever came of it."""
+        """Wait until every call has ended, by a reply, a failure or its deadline."""
         for pending in self.sent():
             pending.wait()
 
     def lose(self, server: int, error: Exception) -> None:
-        """Give a server up whose reply is late, missing or of no use; what was sent to it stays sent.
+        """Note that a server is lost: its reply is late, missing or wrong.
 
         Raises:
-            Exception: `error`, where lost windows fail the pass.
+            Exception: `error`, if `on_lost` is `fail`.
         """
         if self._on_lost == "fail":
             raise error
         self.lost.setdefault(server, str(error))
 
     def sent_to(self, server: int) -> list[Tapped]:
-        """Return all messages to a server, as a wiretap that is lost with it would have held them."""
+        """Return all messages to a server, as its wiretap should have recorded them."""
         return [pending.as_sent() for pending in self.sent() if pending.server == server]
 
     def sent(self) -> list[Pending]:
@@ -131,17 +130,20 @@ class Calls:
         """Send one payload to each of several servers at once.
 
         Args:
-            payloads: By server.
+            payloads: Arrays of the payload by name, for each server.
             operation: Name of the operation.
-            arguments: All its declared string arguments.
-            codecs: Labels of codecs by array. The harness has to make such payloads: messages that are not in
-                `streamed` count as unexplained if a codec wrote any of their arrays.
-            reply: Label of the codec for the reply's arrays.
+            arguments: All string arguments that the operation declares.
+            codecs: Labels of codecs by array. Only the harness may use them: a message with an encoded array that is
+                not in `streamed` counts as unexplained.
+            reply: Label of the codec for the reply's arrays; "" for none.
+
+        Returns:
+            The pending call of each server.
 
         Raises:
             DisclosureError: A server would get more of the frame than it may; nothing was sent.
-            WireError: A call is not what the operation declares.
-            ValueError: Unknown operation.
+            WireError: A call does not match the operation's declaration.
+            ValueError: The operation is unknown.
         """
         known = self.servers.operations
         if operation not in known:
@@ -151,7 +153,7 @@ class Calls:
         calls = []
         with self.clock.preparing():
             for server, payload in payloads.items():
-                # The order is part of the schema; what is not declared stays, and is refused.
+                # The order of arrays is part of the schema. Undeclared arrays stay, so that `check_call` refuses them.
                 ordered = {
                     name: payload[name] for name in sorted(payload, key=[*declared.request, *payload].index)
                 }
@@ -168,8 +170,8 @@ class Calls:
                 self._sequence += 1
                 calls.append((server, call, encode_call(call)))
             self._ledger.admit([(server, operation, arguments, call.payload) for server, call, _ in calls])
-        # What is sent after a reply was waited for may depend on it.
-        if calls and (not self._rounds or any(pending.asked for pending in self._rounds[-1])):
+        # Messages that are sent after a reply was read may depend on it: they begin a new round.
+        if calls and (not self._rounds or any(pending.awaited for pending in self._rounds[-1])):
             self._rounds.append([])
         sent = {}
         for server, call, data in calls:
@@ -183,24 +185,24 @@ class Calls:
         return sent
 
     def check_servers(self, servers: Collection[int]) -> None:
-        """Refuse servers that this cloud does not have."""
+        """Raise ValueError if this cloud lacks one of these servers."""
         if any(not 0 <= server < len(self) for server in servers):
             raise ValueError(f"servers are 0..{len(self) - 1}, found {sorted(servers)}")
 
     def give(self, pixels: Mapping[int, int]) -> None:
-        """Refuse a plan by which servers would get so many more pixels, before any of its messages is sent.
+        """Check a plan before any of its messages is sent; `pixels` are the additional pixels for each server.
 
         Raises:
-            DisclosureError: One would then have more than it may.
+            DisclosureError: A server would get more than it may.
         """
-        self._ledger.foresee(pixels)
+        self._ledger.check_plan(pixels)
 
 
 def calls_of(cloud: Cloud) -> Calls:
-    """Return a cloud with all that the harness uses of it, and defenses do not.
+    """Return a cloud as `Calls`, with the methods that the harness uses and defenses do not.
 
     Raises:
-        TypeError: It is not the cloud of a pass.
+        TypeError: The object is not the cloud of a pass.
     """
     if not isinstance(cloud, Calls):
         raise TypeError(f"expected the cloud that embed() was given, found {type(cloud).__name__}")

@@ -1,4 +1,4 @@
-"""The servers that a defense may call, for the length of one pass."""
+"""The cloud: the servers that a defense may call during one pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pedbench.types import Assignment, Picture, Window
 
 
 class Cloud(Calls):
-    """The servers of one pass over one frame; `pedbench.base.Cloud` says what each method does."""
+    """The servers of one pass over one frame; `pedbench.base.Cloud` documents the methods."""
 
     def __getitem__(self, index: int) -> ServerHandle:
         return ServerHandle(self, range(len(self))[index])

@@ -1,4 +1,4 @@
-"""The base of defenses that change the picture on purpose and offload the whole of it."""
+"""Base class of defenses that degrade the picture and offload the whole of it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class DegradingDefense(Defense):
     Subclasses are dataclasses with a parameter `weights`.
 
     Attributes:
-        weights: Name of the network that the server runs; only `original` or `fine-tuned` if `fine_tuned` is set.
-        fine_tuned: Name of the network that `fine-tuned` means, if it was trained for this defense alone.
+        weights: Name of the network that the server runs; `original` or `fine-tuned` if `fine_tuned` is set.
+        fine_tuned: Name of the network that was trained for this defense, which `weights = "fine-tuned"` selects; ""
+            if there is none.
     """
 
     disclosure: ClassVar[Disclosure] = "degraded"
@@ -38,4 +39,4 @@ class DegradingDefense(Defense):
 
     @abstractmethod
     def degrade(self, frame: Picture) -> Picture:
-        """Return what the server gets of a frame (H, W, 3)."""
+        """Return the degraded frame for the server, (H, W, 3) float32 in [0, 1]."""

@@ -1,4 +1,7 @@
-"""What every server holds of a frame: the one place that lets content leave the edge, and refuses what is too much."""
+"""Disclosure ledger: counts the content that each server gets of a frame, and refuses to send too much.
+
+It is the only place that lets content leave the edge.
+"""
 
 from __future__ import annotations
 
@@ -22,43 +25,43 @@ _BY_FRAME = ("encode_image", "finish_blocks")
 
 @dataclass(kw_only=True)
 class Session:
-    """Several passes over what one camera sees: their frames are of one size.
+    """Several passes over frames of one camera, all of the same size.
 
     Attributes:
-        max_share: The largest share of the frame's places that one server may see in all of them together.
+        max_share: Largest share of the frame's pixel positions that one server may see in all passes together.
     """
 
     max_share: float = 1.0
     _seen: dict[int, Mask] = field(default_factory=dict)
 
     def seen(self, server: int, frame: tuple[int, int]) -> Mask:
-        """The places that a server has seen, which the caller may add to.
+        """Return the (H, W) mask of positions that a server has seen. The caller may add to it.
 
         Raises:
-            DisclosureError: The session's frames are of another size, so that places cannot be compared.
+            DisclosureError: The session's frames have another size, so that positions cannot be compared.
         """
-        found = self._seen.setdefault(server, np.zeros(frame, np.bool_))
-        if found.shape != frame:
+        mask = self._seen.setdefault(server, np.zeros(frame, np.bool_))
+        if mask.shape != frame:
             raise DisclosureError(
-                f"the session is over frames of {found.shape} pixels, found one of {frame}; nothing was sent"
+                f"the session is over frames of {mask.shape} pixels, found one of {frame}; nothing was sent"
             )
-        return found
+        return mask
 
 
 @dataclass(kw_only=True)
 class Ledger:
-    """What every server was given of one frame.
+    """The number of pixels of content that each server got of one frame.
 
-    Content counts by its place. Pixels and tokens of the patch embedding count anew in each message, as they may say
-    something new; deeper tokens, and what plugins' own operations show, count where the server had nothing yet.
-    Whatever cannot be told counts as the whole frame.
+    Content is counted in pixels of the frame that it covers. Pixels and tokens of the patch embedding count in every
+    message, because each may say something new. Deeper tokens, and the content of plugins' own operations, count only
+    at positions of which the server has nothing yet. Content whose position is unknown counts as the whole frame.
 
     Attributes:
-        frame: Height and width of the frame.
+        frame: Height and width of the frame in pixels.
         networks: The edge's models.
         operations: The known operations by name.
-        max_share: The largest share of the frame's pixels that one server may get.
-        session: What the frame belongs to.
+        max_share: Largest share of the frame's pixels that one server may get.
+        session: The session of the frame, with its own limit.
     """
 
     frame: tuple[int, int]
@@ -66,107 +69,107 @@ class Ledger:
     operations: Mapping[str, Operation]
     max_share: float
     session: Session = field(default_factory=Session)
-    _given: Counter[int] = field(default_factory=Counter)
-    _held: dict[int, Mask] = field(default_factory=dict)
+    _pixels: Counter[int] = field(default_factory=Counter)
+    _covered: dict[int, Mask] = field(default_factory=dict)
 
     @property
-    def given(self) -> Mapping[int, int]:
-        """Pixels of content by server."""
-        return {server: count for server, count in self._given.items() if count}
+    def pixels(self) -> Mapping[int, int]:
+        """Pixels of content by server, for servers that have some."""
+        return {server: count for server, count in self._pixels.items() if count}
 
-    def foresee(self, pixels: Mapping[int, int]) -> None:
-        """Refuse a plan, before any part of it is sent.
+    def check_plan(self, pixels: Mapping[int, int]) -> None:
+        """Check a plan before any part of it is sent.
 
         Args:
-            pixels: How many more each server is to get.
+            pixels: Additional pixels for each server.
 
         Raises:
-            DisclosureError: One would then have more than it may.
+            DisclosureError: A server would get more than it may.
         """
         for server, count in pixels.items():
-            self._check(server, self._given[server] + count, self.max_share, "of the frame")
+            self._check(server, self._pixels[server] + count, self.max_share, "of the frame")
 
     def admit(self, messages: Sequence[tuple[int, str, Mapping[str, str], Payload]]) -> None:
-        """Note content that is about to be sent, each to another server.
+        """Count the content of messages that are about to be sent, each to a different server.
 
         Args:
-            messages: Server, operation, arguments and arrays.
+            messages: Server, operation, arguments and arrays of each message.
 
         Raises:
-            DisclosureError: A server would then have more than it may; nothing was noted.
+            DisclosureError: A server would get more than it may; no message was counted.
         """
-        noted: list[tuple[int, int, list[Tile]]] = []
+        admitted: list[tuple[int, int, list[Tile]]] = []
         for server, operation, arguments, payload in messages:
-            tiles, anew = self._content(operation, arguments, payload)
-            held = self._held.setdefault(server, np.zeros(self.frame, np.bool_))
+            tiles, always_counts = self._content(operation, arguments, payload)
+            covered = self._covered.setdefault(server, np.zeros(self.frame, np.bool_))
             seen = self.session.seen(server, self.frame)
-            count = sum(tile.area if anew else _missing(held, tile) for tile in tiles)
-            self._check(server, self._given[server] + count, self.max_share, "of the frame")
-            places_seen = int(seen.sum()) + sum(_missing(seen, tile) for tile in tiles)
-            self._check(server, places_seen, self.session.max_share, "of what the session shows")
-            noted.append((server, count, tiles))
-        for server, count, tiles in noted:
-            self._given[server] += count
+            count = sum(tile.area if always_counts else _missing(covered, tile) for tile in tiles)
+            self._check(server, self._pixels[server] + count, self.max_share, "of the frame")
+            seen_count = int(seen.sum()) + sum(_missing(seen, tile) for tile in tiles)
+            self._check(server, seen_count, self.session.max_share, "of what the session shows")
+            admitted.append((server, count, tiles))
+        for server, count, tiles in admitted:
+            self._pixels[server] += count
             for tile in tiles:
-                self._held[server][tile.slices] = True
+                self._covered[server][tile.slices] = True
                 self.session.seen(server, self.frame)[tile.slices] = True
 
     def compare(self, received: Iterable[Received], lost: Iterable[int]) -> None:
-        """Count anew by what the servers received, whatever was noted here.
+        """Count what the servers received, and compare it with what this ledger counted before sending.
 
         Args:
-            received: All messages of the pass; servers with one that no schema explains are left out, as they count as
-                having the whole frame anyway.
-            lost: Servers whose wiretaps are not to be had.
+            received: All messages of the pass. A server with a message that no schema explains is not compared: it
+                counts as having the whole frame anyway.
+            lost: Servers whose wiretaps are missing.
 
         Raises:
-            DisclosureError: A server has more than it may.
-            AuditError: It has something else than it was given.
+            DisclosureError: A server got more than it may.
+            AuditError: A server got content that was not counted, or less than was counted.
         """
-        again = replace(self, session=Session(), _given=Counter(), _held={})
-        left_out = set(lost)
+        recount = replace(self, session=Session(), _pixels=Counter(), _covered={})
+        excluded = set(lost)
         for message in received:
             if message.payload is None:
-                left_out.add(message.server)
+                excluded.add(message.server)
             else:
-                again.admit([(message.server, message.operation, message.arguments, message.payload)])
-        for server in sorted({*self.given, *again.given} - left_out):
-            if self._given[server] != again._given[server]:
+                recount.admit([(message.server, message.operation, message.arguments, message.payload)])
+        for server in sorted({*self.pixels, *recount.pixels} - excluded):
+            if self._pixels[server] != recount._pixels[server]:
                 raise AuditError(
-                    f"server {server} has {again._given[server]} pixels of content, the edge gave it "
-                    f"{self._given[server]}"
+                    f"server {server} has {recount._pixels[server]} pixels of content, the edge gave it "
+                    f"{self._pixels[server]}"
                 )
 
-    def _check(self, server: int, count: int, bound: float, what: str) -> None:
-        whole = self.frame[0] * self.frame[1]
-        if count > bound * whole + 0.5:
+    def _check(self, server: int, count: int, bound: float, whole: str) -> None:
+        area = self.frame[0] * self.frame[1]
+        if count > bound * area + 0.5:
             raise DisclosureError(
-                f"server {server} would get {count / whole:.1%} {what}, the defense may give {bound:.1%}; "
+                f"server {server} would get {count / area:.1%} {whole}, the defense may give {bound:.1%}; "
                 "nothing was sent"
             )
 
     def _content(
         self, operation: str, arguments: Mapping[str, str], payload: Payload
     ) -> tuple[list[Tile], bool]:
-        """Where a message's content belongs in the frame, and whether it counts anew at places that are known."""
+        """Return the part of the frame that a message covers, and whether it counts where the server has content."""
         whole = [Tile(0, 0, *self.frame)]
-        anew = arguments.get("first", "0") == "0"
+        always_counts = arguments.get("first", "0") == "0"
         if operation in _BY_FRAME:
-            return whole, anew
+            return whole, always_counts
         try:
             if operation not in _BY_WINDOWS:
                 return self._shown(operation, arguments, payload), False
             grid = window_grid(self.networks.network(arguments["weights"]).image_encoder)
-            return [grid.tile(window, self.frame) for window in places(payload, grid)[0]], anew
-        # However it fails: what cannot be told may be anything.
+            return [grid.tile(window, self.frame) for window in places(payload, grid)[0]], always_counts
+        # Whatever fails, the content is unknown and counts as the whole frame.
         except Exception:
-            return whole, anew
+            return whole, always_counts
 
     def _shown(self, operation: str, arguments: Mapping[str, str], payload: Payload) -> list[Tile]:
-        """Where a plugin's own operation says that its content belongs.
+        """Return the part of the frame that a message of a plugin's own operation covers.
 
         Raises:
-            ValueError: It does not explain all of it.
+            ValueError: The operation does not explain all bytes.
         """
         message = Received(
             server=0,
@@ -183,12 +186,12 @@ class Ledger:
         (seen,) = observe([message], self.operations, self.networks, self.frame)
         if seen.problem:
             raise ValueError(seen.problem)
-        rows = seen.footprint(self.frame)
-        # Row by row, as its content may have any outline.
-        edges = np.diff(rows.astype(np.int8), axis=1, prepend=0, append=0)
+        footprint = seen.footprint(self.frame)
+        # Tiles are parts of single rows, because the content may have any outline.
+        edges = np.diff(footprint.astype(np.int8), axis=1, prepend=0, append=0)
         return [
             Tile(row, left, row + 1, right)
-            for row in np.flatnonzero(rows.any(axis=1)).tolist()
+            for row in np.flatnonzero(footprint.any(axis=1)).tolist()
             for left, right in zip(
                 np.flatnonzero(edges[row] == 1).tolist(),
                 np.flatnonzero(edges[row] == -1).tolist(),
@@ -197,6 +200,6 @@ class Ledger:
         ]
 
 
-def _missing(held: Mask, tile: Tile) -> int:
-    part = held[tile.slices]
+def _missing(covered: Mask, tile: Tile) -> int:
+    part = covered[tile.slices]
     return int(part.size - part.sum())

@@ -1,4 +1,4 @@
-"""The trusted device, for the length of one pass: it runs the parts of the model that stay at home."""
+"""The edge, the trusted device: it runs those parts of the model during a pass that are not offloaded."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ from pedbench.types import Picture
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """The edge of one pass; `pedbench.base.Edge` says what each method does.
-
-    Attributes:
-        clock: The pass's clock.
-    """
+    """The edge of one pass; `pedbench.base.Edge` documents the methods."""
 
     networks: Networks
     rng: np.random.Generator
@@ -32,11 +28,9 @@ class Edge:
     clock: Clock
 
     def grid(self, weights: str) -> WindowGrid:
-        """The window grid of a network; `grid.active(frame.shape[:2])` are its windows with content."""
         return window_grid(self.networks.network(weights).image_encoder)
 
     def encode_image(self, frame: Picture, weights: str = "original") -> Embedding:
-        """Run the whole image encoder here, on the same 8-bit pixels that a server would get."""
         network = self.networks.network(weights)
         with self.clock.preparing():
             pixels = preprocess(network, to_uint8(frame))
@@ -44,16 +38,9 @@ class Edge:
             return Embedding(features=network.image_encoder(pixels).float(), network=network)
 
     def finish(self, tokens: torch.Tensor, weights: str) -> Embedding:
-        """Run the global blocks and the neck.
-
-        Args:
-            tokens: (1, h, w, C) from the window stage.
-            weights: The network whose window stage it was.
-        """
         network = self.networks.network(weights)
         with torch.inference_mode():
             return Embedding(features=stages(network)[1](tokens).float(), network=network)
 
     def preparing(self) -> AbstractContextManager[None]:
-        """Attribute what happens inside to the phase `prepare`: making the payload."""
         return self.clock.preparing()

@@ -1,4 +1,4 @@
-"""Turn-taking passes stretched to slower or faster devices. Projected times are no measurements."""
+"""Rescale turn-taking passes to slower or faster devices. Projected times are not measurements."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pedbench.types import Exchange
 
 
 def rescale(rounds: Rounds, clock: Clock, *, edge: float, server: float) -> tuple[Rounds, Clock]:
-    """Return a measured pass as slower or faster devices would have made it, to be composed by `turn_times`.
+    """Return exchanges and clock of a measured pass as slower or faster devices would have produced them.
 
-    Time is stretched where the edge or a server works, and left as it is where messages are under way.
+    Times in which the edge or a server computes are scaled; times of messages are not. Compose the result with
+    `turn_times`.
 
     Args:
         rounds: The exchanges of a pass whose servers took turns, so that no two overlap.
-        clock: Its clock.
-        edge: How many times as long the edge takes for what it does.
-        server: The same for servers.
+        edge: Factor for the edge's computing times; above 1 for a slower edge.
+        server: Factor for the servers' computing times.
     """
     calls = [each for exchanges in rounds for each in exchanges]
     busy = [(each.sent, each.replied) for each in calls]
@@ -45,11 +45,11 @@ def rescale(rounds: Rounds, clock: Clock, *, edge: float, server: float) -> tupl
         start=moment(clock.start),
         stop=moment(clock.stop),
         prepare=spans(clock.prepare),
-        beside=spans(clock.beside),
+        overlapped=spans(clock.overlapped),
         read={sequence: spans(intervals) for sequence, intervals in clock.read.items()},
     )
 
 
 def _until(now: float, intervals: Iterable[tuple[float, float]]) -> float:
-    """Return the length of the part of intervals, none within another, that is over."""
+    """Return the total length of disjoint intervals up to the time `now`, in seconds."""
     return sum(min(end, now) - start for start, end in intervals if start < now)

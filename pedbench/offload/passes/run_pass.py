@@ -1,4 +1,4 @@
-"""One pass of a defense over one frame: the run that is timed is the run that is attacked and scored."""
+"""One pass of a defense over one frame. The same pass is timed, attacked and scored."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from pedbench.types import Exchange, Picture, Received
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """What came of one pass.
+    """The result of one pass.
 
     Attributes:
-        embedding: For the mask decoder.
+        embedding: The embedding for the mask decoder.
         rounds: All calls in the order of sending, by round.
-        clock: What the edge noted of the pass.
-        link: What was between edge and servers; nothing but this host while they take turns.
-        composed: Whether the servers took turns.
-        received: The wiretaps of all servers.
-        streamed: Server and sequence of the messages whose bytes the harness made itself: tokens, and what codecs
-            wrote.
-        lost: Why a server was given up, by its index, and windows of it computed on the edge. Such a pass is
-            degraded, and its times are none of the defense.
+        clock: The edge's clock with its intervals.
+        link: The link between edge and servers; loopback if the servers took turns.
+        composed: Whether the servers took turns, so that times are composed for a link.
+        received: All messages that the servers received, from their wiretaps.
+        streamed: Server and sequence number of messages whose bytes the harness made itself: tokens, and arrays
+            that a codec encoded.
+        lost: Reason for each lost server, by its index; the edge computed its windows. Such a pass is degraded, and
+            its times are not times of the defense.
     """
 
     embedding: Embedding
@@ -62,37 +62,40 @@ class Pass:
         return tuple(exchange for exchanges in self.rounds for exchange in exchanges)
 
     def times(self, link: Link | None = None, seed: int = 0) -> PassTimes:
-        """Seconds by phase.
+        """Return the seconds of each phase.
 
         Args:
-            link: Where the servers took turns, the link that the pass is composed for; loopback without it.
-            seed: Of that link's jitter and losses.
+            link: The link for which a pass with turns is composed; by default the pass's own.
+            seed: Seed of the link's jitter and losses.
+
+        Raises:
+            ValueError: The pass was measured over a different link.
         """
         if self.composed:
             return turn_times(self.rounds, self.clock, link or self.link, seed)
         if link not in (None, self.link):
-            raise ValueError(f"this pass was measured over {self.link.name}, it cannot tell of {link.name}")
+            raise ValueError(f"this pass was measured over {self.link.name}, it has no times for {link.name}")
         return wall_times(self.rounds, self.clock)
 
     def lower_bound(self, link: Link | None = None) -> float:
-        """Seconds that no order of its messages could fall below; see `timing.lower_bound` and `times`."""
+        """Return the seconds below which no order of messages could fall; see `timing.lower_bound`."""
         return lower_bound(self.rounds, self.clock, link or self.link)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PassSettings:
-    """Conditions of one pass that are no part of the defense.
+    """Conditions of one pass that are not part of the defense.
 
     Attributes:
-        request: Which of the k requests of the scene this is.
-        link: What lies between edge and servers; this host's loopback without it.
-        seed: Of the link's jitter and losses.
-        deadline: Seconds until a reply must be here.
-        on_lost: What becomes of windows whose tokens do not come back.
-        max_share: The largest share of the frame that one server may get, if that is less than the defense says.
-        session: Further passes over what the same camera sees; what servers got in those counts, too.
-        spot_checks: Windows that the edge computes, too; none without them.
-        lies: What some servers return in the place of tokens; all are as they are without it.
+        request: Number of the request among the k requests of the scene.
+        link: Link between edge and servers; by default this host's loopback.
+        seed: Seed of the link's jitter and losses.
+        deadline: Seconds until a reply must have arrived.
+        on_lost: The treatment of windows whose tokens do not arrive.
+        max_share: Largest share of the frame that one server may get, if it is below the defense's own limit.
+        session: Session with earlier passes over the same camera, whose disclosure counts too.
+        spot_checks: Spot checks of the servers; by default none.
+        lies: False tokens of some servers; by default all servers are honest.
     """
 
     request: int = 0
@@ -114,24 +117,24 @@ def run_pass(
     rng: np.random.Generator,
     settings: PassSettings | None = None,
 ) -> Pass:
-    """Embed a frame under a defense, and fetch what the servers saw of it.
+    """Embed a frame with a defense, and fetch the messages that the servers received.
 
-    Servers that were given up are not asked any more; what was sent to them counts as received. They have to be
-    replaced before the next pass, as nobody knows what they are still at.
+    Lost servers get no further calls, and everything that was sent to them counts as received. Replace them before the
+    next pass: they may still be computing.
 
     Args:
         defense: The defense.
-        frame: (H, W, 3) in [0, 1], every value a multiple of 1/255.
-        servers: At least as many as the defense calls.
+        frame: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
+        servers: At least as many servers as the defense calls.
         networks: The edge's models.
-        rng: All of the pass's randomness.
-        settings: How the pass is run; the defaults of `PassSettings` without it.
+        rng: The source of all randomness of the pass.
+        settings: Conditions of the pass; by default `PassSettings()`.
 
     Raises:
         ServerLost: A server died or missed its deadline.
-        IntegrityError: One returned other tokens than were computed here.
-        AuditError: Edge and servers tell of different messages.
-        DisclosureError: The defense tried to send more than it may; nothing of that was sent.
+        IntegrityError: A server returned tokens that differ from those computed on the edge.
+        AuditError: The messages that the edge sent differ from those that the servers recorded.
+        DisclosureError: The defense tried to send more than it may; that message was not sent.
         ValueError: The frame's values are not those of an 8-bit picture.
     """
     settings = settings or PassSettings()
@@ -142,7 +145,7 @@ def run_pass(
     servers.forget()
     link = settings.link or find_link(LOOPBACK)
     if servers.turns and link.emulated:
-        raise ValueError("while servers take turns no link is emulated: compose the pass with `times`")
+        raise ValueError("no link is emulated while servers take turns: compose the pass with `times`")
     clock = Clock(settle=synchroniser(networks.network("original").pixel_mean.device))
     edge = Edge(networks=networks, rng=rng, request=settings.request, clock=clock)
     ledger = Ledger(
@@ -172,21 +175,23 @@ def run_pass(
                 cloud.settle()
         finally:
             cloud.abandon()
-    kept = with_contents(servers.collect(without=cloud.lost), [pending.data for pending in cloud.sent()])
-    taps = [cloud.sent_to(server) if server in cloud.lost else tapped for server, tapped in enumerate(kept)]
+    recorded = with_contents(servers.collect(skip=cloud.lost), [pending.data for pending in cloud.sent()])
+    taps = [
+        cloud.sent_to(server) if server in cloud.lost else tapped for server, tapped in enumerate(recorded)
+    ]
     received = [
         message
         for server, tapped in enumerate(taps)
         for message in read_messages(server, tapped, servers.operations, cloud.streamed)
     ]
-    # Messages that come at once are spooled in any order; views must not depend on it.
+    # The order in which concurrent messages are recorded is random; views must not depend on it.
     received.sort(key=lambda message: (message.server, message.sequence))
-    servers.forget(without=cloud.lost)
+    servers.forget(skip=cloud.lost)
     check_bytes(
         [each for exchanges in cloud.rounds for each in exchanges if each.server not in cloud.lost],
         [message for message in received if message.server not in cloud.lost],
     )
-    check_contents([each for each in cloud.sent() if each.server not in cloud.lost], kept)
+    check_contents([each for each in cloud.sent() if each.server not in cloud.lost], recorded)
     ledger.compare(received, cloud.lost)
     return Pass(
         embedding=embedding,
@@ -201,12 +206,12 @@ def run_pass(
 
 
 def check_bytes(exchanges: Sequence[Exchange], received: Sequence[Received]) -> None:
-    """Compare what the edge says it exchanged with what the servers say.
+    """Compare the lengths of messages and replies that the edge and the servers recorded.
 
     Messages that no schema explains may be unknown to the edge: they count as the whole frame anyway.
 
     Raises:
-        AuditError: A message is missing, unknown to the edge, or of another length at the other end.
+        AuditError: A message is missing at one end, or has different lengths at both ends.
     """
     sent = {(e.server, e.request, e.sequence): (e.operation, e.bytes_up, e.bytes_down) for e in exchanges}
     for message in received:
@@ -215,26 +220,27 @@ def check_bytes(exchanges: Sequence[Exchange], received: Sequence[Received]) -> 
         expected = sent.pop(key, None)
         if expected != found and not (expected is None and message.unexplained):
             raise AuditError(
-                f"server {message.server}, message {message.sequence}: the server has {found} "
-                f"(operation, bytes in, bytes out), the edge knows {expected or 'nothing of it'}"
+                f"server {message.server}, message {message.sequence}: the server recorded {found} "
+                f"(operation, bytes in, bytes out), the edge {expected or 'nothing of it'}"
             )
     if sent:
         raise AuditError(f"the edge sent messages that no server has: {sorted(sent)}")
 
 
 def check_contents(sent: Sequence[Pending], taps: Sequence[Sequence[Tapped]]) -> None:
-    """Compare what the edge sent and got with what the servers say they got and sent, in every byte.
+    """Compare the digests of messages and replies that the edge and the servers recorded.
 
     Raises:
-        AuditError: A message or a reply is another at the other end.
+        AuditError: A message or a reply differs between both ends.
     """
     for pending in sent:
         found = [tapped for tapped in taps[pending.server] if tapped.digest_in == digest(pending.data)]
         if not found:
             raise AuditError(
-                f"server {pending.server} received another message {pending.sequence} than was sent to it"
+                f"server {pending.server} received a message {pending.sequence} that differs from the one sent"
             )
         if pending.reply is not None and digest(pending.reply) not in {each.digest_out for each in found}:
             raise AuditError(
-                f"server {pending.server} sent another reply to message {pending.sequence} than has come"
+                f"server {pending.server} recorded a reply to message {pending.sequence} that differs from the one "
+                "received"
             )

@@ -1,4 +1,4 @@
-"""What goes to which server when a frame is scattered by windows, and what comes back."""
+"""Payloads of windows for each server, and the tokens that the servers return."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Payload, Window
 
 PAYLOADS = ("pixels", "tokens16", "tokens32")
-"""How windows travel without a codec."""
+"""Forms in which windows are sent without a codec."""
 
 _TOKEN_DTYPES = {"tokens16": "float16", "tokens32": "float32"}
 
 
 def payload_form(payload: str) -> tuple[str, str]:
-    """How windows travel: one of `PAYLOADS`, and the label of the codec that writes their pixels, if any.
+    """Return the form in which windows are sent, one of `PAYLOADS`, and the label of their codec or "".
 
     Args:
-        payload: One of `PAYLOADS`, or a codec for pixels.
+        payload: One of `PAYLOADS`, or the label of a codec for pixels.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: `payload` is neither.
     """
     if payload in PAYLOADS:
         return payload, ""
@@ -42,13 +42,14 @@ def payload_form(payload: str) -> tuple[str, str]:
 def pixels_per_server(
     assignment: Assignment, frame: tuple[int, int], grid: WindowGrid, home: Collection[Window] = ()
 ) -> dict[int, int]:
-    """Pixels of the frame that each server would get.
+    """Count the pixels of the frame that each server would get.
 
     Args:
-        home: Windows that no server gets.
+        frame: Height and width of the frame in pixels.
+        home: Windows that stay on the edge.
 
     Raises:
-        ValueError: A window is missing, stands twice or holds nothing of the frame.
+        ValueError: A window is missing, occurs twice or has no content.
     """
     assigned = [*home, *(window for windows in assignment.values() for window in windows)]
     if sorted(assigned) != sorted(grid.active(frame)):
@@ -63,12 +64,12 @@ def pixels_per_server(
 
 
 def window_payloads(network: Any, pixels: Bytes, assignment: Assignment, payload: str) -> dict[int, Payload]:
-    """What each server is sent for its windows; nothing for a server without windows.
+    """Return the arrays of each server's payload; servers without windows are absent.
 
     Args:
-        network: The network whose patch embedding makes tokens.
-        pixels: (H, W, 3) frame.
-        assignment: Per server its windows.
+        network: The network whose patch embedding computes tokens.
+        pixels: (H, W, 3) uint8 frame.
+        assignment: The windows of each server.
         payload: One of `PAYLOADS`.
     """
     frame = np.array(pixels.shape[:2], np.int32)
@@ -94,15 +95,15 @@ def gather_windows(
     """Wait for the tokens of windows.
 
     Args:
-        pendings: Per server the call whose reply has `tokens`.
-        order: Per server the windows as their tokens were sent.
-        network: The network whose tokens they are.
+        pendings: For each server, the call whose reply has `tokens`.
+        order: For each server, its windows in the order of the payload.
+        network: The network that computes the tokens.
 
     Returns:
-        Per window (window, window, C).
+        (window, window, C) tokens by window.
 
     Raises:
-        WireError: What comes back are not the tokens of so many windows.
+        WireError: A reply has tokens of another shape.
     """
     encoder = network.image_encoder
     side, channels = window_grid(encoder).window, encoder.pos_embed.shape[3]

@@ -1,4 +1,4 @@
-"""One server as a defense holds it."""
+"""Handle of one server, which a defense uses for calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pedbench.types import Picture
 
 
 class ServerHandle:
-    """One server of a cloud; `pedbench.base.ServerHandle` says what each method does."""
+    """One server of a cloud; `pedbench.base.ServerHandle` documents the methods."""
 
     def __init__(self, calls: Calls, index: int) -> None:
         self._calls = calls
@@ -37,8 +37,8 @@ class ServerHandle:
         payload: str = "pixels",
     ) -> Embedding:
         network = self._calls.networks.network(weights)
-        dtype, written = reply_form(reply)
-        picture = codec_for("uint8", payload).label if payload != "pixels" else ""
+        dtype, reply_codec = reply_form(reply)
+        codec = codec_for("uint8", payload).label if payload != "pixels" else ""
         with self._calls.clock.preparing():
             pixels = to_uint8(frame)
             self._calls.give({self._index: pixels[..., 0].size})
@@ -46,10 +46,10 @@ class ServerHandle:
             {self._index: {"pixels": pixels}},
             "encode_image",
             {"weights": weights, "reply": dtype},
-            codecs={"pixels": picture} if picture else {},
-            reply=written,
+            codecs={"pixels": codec} if codec else {},
+            reply=reply_codec,
         )[self._index]
-        if picture:
+        if codec:
             self._calls.streamed.add((self._index, pending.sequence))
         features = torch.tensor(pending.result()["features"], device=network.device)
         return Embedding(features=features.float(), network=network)

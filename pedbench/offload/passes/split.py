@@ -1,4 +1,4 @@
-"""The encoder cut in two: first blocks on the edge, the others on one server."""
+"""Split encoder: the first blocks run on the edge, the others on one server."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from pedbench.types import Picture
 def encode_split(
     cloud: Cloud, frame: Picture, blocks: int, *, weights: str = "original", dtype: str = "float32"
 ) -> Embedding:
-    """Run the patch embedding and some blocks here, and the rest of the encoder on the first server.
+    """Run the patch embedding and the first blocks on the edge, and the rest of the encoder on the first server.
 
     Args:
         cloud: The servers.
-        frame: (H, W, 3) in [0, 1]; rounded to 8 bits.
-        blocks: How many blocks run here.
-        weights: Which network.
-        dtype: How tokens and features travel, `float32` or `float16`.
+        frame: (H, W, 3) float32 in [0, 1]; rounded to 8 bits.
+        blocks: Number of blocks that run on the edge.
+        weights: Name of the network.
+        dtype: Dtype of tokens and features in messages, `float32` or `float16`.
 
     Raises:
         ValueError: The network has fewer blocks.
+        DisclosureError: The server would get more of the frame than the defense may give; nothing was sent.
         ServerLost: The server does not answer.
     """
     calls = calls_of(cloud)

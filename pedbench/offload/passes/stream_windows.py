@@ -1,4 +1,4 @@
-"""The window stage on servers, as a stream: messages, computing and replies overlap."""
+"""The window stage on servers, with messages, computation and replies that overlap."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from pedbench.offload.integrity.spot_checks import SentWindows
 from pedbench.offload.operations.payload_fields import reply_form
 from pedbench.offload.operations.tiles import Bytes, embed_tiles, stages
-from pedbench.offload.passes.call import Pending, RemoteError, as_they_come
+from pedbench.offload.passes.call import Pending, RemoteError, in_arrival_order
 from pedbench.offload.passes.calls import Calls
 from pedbench.offload.passes.scatter import gather_windows, payload_form, pixels_per_server, window_payloads
 from pedbench.offload.servers.fleet import ServerLost
@@ -32,8 +32,8 @@ def stream_windows(
     chunk: int,
 ) -> torch.Tensor:
     """Run the window stage on the servers; see `Cloud.encode_windows`."""
-    content, picture = payload_form(payload)
-    dtype, written = reply_form(reply)
+    content, codec = payload_form(payload)
+    dtype, reply_codec = reply_form(reply)
     network = calls.networks.network(weights)
     stage = stages(network)[0]
     size = (frame.shape[0], frame.shape[1])
@@ -49,20 +49,20 @@ def stream_windows(
     arguments = {"weights": weights, "reply": dtype}
     for server, windows in chunks(assignment, chunk):
         with calls.clock.preparing():
-            made = window_payloads(network, pixels, {server: windows}, content)
+            to_send = window_payloads(network, pixels, {server: windows}, content)
         pending = calls.send(
-            made,
+            to_send,
             operation,
             arguments,
-            codecs={"pixels": picture} if picture else {},
-            reply=written,
+            codecs={"pixels": codec} if codec else {},
+            reply=reply_codec,
         )[server]
         calls.streamed.add((server, pending.sequence))
-        sent[pending], payloads[pending] = windows, made[server]
-    with calls.clock.meanwhile():
+        sent[pending], payloads[pending] = windows, to_send[server]
+    with calls.clock.overlapping():
         encoded = encode_here(network, pixels, home)
     lost: list[Window] = []
-    for pending in as_they_come(sent):
+    for pending in in_arrival_order(sent):
         with calls.clock.reading(pending.sequence):
             try:
                 encoded.update(gather_windows({0: pending}, {0: sent[pending]}, network))
@@ -75,14 +75,16 @@ def stream_windows(
             server=pending.server,
             windows=sent[pending],
             payload=payloads[pending],
-            codec=picture,
+            codec=codec,
             operation=calls.servers.operations[operation],
             arguments=arguments,
         )
         for pending in sent
     ]
-    for server, liar in calls.spot_checks.liars(messages, returned, calls.networks, written).items():
-        calls.lose(server, liar)
+    for server, integrity_error in calls.spot_checks.liars(
+        messages, returned, calls.networks, reply_codec
+    ).items():
+        calls.lose(server, integrity_error)
         lost += [window for each in messages if each.server == server for window in each.windows]
     lost = sorted(set(lost))
     encoded.update(encode_here(network, pixels, lost))
@@ -90,14 +92,14 @@ def stream_windows(
 
 
 def chunks(assignment: Assignment, size: int) -> list[tuple[int, tuple[Window, ...]]]:
-    """What is sent one after another: every server's first windows, then every server's next.
+    """Split windows into messages: the first windows of every server, then the next of every server, and so on.
 
     Args:
-        assignment: Per server its windows.
-        size: Windows in a message; 0 for all of a server's in one.
+        assignment: The windows of each server.
+        size: Number of windows per message; 0 for one message per server.
 
     Returns:
-        Server and windows of each message, the windows in reading order.
+        Server and windows of each message in the order of sending; the windows are in reading order.
     """
     parts = []
     for server, windows in assignment.items():
@@ -107,11 +109,7 @@ def chunks(assignment: Assignment, size: int) -> list[tuple[int, tuple[Window, .
 
 
 def encode_here(network: Any, pixels: Bytes, windows: Sequence[Window]) -> dict[Window, torch.Tensor]:
-    """Run the window stage on the edge.
-
-    Args:
-        pixels: (H, W, 3) frame.
-    """
+    """Run the window stage on the edge for windows of an (H, W, 3) frame; return (window, window, C) tokens of each."""
     if not windows:
         return {}
     stage = stages(network)[0]

@@ -1,6 +1,6 @@
-"""What one pass over a frame took, told apart by phase.
+"""Duration of one pass over a frame by phase.
 
-Rounds follow each other: a round is a set of exchanges that were all sent before the edge waited for any.
+A pass consists of rounds: the exchanges of a round are all sent before the edge waits for a reply of any of them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Rounds = Sequence[Sequence[Exchange]]
 
 @dataclass(frozen=True, kw_only=True)
 class PassTimes:
-    """Seconds of one pass; the phases sum up to `total`.
+    """Seconds of one pass by phase. Each round counts for the server whose reply arrives last.
 
     Attributes:
-        prepare: Making the payloads, while no message is under way.
-        uplink: Until the server that decides the round has its message.
-        server: Until that server has its result, its wait for cores included.
-        downlink: Until the edge has the reply.
-        edge: All else, which is the edge's part of the model.
+        prepare: Time to make payloads while no message is under way.
+        uplink: Time until that server has its message.
+        server: Time until that server has its result, including waiting for cores.
+        downlink: Time until the edge has the reply.
+        edge: The remaining time: the edge's part of the model.
     """
 
     prepare: float
@@ -48,21 +48,22 @@ class PassTimes:
 
 @dataclass(kw_only=True)
 class Clock:
-    """Times one pass: from entering the context to leaving it.
+    """Clock of one pass, from entering the context to leaving it.
 
     Attributes:
-        prepare: When payloads were made.
-        beside: When the edge did what need not wait for any reply that was under way.
-        read: When a reply was read, by its exchange's sequence; that waits for no other reply.
-        settle: Waits until the edge has computed what it was told to; called wherever a phase ends, as an
-            accelerator computes on by itself.
+        settle: Blocks until the edge's accelerator has finished; called at the end of each phase.
+        start: Start of the pass in seconds on the host's monotonic clock.
+        stop: End of the pass.
+        prepare: Intervals in which payloads were made.
+        overlapped: Intervals in which the edge computed while replies were pending, without needing them.
+        read: Intervals in which a reply was processed, by the sequence number of its exchange.
     """
 
     settle: Callable[[], None] = lambda: None
     start: float = 0.0
     stop: float = 0.0
     prepare: list[Interval] = field(default_factory=list)
-    beside: list[Interval] = field(default_factory=list)
+    overlapped: list[Interval] = field(default_factory=list)
     read: dict[int, list[Interval]] = field(default_factory=dict)
 
     def __enter__(self) -> Clock:
@@ -75,7 +76,7 @@ class Clock:
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
-        """Attribute what happens inside to the phase `prepare`."""
+        """Attribute the time of the block to the phase `prepare`."""
         start = time.monotonic()
         try:
             yield
@@ -84,16 +85,16 @@ class Clock:
             self.prepare.append((start, time.monotonic()))
 
     @contextmanager
-    def meanwhile(self) -> Iterator[None]:
-        """Note that what happens inside waits for no reply."""
+    def overlapping(self) -> Iterator[None]:
+        """Record the block as computation that needs no reply."""
         start = time.monotonic()
         yield
         self.settle()
-        self.beside.append((start, time.monotonic()))
+        self.overlapped.append((start, time.monotonic()))
 
     @contextmanager
     def reading(self, sequence: int) -> Iterator[None]:
-        """Note that what happens inside waits for one reply alone, which is there."""
+        """Record the block as processing of one reply, which has arrived."""
         start = time.monotonic()
         yield
         self.settle()
@@ -101,21 +102,16 @@ class Clock:
 
 
 def wall_times(rounds: Rounds, clock: Clock) -> PassTimes:
-    """The pass as it happened, all servers sharing this host or each on its own.
-
-    A round is attributed to the server whose reply came last.
-
-    Args:
-        rounds: The pass's exchanges.
-        clock: The pass's clock.
-    """
+    """Return the times of a pass as it happened."""
     uplink = server = downlink = 0.0
     busy = []
     free = clock.start
     for exchanges in rounds:
         last = max(exchanges, key=lambda exchange: exchange.replied)
         sent = max(free, min(exchange.sent for exchange in exchanges))
-        received, finished, replied = (max(sent, at) for at in (last.received, last.finished, last.replied))
+        received, finished, replied = (
+            max(sent, moment) for moment in (last.received, last.finished, last.replied)
+        )
         uplink += received - sent
         server += finished - received
         downlink += replied - finished
@@ -127,23 +123,22 @@ def wall_times(rounds: Rounds, clock: Clock) -> PassTimes:
 
 
 def turn_times(rounds: Rounds, clock: Clock, link: Link, seed: int = 0) -> PassTimes:
-    """The pass composed as if every server had had a host of its own, behind a link.
+    """Compose the times of a pass as if each server had its own host at the other end of a link.
 
-    The exchanges were made one at a time over this host's loopback, each server computing alone. Composed, the edge
-    sends on without waiting: messages share the link, each server computes in the order in which its messages
-    arrive, replies share the link back, and each is read when it is there. Waiting for one's turn does not count. A
-    round is attributed to the server whose reply comes last.
+    The exchanges were made one at a time over this host's loopback, so that each server computed alone. In the
+    composed pass the edge sends without waiting. Messages share the link, each server computes its messages in the
+    order of arrival, replies share the link back, and the edge processes each reply when it arrives. Waiting for a turn
+    does not count.
 
     Args:
-        rounds: The pass's exchanges, made while servers took turns.
-        clock: The pass's clock.
-        link: What lies between; see `transport` for its model.
-        seed: Of the link's jitter and losses.
+        rounds: The exchanges of a pass whose servers took turns.
+        link: The link between edge and servers; see `pedbench.network.emulated_link` for its model.
+        seed: Seed of the link's jitter and losses.
     """
     busy = _busy(rounds)
     hidden = list(busy)
-    uplink = server = downlink = behind = 0.0
-    for exchanges, beside in zip(rounds, _beside(rounds, clock), strict=True):
+    uplink = server = downlink = trailing = 0.0
+    for exchanges, overlapped in zip(rounds, _overlapped(rounds, clock), strict=True):
         up, down = link_queues(link, seed)
         free: dict[int, float] = {}
         computed = []
@@ -159,37 +154,36 @@ def turn_times(rounds: Rounds, clock: Clock, link: Link, seed: int = 0) -> PassT
         for ready, arrival, finish, exchange in sorted(computed, key=lambda each: each[0]):
             replied = down.send(ready, exchange.bytes_down, exchange.server, exchange.sequence)
             replies.append((replied, arrival, finish, exchange.sequence))
-        done = handed + _length(beside)
+        done = handed + _length(overlapped)
         replies.sort()
         for replied, _, _, sequence in replies:
             done = max(done, replied) + _length(clock.read.get(sequence, ()))
         replied, arrival, finish, _ = replies[-1]
         uplink, server, downlink = uplink + arrival, server + finish - arrival, downlink + replied - finish
-        behind += done - replied
-        hidden += [(sending, exchanges[-1].sent), *beside, *_reads(exchanges, clock)]
+        trailing += done - replied
+        hidden += [(sending, exchanges[-1].sent), *overlapped, *_reads(exchanges, clock)]
     prepare = _length([*hidden, *clock.prepare]) - _length(hidden)
-    edge = clock.stop - clock.start - _length(hidden) - prepare + behind
+    edge = clock.stop - clock.start - _length(hidden) - prepare + trailing
     return PassTimes(prepare=prepare, uplink=uplink, server=server, downlink=downlink, edge=edge)
 
 
 def lower_bound(rounds: Rounds, clock: Clock, link: Link) -> float:
-    """Seconds that no order of a pass's messages could fall below, given what each step took.
+    """Return the seconds below which no order of a pass's messages could fall, given the duration of each step.
 
-    In every round messages go there and back, and meanwhile one of these works without a pause: the link up or down
-    on all bytes, a server on all its windows, or the edge on what waits for no reply. Else the edge is alone.
+    A round takes at least one trip there and back, plus the time of its bottleneck: the link up or down for all bytes,
+    or the server with most work. It also takes at least the edge's own work of that round. Between rounds the edge
+    works alone.
 
     Args:
-        rounds: The pass's exchanges.
-        clock: The pass's clock.
-        link: What lies between edge and servers.
+        rounds: The exchanges of a pass whose servers took turns.
     """
-    apart = _busy(rounds)
+    within_rounds = _busy(rounds)
     seconds = 0.0
-    for exchanges, beside in zip(rounds, _beside(rounds, clock), strict=True):
+    for exchanges, overlapped in zip(rounds, _overlapped(rounds, clock), strict=True):
         sending = (exchanges[0].sent, exchanges[-1].sent)
-        made = [each for each in clock.prepare if sending[0] <= each[0] <= sending[1]]
-        own = [*made, *beside, *_reads(exchanges, clock)]
-        apart += [sending, *own]
+        prepared = [each for each in clock.prepare if sending[0] <= each[0] <= sending[1]]
+        own = [*prepared, *overlapped, *_reads(exchanges, clock)]
+        within_rounds += [sending, *own]
         computing: dict[int, float] = defaultdict(float)
         for exchange in exchanges:
             computing[exchange.server] += exchange.finished - exchange.started
@@ -197,17 +191,17 @@ def lower_bound(rounds: Rounds, clock: Clock, link: Link) -> float:
         down = sum(link.down.seconds(exchange.bytes_down) for exchange in exchanges)
         trip = sum(way.delay - way.jitter for way in (link.up, link.down)) / 1000
         seconds += max(trip + max(up, down, *computing.values()), _length(own))
-    return clock.stop - clock.start - _length(apart) + seconds
+    return clock.stop - clock.start - _length(within_rounds) + seconds
 
 
 def _busy(rounds: Rounds) -> list[Interval]:
     return [(exchange.sent, exchange.replied) for exchanges in rounds for exchange in exchanges]
 
 
-def _beside(rounds: Rounds, clock: Clock) -> list[list[Interval]]:
-    """By round what the edge did beside its messages."""
+def _overlapped(rounds: Rounds, clock: Clock) -> list[list[Interval]]:
+    """Return the clock's overlapped intervals of each round."""
     starts = [*(exchanges[0].sent for exchanges in rounds), float("inf")]
-    return [[each for each in clock.beside if start <= each[0] < end] for start, end in pairwise(starts)]
+    return [[each for each in clock.overlapped if start <= each[0] < end] for start, end in pairwise(starts)]
 
 
 def _reads(exchanges: Sequence[Exchange], clock: Clock) -> list[Interval]:
@@ -215,7 +209,7 @@ def _reads(exchanges: Sequence[Exchange], clock: Clock) -> list[Interval]:
 
 
 def _length(intervals: Iterable[Interval]) -> float:
-    """Length of the union."""
+    """Return the length of the union of intervals in seconds."""
     total, reached = 0.0, float("-inf")
     for start, end in sorted(intervals):
         total += max(0.0, end - max(start, reached))

@@ -1,4 +1,4 @@
-"""Commands to a server on another machine."""
+"""Control connection to a server on another machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pedbench.offload.servers.remote_server import CONTROL
 
 
 class ControlStream:
-    """Commands to one server and its answers, over a stream of its gRPC channel; see `servers.Control`."""
+    """Commands to one server and its answers over a gRPC stream, as a `fleet.Control`; `patience` is in seconds."""
 
     def __init__(self, channel: grpc.Channel, patience: float) -> None:
         self._patience = patience
@@ -32,26 +32,26 @@ class ControlStream:
         """Wait for a message.
 
         Raises:
-            EOFError: The server has gone, or closed the stream.
-            TimeoutError: Nothing came for as long as a command may take.
+            EOFError: The server is gone, or closed the stream.
+            TimeoutError: No message arrived within `patience` seconds.
         """
         if not self.poll(self._patience):
             raise TimeoutError(f"no answer within {self._patience:.0f} s")
         if isinstance(self._next, str):
             raise EOFError(self._next)
-        found, self._next = self._next, None
-        assert found is not None
-        return found
+        message, self._next = self._next, None
+        assert message is not None
+        return message
 
     def poll(self, timeout: float) -> bool:
-        """Wait so many seconds at most until there is something to receive, or the end of the stream."""
+        """Wait at most `timeout` seconds for a message or the end of the stream; return whether one arrived."""
         if self._next is None:
             with contextlib.suppress(queue.Empty):
                 self._next = self._answers.get(timeout=timeout)
         return self._next is not None
 
     def close(self) -> None:
-        """End the stream; the server then forgets what it recorded."""
+        """End the stream; the server then drops its wiretap."""
         self._commands.put(None)
         self._call.cancel()
 

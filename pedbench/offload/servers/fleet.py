@@ -1,4 +1,4 @@
-"""The servers of a run, wherever they are: how they are called, commanded and let go."""
+"""The servers of a run, on this host or others: their calls, their commands and their end."""
 
 from __future__ import annotations
 
@@ -22,14 +22,11 @@ _COMMAND_SECONDS = 30.0
 
 
 class ServerLost(RuntimeError):
-    """A server that does not answer any more."""
+    """A server does not answer any more."""
 
 
 class Control(Protocol):
-    """A connection that carries commands to one server and answers back, message by message.
-
-    What fails raises EOFError or OSError.
-    """
+    """A connection for commands to one server and its answers, as messages. Failures raise EOFError or OSError."""
 
     def send_bytes(self, message: bytes, /) -> None: ...
 
@@ -42,11 +39,12 @@ class Control(Protocol):
 
 @dataclass(kw_only=True)
 class Member:
-    """One server as the edge holds it.
+    """The edge's connections to one server.
 
     Attributes:
-        control: Carries commands; see `Service.obey`.
-        call: The gRPC method: raw bytes in, raw bytes out; has `future`.
+        control: Connection for commands; see `Service.obey`.
+        channel: Channel for calls.
+        call: The gRPC method for calls, from bytes to bytes; its method `future` does not wait.
     """
 
     control: Control
@@ -55,10 +53,10 @@ class Member:
 
 
 class Servers(ABC):
-    """Servers with a channel and a control connection each. One pass at a time may use them.
+    """Servers, each with a channel and a control connection. One pass at a time may use them.
 
     Args:
-        networks: The models of the edge.
+        networks: The edge's models.
         modules: Importable modules with further operations.
 
     Attributes:
@@ -85,92 +83,95 @@ class Servers(ABC):
         return len(self._members)
 
     def call(self, server: int) -> Any:
-        """The gRPC method of a server: raw bytes in, raw bytes out; has `future`."""
+        """Return the gRPC method of a server, from bytes to bytes; its method `future` does not wait."""
         return self._members[server].call
 
-    def collect(self, *, without: Collection[int] = ()) -> list[list[Tapped]]:
-        """Fetch what every server received since `forget`, nothing from those that are left out.
+    def collect(self, *, skip: Collection[int] = ()) -> list[list[Tapped]]:
+        """Fetch the messages that each server recorded since `forget`; none from the servers in `skip`.
 
         Raises:
-            ServerLost: One is gone, or tells of something else than messages.
+            ServerLost: A server is gone, or its answer is malformed.
         """
-        told = self._command(without, name="collect")
+        answers = self._command(skip, name="collect")
         try:
             return [
                 [
                     _tapped(message, data)
                     for message, data in zip(answer.get("messages", ()), frames, strict=True)
                 ]
-                for answer, frames in told
+                for answer, frames in answers
             ]
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ServerLost(f"a server does not tell what it received: {error}") from None
+            raise ServerLost(f"a server's record of its messages is malformed: {error}") from None
 
-    def forget(self, *, without: Collection[int] = ()) -> None:
-        """Let every server, but those that are left out, drop its wiretap."""
-        self._command(without, name="forget")
+    def forget(self, *, skip: Collection[int] = ()) -> None:
+        """Let every server drop its wiretap, except the servers in `skip`."""
+        self._command(skip, name="forget")
 
     @abstractmethod
     def set_mode(self, *, turns: bool, threads: int) -> None:
         """Choose how servers on one host share its cores.
 
         Args:
-            turns: Let one server compute at a time, on the whole host.
-            threads: Threads of each server.
+            turns: Whether one server computes at a time, on the whole host.
+            threads: Number of threads of each server.
         """
 
     @abstractmethod
     def kill(self, server: int) -> None:
-        """End a server, or the connection to it, without warning."""
+        """Kill a server, or close the connection to it, without warning."""
 
     @abstractmethod
     def restore(self, *, doubtful: bool) -> None:
         """Replace the servers that are gone.
 
         Args:
-            doubtful: Whether a pass failed, so that any of them may compute on for ever.
+            doubtful: Whether a pass failed, so that any server may still be computing; all are replaced then.
 
         Raises:
-            ServerLost: One cannot be had again.
+            ServerLost: A server cannot be replaced.
         """
 
     def on_edge_clock(self, rounds: Sequence[Sequence[Exchange]]) -> tuple[tuple[Exchange, ...], ...]:
-        """Exchanges with the servers' times on the clock of the edge, which on one host is theirs."""
+        """Convert the servers' times to the edge's clock. On one host, both clocks are the same."""
         return tuple(tuple(exchanges) for exchanges in rounds)
 
     def close(self) -> None:
-        """Let all servers go."""
+        """Close all connections."""
         for member in self._members:
             member.control.close()
             member.channel.close()
         self._members = ()
 
     def _check_sources(self, server: str, found: Mapping[str, str]) -> None:
-        """Refuse a server whose operations or codecs are others than those here."""
+        """Raise ValueError if the code of a server's operations or codecs differs from this process's."""
         expected = sources(self.operations)
         if dict(found) != expected:
             changed = sorted(dict(found.items() ^ expected.items()))
             raise ValueError(f"{server} runs other code than this process for {changed}")
 
     def _command(
-        self, without: Collection[int] = (), **command: Any
+        self, skip: Collection[int] = (), **command: Any
     ) -> list[tuple[dict[str, Any], list[bytes]]]:
-        """Send a command to all servers at once; gather the answers, and the messages that follow them.
+        """Send a command to all servers at once.
 
         Args:
-            without: Servers that are left out; their answers are empty.
+            skip: Servers that do not get the command.
+            command: Name and arguments of the command; see `Service.obey`.
+
+        Returns:
+            Answer and further messages of each server; empty for servers in `skip`.
 
         Raises:
-            ServerLost: Some are gone; the others have obeyed, and can be commanded on. One that does not answer is
-                ended.
-            RuntimeError: A server could not obey.
+            ServerLost: Some servers are gone; all others have obeyed. A server that does not answer is killed.
+            RuntimeError: A server reports an error.
         """
         message = json.dumps(command).encode()
         patience = _LOAD_SECONDS if command["name"] == "load" else self._patience
         answers: list[tuple[dict[str, Any], list[bytes]]] = []
         lost = []
         for server, member in enumerate(self._members):
-            if server in without:
+            if server in skip:
                 continue
             try:
                 member.control.send_bytes(message)
@@ -179,17 +180,17 @@ class Servers(ABC):
         for server, member in enumerate(self._members):
             if server in lost:
                 continue
-            if server in without:
+            if server in skip:
                 answers.append(({}, []))
                 continue
             try:
                 if not member.control.poll(patience):
-                    # An answer that comes later would be taken for another command's.
+                    # A late answer would be read as the answer to the next command.
                     self.kill(server)
                     raise EOFError
                 answer = json.loads(member.control.recv_bytes())
                 answers.append((answer, [member.control.recv_bytes() for _ in answer.get("messages", ())]))
-            # What is no JSON object is no answer either.
+            # Anything but a JSON object counts as no answer.
             except (EOFError, OSError, ValueError, TypeError, AttributeError):
                 lost.append(server)
         if lost:

@@ -1,4 +1,4 @@
-"""How a server answers a call: it spools the bytes, computes the operation, and replies."""
+"""Handler of a server's calls: it records the bytes, computes the operation, and replies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from pedbench.types import Payload
 
 @dataclass(kw_only=True)
 class Handler(grpc.GenericRpcHandler):
-    """Takes raw bytes, spools them, computes, and returns raw bytes; one call at a time."""
+    """Handler that records a message's bytes, computes its operation and returns the reply's bytes.
+
+    Calls are received concurrently and computed one at a time; with `turns`, one server of the host computes at a time.
+    """
 
     networks: Networks
     operations: Mapping[str, Operation]
@@ -42,7 +45,7 @@ class Handler(grpc.GenericRpcHandler):
     )
 
     def service(self, call_details: Any) -> Any:
-        # Any method is answered, so that none can be called past the wiretap.
+        # Every method goes through `receive`, so that no call bypasses the wiretap.
         return grpc.unary_unary_rpc_method_handler(
             lambda data, context: self.receive(
                 call_details.method, context.invocation_metadata(), data, context
@@ -50,18 +53,18 @@ class Handler(grpc.GenericRpcHandler):
         )
 
     def receive(self, method: str, metadata: Any, data: bytes, context: Any) -> bytes:
-        """Keep a message, compute what it asks for, and reply."""
+        """Record a message, compute its operation, and return the reply."""
         received = time.monotonic()
-        # Messages come in while others are computed, one after the other in the order of their arrival.
+        # The lock keeps the order of computing equal to the order of arrival.
         with self.lock:
             try:
                 number = self.wiretap.spool(method, metadata, received, data)
             except WiretapFull as error:
                 context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-            answering = self.compute.submit(self._answer, method, data, received)
-        reply = answering.result()
+            future = self.compute.submit(self._answer, method, data, received)
+        reply = future.result()
         with self.lock:
-            self.wiretap.answered(number, reply)
+            self.wiretap.note_reply(number, reply)
         return reply
 
     def _answer(self, method: str, data: bytes, received: float) -> bytes:
@@ -74,7 +77,7 @@ class Handler(grpc.GenericRpcHandler):
             if not error:
                 try:
                     payload, coded = self._compute(data)
-                # Whatever an operation raises is the caller's to know; the server lives on.
+                # An operation can raise anything: the caller gets the error, and the server goes on.
                 except Exception as problem:
                     error = f"{type(problem).__name__}: {problem}"
             finished = time.monotonic()
@@ -88,18 +91,18 @@ class Handler(grpc.GenericRpcHandler):
             raise WireError(f"unknown operation {call.operation!r}; known: {', '.join(self.operations)}")
         operation = self.operations[call.operation]
         check_call(call, operation)
-        # The number of threads belongs to the calling thread.
+        # PyTorch sets the number of threads for the calling thread only.
         torch.set_num_threads(self.threads)
         with without_onednn(self.networks.exact), torch.inference_mode():
             payload = operation.run(call.payload, call.arguments, self.networks)
         check_payload(payload, operation.reply, f"reply of {operation.name}")
-        written = payload.items() if call.reply else ()
-        return payload, {name: code(array, call.reply, operation.reply[name]) for name, array in written}
+        encoded = payload.items() if call.reply else ()
+        return payload, {name: code(array, call.reply, operation.reply[name]) for name, array in encoded}
 
 
 @contextlib.contextmanager
 def _turn() -> Iterator[None]:
-    """Hold the host-wide right to compute; the system takes it back from a process that dies."""
+    """Hold the host-wide lock for computing; the system releases it if the process dies."""
     path = Path(tempfile.gettempdir()) / f"pedbench-turn-{os.getuid()}.lock"
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

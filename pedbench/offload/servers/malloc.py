@@ -1,21 +1,22 @@
-"""Memory that a process keeps between the messages it computes."""
+"""Settings of the C library's allocator for servers."""
 
 from __future__ import annotations
 
 import ctypes
 
-# Of malloc.h. The mmap threshold can be no higher.
+# Parameter numbers of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_MOST_MAPPED = 32 * 2**20
-_MOST_KEPT = 2**30
+# 32 MiB is the largest threshold that glibc accepts.
+_MMAP_BYTES = 32 * 2**20
+_KEPT_BYTES = 2**30
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it frees, where the C library is glibc.
+    """Make this process keep up to 1 GiB of freed memory, if the C library is glibc.
 
-    Otherwise it goes back to the system, which has to clear its pages before the next message is computed in them.
+    Otherwise the system takes it back, and has to clear its pages again for the next message.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _MOST_MAPPED)
-        mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+        mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)

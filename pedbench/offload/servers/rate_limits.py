@@ -1,4 +1,4 @@
-"""How much a server takes from whoever reaches it, before anything is computed."""
+"""Limits on what a server accepts from its peers before it computes anything."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 CONCURRENT_CALLS = 64
-"""Calls and streams that a server has at a time; more are refused by gRPC itself."""
+"""Largest number of concurrent calls and streams of a server; gRPC itself refuses more."""
 
 SPOOLED_BYTES = 2 * 2**30
 SPOOLED_MESSAGES = 100_000
-"""What a wiretap takes between two passes; what would go beyond is refused."""
+"""Bytes and messages that a wiretap accepts between two passes; further messages are refused."""
 
 
 @dataclass(kw_only=True)
 class Rate:
-    """Lets so many calls a second through, and a burst of one second's; a bucket of tokens."""
+    """Rate limit of calls, a token bucket that allows a burst of one second's calls."""
 
     per_second: float = 1000.0
     clock: Callable[[], float] = time.monotonic
-    _left: float = field(init=False)
-    _read: float = field(init=False)
+    _tokens: float = field(init=False)
+    _updated: float = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._left, self._read = self.per_second, self.clock()
+        self._tokens, self._updated = self.per_second, self.clock()
 
     def allow(self) -> bool:
-        """Whether one more call may come in now."""
+        """Return whether one more call is allowed now, and count it if so."""
         with self._lock:
             now = self.clock()
-            self._left = min(self.per_second, self._left + max(0.0, now - self._read) * self.per_second)
-            self._read = now
-            if self._left < 1:
+            elapsed = max(0.0, now - self._updated)
+            self._tokens = min(self.per_second, self._tokens + elapsed * self.per_second)
+            self._updated = now
+            if self._tokens < 1:
                 return False
-            self._left -= 1
+            self._tokens -= 1
             return True

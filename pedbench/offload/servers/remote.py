@@ -1,4 +1,4 @@
-"""Servers on other machines, each started there with `pedbench serve`."""
+"""Servers on other machines, each started with `pedbench serve`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from pedbench.offload.wire.messages import CHANNEL_OPTIONS, METHOD
 from pedbench.types import Exchange
 
 _CONNECT_SECONDS = 10.0
-_ECHOES = 16
+_CLOCK_SAMPLES = 16
+"""Round trips from which a server's clock offset is estimated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """How servers on other machines are reached, and what they must have.
+    """Addresses of servers on other machines, and the model that they must have.
 
     Attributes:
-        addresses: Each as HOST:PORT.
-        identity: The edge's certificates, and the authority of the servers' own; None for connections without TLS.
-        model: Name of the family of networks.
-        weights: sha256 of the weights files here, by the network's name.
+        addresses: HOST:PORT of each server.
+        identity: The edge's certificates with the servers' authority; None for connections without TLS.
+        model: Name of the model family.
+        weights: SHA-256 of the weights files on this machine, by the network's name.
         patience: Seconds that a command may take.
     """
 
@@ -47,22 +48,22 @@ class Remote:
 
 
 class RemoteServers(Servers):
-    """Servers on other machines, compared with this one when they are connected.
+    """Servers on other machines, whose code and weights are compared with this machine's when they connect.
 
-    They compute on devices of their own, all at once.
+    They compute concurrently on their own devices.
 
     Args:
-        remote: How they are reached.
+        remote: Addresses and required model.
         networks: The edge's models.
         modules: Importable modules with further operations.
 
     Attributes:
-        facts: What each says of itself and its machine.
-        offsets: How far each one's clock is ahead, as of the last `restore`.
+        facts: Each server's description of itself and its machine.
+        offsets: Offset of each server's clock from the edge's, measured by the last `restore`.
 
     Raises:
-        ValueError: A server runs another version, other operations or codecs, or has other weights.
-        ConnectionError: One cannot be reached.
+        ValueError: A server has another version of pedbench, other operations or codecs, or other weights.
+        ConnectionError: A server cannot be reached.
     """
 
     def __init__(self, remote: Remote, networks: Networks, *, modules: Sequence[str] = ()) -> None:
@@ -75,27 +76,27 @@ class RemoteServers(Servers):
 
     @property
     def described(self) -> list[dict[str, Any]]:
-        """The facts of each server, with what is known of its clock."""
+        """The facts of each server, with the offset of its clock."""
         return [
             {**facts, "clock_offset": asdict(offset)}
             for facts, offset in zip(self.facts, self.offsets, strict=True)
         ]
 
     def set_mode(self, *, turns: bool, threads: int) -> None:
-        """Nothing to choose: every server has a machine of its own.
+        """Check the mode: servers on other machines choose their own threads.
 
         Raises:
-            ValueError: They are to take turns.
+            ValueError: `turns` is true.
         """
         if turns:
-            raise ValueError("servers on machines of their own do not take turns")
+            raise ValueError("servers on other machines do not take turns")
 
     def kill(self, server: int) -> None:
-        """Leave a server: it forgets what it recorded, and lets nobody in while it computes."""
+        """Disconnect from a server: it drops its wiretap, and admits no edge until it has finished computing."""
         self._members[server].control.close()
 
     def restore(self, *, doubtful: bool) -> None:
-        """Read the servers' clocks again. Connect anew first after a doubtful pass, or if one is gone."""
+        """Measure the clock offsets again. Reconnect before if a pass failed or a server is gone."""
         if not doubtful:
             with contextlib.suppress(EOFError, OSError, ServerLost):
                 self.offsets = [self._offset(server) for server in range(len(self))]
@@ -119,26 +120,26 @@ class RemoteServers(Servers):
     def _connect(self, address: str) -> Member:
         identity = self._remote.identity
         check_handshake(address, *parse_address(address, "--servers"), identity, _CONNECT_SECONDS)
-        # A connection of its own, not what is left of an earlier one.
+        # gRPC must not reuse an earlier connection to the same address.
         options = [*CHANNEL_OPTIONS, *KEEPALIVE_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
         if identity is None:
             channel = grpc.insecure_channel(address, options=options)
         else:
-            shown = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
-            channel = grpc.secure_channel(address, shown, options=options)
+            credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+            channel = grpc.secure_channel(address, credentials, options=options)
         control = None
         try:
             try:
                 grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
             except grpc.FutureTimeoutError:
                 raise ConnectionError(
-                    f"server {address} cannot be reached within {_CONNECT_SECONDS:.0f} s, and answered before."
+                    f"server {address} accepts connections, but does not answer within {_CONNECT_SECONDS:.0f} s."
                 ) from None
             control = ControlStream(channel, self._remote.patience)
             try:
                 hello = json.loads(control.recv_bytes())
             except (EOFError, TimeoutError) as error:
-                raise ConnectionError(f"server {address} lets nobody in: {error}") from None
+                raise ConnectionError(f"server {address} admits nobody: {error}") from None
             except ValueError:
                 hello = None
             self._check(address, hello)
@@ -147,40 +148,40 @@ class RemoteServers(Servers):
                 control.close()
             channel.close()
             raise
-        told = {key: value for key, value in hello.items() if key not in ("operations", "job")}
-        self.facts.append({"address": address, **told})
+        facts = {key: value for key, value in hello.items() if key not in ("operations", "job")}
+        self.facts.append({"address": address, **facts})
         call = JobCall(channel.unary_unary(METHOD), hello["job"])
         return Member(control=control, channel=channel, call=call)
 
     def _check(self, address: str, hello: Any) -> None:
-        where = f"server {address}"
+        server = f"server {address}"
         kinds = {"version": str, "model": str, "weights": dict, "operations": dict, "job": str}
         if not isinstance(hello, dict) or not all(
             isinstance(hello.get(k), kind) for k, kind in kinds.items()
         ):
-            raise ValueError(f"{where} does not introduce itself as `pedbench serve` does.")
+            raise ValueError(f"{server} does not answer like `pedbench serve`.")
         if hello["version"] != pedbench.__version__:
             raise ValueError(
-                f"{where} runs pedbench {hello['version']}, this machine {pedbench.__version__}: install the same."
+                f"{server} runs pedbench {hello['version']}, this machine {pedbench.__version__}: install the same."
             )
         if hello["model"] != self._remote.model:
             raise ValueError(
-                f"{where} serves the model {hello['model']}, wanted is {self._remote.model}: "
+                f"{server} serves the model {hello['model']}, expected {self._remote.model}: "
                 f"start it with --model {self._remote.model}."
             )
-        self._check_sources(where, hello["operations"])
-        there = hello["weights"]
-        other = sorted(name for name, sha in self._remote.weights.items() if there.get(name) != sha)
-        if other:
+        self._check_sources(server, hello["operations"])
+        weights = hello["weights"]
+        different = sorted(name for name, sha in self._remote.weights.items() if weights.get(name) != sha)
+        if different:
             raise ValueError(
-                f"{where} has other weights than this machine for {', '.join(other)}: give both the same files."
+                f"{server} has other weights than this machine for {', '.join(different)}: give both the same files."
             )
 
     def _offset(self, server: int) -> ClockOffset:
         control = self._members[server].control
         trips = []
         command = json.dumps({"name": "clock"}).encode()
-        for _ in range(_ECHOES):
+        for _ in range(_CLOCK_SAMPLES):
             sent = time.monotonic()
             control.send_bytes(command)
             answer = control.recv_bytes()
@@ -188,17 +189,17 @@ class RemoteServers(Servers):
             try:
                 trips.append((sent, float(json.loads(answer)["now"]), received))
             except (ValueError, TypeError, KeyError):
-                raise ServerLost(f"server {server} does not say what its clock shows") from None
+                raise ServerLost(f"server {server} does not answer with its clock's time") from None
         return estimate_offset(trips)
 
 
 @dataclass(frozen=True)
 class JobCall:
-    """A gRPC method whose calls show that they belong to the edge's job."""
+    """The gRPC method for calls, which sends the edge's job token with each call."""
 
     method: Any
     job: str = field(repr=False)
 
     def future(self, data: bytes, timeout: float) -> Any:
-        """Call, without waiting for the reply."""
+        """Start a call without waiting for the reply; `timeout` is in seconds."""
         return self.method.future(data, timeout=timeout, metadata=((JOB, self.job),))

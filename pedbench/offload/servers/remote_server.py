@@ -1,6 +1,6 @@
-"""A server for an edge on another machine: one port, for the calls that the wiretap records and for commands.
+"""A server for an edge on another machine, with one port for calls, which the wiretap records, and for commands.
 
-The commands are those of `Service.obey`, over a stream that lasts as long as the edge stays. One edge at a time has it.
+Commands are some of those of `Service.obey`, sent over a gRPC stream. One edge at a time can hold this stream.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pedbench.offload.servers.wiretap import WiretapFull
 CONTROL = "/pedbench.Server/Control"
 
 JOB = "pedbench-job"
-"""Metadata of every call: the token that the server gave the edge when it came in, good until that leaves."""
+"""Metadata key of every call: the token that the server gave to its edge, valid until the edge leaves."""
 
 COMMANDS = ("clock", "collect", "forget")
-"""What an edge on another machine may command."""
+"""Commands that an edge on another machine may send."""
 
 KEEPALIVE_OPTIONS = [
     ("grpc.keepalive_time_ms", 10_000),
@@ -38,23 +38,23 @@ KEEPALIVE_OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
 ]
-"""Both ends notice within 20 s that the other one is gone, however long a call computes."""
+"""Settings with which each end notices within 20 s that the other is gone, even during a long call."""
 
 
 @dataclass(kw_only=True)
 class Gate(grpc.GenericRpcHandler):
-    """Lets one edge in at a time.
+    """Access control of a server: admits one edge at a time.
 
     Attributes:
-        inside: What the edge gets.
-        facts: What the first message on the stream of commands tells the edge.
-        secure: Whether peers show certificates; only an edge's is let in.
+        inside: The service that an admitted edge uses.
+        facts: Facts about the server for its first message on the stream of commands.
+        secure: Whether peers show certificates; only those of an edge are admitted then.
     """
 
     inside: Service
     facts: Mapping[str, Any]
     secure: bool
-    _taken: threading.Lock = field(default_factory=threading.Lock)
+    _occupied: threading.Lock = field(default_factory=threading.Lock)
     _job: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     def service(self, call_details: Any) -> Any:
@@ -65,23 +65,23 @@ class Gate(grpc.GenericRpcHandler):
 
     def _call(self, method: str, data: bytes, context: Any) -> bytes:
         self._admit(context)
-        if not self._taken.locked():
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no edge has come in by way of the commands")
+        if not self._occupied.locked():
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no edge has opened the stream of commands")
         metadata = list(context.invocation_metadata())
         tokens = [value for key, value in metadata if key == JOB]
         if len(tokens) != 1 or not hmac.compare_digest(tokens[0].encode(), self._job.encode()):
-            # The edge that is served learns of it, and of whatever came along.
+            # The admitted edge must see the message, because it may carry content.
             self._note(method, [pair for pair in metadata if pair[0] != JOB], data)
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "the call does not belong to the edge's job")
-        # It says nothing but what this server said before.
+        # The token is removed: it carries nothing that this server did not send itself.
         declared = [pair for pair in metadata if pair[0] != JOB]
         return self.inside.handler.receive(method, declared, data, context)
 
     def _control(self, commands: Iterator[bytes], context: Any) -> Iterator[bytes]:
         self._admit(context)
         handler = self.inside.handler
-        if not self._taken.acquire(blocking=False):
-            # Whatever came along with it is on record, as something that the edge cannot explain.
+        if not self._occupied.acquire(blocking=False):
+            # The admitted edge must see the metadata, because it may carry content.
             self._note(CONTROL, context.invocation_metadata(), b"")
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "another edge uses this server")
         if not context.add_callback(self._leave):
@@ -98,7 +98,7 @@ class Gate(grpc.GenericRpcHandler):
         if not self.inside.rate.allow():
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls in a second")
         if self.secure and EDGE.encode() not in context.auth_context().get("x509_common_name", ()):
-            context.abort(grpc.StatusCode.PERMISSION_DENIED, "only an edge is let in")
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "only an edge is admitted")
 
     def _obey(self, command: bytes) -> Iterator[bytes]:
         try:
@@ -118,15 +118,15 @@ class Gate(grpc.GenericRpcHandler):
                 return
 
     def _leave(self) -> None:
-        # The token of the edge that has gone is good for nothing.
+        # A new token makes that of the edge that has left invalid.
         self._job = secrets.token_hex(16)
         with self.inside.handler.lock:
             self.inside.handler.wiretap.forget()
-        self._taken.release()
+        self._occupied.release()
 
 
 def credentials(identity: Identity) -> grpc.ServerCredentials:
-    """TLS by which a server shows its certificate, and wants to see one of the same authority."""
+    """Return credentials for TLS in which both ends show certificates of the same authority."""
     return grpc.ssl_server_credentials(
         [(identity.key, identity.certificate)],
         root_certificates=identity.authority,
@@ -141,23 +141,22 @@ def listen(
     facts: Mapping[str, Any],
     identity: Identity | None = None,
 ) -> tuple[grpc.Server, int]:
-    """Start to serve.
+    """Start serving.
 
     Args:
-        service: What the edge gets.
         host: Address of this machine to listen at.
-        port: 0 for any that is free.
-        facts: What the edge is told of this server beside the hashes of its sources.
-        identity: The server's certificates; None to speak without TLS.
+        port: Port to listen at; 0 for any free one.
+        facts: Facts about the server that the edge gets besides the source hashes.
+        identity: The server's certificates; None for connections without TLS.
 
     Returns:
         The server and its port.
 
     Raises:
-        OSError: The address cannot be listened at.
+        OSError: The address is in use or does not belong to this machine.
     """
     server = grpc.server(
-        # One of them for the commands.
+        # One thread is for the stream of commands.
         futures.ThreadPoolExecutor(max_workers=RECEIVERS + 1),
         handlers=[Gate(inside=service, facts=facts, secure=identity is not None)],
         options=[*LISTEN_OPTIONS, *KEEPALIVE_OPTIONS],
@@ -174,7 +173,7 @@ def listen(
         bound = 0
     if not bound:
         raise OSError(
-            f"cannot listen at {address}: another program may have the port, or this machine not the address."
+            f"cannot listen at {address}: another program uses the port, or this machine lacks the address."
         )
     server.start()
     return server, bound

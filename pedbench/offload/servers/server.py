@@ -1,6 +1,6 @@
 """One untrusted server: a process that computes operations over gRPC and keeps a wiretap.
 
-Importing this module must open no channel and start no thread: the processes are forked after it was loaded.
+Importing this module must open no channel and start no thread, because server processes are forked afterwards.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from pedbench.offload.wire.messages import CHANNEL_OPTIONS
 LISTEN_OPTIONS = [*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)]
 
 RECEIVERS = 32
-"""Messages that a server can receive while it computes another."""
+"""Number of messages that a server can receive at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerPlan:
-    """What a server process is started with.
+    """The configuration of a server process.
 
     Attributes:
-        networks: Loads the models.
-        modules: Modules with further operations.
-        directory: Where the wiretap spools; the server's own, it removes it at its end.
-        payloads: Whether the wiretap keeps what messages hold, beside their lengths and digests.
+        networks: The models.
+        modules: Importable modules with further operations.
+        directory: Folder for the wiretap; the server owns it and removes it at its end.
+        payloads: Whether the wiretap keeps the messages' bytes besides lengths and digests.
     """
 
     networks: Networks
@@ -54,11 +54,11 @@ class ServerPlan:
 
 
 def serve(connection: Connection, plan: ServerPlan) -> None:
-    """Run a virtual server until the other end of the control connection closes, for whatever reason.
+    """Run a virtual server until the other end of the control connection closes.
 
     Args:
-        connection: Carries the commands of `Service.obey`, and what they are answered with.
-        plan: What to serve.
+        connection: Control connection, for the commands of `Service.obey` and their answers.
+        plan: The server's configuration.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
@@ -68,17 +68,17 @@ def serve(connection: Connection, plan: ServerPlan) -> None:
         pass
     finally:
         shutil.rmtree(plan.directory, ignore_errors=True)
-        # The last server to go takes the common directory along, if the parent could not.
+        # The last server removes the common directory, in case the parent was killed.
         with contextlib.suppress(OSError):
             plan.directory.parent.rmdir()
-        # Threads that still compute must not keep the process.
+        # Threads that are still computing must not keep the process alive.
         os._exit(0)
 
 
 def _serve(connection: Connection, plan: ServerPlan) -> None:
     try:
         service = Service(plan)
-    # The parent has to learn what is wrong with the modules it named.
+    # The parent reports the error of a module.
     except Exception as problem:
         connection.send_bytes(_json(error=f"{type(problem).__name__}: {problem}"))
         return
@@ -94,15 +94,15 @@ def _serve(connection: Connection, plan: ServerPlan) -> None:
 
 
 class Service:
-    """What a server does, whoever runs it: it computes operations, keeps a wiretap and obeys the edge's commands.
+    """A server without its gRPC port: it computes operations, keeps a wiretap and obeys the edge's commands.
 
     Args:
-        plan: What to serve.
+        plan: The server's configuration.
 
     Attributes:
-        handler: Answers calls of any gRPC method.
-        sources: Hash of the source of every operation and codec.
-        rate: How many calls of another machine are looked at.
+        handler: Handler of all gRPC calls.
+        sources: Source hash of each operation and codec, by name.
+        rate: Rate limit for calls from other machines.
 
     Raises:
         ValueError: A module cannot be used.
@@ -119,17 +119,17 @@ class Service:
         )
 
     def obey(self, command: bytes) -> Iterator[bytes]:
-        """Carry out a command of the edge.
+        """Execute a command of the edge.
 
         Args:
-            command: JSON with a `name`.
+            command: JSON object with the command's `name` and arguments.
 
         Yields:
-            JSON, with `error` if the command failed; then as many messages as that has in `messages`.
+            A JSON object, with `error` if the command failed; then the bytes of each entry of its `messages`.
         """
         try:
             answer = self._obey(json.loads(command))
-        # As with operations: the edge's to know, and the server lives on.
+        # The edge gets any error, and the server goes on.
         except Exception as problem:
             answer = {"error": f"{type(problem).__name__}: {problem}"}
         frames = answer.pop("frames", [])
@@ -157,7 +157,7 @@ class Service:
 
 
 def sources(operations: Mapping[str, Operation]) -> dict[str, str]:
-    """Hash of the source of these operations and of every codec: edge and servers must run the same."""
+    """Return the source hashes of operations and of all codecs, by name. Edge and servers must run the same code."""
     return {name: source_hash(operation) for name, operation in operations.items()} | codec_sources()
 
 

@@ -1,4 +1,4 @@
-"""Virtual servers: processes on this host, started, commanded and ended by the run."""
+"""Virtual servers: processes on this host that a run starts, commands and ends."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class _Member(Member):
 class VirtualServers(Servers):
     """Server processes on this host, each with its own port, wiretap and control connection.
 
-    They end with this process, however that ends. One pass at a time may use them.
+    They end with this process, even if it is killed. One pass at a time may use them.
 
     Args:
-        count: How many.
-        networks: Loads their models; sent to each process.
+        count: Number of servers.
+        networks: The models, which are sent to each process.
         modules: Importable modules with further operations.
 
     Raises:
         ValueError: A module cannot be used.
-        ServerLost: A process died while it started.
+        ServerLost: A process died while starting.
     """
 
     def __init__(self, count: int, networks: Networks, *, modules: Sequence[str] = ()) -> None:
@@ -60,31 +60,25 @@ class VirtualServers(Servers):
         return cast(Sequence[_Member], self._members)
 
     def pids(self) -> list[int]:
-        """Process ids, by server."""
+        """Return the process id of each server."""
         return [member.process.pid or 0 for member in self._own]
 
     def set_mode(self, *, turns: bool, threads: int) -> None:
-        """Choose how servers share the host's cores; see `Servers`."""
         self.turns, self._threads = turns, threads
         self._command(name="mode", turns=turns, threads=threads)
 
     def load(self, *weights: str) -> None:
-        """Let every server load networks now, so that no pass has to wait for it."""
+        """Let every server load networks now, so that no pass waits for it."""
         for name in weights:
             self._command(name="load", weights=name)
             self._loaded[name] = None
 
     def kill(self, server: int) -> None:
-        """End a server without warning, as a crash would."""
         self._own[server].process.kill()
         self._own[server].process.join()
 
     def restart_lost(self) -> tuple[int, ...]:
-        """Start the servers anew that died.
-
-        Returns:
-            Their indices.
-        """
+        """Restart the servers that died, and return their indices."""
         lost = tuple(index for index, member in enumerate(self._own) if not member.process.is_alive())
         members = list(self._own)
         for index, member in zip(lost, self._start(lost), strict=True):
@@ -98,14 +92,13 @@ class VirtualServers(Servers):
         return lost
 
     def restore(self, *, doubtful: bool) -> None:
-        """Start the servers anew that died; after a doubtful pass all of them."""
         if doubtful:
             for server in range(len(self)):
                 self.kill(server)
         self.restart_lost()
 
     def close(self) -> None:
-        """End all servers and remove what they spooled."""
+        """Stop all servers and remove their recorded messages."""
         members = self._own
         super().close()
         for member in members:
@@ -119,16 +112,16 @@ class VirtualServers(Servers):
         started = []
         with contextlib.ExitStack() as unfinished:
             for server in servers:
-                control, theirs = self._context.Pipe()
+                control, server_end = self._context.Pipe()
                 unfinished.callback(control.close)
                 directory = Path(tempfile.mkdtemp(prefix=f"{server}-", dir=self._directory.name))
                 plan = ServerPlan(networks=self.networks, modules=self.modules, directory=directory)
                 process = self._context.Process(
-                    target=serve, args=(theirs, plan), name=f"server {server}", daemon=True
+                    target=serve, args=(server_end, plan), name=f"server {server}", daemon=True
                 )
                 with without_main():
                     process.start()
-                theirs.close()
+                server_end.close()
                 started.append((server, process, control))
             members = [self._connect(*parts) for parts in started]
             unfinished.pop_all()
@@ -140,7 +133,7 @@ class VirtualServers(Servers):
                 raise ServerLost(f"server {server} did not start within {_START_SECONDS:.0f} s")
             hello = json.loads(control.recv_bytes())
         except (EOFError, OSError) as error:
-            raise ServerLost(f"server {server} died while it started") from error
+            raise ServerLost(f"server {server} died while starting") from error
         if "error" in hello:
             raise ValueError(f"server {server} cannot start: {hello['error']}")
         self._check_sources(f"server {server}", hello["operations"])

@@ -1,4 +1,4 @@
-"""The record that a server keeps of everything it receives."""
+"""Wiretap: the record that a server keeps of all messages that it receives."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pedbench.offload.wire.messages import METHOD, WireError, decode_call
 from pedbench.offload.wire.schema import check_call
 from pedbench.types import Received
 
-# What grpc adds by itself; the versions and the platform are its own.
+# gRPC itself adds this header with its versions and platform.
 _USER_AGENT = re.compile(r"grpc-python/[\d.]+ grpc-c/[\d.]+ \(\w+; \w+\)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tapped:
-    """A message as it came in, not decoded.
+    """A message as a server recorded it, not decoded.
 
     Attributes:
         method: The gRPC method that was called.
-        metadata: The gRPC metadata that came along, keys and values.
-        received: When the server had the whole message, seconds on its monotonic clock.
-        bytes_out: Length of the reply message; 0 if none was sent.
-        data: The message's bytes; empty where the server keeps none.
-        digest_in: Hex sha256 of the message, as the server says.
-        digest_out: Of the reply; empty if none was sent.
+        metadata: Keys and values of the gRPC metadata.
+        received: Time at which the server had the whole message, in seconds on its monotonic clock.
+        bytes_out: Length of the reply in bytes; 0 if none was sent.
+        data: The message's bytes; empty if the server does not keep them.
+        digest_in: Hex SHA-256 of the message, computed by the server.
+        digest_out: Hex SHA-256 of the reply; "" if none was sent.
     """
 
     method: str
@@ -44,22 +44,22 @@ class Tapped:
 
 
 class WiretapFull(RuntimeError):
-    """A message that a server will not keep, and so not compute."""
+    """The wiretap cannot record a message, so the server does not compute it."""
 
 
 @dataclass(kw_only=True)
 class Wiretap:
-    """Spools messages to a directory that belongs to this server alone; its users lock.
+    """The record of one server's messages, in a directory of its own. It is not thread-safe: callers lock.
 
     Attributes:
-        directory: Where to.
-        payloads: Whether bytes are kept; otherwise no more than their length and digest.
-        most: Bytes that are taken until the next `forget`.
+        directory: Folder for the messages' bytes.
+        payloads: Whether bytes are kept; otherwise only lengths and digests.
+        max_bytes: Bytes that are accepted until the next `forget`.
     """
 
     directory: Path
     payloads: bool = True
-    most: int = SPOOLED_BYTES
+    max_bytes: int = SPOOLED_BYTES
     _next: int = 0
     _bytes: int = 0
     _entries: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -67,16 +67,16 @@ class Wiretap:
     def spool(
         self, method: str, metadata: Iterable[tuple[str, str | bytes]], received: float, data: bytes
     ) -> int:
-        """Write a message to disk, before anybody looks into it.
+        """Write a message to disk before it is decoded.
 
         Returns:
-            The message's number, as `answered` wants it.
+            The message's number, for `note_reply`.
 
         Raises:
-            WiretapFull: There is no room for it.
+            WiretapFull: A limit is reached, or the file cannot be written.
         """
-        if self._bytes + len(data) > self.most or len(self._entries) >= SPOOLED_MESSAGES:
-            raise WiretapFull(f"the wiretap holds {self._bytes} bytes and takes {self.most}")
+        if self._bytes + len(data) > self.max_bytes or len(self._entries) >= SPOOLED_MESSAGES:
+            raise WiretapFull(f"the wiretap holds {self._bytes} bytes and takes {self.max_bytes}")
         number = self._next
         self._next += 1
         if self.payloads:
@@ -97,21 +97,21 @@ class Wiretap:
         }
         return number
 
-    def answered(self, number: int, reply: bytes) -> None:
-        """Note length and digest of the reply to a message, if the message is still known."""
+    def note_reply(self, number: int, reply: bytes) -> None:
+        """Record length and digest of the reply to a message, unless `forget` dropped the message."""
         if number in self._entries:
             self._entries[number] |= {"bytes_out": len(reply), "digest_out": digest(reply)}
 
     def describe(self) -> list[dict[str, Any]]:
-        """All entries in their order, without their bytes, as JSON values."""
+        """Return all entries without bytes, in the order of arrival, as JSON values."""
         return list(self._entries.values())
 
     def contents(self) -> list[bytes]:
-        """The bytes of all entries, in order; none of any where they are not kept."""
+        """Return the bytes of all entries in the order of arrival; b"" for each if they are not kept."""
         return [self._file(number).read_bytes() if self.payloads else b"" for number in self._entries]
 
     def forget(self) -> None:
-        """Drop everything."""
+        """Drop all entries and their files."""
         for number in self._entries:
             self._file(number).unlink(missing_ok=True)
         self._entries.clear()
@@ -122,10 +122,10 @@ class Wiretap:
 
 
 def with_contents(taps: Sequence[Sequence[Tapped]], sent: Iterable[bytes]) -> list[list[Tapped]]:
-    """Wiretaps of servers that keep no messages, with those that the edge knows by their digests.
+    """Fill in the bytes of messages that servers did not keep, found among the edge's messages by digest.
 
     Args:
-        taps: By server.
+        taps: Recorded messages of each server.
         sent: All messages that the edge sent.
     """
     if all(tapped.data for tap in taps for tapped in tap):
@@ -138,7 +138,7 @@ def with_contents(taps: Sequence[Sequence[Tapped]], sent: Iterable[bytes]) -> li
 
 
 def digest(data: bytes) -> str:
-    """Hex sha256."""
+    """Return the hex SHA-256 of some bytes."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -152,17 +152,17 @@ def read_messages(
     operations: Mapping[str, Operation],
     streamed: Collection[tuple[int, int]] = (),
 ) -> list[Received]:
-    """Decode what a server received, on the trusted side.
+    """Decode the messages that a server recorded.
 
     Args:
-        server: Its index.
-        tapped: Its wiretap.
+        server: Index of the server.
+        tapped: Its recorded messages.
         operations: The known operations by name.
-        streamed: Server and sequence of the messages whose bytes the harness made itself. What a codec wrote for
-            others is unexplained: it may hold more than it decodes to.
+        streamed: Server and sequence number of messages whose bytes the harness made itself. In all others, arrays that
+            a codec encoded are unexplained: their bytes can carry more than the decoded array shows.
 
     Returns:
-        One entry a message. Whatever the operation's schema does not declare stands in `unexplained`.
+        One entry per message. `unexplained` lists everything that the operation's schema does not declare.
     """
     return [_read(server, message, operations, streamed) for message in tapped]
 
@@ -187,7 +187,7 @@ def _read(
         else:
             problems.append(f"unknown operation {call.operation[:60]!r}")
         if call.codecs and (server, call.sequence) not in streamed:
-            problems.append(f"{sorted(call.codecs)} written by a codec, and not by the harness")
+            problems.append(f"{sorted(call.codecs)} encoded by a codec, but not by the harness")
     except WireError as error:
         problems.append(str(error))
     return Received(

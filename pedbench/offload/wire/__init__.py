@@ -1,1 +1,1 @@
-"""Payloads as bytes."""
+"""Messages as bytes, their schemas and their size limits."""

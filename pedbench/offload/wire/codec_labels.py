@@ -1,4 +1,4 @@
-"""Codecs by their label, and arrays as they write them."""
+"""Codecs by their labels, and arrays as codecs encode them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pedbench.registry import Registry, source_hash
 
 @dataclass(frozen=True, kw_only=True)
 class Coded:
-    """An array as a codec wrote it.
+    """An array that a codec encoded.
 
     Attributes:
         codec: The codec's label.
-        dtype: The array's, as its shape.
+        dtype: Dtype of the array, like `shape` before encoding.
     """
 
     codec: str
@@ -32,18 +32,18 @@ class Coded:
     data: bytes
 
 
-_LONGEST_LABEL = 200
-"""Letters; labels come with messages, too."""
+_MAX_LABEL_CHARACTERS = 200
+"""Longest label that is parsed; labels also come from messages."""
 
 
 @lru_cache(maxsize=64)
 def find_codec(label: str) -> Codec:
-    """A codec by its label, `NAME` or `NAME(PARAMETER=VALUE, ...)`; in-tree or of an installed package.
+    """Return the codec with the label `NAME` or `NAME(PARAMETER=VALUE, ...)`, in-tree or of an installed package.
 
     Raises:
-        PluginError: It is unknown, or a parameter is wrong.
+        PluginError: The codec is unknown, or a parameter is wrong.
     """
-    match = re.fullmatch(r"(\w+)(?:\((.*)\))?", label) if len(label) <= _LONGEST_LABEL else None
+    match = re.fullmatch(r"(\w+)(?:\((.*)\))?", label) if len(label) <= _MAX_LABEL_CHARACTERS else None
     if match is None:
         raise PluginError(f"expected a codec as NAME or NAME(PARAMETER=VALUE, ...), found {label[:40]!r}.")
     try:
@@ -55,24 +55,25 @@ def find_codec(label: str) -> Codec:
 
 
 def codec_for(dtype: str, label: str) -> Codec:
-    """A codec that takes arrays of a dtype.
+    """Return the codec with a label.
 
     Raises:
-        PluginError: It is unknown, or takes others.
+        PluginError: The codec is unknown, or encodes arrays of a dtype other than `dtype`.
     """
     codec = find_codec(label)
     if codec.takes != dtype:
-        raise PluginError(f"codec {label!r} takes {codec.takes}, here are arrays of {dtype}.")
+        raise PluginError(f"codec {label!r} takes {codec.takes}, but the arrays are {dtype}.")
     return codec
 
 
 def code(array: npt.NDArray[Any], label: str, field: Field | None = None) -> Coded:
-    """Write an array with a codec.
+    """Encode an array with a codec.
 
     Args:
-        array: What to write.
+        array: The array.
         label: The codec's label.
-        field: Where the array's channels are, which codecs get last; there without it.
+        field: Declaration of the array, which names the axis of channels; by default the last axis. Codecs get channels
+            last.
     """
     codec = codec_for(array.dtype.name, label)
     data = codec.encode(np.ascontiguousarray(np.moveaxis(array, _channels(field), -1)))
@@ -80,37 +81,39 @@ def code(array: npt.NDArray[Any], label: str, field: Field | None = None) -> Cod
 
 
 def decode(coded: Coded, field: Field | None = None) -> npt.NDArray[Any]:
-    """The array that a codec wrote, as it left it.
+    """Decode an array.
 
     Raises:
-        ValueError: The bytes are not the codec's, or the label is not how the codec calls itself.
+        ValueError: The bytes are invalid, or the label is not the codec's own spelling.
     """
     codec = codec_for(coded.dtype, coded.codec)
     if codec.label != coded.codec:
-        raise ValueError(f"codec {codec.label} is called {coded.codec!r} in a message")
+        raise ValueError(f"the codec's label is {codec.label}, found {coded.codec!r}")
     axis = _channels(field)
     sizes = list(coded.shape)
     sizes.append(sizes.pop(axis))
     array = np.moveaxis(codec.decode(coded.data, tuple(sizes)), -1, axis)
     if array.shape != coded.shape or array.dtype.name != coded.dtype:
-        raise ValueError(f"codec {codec.label} gave {array.dtype} {array.shape}, declared is {coded.shape}")
+        raise ValueError(
+            f"codec {codec.label} returned {array.dtype} {array.shape}, declared is {coded.shape}"
+        )
     return array
 
 
 def codec_sources() -> dict[str, str]:
-    """Hash of the source of every codec, or why it cannot be loaded: both ends must run the same."""
+    """Return the source hash of each codec, or the error if it cannot be loaded. Both ends must run the same codecs."""
     registry = Registry()
-    found = {}
+    sources = {}
     for name in registry.origins("codecs"):
         try:
-            found[f"codec {name}"] = source_hash(registry.plugin_class("codecs", name))
+            sources[f"codec {name}"] = source_hash(registry.plugin_class("codecs", name))
         except PluginError as error:
-            found[f"codec {name}"] = str(error)
-    return found
+            sources[f"codec {name}"] = str(error)
+    return sources
 
 
 def lossy(codecs: Mapping[str, str]) -> bool:
-    """Whether one of these codecs, by array, leaves an array other than it was."""
+    """Return whether any of these codecs, given by array, is lossy."""
     return any(not find_codec(label).exact for label in codecs.values())
 
 

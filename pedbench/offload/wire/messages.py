@@ -1,7 +1,7 @@
-"""Payloads as bytes and back, with nothing left unexplained.
+"""Messages as bytes and back, without unexplained bytes.
 
-A request's bytes are canonical: they are exactly what `encode_call` writes for what `decode_call` reads, so
-that no field, order or encoding can carry anything beyond the declared content.
+A request's bytes are canonical: encoding the decoded call gives the same bytes. So no undeclared field, order or
+encoding can carry hidden content.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from pedbench.base import Field
 from pedbench.offload.wire import wire_pb2
 from pedbench.offload.wire.codec_labels import Coded, code, decode
-from pedbench.offload.wire.size_limits import MOST_DIMENSIONS, check_bounds
+from pedbench.offload.wire.size_limits import MAX_DIMENSIONS, check_bounds
 from pedbench.types import Payload
 
 METHOD = "/pedbench.Server/Call"
@@ -27,25 +27,25 @@ CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 ]
 
-MOST_LETTERS = 2000
-"""Of a reply's error; the rest is cut off."""
+MAX_ERROR_CHARACTERS = 2000
+"""Longest error text of a reply; the rest is cut off."""
 
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("uint8", "int32", "float16", "float32")}
 
 
 class WireError(ValueError):
-    """A message that does not say what its schema declares."""
+    """A message is malformed, or does not match its schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """What a request message says.
+    """The content of a request message.
 
     Attributes:
-        request: Which of the k requests of a scene it belongs to.
-        sequence: Its place among the messages of that request, over all servers.
-        codecs: Labels of the codecs that write arrays of the payload, by the array's name; others go as they are.
-        reply: Label of the codec that writes the reply's arrays; empty if they go as they are.
+        request: Number of the request among the k requests of the scene.
+        sequence: Number of the message among all messages of that request, over all servers.
+        codecs: Labels of the codecs of arrays, by the array's name; other arrays are sent as they are.
+        reply: Label of the codec for the reply's arrays; "" for none.
     """
 
     operation: str
@@ -59,7 +59,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a reply message says; times are seconds on the server's monotonic clock."""
+    """The content of a reply message. Times are seconds on the server's monotonic clock; `error` is "" on success."""
 
     payload: Payload
     error: str
@@ -72,7 +72,7 @@ def encode_call(call: Call) -> bytes:
     """Write a request message.
 
     Raises:
-        WireError: An array of a dtype that the wire does not know, or a text that is not one.
+        WireError: An array's dtype cannot be sent, or a text is not valid.
         FloatingPointError: A value is too large for its codec.
     """
     coded = {
@@ -89,7 +89,7 @@ def decode_call(data: bytes) -> Call:
     """Read a request message.
 
     Raises:
-        WireError: The bytes are no request, or hold more than a request that says the same.
+        WireError: The bytes are not a request, or not the canonical bytes of its content.
     """
     try:
         check_bounds(data, wire_pb2.Request.TENSORS_FIELD_NUMBER)
@@ -102,21 +102,21 @@ def decode_call(data: bytes) -> Call:
         request=message.request,
         sequence=message.sequence,
         arguments=dict(message.arguments),
-        payload={name: _decoded(name, found) for name, found in tensors.items()},
-        codecs={name: found.codec for name, found in tensors.items() if isinstance(found, Coded)},
+        payload={name: _decoded(name, tensor) for name, tensor in tensors.items()},
+        codecs={name: tensor.codec for name, tensor in tensors.items() if isinstance(tensor, Coded)},
         reply=message.reply,
     )
-    # Not through `encode_call`: what a codec wrote cannot be made again from what it left.
-    plain = _request(call, tensors)
-    if plain != data:
+    # `encode_call` does not do: a lossy codec cannot encode the decoded array into the same bytes.
+    canonical = _request(call, tensors)
+    if canonical != data:
         raise WireError(
-            f"found {len(data)} bytes, but the declared fields take {len(plain)} and explain no others"
+            f"found {len(data)} bytes, but the declared fields take {len(canonical)} and explain no others"
         )
     return call
 
 
 def _request(call: Call, tensors: Mapping[str, np.ndarray[Any, Any] | Coded]) -> bytes:
-    """A call as bytes, its payload as `tensors`."""
+    """Write a call as bytes, with `tensors` in place of its payload."""
     message = wire_pb2.Request(
         operation=call.operation,
         request=call.request,
@@ -129,15 +129,15 @@ def _request(call: Call, tensors: Mapping[str, np.ndarray[Any, Any] | Coded]) ->
 
 
 def _decoded(
-    name: str, found: np.ndarray[Any, Any] | Coded, declared: Field | None = None
+    name: str, tensor: np.ndarray[Any, Any] | Coded, declared: Field | None = None
 ) -> np.ndarray[Any, Any]:
-    if not isinstance(found, Coded):
-        return found
-    if math.prod(found.shape) * _DTYPES[found.dtype].itemsize > MAX_MESSAGE_BYTES:
-        raise WireError(f"tensor {name!r}: {found.shape} is more than a message may hold without a codec")
+    if not isinstance(tensor, Coded):
+        return tensor
+    if math.prod(tensor.shape) * _DTYPES[tensor.dtype].itemsize > MAX_MESSAGE_BYTES:
+        raise WireError(f"tensor {name!r}: {tensor.shape} is more than a message may hold without a codec")
     try:
-        return decode(found, declared)
-    # Codecs let nearly every kind of exception through on bytes that they did not write.
+        return decode(tensor, declared)
+    # Libraries behind codecs raise many kinds of exceptions for invalid bytes.
     except Exception as error:
         raise WireError(f"tensor {name!r}: {error}") from error
 
@@ -146,12 +146,12 @@ def encode_answer(answer: Answer, coded: Mapping[str, Coded] | None = None) -> b
     """Write a reply message.
 
     Args:
-        answer: What it says.
-        coded: Arrays of the payload that a codec wrote, by name.
+        answer: Its content.
+        coded: Arrays that a codec encoded, by name; they replace those of the payload.
     """
     message = wire_pb2.Reply(
         tensors=_to_tensors({**answer.payload, **(coded or {})}),
-        error=answer.error[:MOST_LETTERS],
+        error=answer.error[:MAX_ERROR_CHARACTERS],
         received=answer.received,
         started=answer.started,
         finished=answer.finished,
@@ -163,12 +163,12 @@ def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Ans
     """Read a reply message.
 
     Args:
-        data: Its bytes.
-        declared: The arrays of the operation's reply.
-        codec: Label of the codec that was asked for, or empty.
+        data: The bytes.
+        declared: Fields of the operation's reply.
+        codec: Label of the codec that the call requested; "" for none.
 
     Raises:
-        WireError: The bytes are no reply, written otherwise than was asked for, or hold what is not finite.
+        WireError: The bytes are not a reply, use a codec that was not requested, or hold values that are not finite.
     """
     try:
         check_bounds(data, wire_pb2.Reply.TENSORS_FIELD_NUMBER)
@@ -176,14 +176,12 @@ def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Ans
     except (DecodeError, ValueError) as error:
         raise WireError(f"{len(data)} bytes are not a reply: {error}") from error
     tensors = _from_tensors(message.tensors)
-    for name, found in tensors.items():
-        written = found.codec if isinstance(found, Coded) else ""
-        if written != codec:
-            raise WireError(
-                f"tensor {name!r} of the reply is written by {written!r}, asked for was {codec!r}"
-            )
+    for name, tensor in tensors.items():
+        used = tensor.codec if isinstance(tensor, Coded) else ""
+        if used != codec:
+            raise WireError(f"tensor {name!r} of the reply uses the codec {used!r}, requested was {codec!r}")
     answer = Answer(
-        payload={name: _decoded(name, found, declared.get(name)) for name, found in tensors.items()},
+        payload={name: _decoded(name, tensor, declared.get(name)) for name, tensor in tensors.items()},
         error=message.error,
         received=message.received,
         started=message.started,
@@ -212,7 +210,7 @@ def _to_tensors(payload: Mapping[str, np.ndarray[Any, Any] | Coded]) -> list[wir
             )
             continue
         if array.dtype.name not in _DTYPES:
-            raise WireError(f"{name} is {array.dtype}; the wire knows {', '.join(_DTYPES)}")
+            raise WireError(f"{name} is {array.dtype}; messages hold {', '.join(_DTYPES)}")
         data = np.ascontiguousarray(array, _DTYPES[array.dtype.name]).tobytes()
         tensors.append(wire_pb2.Tensor(name=name, dtype=array.dtype.name, shape=array.shape, data=data))
     return tensors
@@ -223,14 +221,14 @@ def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[An
     for tensor in tensors:
         dtype = _DTYPES.get(tensor.dtype)
         if dtype is None:
-            raise WireError(
-                f"tensor {tensor.name!r} is {tensor.dtype!r}; the wire knows {', '.join(_DTYPES)}"
-            )
+            raise WireError(f"tensor {tensor.name!r} is {tensor.dtype!r}; messages hold {', '.join(_DTYPES)}")
         if tensor.name in payload:
-            raise WireError(f"tensor {tensor.name!r} stands twice in the message")
+            raise WireError(f"tensor {tensor.name!r} occurs twice in the message")
         shape = tuple(tensor.shape)
-        if len(shape) > MOST_DIMENSIONS or any(size < 0 for size in shape):
-            raise WireError(f"tensor {tensor.name!r} has the shape {shape}: bytes do not make that")
+        if len(shape) > MAX_DIMENSIONS or any(size < 0 for size in shape):
+            raise WireError(
+                f"tensor {tensor.name!r}: {len(tensor.data)} bytes do not make an array of {shape}"
+            )
         if tensor.codec:
             payload[tensor.name] = Coded(
                 codec=tensor.codec, dtype=tensor.dtype, shape=shape, data=tensor.data

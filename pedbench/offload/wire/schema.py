@@ -1,4 +1,4 @@
-"""Calls and payloads compared with subject their operation declares."""
+"""Comparison of calls and payloads with the declaration of their operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_call(call: Call, operation: Operation) -> None:
     """Compare a call with the declaration of its operation.
 
     Raises:
-        WireError: An array or argument that is missing, undeclared, or of another dtype, shape or value.
+        WireError: An array or argument is missing or undeclared, or has another dtype, shape or value.
     """
     subject = f"request of {operation.name}"
     _check_names(call.arguments, operation.arguments, f"arguments of the {subject}")
@@ -26,11 +26,11 @@ def check_call(call: Call, operation: Operation) -> None:
     try:
         for name, label in call.codecs.items():
             codec_for(operation.request[name].dtypes[0], label)
-        spelt = find_codec(call.reply).label if call.reply else ""
+        label = find_codec(call.reply).label if call.reply else ""
     except (KeyError, ValueError) as error:
         raise WireError(f"{subject}: {error}") from error
-    if spelt != call.reply:
-        raise WireError(f"{subject}: the codec {spelt} for the reply is called {call.reply[:40]!r}")
+    if label != call.reply:
+        raise WireError(f"{subject}: the label of the reply's codec is {label}, found {call.reply[:40]!r}")
 
 
 def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -> None:
@@ -39,14 +39,14 @@ def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -
     Args:
         payload: The arrays.
         fields: The declared arrays.
-        subject: How errors call the payload.
+        subject: Name of the payload in error messages.
 
     Raises:
-        WireError: An array that is missing, undeclared, out of order, or of another dtype or shape.
+        WireError: An array is missing, undeclared or out of order, or has another dtype or shape.
     """
     _check_names(payload, fields, f"arrays of the {subject}")
     if list(payload) != list(fields):
-        raise WireError(f"{subject}: arrays come as {list(payload)}, declared is the order {list(fields)}")
+        raise WireError(f"{subject}: arrays have the order {list(payload)}, declared is {list(fields)}")
     sizes: dict[str, int] = {}
     for name, declared in fields.items():
         array = payload[name]

@@ -1,52 +1,53 @@
-"""Bounds on a message's form, held before it is unpacked: two bytes of a message can become an object of a hundred."""
+"""Limits that a message must keep before protobuf parses it: two bytes of a message can become a large object."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-MOST_FIELDS = 64
-"""Of a message, and of a tensor in it."""
+MAX_FIELDS = 64
+"""Largest number of fields of a message, and of each tensor in it."""
 
-MOST_TEXT = 8192
-"""Bytes of a field that is no tensor's content."""
+MAX_TEXT_BYTES = 8192
+"""Largest number of bytes of a field other than a tensor's data."""
 
-MOST_DIMENSIONS = 8
-"""Of a tensor."""
+MAX_DIMENSIONS = 8
+"""Largest number of dimensions of a tensor."""
 
-_TENSOR_CONTENT = 4
+_TENSOR_DATA = 4
+"""Number of the field with a tensor's data."""
 
 
 def check_bounds(data: bytes, tensors: int) -> None:
-    """Refuse a message of more and longer fields than any that is written here.
+    """Check the number and the lengths of a message's fields.
 
     Args:
-        data: The message as it came.
-        tensors: Number of the field that holds its tensors.
+        data: The message as received.
+        tensors: Number of the field with the message's tensors.
 
     Raises:
-        ValueError: It has; or it has groups, which nothing here writes.
+        ValueError: The message has too many or too long fields, or groups, which pedbench never writes.
     """
     for number, content in _fields(memoryview(data)):
         if number != tensors:
             _check_text(content)
             continue
         for inner, part in _fields(content):
-            if inner != _TENSOR_CONTENT:
+            if inner != _TENSOR_DATA:
                 _check_text(part)
 
 
 def _check_text(content: memoryview) -> None:
-    if len(content) > MOST_TEXT:
-        raise ValueError(f"a field has {len(content)} bytes, at most {MOST_TEXT} are read")
+    if len(content) > MAX_TEXT_BYTES:
+        raise ValueError(f"a field has {len(content)} bytes, at most {MAX_TEXT_BYTES} are read")
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and content of the fields of variable length; what is cut off, protobuf tells of."""
+    """Yield number and content of the fields of variable length. Protobuf reports truncated fields later."""
     place, count = 0, 0
     while place < len(data):
         count += 1
-        if count > MOST_FIELDS:
-            raise ValueError(f"there are more than {MOST_FIELDS} fields")
+        if count > MAX_FIELDS:
+            raise ValueError(f"there are more than {MAX_FIELDS} fields")
         tag, place = _number(data, place)
         match tag & 7:
             case 0:
@@ -64,7 +65,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _number(data: memoryview, place: int) -> tuple[int, int]:
-    """A number of groups of seven bits, and the place after it."""
+    """Read a varint at `place`; return its value and the place after it."""
     value = 0
     for index, byte in enumerate(data[place : place + 10]):
         value |= (byte & 127) << 7 * index
