@@ -119,7 +119,7 @@ def _worst_cases(run: Run, defenses: Mapping[Rule, _Defense]) -> Iterator[Findin
         most = guesses.groupby("image")["value"].max()
         problem = ""
         if row["worst_case"] < most.mean() - SLACK:
-            largest = guesses.loc[guesses["value"].idxmax()]
+            largest = guesses.sort_values("value").iloc[-1]
             problem = (
                 f"it is told as {row['worst_case']:.3f}, and the evaluated coalitions of at most c servers give "
                 f"{most.mean():.3f}, e.g. {largest['attack']} from servers {largest['servers']} "

@@ -116,7 +116,9 @@ def test_digests_follow_places_and_where_these_agree_content() -> None:
     truth = generator.random((8, 8, 3)).astype(np.float32)
     covered = np.zeros((4, 8, 8), np.bool_)
     found = holdings([seen(0, 0, one), seen(1, 0, other), seen(2, 4, one)], truth, covered)
-    second = holdings([seen(2, 0, one), seen(0, 0, other), seen(1, 4, one / 2)], truth, covered)
+    second = holdings(
+        [seen(2, 0, one), seen(0, 0, other), seen(1, 4, (one / 2).astype(np.float32))], truth, covered
+    )
     assert found.digests[3] == "" == second.digests[3]
     assert found.digests[:3] == (second.digests[2], second.digests[0], second.digests[1])
     assert len({*found.digests}) == 4

@@ -69,7 +69,11 @@ def test_red_and_blue_are_not_exchanged(lines: TextLines, monkeypatch: pytest.Mo
     class Nothing:
         boxes = None
 
-    monkeypatch.setattr(lines, "_engine", lambda picture, **_: received.append(picture) or Nothing())
+    def engine(picture: npt.NDArray[np.uint8], **_: object) -> Nothing:
+        received.append(picture)
+        return Nothing()
+
+    monkeypatch.setattr(lines, "_engine", engine)
     assert lines(np.full((4, 5, 3), (1, 2, 3), np.uint8)) == []
     assert received[0][0, 0].tolist() == [3, 2, 1]
 

@@ -13,7 +13,8 @@ import pytest
 
 from pedbench.host.console import Console
 from pedbench.registry import Registry
-from pedbench.regression.verify import Finding, check_records, redo
+from pedbench.regression.finding import Finding
+from pedbench.regression.verify import check_records, redo
 from pedbench.results.records import append_record, read_plan, read_records, write_plan
 from pedbench.results.values import read_values, write_values
 from pedbench.suites.cell import cell_digest
