@@ -29,13 +29,17 @@ class DiffusionInpaint(PretrainedAttack):
     """
 
     name = "diffusion_inpaint"
-    version = 1
+    version = 2
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
     completes = True
     stochastic = True
     calibration = Calibration(
-        defense="ped_sam", params={"servers": 3}, metric="advantage[LPIPS-mini]", region="hidden", least=0.01
+        defense="ped_sam",
+        params={"servers": 3},
+        metric="advantage[LPIPS-scoring]",
+        region="hidden",
+        least=0.01,
     )
 
     model: str = "inpaint-mini"

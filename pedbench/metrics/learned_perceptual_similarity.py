@@ -30,27 +30,34 @@ BORDER = 16
 _EPSILON = 1e-10
 """Offset of the divisor in lpips' `normalize_tensor`."""
 
-Trunk = Literal["random", "mini", "alex", "vgg", "squeeze"]
+Trunk = Literal["scoring", "mini", "random", "alex", "vgg", "squeeze"]
 
-OWN = ASSETS / "lpips-mini.safetensors"
-"""The trunk that pedbench ships: a SqueezeNet trained to classify the objects of scenes."""
+OWN: dict[str, Path] = {
+    "scoring": ASSETS / "scoring-mini.safetensors",
+    "mini": ASSETS / "lpips-mini.safetensors",
+}
+"""Trunks that pedbench ships; "mini" is the one in the attackers' training loss, and "scoring" is in none."""
+
+_UNCALIBRATED = ("scoring", "mini", "random")
+"""Trunks without linear layers of lpips: all channels weigh equally."""
 
 
 def trunk_file(net: Trunk) -> str:
     """Return the path of a trunk's weights, whether or not the file exists; "" for "random"."""
     if net == "random":
         return ""
-    return str(OWN if net == "mini" else home() / entry(f"lpips_{net}").files[0].path)
+    return str(OWN.get(net) or home() / entry(f"lpips_{net}").files[0].path)
 
 
 def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
     """Assemble lpips' network without downloading anything.
 
     Args:
-        net: "random" is a SqueezeNet trunk with seeded untrained weights, "mini" one trained on scenes; both
-            weight all layers and channels equally. The others are torchvision's classifiers with lpips'
-            linear layers.
-        weights: File with torchvision's state dict of the classifier; "" for the shipped or fetched one.
+        net: "scoring" is a `ScoringTrunk`, "mini" a SqueezeNet trained on scenes, "random" a SqueezeNet with
+            seeded untrained weights; these weight all layers and channels equally. The others are
+            torchvision's classifiers with lpips' linear layers.
+        weights: File with the trunk's state dict, torchvision's for all but "scoring"; "" for the shipped or
+            fetched one.
         device: Device of the network.
 
     Returns:
@@ -61,11 +68,13 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
         CheckpointError: The file is missing, or the shipped trunk differs from the manifest.
     """
     weights = weights or trunk_file(net)
-    if weights == str(OWN):
-        verify_weights(OWN.stem, OWN)
+    if net in OWN and weights == str(OWN[net]):
+        verify_weights(OWN[net].stem, OWN[net])
     if net == "random" and weights:
         raise ValueError(f"LPIPS net 'random' takes no weights, found {weights!r}")
     import torch
+
+    from pedbench.models.scoring_trunk import CHANNELS, ScoringTrunk
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The parameter 'pretrained' is deprecated")
@@ -73,16 +82,20 @@ def build_network(net: Trunk, weights: str, device: str) -> LPIPS:
         from lpips import LPIPS
 
         network = LPIPS(
-            net="squeeze" if net in ("random", "mini") else net,
-            lpips=net not in ("random", "mini"),
+            net="squeeze" if net in _UNCALIBRATED else net,
+            lpips=net not in _UNCALIBRATED,
             pnet_rand=True,
             spatial=True,
             verbose=False,
         )
+    if net == "scoring":
+        network.net, network.L = ScoringTrunk(fused=True), len(CHANNELS)
+        # This trunk was trained on pixels in [-1, 1].
+        network.scaling_layer = torch.nn.Identity()
     if net == "random":
         _draw_weights(network.net)
     else:
-        _load_trunk(network.net, weights)
+        _load_trunk(network.net, weights, grouped=net != "scoring")
     # On CPUs, convolutions of few channels are twice as fast in this order.
     return network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
@@ -101,16 +114,16 @@ def _draw_weights(trunk: torch.nn.Module) -> None:
             values.data.zero_()
 
 
-def _load_trunk(trunk: torch.nn.Module, path: str) -> None:
+def _load_trunk(trunk: torch.nn.Module, path: str, *, grouped: bool) -> None:
     from pedbench.models.sam.checkpoints import read_state
 
     if not Path(path).is_file():
         name = provider(Path(path))
-        get = f"to get it: pedbench fetch {name}" if name else "expected torchvision's weights of the trunk"
+        get = f"to get it: pedbench fetch {name}" if name else "expected the trunk's weights"
         raise MissingWeightsError(f"no weights of the LPIPS trunk: looked for {path}\n{get}")
     state = read_state(path)
     # lpips groups torchvision's layers in slices: slice2.3.bias is features.3.bias.
-    names = {key: "features." + key.split(".", 1)[1] for key in trunk.state_dict()}
+    names = {key: "features." + key.split(".", 1)[1] if grouped else key for key in trunk.state_dict()}
     missing = sorted(set(names.values()) - set(state))
     if missing:
         raise ValueError(f"{path} lacks {missing[0]} and {len(missing) - 1} more tensors of the LPIPS trunk")
@@ -161,19 +174,19 @@ class LearnedPerceptualSimilarity(Metric):
     """Distance in a network's features (LPIPS), averaged over the region eroded by 5 pixels.
 
     Attributes:
-        net: Trunk: "mini" (trained on scenes, comes with pedbench), "random" (untrained), "alex", "vgg" or
-            "squeeze".
-        weights: Path of torchvision's weights of that trunk; "" for the shipped or fetched ones.
+        net: Trunk: "scoring" (shipped, trained on scenes, in no attacker's loss), "mini" (shipped, in the training
+            loss of `completion-mini`), "random" (untrained), "alex", "vgg" or "squeeze".
+        weights: Path of that trunk's weights; "" for the shipped or fetched ones.
     """
 
     name = "learned_perceptual_similarity"
-    version = 2
+    version = 3
     cite = "Zhang et al., The Unreasonable Effectiveness of Deep Features, arXiv 1801.03924"
     better = "higher"
     bounds = (0.0, np.inf)
     exact = 0.0
 
-    net: Trunk = "mini"
+    net: Trunk = "scoring"
     weights: str = ""
     _network: Any = field(default=None, init=False, repr=False, compare=False)
 

@@ -19,11 +19,13 @@ from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.store import REVISION, SPLIT_SEEDS, write_split
 from pedbench.training.core.loop import Trainer
 from pedbench.training.core.manifest import record
-from pedbench.training.core.task import Course, prefetched
+from pedbench.training.core.task import Course, TrainingScenes, prefetched
 from pedbench.training.data.packing import PackedScenes, pack
 from pedbench.training.recipes import RECIPES, make_course
 
-TRAINING_SCENES = 6000
+TRAINING_SCENES = TrainingScenes(seed=SPLIT_SEEDS["train"], count=6000)
+"""Training scenes of every network whose recipe names no others."""
+
 VALIDATION_SCENES = 200
 PRIOR_SCENES = 500
 
@@ -62,7 +64,9 @@ def train(
     if steps is not None:
         recipe = replace(recipe, schedule=replace(recipe.schedule, steps=steps))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    training, validation = packed("train", TRAINING_SCENES, say), packed("val", VALIDATION_SCENES, say)
+    source: TrainingScenes = getattr(recipe, "scenes", TRAINING_SCENES)
+    training = packed("train", source.count, say, seed=source.seed)
+    validation = packed("val", VALIDATION_SCENES, say)
     torch.manual_seed(recipe.seed)
     course = make_course(name, recipe, training=training, validation=validation, weights=out, device=device)
     trainer = Trainer(course.network, course.auxiliary, course.schedule, home() / "training" / name)
@@ -74,14 +78,14 @@ def train(
     path = out / course.file
     path.parent.mkdir(parents=True, exist_ok=True)
     course.save(averaged, path)
-    data = {"scenes": REVISION, "split": "train", "count": TRAINING_SCENES}
+    data = {"scenes": REVISION, "split": "train", "seed": source.seed, "count": source.count}
     record(name, path, recipe, folder=out, data=data, scores=scores)
     say(f"{name}: {_shown(scores)} on validation scenes; written to {path}")
     return scores
 
 
 def _write_prior(out: Path, say: Callable[[str], None]) -> None:
-    scenes = packed("train", TRAINING_SCENES, say)
+    scenes = packed("train", TRAINING_SCENES.count, say)
     pictures = (
         scenes.images[i, : scenes.sizes[i, 0], : scenes.sizes[i, 1]].astype(np.float32) / np.float32(255)
         for i in range(PRIOR_SCENES)
@@ -91,15 +95,20 @@ def _write_prior(out: Path, say: Callable[[str], None]) -> None:
     say(f"prior: {len(prior.pictures)} pictures, mean colour {prior.mean_colour}; written to {out / 'prior'}")
 
 
-def packed(split: Split, count: int, say: Callable[[str], None]) -> PackedScenes:
-    """Return the scenes of a split as arrays; renders and packs them on first use."""
+def packed(split: Split, count: int, say: Callable[[str], None], *, seed: int | None = None) -> PackedScenes:
+    """Return the scenes of a split as arrays; renders and packs them on first use.
+
+    Args:
+        seed: Seed of the scenes; by default the published split's.
+    """
+    seed = SPLIT_SEEDS[split] if seed is None else seed
 
     def progress(done: int, total: int) -> None:
         if done % 500 == 0:
             say(f"{done} of {total} {split} scenes")
 
-    folder = home() / "scenes" / f"{REVISION}-{split}-{SPLIT_SEEDS[split]}-{count}"
-    write_split(folder, seed=SPLIT_SEEDS[split], count=count, split=split, workers=cores(), progress=progress)
+    folder = home() / "scenes" / f"{REVISION}-{split}-{seed}-{count}"
+    write_split(folder, seed=seed, count=count, split=split, workers=cores(), progress=progress)
     return pack(folder, canvas=320, progress=progress)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from pedbench.models.attackers.restoration import RestorationSizes
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course, SceneCourse
+from pedbench.training.core.task import Course, SceneCourse, TrainingScenes
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.tasks.detection import DetectorCourse, DetectorRecipe
 from pedbench.training.tasks.diffusion import InpaintingCourse, InpaintingRecipe
 from pedbench.training.tasks.masked_autoencoder import AutoencoderCourse, AutoencoderRecipe
 from pedbench.training.tasks.perceptual import PerceptualCourse, PerceptualRecipe
 from pedbench.training.tasks.restoration import RestorationCourse, RestorationRecipe
+from pedbench.training.tasks.scoring import ScoringCourse, ScoringRecipe
 from pedbench.training.tasks.segmentation import SegmentationCourse, SegmentationRecipe
 from pedbench.training.tasks.sharpening import SharpeningCourse, SharpeningRecipe
 
@@ -44,11 +45,15 @@ RECIPES: dict[str, Any] = {
     ),
     "sam-tiny": SegmentationRecipe(architecture="sam-tiny", schedule=Schedule(steps=1200)),
     "lpips-mini": PerceptualRecipe(schedule=Schedule(steps=2400, rate=6e-4, decay=0.5)),
+    "scoring-mini": ScoringRecipe(
+        scenes=TrainingScenes(seed=30, count=900), schedule=Schedule(steps=2400, rate=2e-3, decay=0.5)
+    ),
     "mae-mini": AutoencoderRecipe(schedule=Schedule(steps=6000, warmup=100, decay=0.5)),
     "completion-mini": AutoencoderRecipe(
         start="mae-mini",
         kept=0,
         perceptual=0.02,
+        loss_trunk="lpips-mini",
         schedule=Schedule(steps=1400, warmup=100, decay=0.75, rate=5e-4),
     ),
     "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=2000, warmup=100, decay=0.5)),
@@ -76,6 +81,7 @@ _COURSES: dict[type, type[SceneCourse]] = {
     AutoencoderRecipe: AutoencoderCourse,
     InpaintingRecipe: InpaintingCourse,
     PerceptualRecipe: PerceptualCourse,
+    ScoringRecipe: ScoringCourse,
     DetectorRecipe: DetectorCourse,
     SharpeningRecipe: SharpeningCourse,
 }

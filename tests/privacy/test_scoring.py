@@ -103,8 +103,8 @@ def test_perceptual_scores_have_the_same_fixed_points() -> None:
     metric.prepare("cpu")
     blind = score_blind(TRUTH, BLIND, [metric])
     rows = score(TRUTH, np.zeros_like(_half()), {"exact": TRUTH, **BLIND}, blind, FLOORS, [metric])
-    assert _values(rows, "exact")["leakage[LPIPS-mini]", "whole"] == pytest.approx(1, abs=1e-5)
-    best = max(_values(rows, floor)["leakage[LPIPS-mini]", "whole"] for floor in FLOORS)
+    assert _values(rows, "exact")[f"leakage[{metric.column}]", "whole"] == pytest.approx(1, abs=1e-5)
+    best = max(_values(rows, floor)[f"leakage[{metric.column}]", "whole"] for floor in FLOORS)
     assert best == pytest.approx(0, abs=1e-5)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.metrics.learned_perceptual_similarity import OWN, build_network, distance_maps
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
 from pedbench.models.attackers.sharpening import SharpeningSizes
 from pedbench.models.manifest import ASSETS
@@ -28,6 +29,7 @@ SMALL = RestorationSizes(width=24, depth=1, heads=2)
 SHALLOW = AutoencoderSizes(num_hidden_layers=1, decoder_num_hidden_layers=1)
 CHANGES: dict[str, dict[str, Any]] = {
     "lpips-mini": {"batch": 4},
+    "scoring-mini": {"batch": 8},
     "mae-mini": {"batch": 3, "sizes": SHALLOW},
     "inpaint-mini": {"batch": 2},
     "completion-mini": {"batch": 3, "start": "", "sizes": SHALLOW},
@@ -66,6 +68,19 @@ def test_resumed_training_ends_at_the_same_weights(name: str, scenes: PackedScen
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     start = _course(name, scenes).network.state_dict()
     assert any(not torch.equal(whole[key], start[key]) for key in whole)
+
+
+def test_no_course_but_its_own_reads_the_trunk_that_scores(
+    scenes: PackedScenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ASSETS.iterdir():
+        if file != OWN["scoring"]:
+            (tmp_path / file.name).symlink_to(file)
+    monkeypatch.setitem(OWN, "scoring", tmp_path / "absent.safetensors")
+    for name, recipe in RECIPES.items():
+        make_course(name, recipe, training=scenes, validation=scenes, weights=tmp_path, device="cpu")
+    with pytest.raises(ValueError, match=r"absent\.safetensors"):
+        build_network("scoring", "", "cpu")
 
 
 def test_a_masked_autoencoder_starts_with_positions_as_its_library_has_them(scenes: PackedScenes) -> None:
@@ -158,8 +173,6 @@ def test_autoencoder_keeps_a_fixed_number_of_patches_inside_the_picture(scenes: 
 
 
 def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> None:
-    from pedbench.metrics.learned_perceptual_similarity import build_network, distance_maps
-
     course: Any = _course("completion-mini", scenes)
     counts = set()
     for step in range(6):

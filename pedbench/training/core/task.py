@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,19 @@ from torch import Tensor, nn
 
 from pedbench.training.core.loop import Schedule
 from pedbench.training.data.packing import PackedScenes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingScenes:
+    """Scenes of the split `train` that a network is trained on.
+
+    Attributes:
+        seed: Seed of the scenes; other seeds give other scenes.
+        count: Number of scenes.
+    """
+
+    seed: int
+    count: int
 
 
 class Course(ABC):
