@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pedbench.result import Result
 
 __all__ = ["Result", "__version__", "run"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Threads that torch computes with spin for some 10 ms behind their work, on cores that other processes of this host may
 # wait for: with this, for a third of one. It is read when torch is loaded.
