@@ -13,6 +13,7 @@ from pedbench.regression.tolerance import ROUNDING
 from pedbench.regression.verdicts import Line, Verdict
 from pedbench.results.records import MetricValue, Record
 from pedbench.results.statistics import difference
+from pedbench.validity.families import RECEIVED
 
 KEYS = ["image", "annotation"]
 
@@ -113,7 +114,9 @@ def _unjudged(one: Record, other: Record) -> Iterator[Line]:
                 difference=apart,
                 n=counterpart.n,
             )
-    gone, came = set(one.flags) - set(other.flags), set(other.flags) - set(one.flags)
+    # What was received is a fact that records of earlier versions leave out, and no flaw.
+    before, after = ({f for f in each.flags if not f.startswith(RECEIVED)} for each in (one, other))
+    gone, came = before - after, after - before
     if gone or came:
         note = ", ".join([*(f"+ {flag}" for flag in sorted(came)), *(f"- {flag}" for flag in sorted(gone))])
         yield Line(cell_id=one.cell_id, verdict="not judged", metric="flags", note=note)

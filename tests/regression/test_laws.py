@@ -115,7 +115,7 @@ def test_an_honest_run_keeps_all_laws_and_names_the_best(tmp_path: Path) -> None
     for column in ("visible_share", "leakage[RMSE]", "leakage[SSIM]"):
         for defense in ("split", "veil"):
             names = [f"{column}_{rule}_value" for rule in ("c1_m3", "c2_m3", "cN_m1")]
-            assert frame.loc[defense, names].astype(float).is_monotonic_increasing
+            assert frame[names].loc[defense].astype(float).is_monotonic_increasing
 
 
 def per_rule(run: Run, record: Record) -> pd.DataFrame:
