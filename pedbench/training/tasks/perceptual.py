@@ -19,6 +19,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.pictures.frame import from_uint8
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import SceneCourse
+from pedbench.training.data.object_crops import draw_crops
 from pedbench.training.data.packing import PackedScenes
 from pedbench.types import Picture
 
@@ -67,20 +68,7 @@ class PerceptualCourse(SceneCourse):
 
     def _crops(self, scenes: PackedScenes, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return crops (count, 3, side, side) in [-1, 1] and the category of the object in the middle of each."""
-        side = self.recipe.crop
-        pixels = np.zeros((count, side, side, 3), np.float32)
-        categories = np.zeros(count, np.int64)
-        for place in range(count):
-            index = int(rng.integers(len(scenes)))
-            instance = int(rng.integers(scenes.counts[index]))
-            centre = np.rint(scenes.centres[index, instance] + rng.uniform(-8, 8, 2)).astype(int)
-            height, width = (int(length) for length in scenes.sizes[index])
-            left, top = np.clip(centre - side // 2, 0, (width - side, height - side)).tolist()
-            part = scenes.images[index, top : top + side, left : left + side]
-            gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
-            crop = np.clip(part * gain + rng.uniform(-12, 12), 0, 255)
-            pixels[place] = crop[:, ::-1] if rng.random() < 0.5 else crop
-            categories[place] = scenes.categories[index, instance]
+        pixels, categories = draw_crops(scenes, side=self.recipe.crop, count=count, rng=rng)
         tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
         return tensor.contiguous(memory_format=torch.channels_last), torch.from_numpy(categories)
 
