@@ -56,7 +56,9 @@ class AutoencoderRecipe:
         start: Weights of the mini family to start from; "" for none.
         kept: Visible patches, a quarter of the 300 that most scenes have; 0 for those that coalitions of
             `ped_sam`'s servers receive.
-        perceptual: Weight of the LPIPS-mini distance besides the squared error.
+        perceptual: Weight of an LPIPS distance besides the squared error.
+        loss_trunk: Weights of the mini family whose features that distance compares; never those of the scoring
+            metric.
         schedule: Steps and learning rate.
         batch: Pictures per step.
         seed: Seed of initialisation and batches.
@@ -66,6 +68,7 @@ class AutoencoderRecipe:
     start: str = ""
     kept: int = 75
     perceptual: float = 0.0
+    loss_trunk: str = ""
     schedule: Schedule
     batch: int = 16
     seed: int = 0
@@ -98,7 +101,8 @@ class AutoencoderCourse(SceneCourse):
             self.network.load_state_dict(start.network.state_dict())
         self._perception: Any = None
         if self.recipe.perceptual:
-            self._perception = build_network("mini", str(weights / "lpips-mini.safetensors"), self.device)
+            trunk = weights / f"{self.recipe.loss_trunk}.safetensors"
+            self._perception = build_network("mini", str(trunk), self.device)
 
     def fresh(self) -> nn.Module:
         from transformers import ViTMAEConfig, ViTMAEForPreTraining
@@ -164,11 +168,11 @@ class AutoencoderCourse(SceneCourse):
         if self._perception is not None:
             distance = self._distance(guess[:_PERCEIVED], counted[:_PERCEIVED], batch.pictures)
             loss = loss + self.recipe.perceptual * distance
-            values["LPIPS-mini"] = float(distance.detach())
+            values["perceptual"] = float(distance.detach())
         return loss, values
 
     def _distance(self, guess: Tensor, counted: Tensor, pictures: Pictures) -> Tensor:
-        """Return the mean LPIPS-mini over the hidden part of the first pictures, with the kept part pasted."""
+        """Return the mean perceptual distance over the hidden part of the first pictures, with the kept part pasted."""
         truth = pictures.images[: len(guess)].to(self.device)
         found, hidden = self._picture(self.network, guess, counted)
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
