@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import inf
+from math import comb, inf
 from typing import Any
 
 import numpy as np
@@ -160,3 +160,22 @@ def values_at_most(run: Run, record: Record) -> pd.DataFrame:
     tables = [run.values(each.cell_id) for each in same_question(run, record)]
     values = pd.concat(tables, ignore_index=True).sort_values("value", ascending=False, kind="stable")
     return values.drop_duplicates(_KEY).sort_index()
+
+
+def evaluated_coalitions(run: Run, records: Sequence[Record]) -> str:
+    """Return how many coalitions of a rule were evaluated, of how many there are of servers that received anything.
+
+    Args:
+        records: About what was received, under one rule.
+    """
+    for record in records:
+        values = run.values(record.cell_id)
+        seen = values[values["metric"] == "visible share"]
+        if record.status != "ok" or seen.empty:
+            continue
+        evaluated = int(seen.groupby("image")["servers"].nunique().max())
+        active = values[(values["metric"] == "content share") & (values["value"] > 0)]
+        servers = int(active.groupby("image")["servers"].nunique().max()) if len(active) else 0
+        members = int(min(size(record), servers))
+        return f"{evaluated} of {max(evaluated, comb(servers, members))}"
+    return ""

@@ -83,7 +83,9 @@ def test_a_parameters_curve_holds_the_combined_rows_in_order(swept: Any) -> None
     for _, row in table.iterrows():
         # All single servers that were evaluated under any rule count: the share of objects of which one sees half.
         tables = [values(swept, int(row["setting"]), 1, m, "") for m in (1, 2)]
-        found = pd.concat(tables).query("metric == 'exposure'").groupby(["image", "annotation"])["value"].max()
+        found = (
+            pd.concat(tables).query("metric == 'exposure'").groupby(["image", "annotation"])["value"].max()
+        )
         assert row["exposure_c1_m1"] == pytest.approx((found >= 0.5).mean())
     assert np.all(np.diff(table["visible_share_c1_m1_value"]) < 0)
 

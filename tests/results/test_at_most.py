@@ -14,7 +14,7 @@ import pytest
 from pedbench.report.numbers.curves import coalition_curve
 from pedbench.report.numbers.speaking import contests, speaking
 from pedbench.report.numbers.tidy import privacy
-from pedbench.results.at_most import numbers_at_most, same_question, worst_at_most
+from pedbench.results.at_most import evaluated_coalitions, numbers_at_most, same_question, worst_at_most
 from pedbench.results.records import Record, append_record, read_records, write_plan
 from pedbench.results.run import Run, load
 from pedbench.suites.cell import CoalitionRule, PluginIdentity
@@ -38,11 +38,11 @@ def values(c: Any, rng: np.random.Generator, images: list[str] = IMAGES) -> pd.D
 
 def geometry(c: Any, rng: np.random.Generator) -> pd.DataFrame:
     rows = [
-        (image, -1, servers, name, rng.uniform(), "")
+        (image, -1, servers, "visible share", rng.uniform(), "")
         for image in IMAGES
         for servers in COALITIONS[c]
-        for name in ("visible share", "content share")
     ]
+    rows += [(image, -1, server, "content share", 0.3, "") for image in IMAGES for server in "012"]
     rows += [(image, 7, "", "exposure", rng.uniform(), "M") for image in IMAGES]
     return pd.DataFrame(rows, columns=["image", "annotation", "servers", "metric", "value", "tag"])
 
@@ -128,6 +128,12 @@ def test_a_completion_of_a_read_out_is_named_after_it_and_a_slow_attack_gives_no
     assert curve["leakage"].is_monotonic_increasing
     assert curve["leakage_mean"].isna().all()
     assert coalition_curve(run, privacy(run))["leakage_mean"].notna().all()
+
+
+def test_a_row_says_how_many_coalitions_were_evaluated(run: Run) -> None:
+    found = [evaluated_coalitions(run, [record_of(run, c, attacked=False)]) for c in (1, 2, "N")]
+    assert found == ["3 of 3", "2 of 3", "1 of 1"]
+    assert evaluated_coalitions(run, []) == ""
 
 
 def test_pictures_that_no_attack_guessed_leave_no_candidate(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.results.at_most import question, worst_at_most
+from pedbench.results.at_most import evaluated_coalitions, question, worst_at_most
 from pedbench.results.cross_fitting import CrossFitted, cross_fit
 from pedbench.results.records import Record
 from pedbench.results.run import Run, once_per_run
@@ -28,7 +28,7 @@ LEAKAGE = "leakage["
 
 COLUMNS = [
     "defense", "c", "m", "metric", "region", "attack", "ties", "value", "low", "high", "n",
-    "ahead", "ahead_value", "ahead_n", "bound", "doubts",
+    "ahead", "ahead_value", "ahead_n", "bound", "doubts", "coalitions",
 ]  # fmt: skip
 
 _TIE = 1e-9
@@ -203,9 +203,12 @@ def speaking(run: Run) -> pd.DataFrame:
     Returns:
         Columns `COLUMNS`: value is cross-fitted over the n pictures of the defense. ahead names an attack that was
         limited to ahead_n pictures and does better on them, with its mean there. bound is true where the number is a
-        lower bound, doubts says why, apart from ahead.
+        lower bound, doubts says why, apart from ahead. coalitions says how many of exactly c servers were evaluated
+        for a picture, of how many there are.
     """
     rows: list[dict[str, Any]] = []
+    received = by_rule(run, attacked=False)
+    evaluated = {key: evaluated_coalitions(run, received.get(key, ())) for key in by_rule(run, attacked=True)}
     for ((defense, c, m), metric), contest in contests(run).items():
         found, ahead = contest.estimate, contest.ahead
         low, high = (found and found.ci95) or (None, None)
@@ -227,6 +230,7 @@ def speaking(run: Run) -> pd.DataFrame:
                 "ahead_n": ahead.n if ahead else None,
                 "bound": contest.bound,
                 "doubts": "; ".join(contest.doubts),
+                "coalitions": evaluated[defense, c, m],
             }
         )
     frame = pd.DataFrame(rows, columns=COLUMNS)

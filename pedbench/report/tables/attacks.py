@@ -43,11 +43,13 @@ def speaking_tables(spoken: pd.DataFrame, worst: pd.DataFrame) -> Iterator[Table
                 line += _spoken(spoken, worst, row["defense"], name)
             attacks = worst.loc[worst["defense"] == row["defense"], "attacks"].max()
             doubts = row["doubts"] or ""
-            lines.append([*line, int(attacks), count(row["n"], rows["n"].max()), doubts])
+            lines.append([*line, row["coalitions"], int(attacks), count(row["n"], rows["n"].max()), doubts])
         first = spoken.iloc[0]
         yield Table(
             title=f"Attack that speaks and worst case, {leakage}, {rule_text(first['c'], first['m'])}",
-            columns=head + columns("attacks", "n") + columns("lower bound for", text=True, optional=True),
+            columns=head
+            + columns("worst of", "attacks", "n")
+            + columns("lower bound for", text=True, optional=True),
             rows=lines,
         )
 

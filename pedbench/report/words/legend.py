@@ -50,6 +50,8 @@ TERMS: Mapping[str, str] = {
     "character error rate": "edits from what was read to the word, per character; 1 where nothing was read",
     "tiles": "what a coalition received, piece by piece and stitched together, as a probe reads it",
     "floor": "an attack without a learned prior",
+    "worst of": "how many coalitions of exactly c servers were evaluated for a picture, of how many there are; servers "
+    "that received nothing are no members",
     "attack that speaks": "the strongest attack among those that guessed every picture, selected on one half of the "
     "pictures and reported on the other, both ways (cross-fitted), for each distance; a / b where the halves select "
     "two, +2 where two more are as strong",
