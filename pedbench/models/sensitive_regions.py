@@ -13,8 +13,8 @@ from pedbench.models.text_lines import REMEDY, TextLines, TextLinesUnavailable
 _TEXT_SIDE = 800
 """Minimum longest side in pixels for text detection; smaller pictures are enlarged.
 
-In 24 training scenes of 320 px the detector finds 0.86 of 43 words at 640 px, 0.98 at 768 px and all at 800 px, where it
-takes 0.8 s of a core per scene.
+In 24 training scenes of 320 px the detector finds 0.86 of 43 words at 640 px, 0.98 at 768 px and all at 800 px, where
+it takes 0.8 s of a core per scene.
 """
 
 _FACE_SIDE = 480

@@ -58,7 +58,6 @@ RECIPES: dict[str, Any] = {
     ),
     "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=2000, warmup=100, decay=0.5)),
     "decoder-interleaved-mini": RestorationRecipe(
-        loss_trunk="lpips-mini",
         encoder="sam-mini",
         blocks=4,
         sizes=RestorationSizes(token_channels=192),
