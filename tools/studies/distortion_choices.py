@@ -128,8 +128,8 @@ def main(pictures: int = 40, quality: int = 10) -> str:
     Args:
         quality: JPEG's quality, which determines the strength of the other distortions.
     """
-    trained, untrained = (LearnedPerceptualSimilarity(net=net) for net in ("mini", "random"))
-    metrics: list[Metric] = [trained, untrained, StructuralSimilarity()]
+    scoring, training = (LearnedPerceptualSimilarity(net=net) for net in ("scoring", "mini"))
+    metrics: list[Metric] = [scoring, training, StructuralSimilarity()]
     for metric in metrics:
         metric.prepare("cpu")
     rows = []
