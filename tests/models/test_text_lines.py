@@ -69,7 +69,7 @@ def test_red_and_blue_are_not_exchanged(lines: TextLines, monkeypatch: pytest.Mo
     class Nothing:
         boxes = None
 
-    def engine(picture: npt.NDArray[np.uint8], **_: object) -> Nothing:
+    def engine(picture: npt.NDArray[np.uint8], **_: bool) -> Nothing:
         received.append(picture)
         return Nothing()
 
