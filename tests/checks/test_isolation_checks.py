@@ -96,7 +96,7 @@ class Knowing(Attack):
         ("honest", ""),
         ("opened", "TruthAccessError: an attack may not open .*truth.png"),
         ("prepared", "TruthAccessError: an attack may not open .*truth.png"),
-        ("declared", "two different guesses .* where only the truth differs: [0-9]+ of 36864 values"),
+        ("declared", "two different guesses where only the truth differs: [0-9]+ of 36864 values"),
         ("chance", "two different guesses"),
     ],
 )
