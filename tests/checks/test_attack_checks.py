@@ -94,7 +94,11 @@ class Smoothing(Nearest):
         (Flat(), "reading of a tall frame", "confidence: expected a float32 array of shape (96, 40), found"),
         (Infinite(), "reading of a tiny frame", "picture: 3 values are not finite"),
         (Brighter(), "reading of a wide frame", "`reconstruct` returns the pixels that `read_out` read"),
-        (Batched(), "batches change no reading", "confidence differs by 0.45 between a batch and alone"),
+        (
+            Batched(),
+            "readings do not depend on the batch",
+            "confidence differs by 0.45 between a batch and alone",
+        ),
         (Unaware(), "completion of a reading", "start from `view.canvas()`"),
         (Smoothing(), "completion of a reading", "keeps what `view.canvas()` holds, found a change of"),
     ],
