@@ -68,7 +68,14 @@ def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
     known = f"{len(prior['pictures'])} training pictures, mean colour of {prior['sample']}"
     for record in small_run.records:
         if "attack" in record.cell:
-            assert record.attacker == {"floor": True, "knowledge": known, "proof": None}
+            assert record.attacker == {
+                "floor": True,
+                "family": "floor",
+                "needs": record.attacker["needs"],
+                "knowledge": known,
+                "proof": None,
+            }
+            assert "nothing" in record.attacker["needs"]
             assert 0 < record.timing["one guess"] < 60
         else:
             assert record.attacker == {}
