@@ -385,7 +385,7 @@ def test_a_slow_attack_guesses_the_first_pictures_from_the_worst_coalitions_as_w
             assert "blind_advantage[RMSE]" in set(few["metric"])
             assert {metric.n for metric in one.metrics} == {1}
     table = pd.read_csv(limited.directory / "tables" / "combined.csv")
-    assert table["leakage_c1_m3_attack"].tolist() == ["mean_colour"]
+    assert table["leakage[RMSE]_c1_m3_attack"].tolist() == ["mean_colour"]
 
 
 def test_values_lost_between_pictures_are_measured_again(
