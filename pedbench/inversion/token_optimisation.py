@@ -141,7 +141,8 @@ def explained(network: Any, view: View, reader: TokenReader, picture: Picture) -
     for target in received:
         misfits = (grids[target.depth][target.rows, target.columns] - target.values).square().mean(dim=1)
         share = (1 - misfits / target.variance).clamp(LEAST, 1)
-        for row, column, value in zip(*map(Tensor.tolist, (target.rows, target.columns, share)), strict=True):
+        arrays = (each.cpu().numpy() for each in (target.rows, target.columns, share))
+        for row, column, value in zip(*arrays, strict=True):
             shares[row * side : (row + 1) * side, column * side : (column + 1) * side] = value
     return shares
 

@@ -8,7 +8,15 @@ import pandas as pd
 
 from pedbench.report.words.text import NOTHING
 from pedbench.validity.calibration import UNPROVEN
-from pedbench.validity.flags import DEGRADED, NO_BETTER, SEED_SPREAD, UNREAD, UNVERIFIED, WORSE_THAN_PASTING
+from pedbench.validity.flags import (
+    CAPPED,
+    DEGRADED,
+    NO_BETTER,
+    SEED_SPREAD,
+    UNREAD,
+    UNVERIFIED,
+    WORSE_THAN_PASTING,
+)
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
 """How regions of utility read where the name alone does not say it."""
@@ -91,6 +99,7 @@ FLAGS: Mapping[str, str] = {
     SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
     DEGRADED: "a server was late or lost, and the edge computed its windows of some pictures; such passes are not "
     "timed",
+    CAPPED: "the suite evaluates fewer coalitions of this size than the protocol asks for",
     UNVERIFIED: "no manifest says which weights these should be",
     UNREAD[
         "pixels"
