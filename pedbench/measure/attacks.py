@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 
@@ -13,8 +13,9 @@ from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.blind_guesses import guess_blind, measure_floors, naming
-from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views, view_keys
+from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views
 from pedbench.measure.outcome import Outcome
+from pedbench.measure.scouting import Leakages, attacks_of_round, choose_worst
 from pedbench.measure.view_independent_baselines import drawn, forget, unseen
 from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.scoring import Score, one_colour, score
@@ -24,9 +25,6 @@ from pedbench.types import Picture
 
 PORTION = 104
 """Views whose guesses are kept at a time: some ten megabytes each."""
-
-Leakages = dict[tuple[ViewKey, str], float]
-"""The largest leakage that an attack reached, by view and distance."""
 
 
 def portions(attacked: Sequence[Reception]) -> Iterator[list[Reception]]:
@@ -73,7 +71,7 @@ def attack(
         now = [(planned, cell) for planned, cell in due if planned.slow == slow]
         if not now and (slow or not chosen):
             continue
-        participants = _attacks_of_round(bench, attacked, now, [] if slow else [cell for _, cell in chosen])
+        participants = attacks_of_round(bench, attacked, now, [] if slow else [cell for _, cell in chosen])
         with (
             outcome.giving_up([cell for _, cell in due], "attacking"),
             bench.profile.stage("attacks") as stage,
@@ -89,62 +87,8 @@ def attack(
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             leaked = _score(bench, plan, attacked, scored, participants, guessed, outcome)
             if not slow:
-                _choose_worst(attacked, [cell for _, cell in chosen], leaked)
+                choose_worst(attacked, [cell for _, cell in chosen], leaked)
     return guessed
-
-
-def _attacks_of_round(
-    bench: Bench,
-    attacked: Sequence[Reception],
-    due: Sequence[tuple[Planned, Cell]],
-    scouted: Sequence[Cell],
-) -> dict[str, tuple[Planned, set[ViewKey]]]:
-    """Return by label the attacks that guess now, and from which views.
-
-    Args:
-        due: The attacks whose guesses are wanted, and their cells.
-        scouted: Cells whose coalitions fast attacks have to find; those guess from all that come into question.
-    """
-    participants: dict[str, tuple[Planned, set[ViewKey]]] = {}
-
-    def add(planned: Planned, keys: Iterable[ViewKey]) -> None:
-        participants.setdefault(planned.label, (planned, set()))[1].update(keys)
-
-    every = {
-        (place, (cell.requests or 1, subset))
-        for place, item in enumerate(attacked)
-        for cell in scouted
-        if cell.coalition is not None
-        for subset in item.subsets[cell.coalition, cell.requests or 1]
-    }
-    for planned, cell in due:
-        add(planned, view_keys(attacked, [cell]) if cell.scouts is None or planned.slow else ())
-        if planned.read_out is not None:
-            add(planned.read_out, participants[planned.label][1])
-    if every:
-        for planned in bench.plan.scouts:
-            add(planned, {key for key in every if key[1][0] == planned.requests})
-    # Floors have to guess whatever others guess.
-    for planned in bench.plan.floors:
-        add(planned, every.union(*(keys for _, keys in participants.values())))
-    return participants
-
-
-def _choose_worst(attacked: Sequence[Reception], cells: Sequence[Cell], leaked: Leakages) -> None:
-    """Choose for each picture, rule and distance the coalition to which an attack brought the largest leakage."""
-    for cell in cells:
-        rule = cell.coalition, cell.requests or 1
-        for place, item in enumerate(attacked):
-            if rule[0] is None:
-                continue
-            subsets = item.subsets[rule[0], rule[1]]
-            keys = [(place, (rule[1], subset)) for subset in subsets]
-            distances = sorted({distance for key, distance in leaked if key in set(keys)})
-            worst = [
-                max(keys, key=lambda key: leaked.get((key, distance), -np.inf)) for distance in distances
-            ]
-            found = dict.fromkeys(subset for _, (_, subset) in worst)
-            item.worst[rule[0], rule[1]] = tuple(found) or subsets[:1]
 
 
 def _score(
