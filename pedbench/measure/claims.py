@@ -1,4 +1,4 @@
-"""What probes read from what was received and from guesses, held against what the scenes hide."""
+"""Claims that probes read from received content and from guesses, compared with what the scenes hide."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _NOTHING = "tokens were received and no pixels: only an attack's guess can be re
 def _to_read(
     item: Reception, held: Held, guesses: Mapping[tuple[int, Held], np.ndarray] | None, place: int
 ) -> list[Piece] | None:
-    """What a coalition has to read; None where it has only what a probe cannot read."""
+    """Return the pieces that a coalition has to read; None where it has only what a probe cannot read."""
     if guesses is not None:
         guess = guesses.get((place, held))
         if guess is None:

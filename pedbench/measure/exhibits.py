@@ -129,7 +129,7 @@ def _exhibit(of: DefensePlan, sample: Sample, frame: Picture) -> Exhibit:
 
 
 def _received(view: View) -> tuple[Picture, str]:
-    """What a view holds, in place and in words."""
+    """Return the content of a view as a picture and in words."""
     canvas, exact = view.canvas()
     degraded, held = view.degraded_canvas()
     parts = []

@@ -29,7 +29,7 @@ ViewKey = tuple[int, Held]
 
 @dataclass(kw_only=True)
 class Guessed:
-    """What attacks made of some receptions.
+    """Guesses that attacks made of some receptions.
 
     Attributes:
         pictures: By attack, or by `again` of it, and view; a view that offers an attack nothing has no guess.

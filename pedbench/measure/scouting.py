@@ -55,16 +55,16 @@ def attacks_of_round(
 
 def choose_worst(attacked: Sequence[Reception], cells: Sequence[Cell], leaked: Leakages) -> None:
     """Choose for each picture, rule and distance the coalition to which an attack brought the largest leakage."""
+    distances = sorted({distance for _, distance in leaked})
     for cell in cells:
+        if cell.coalition is None:
+            continue
         rule = cell.coalition, cell.requests or 1
         for place, item in enumerate(attacked):
-            if rule[0] is None:
-                continue
-            subsets = item.subsets[rule[0], rule[1]]
+            subsets = item.subsets[rule]
             keys = [(place, (rule[1], subset)) for subset in subsets]
-            distances = sorted({distance for key, distance in leaked if key in set(keys)})
             worst = [
                 max(keys, key=lambda key: leaked.get((key, distance), -np.inf)) for distance in distances
             ]
             found = dict.fromkeys(subset for _, (_, subset) in worst)
-            item.worst[rule[0], rule[1]] = tuple(found) or subsets[:1]
+            item.worst[rule] = tuple(found) or subsets[:1]

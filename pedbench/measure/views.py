@@ -1,4 +1,4 @@
-"""What the servers received of a picture: checked, shared out to coalitions, and measured as geometry."""
+"""Content that servers received of a picture: checked, shared out to coalitions, and measured as geometry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Held = tuple[int, Coalition]
 
 @dataclass(kw_only=True)
 class Reception:
-    """What coalitions hold of one picture, and the truth to score their guesses by.
+    """Views that coalitions hold of one picture, and the truth to score their guesses by.
 
     Attributes:
         views: By number of requests and coalition.

@@ -53,7 +53,7 @@ class AttackFailure(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Guesses:
-    """What an attack answered.
+    """Answer of an attack: a guess per view, and confidences of a read-out.
 
     Attributes:
         pictures: One guess a view, (H, W, 3) float32 in [0, 1], checked.
