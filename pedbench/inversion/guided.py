@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from pedbench.inversion.masked_autoencoder import PatchLayout, complete_frames, layout, unpatchify
+from pedbench.inversion.smoothness import usual_spectrum
 from pedbench.inversion.token_decoding import network_of
-from pedbench.inversion.token_optimisation import Target, usual_spectrum
+from pedbench.inversion.token_optimisation import Target
 from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.stages import run_blocks, window_grid

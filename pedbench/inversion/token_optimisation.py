@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pedbench.inversion.read_out import LEAST, nearest_known
+from pedbench.inversion.smoothness import total_variation, usual_spectrum
 from pedbench.inversion.token_reader import TokenReader
 from pedbench.types import Mask, Picture, View
 
@@ -38,9 +39,6 @@ MIXED = 3.0
 
 NOISY = 8.0
 """Final weight per unit of the tokens' noise, relative to their variance."""
-
-_CORNER = 1e-6
-"""Offset of the squared gradient that makes total variation differentiable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +176,6 @@ def token_grids(network: Any, picture: Tensor, depths: Collection[int]) -> dict[
     return {depth: grids[depth] for depth in depths}
 
 
-def total_variation(picture: Tensor) -> Tensor:
-    """Return the mean length of the gradient of a (3, H, W) picture, all channels together."""
-    down = picture[:, 1:, :-1] - picture[:, :-1, :-1]
-    right = picture[:, :-1, 1:] - picture[:, :-1, :-1]
-    lengths: Tensor = (down.square() + right.square()).sum(dim=0).add(_CORNER).sqrt()
-    return lengths.mean()
-
-
 def optimise(
     network: Any,
     targets: Sequence[Target],
@@ -242,11 +232,3 @@ def optimise(
     with torch.no_grad():
         result: Picture = picture().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(result)
-
-
-def usual_spectrum(height: int, width: int) -> Tensor:
-    """Return amplitudes (height, width // 2 + 1) of mean 1 that fall with the frequency."""
-    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
-    frequencies = (rows.square() + columns.square()).sqrt().clamp(min=1 / max(height, width))
-    amplitudes: Tensor = 1 / frequencies
-    return amplitudes / amplitudes.mean()

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pedbench.adversary.prior import load_prior
-from pedbench.inversion.token_optimisation import first_guess, token_grids, total_variation
+from pedbench.inversion.smoothness import total_variation
+from pedbench.inversion.token_optimisation import first_guess, token_grids
 from pedbench.inversion.token_reader import token_reader
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import MINI

@@ -24,8 +24,10 @@ def run(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
     finished = run_small(
         tmp_path_factory.mktemp("laws"),
         plugins=["renumbered"],
+        dataset={"name": "scenes", "params": {"count": 8}, "limit": 1},
         defenses=[{"name": "renumbered", "params": params} for params in FORMS.values()],
         attacks=["mean_colour", "nearest_pixel", "random_image"],
+        metrics=["root_mean_square_error"],
         coalitions=[{"c": 1}, {"c": 4}, {"c": "N"}],
         latency={"samples": 1, "warmup": 0, "turn_taking": False},
     )
