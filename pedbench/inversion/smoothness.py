@@ -1,4 +1,4 @@
-"""What pictures are like in general: flat between edges, with amplitudes that fall with the frequency."""
+"""Statistics of natural pictures: little total variation, and amplitudes that fall with the frequency."""
 
 from __future__ import annotations
 
