@@ -18,12 +18,19 @@ from pedbench.registry import PluginSpec, Registry
 CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
 """Parameters with which slow attacks finish quickly, with worse guesses."""
 
-ATTACKS = [*Registry().origins("attacks")]
+LARGE = {"completion", "diffusion_inpaint", "guided_inversion", "vitmae"}
+"""Attacks whose networks take seconds to load."""
+
+ATTACKS = [
+    pytest.param(name, marks=pytest.mark.long if name in LARGE else pytest.mark.slow)
+    for name in Registry().origins("attacks")
+]
 
 
 @pytest.fixture(name="specs", scope="module")
 def _specs() -> dict[str, PluginSpec]:
-    return {name: Registry().spec("attacks", name, CHEAP.get(name, {})) for name in ATTACKS}
+    attacks = Registry().origins("attacks")
+    return {name: Registry().spec("attacks", name, CHEAP.get(name, {})) for name in attacks}
 
 
 @pytest.fixture(name="worlds", scope="module")
@@ -32,7 +39,6 @@ def _worlds(specs: dict[str, PluginSpec], tmp_path_factory: pytest.TempPathFacto
         yield worlds
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_attack_knows_more_than_its_view(
     name: str, specs: dict[str, PluginSpec], worlds: TwoWorlds

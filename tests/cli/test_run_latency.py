@@ -180,7 +180,7 @@ def test_servers_with_other_weights_are_refused(
     assert f"server {server.address} has other weights than this machine for ped-mini, sam-mini" in err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_servers_on_other_machines_are_timed_as_they_are(
     serve: Serve, suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

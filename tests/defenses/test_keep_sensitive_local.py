@@ -136,7 +136,7 @@ def shares(kind: str, detector: Any, scenes: range) -> tuple[float, float]:
     return whole / secrets, kept / windows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_detectors_find_most_secrets_and_keep_few_windows() -> None:
     recall, kept = shares("face", FaceDetector(), range(60, 80))
     assert recall >= 0.85

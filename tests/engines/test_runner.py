@@ -174,7 +174,7 @@ def test_a_limit_changes_no_value(small_run: Any, short_run: Any) -> None:
         pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_number_of_threads_changes_nothing(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +302,7 @@ def test_every_link_is_timed_and_changes_nothing_else(run_small: Any, tmp_path: 
         assert bytes_of[0] == bytes_of[1]
 
 
+@pytest.mark.long
 def test_two_passes_replace_many_for_a_deterministic_defense(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, Any], None])
     return passes
 
 
+@pytest.mark.long
 def test_a_killed_server_fails_its_cells_and_a_second_run_completes_them(
     short_run: Any, run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def stalling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return stall_at
 
 
+@pytest.mark.long
 def test_a_server_that_stalls_over_one_link_fails_that_cell_alone(
     run_small: Any, tmp_path: Path, stalling: Callable[[int], None]
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_server_that_stalls_over_one_link_fails_that_cell_alone(
     assert not any("degraded" in record.flags for record in others)
 
 
+@pytest.mark.long
 def test_the_edge_replaces_a_server_that_stalls(
     run_small: Any, short_run: Any, tmp_path: Path, stalling: Callable[[int], None]
 ) -> None:
@@ -172,7 +175,7 @@ def test_attacks_fail_alone(run_small: Any, tmp_path: Path) -> None:
             assert outcome(done.of(name, kind, attack)) == {"ok"}, (name, kind, attack)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_endless_attack_fails_alone(run_small: Any, tmp_path: Path) -> None:
     done = run_small(
         tmp_path,

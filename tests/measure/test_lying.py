@@ -136,6 +136,7 @@ def honest_of(frame: pd.DataFrame) -> float:
     )
 
 
+@pytest.mark.long
 def test_values_do_not_depend_on_shards(lying: Finished, run_small: Run, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pedbench.engines.jobs.SHARD", 1)

@@ -173,7 +173,7 @@ def test_a_late_answer_ends_at_the_deadline_and_blocks_the_server(serve: Serve, 
         assert time.monotonic() - began < 20
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stalled_or_lost_server_is_reported_in_time(
     serve: Serve, wide: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,7 @@ def ended(descriptor: int, seconds: float) -> bool:
     return bool(select.select([descriptor], [], [], seconds)[0])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["killed", "failed"])
 def test_servers_end_with_their_parent(tmp_path: Path, end: str) -> None:
     script = tmp_path / "parent.py"

@@ -66,8 +66,7 @@ def test_a_server_receives_while_it_computes(
     done = run_pass(PedSam(servers=1, weights=W, chunk=1), wide, servers, networks, np.random.default_rng(0))
     computed = sorted(done.exchanges, key=lambda exchange: exchange.started)
     assert all(one.finished <= other.started for one, other in pairwise(computed))
-    # All messages arrive long before the last one is computed.
-    assert max(exchange.received for exchange in computed) < computed[len(computed) // 2].started
+    assert any(later.received < earlier.finished for earlier, later in pairwise(computed))
 
 
 def test_chunks_save_what_both_directions_would_take_one_after_the_other(

@@ -137,7 +137,7 @@ def test_a_run_with_a_gallery(run_small: Any, tmp_path: Any) -> None:
     assert "gallery" not in done.of("ped_sam", "utility")[0].cell
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_with_a_gallery_that_a_network_compares(run_small: Any, tmp_path: Path, tiny_vit: Any) -> None:
     tiny_vit(tmp_path / "tiny-vit")
     done = run_small(

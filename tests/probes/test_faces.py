@@ -11,7 +11,7 @@ from pedbench.privacy.pieces import Piece
 from pedbench.probes.faces import Faces
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_most_faces_are_found_in_undefended_scenes_and_few_by_chance() -> None:
     from pedbench.plugins.datasets.scenes import Scenes
 

@@ -23,7 +23,7 @@ def reader() -> Reader:
     return Reader(Ocr(), "cpu")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_most_planted_words_are_read_in_undefended_scenes(reader: Reader) -> None:
     from pedbench.plugins.datasets.scenes import Scenes
 

@@ -23,6 +23,7 @@ def halves(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
     return [first.directory, second.directory]
 
 
+@pytest.mark.long
 def test_merged_runs_are_as_one_run(halves: list[Path], short_run: Any, tmp_path: Path) -> None:
     merged = merge(halves, tmp_path)
     assert not [finding for finding in check_records(merged, Registry()) if finding.problem]

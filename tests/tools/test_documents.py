@@ -170,6 +170,7 @@ def test_plugins_of_how_to_documents_are_short_and_tested(folder: Path) -> None:
     runpy.run_path(str(folder / "test_gaussian_fill.py"))["test_it_keeps_the_rules"]()
 
 
+@pytest.mark.long
 def test_the_study_in_documents_can_be_typed(
     folder: Path, small_run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,7 +37,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
     "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
 }
-LARGE = {"inpaint-mini", "completion-mini"}
+LARGE = {"inpaint-mini", "completion-mini", "mae-mini", "decoder-ped-mini"}
 """Courses whose networks are not small here either."""
 
 

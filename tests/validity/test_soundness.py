@@ -96,7 +96,7 @@ def test_content_that_no_attack_can_use_is_told() -> None:
         assert unread(views[:1], [Reader("nothing")]) == set()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_whose_attacks_cannot_see_a_blur_says_so(run_small: Any, tmp_path: Path) -> None:
     changes: dict[str, Any] = {
         "defenses": [{"name": "gaussian_blur"}, {"name": "full_offload"}],
