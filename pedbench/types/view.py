@@ -1,82 +1,16 @@
-"""The values that cross the seams of pedbench: samples, frames, payloads, messages and views.
-
-Pixels are float32 RGB in [0, 1] at every boundary. Sizes are (height, width).
-"""
+"""Views: all that a coalition of servers holds about a picture, as attacks get it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.float32]
-"""(H, W, 3) float32 RGB in [0, 1]."""
-
-Mask = npt.NDArray[np.bool_]
-"""(H, W) bool."""
-
-Payload = Mapping[str, npt.NDArray[Any]]
-"""Named arrays, as an operation's schema declares them."""
-
-Window = tuple[int, int]
-"""A cell of the encoder's window grid: (row, column)."""
-
-Assignment = Mapping[int, tuple[Window, ...]]
-"""Which server (its index in the cloud) gets which windows."""
-
-Status = Literal["ok", "skipped", "failed", "invalid"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Instance:
-    """One annotated object of a sample.
-
-    Attributes:
-        mask: (H, W) bool at the image's original resolution, visible part only.
-        area: The annotation's own area in square pixels (COCO's, used for the size classes).
-        crowd: COCO's `iscrowd`.
-    """
-
-    id: int
-    category: str
-    mask: Mask
-    area: float
-    crowd: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Secret:
-    """Something a curious server would like to know: a word, a face or an object.
-
-    Attributes:
-        content: The word, whose face it is, or the object's category.
-        box: x, y, width, height in pixels of the original image.
-    """
-
-    kind: Literal["text", "face", "object"]
-    content: str
-    box: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One picture with what is known about it.
-
-    Attributes:
-        id: Unique and stable within the dataset; seeds and values are keyed by it.
-        image: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
-        later: What the camera sees of the scene at the second request and at later ones, of the same size; empty
-            if nothing moves. Guesses, masks and secrets are about the first.
-    """
-
-    id: str
-    image: Picture
-    later: tuple[Picture, ...] = ()
-    instances: tuple[Instance, ...] = ()
-    secrets: tuple[Secret, ...] = ()
+from pedbench.types.messages import MessageFacts
+from pedbench.types.samples import Mask, Picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,61 +59,8 @@ class Tokens:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """One call as both ends saw it: a request message and its reply.
-
-    Times are seconds on the host's monotonic clock; bytes are serialised message lengths.
-
-    Attributes:
-        sent: The edge hands the message to the transport.
-        received: The server has the whole message.
-        started: The server begins to compute (after it got its turn, if servers take turns).
-        finished: The server has its result.
-        replied: The edge has the whole reply.
-    """
-
-    server: int
-    operation: str
-    request: int
-    sequence: int
-    bytes_up: int
-    bytes_down: int
-    sent: float
-    received: float
-    started: float
-    finished: float
-    replied: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Received:
-    """A message as the wiretap of one server holds it.
-
-    Attributes:
-        payload: What the bytes decode to under the operation's schema; None when they do not.
-        arguments: The call's declared string arguments.
-        codecs: Labels of the codecs that wrote arrays of the payload, by the array's name.
-        unexplained: Why the schema does not explain all that was received; empty when it does.
-        bytes_in: Serialised length of the request message as received.
-        bytes_out: Serialised length of the reply as sent.
-    """
-
-    server: int
-    operation: str
-    request: int
-    sequence: int
-    payload: Payload | None
-    arguments: Mapping[str, str]
-    unexplained: str
-    bytes_in: int
-    bytes_out: int
-    received: float
-    codecs: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Prior:
-    """What an attacker knows about pictures in general: from the training split alone.
+    """Knowledge that an attacker has of pictures in general: from the training split alone.
 
     Attributes:
         mean_colour: (3,) float32, mean over the training pictures' pixels.
@@ -188,20 +69,6 @@ class Prior:
 
     mean_colour: npt.NDArray[np.float32]
     pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MessageFacts:
-    """What is known of a message without its content: traffic metadata, and the call's declared arguments."""
-
-    server: int
-    request: int
-    sequence: int
-    operation: str
-    bytes_in: int
-    bytes_out: int
-    received: float
-    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
