@@ -1,5 +1,7 @@
 # Every target needs nothing but Python >= 3.11 and make: it creates .venv and installs what is missing there.
 PYTHON ?= python3
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+IDENTITY := import sys; print(sys.base_prefix, sys.version)
 VENV := .venv
 BIN := $(VENV)/bin
 RUNNABLE := $(VENV)/.runnable
@@ -7,11 +9,19 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: threads of two workers would wait for each other's.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: run test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
+.PHONY: FORCE run test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run
 
-$(RUNNABLE): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+# The environment is kept while its Python works, is new enough and, where PYTHON is named, is that one.
+$(VENV)/pyvenv.cfg: FORCE
+	@if $(BIN)/python -c '$(NEW_ENOUGH)' 2> /dev/null && { [ "$(origin PYTHON)" = file ] || \
+	  [ "$$($(BIN)/python -c '$(IDENTITY)')" = "$$($(PYTHON) -c '$(IDENTITY)')" ]; }; then exit 0; fi; \
+	$(PYTHON) -c '$(NEW_ENOUGH)' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); pedbench needs Python 3.11 or newer." >&2; \
+	  echo "Install one and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
+	rm -rf $(VENV) && echo "making $(VENV) with $(PYTHON)" && $(PYTHON) -m venv $(VENV)
+
+$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
 	$(BIN)/python -m pip install --editable '.[probes]' -c constraints.txt
 	touch $@

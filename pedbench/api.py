@@ -153,7 +153,9 @@ def run(
                 if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
                     ignored = shutil.ignore_patterns("__pycache__")
                     shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True, ignore=ignored)
-                settle(directory)
+                note = settle(directory)
+        if note:
+            console.line(note)
     return Result(measured)
 
 

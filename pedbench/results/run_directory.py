@@ -74,16 +74,25 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def settle(directory: Path) -> None:
+def settle(directory: Path) -> str:
     """Let `latest`, beside the folder `runs`, point to a run that has begun; remove one that never did.
 
     A run has begun when its plan is written: what fails before that is the input's fault.
+
+    Returns:
+        Why `latest` does not point to the run, "" if it does: a link is a convenience, and no reason to fail.
     """
     if not (directory / PLAN).is_file():
         if {path.name for path in directory.iterdir()} <= {SUITE, LOCK}:
             shutil.rmtree(directory)
-        return
+        return ""
     link = directory.parent.parent / "latest"
     partial = link.with_name(f".latest-{os.getpid()}")
-    partial.symlink_to(Path("runs") / directory.name)
-    partial.replace(link)
+    try:
+        partial.symlink_to(Path("runs") / directory.name)
+        partial.replace(link)
+    except (OSError, NotImplementedError) as error:
+        partial.unlink(missing_ok=True)
+        reason = "it is a folder" if link.is_dir() and not link.is_symlink() else error
+        return f"{link} does not point to this run ({reason}): name {directory} instead."
+    return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
+from rich.cells import cell_len
 from rich.console import Console
 
 from pedbench.report.numbers.combined import combined
@@ -118,12 +121,49 @@ def test_figure_is_drawn_and_is_the_same_again(made: Any, report: str) -> None:
     assert (folder / "privacy_utility.svg").read_bytes() == first
 
 
-def test_terminal_shows_each_defense(made: Any) -> None:
-    stream, run = io.StringIO(), load(made.directory)
-    Console(file=stream, width=220).print(console_table(run, combined(run)))
-    shown = stream.getvalue()
+@pytest.fixture
+def terminal(made: Any) -> Callable[[int], str]:
+    """Returns the overview in a terminal of a width."""
+    run = load(made.directory)
+
+    def show(width: int) -> str:
+        stream = io.StringIO()
+        Console(file=stream, width=width).print(console_table(run, combined(run), width))
+        return stream.getvalue()
+
+    return show
+
+
+def test_terminal_shows_each_defense(terminal: Callable[[int], str]) -> None:
+    shown = terminal(220)
     for name in ("undefended", "blur", "broken", "8 failed", "1 invalid", "<script>"):
         assert name in shown
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_a_terminal_shows_as_many_groups_of_columns_as_it_holds(
+    terminal: Callable[[int], str], width: int
+) -> None:
+    shown = terminal(width)
+    assert "…" not in shown
+    assert max(map(cell_len, shown.splitlines())) <= width
+    whole = shown.replace(" ", "").replace("\n", "")
+    assert "undefended" in whole
+    if width == 40:
+        return
+    headings = {
+        "retention": "retention ↑",
+        "visible share": "visible ↓",
+        "further leakages": "leakage[SSIM]",
+        "latency": "wall p50",
+        "counts": "cells",
+    }
+    left_out = {name for name, heading in headings.items() if heading not in shown}
+    _, _, sentence = " ".join(shown.split()).partition("in a wider terminal: ")
+    assert set(filter(None, sentence.split(", "))) == left_out
+    assert len(left_out) == {60: 5, 80: 4, 100: 3, 120: 2, 200: 0}[width]
+    assert "leakage[RMSE]" in shown
+    assert re.search(r"\[0\.\d{3}, 0\.\d{3}\]", shown)
 
 
 def test_run_in_which_nothing_succeeded(made: Any, report: str, tmp_path: Path) -> None:

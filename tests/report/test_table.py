@@ -66,7 +66,7 @@ def test_html_is_what_another_program_makes_of_the_markdown() -> None:
 
 def test_terminal_shows_intervals_below_their_numbers() -> None:
     stream = io.StringIO()
-    Console(file=stream, width=80).print(TABLE.rich())
+    Console(file=stream, width=80).print(TABLE.rich(80))
     lines = [line.split() for line in stream.getvalue().splitlines()]
     assert ["All", "of", "a_b"] in lines
     assert lines.index(["b", "≥", "0.500", "12.5", "ms"]) == lines.index(["[0.250,", "0.750]"]) - 1

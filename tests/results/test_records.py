@@ -201,6 +201,30 @@ def test_latest_is_the_newest_run_that_began(tmp_path: Path, suite: ResolvedSuit
     assert not directories[2].exists()
 
 
+@pytest.mark.parametrize("obstacle", ["a real folder", "no links"])
+def test_a_link_that_cannot_be_made_is_a_note(
+    obstacle: str, tmp_path: Path, suite: ResolvedSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = run_directory(tmp_path, suite)
+    write_plan(directory, [CELL.cell_id])
+
+    def refuse(path: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    if obstacle == "no links":
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        reason = "Operation not permitted"
+    else:
+        (tmp_path / "latest").mkdir()
+        (tmp_path / "latest" / "report.md").touch()
+        reason = "it is a folder"
+    with locked(directory):
+        note = settle(directory)
+    assert reason in note
+    assert str(directory) in note
+    assert {path.name for path in tmp_path.iterdir()} <= {"runs", "latest"}
+
+
 def test_two_runs_never_write_one_directory(tmp_path: Path) -> None:
     script = f"""if True:
         from pathlib import Path

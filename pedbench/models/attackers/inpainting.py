@@ -82,7 +82,9 @@ def _own(folder: Path) -> Inpainting:
     unet, report = UNet2DModel.from_pretrained(folder / "unet", output_loading_info=True, **options)
     refuse_gaps(folder, report["missing_keys"], "the pipeline's network")
     scheduler = DPMSolverMultistepScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-    return Inpainting(pipeline=InpaintMini(unet=unet.eval().requires_grad_(False), scheduler=scheduler))
+    return Inpainting(
+        pipeline=InpaintMini(unet=unet.float().eval().requires_grad_(False), scheduler=scheduler)
+    )
 
 
 def _public(folder: Path, name: str, index: dict[str, Any]) -> Inpainting:

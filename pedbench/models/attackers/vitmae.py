@@ -25,7 +25,7 @@ class MaskedAutoencoder:
     """A network with the normalisation of its input.
 
     Attributes:
-        network: A `transformers.ViTMAEForPreTraining` in evaluation mode, its parameters frozen.
+        network: A `transformers.ViTMAEForPreTraining` of float32 in evaluation mode, its parameters frozen.
         mean: (3, 1, 1) mean of pixels in [0, 1].
         deviation: (3, 1, 1) standard deviation of pixels in [0, 1].
         device: Torch's name of the device of all of these.
@@ -118,7 +118,7 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
     file = folder / "preprocessor_config.json"
     settings = read_json(file) if file.is_file() else {}
     return MaskedAutoencoder(
-        network=network.eval().requires_grad_(False),
+        network=network.float().eval().requires_grad_(False),
         mean=torch.tensor(settings.get("image_mean", _MEAN)).reshape(3, 1, 1),
         deviation=torch.tensor(settings.get("image_std", _DEVIATION)).reshape(3, 1, 1),
     )

@@ -124,7 +124,7 @@ def refuse_gaps(folder: Path, missing: Iterable[str], kind: str) -> None:
 
 
 def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
-    """Load a network of transformers in evaluation mode, its parameters frozen, without any code of the folder.
+    """Load a network of transformers in float32 and evaluation mode, frozen, without any code of the folder.
 
     Args:
         auto: One of transformers' `AutoModel` classes.
@@ -143,7 +143,7 @@ def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
         folder, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
     refuse_gaps(folder, report["missing_keys"], kind)
-    return network.eval().requires_grad_(False)
+    return network.float().eval().requires_grad_(False)
 
 
 def _advice(model: str, folder: Path) -> str:

@@ -22,15 +22,16 @@ from pedbench.models.sam.transformers_sam import official_names
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def load_sam(path: str | Path, architecture: Architecture) -> Any:
+def load_sam(path: str | Path, architecture: Architecture, dtype: torch.dtype = torch.float32) -> Any:
     """Build a SAM with the weights of a file.
 
-    The parameters stay mapped to the file, so that processes share one copy in the page cache. Writes to them
-    stay in the process.
+    Parameters of the type in the file stay mapped to it, so that processes share one copy in the page cache. Writes to
+    them stay in the process.
 
     Args:
         path: An official `.pth` checkpoint or `.safetensors`, with official or transformers' names.
         architecture: Architecture of the network.
+        dtype: Type of the image encoder's parameters; the others are float32.
 
     Returns:
         A `segment_anything.modeling.Sam` in evaluation mode.
@@ -53,6 +54,9 @@ def load_sam(path: str | Path, architecture: Architecture) -> Any:
             f"expected {architecture.name}, {described}: pass a file of it, or the file's model"
         )
     sam.load_state_dict(state, assign=True)
+    for part in (sam.prompt_encoder, sam.mask_decoder):
+        part.float()
+    sam.image_encoder.to(dtype)
     return sam
 
 

@@ -55,7 +55,7 @@ def load_network(
         )
     if random_seed is None:
         file = _verified(member)
-        sam = load_sam(file if dtype == torch.float32 else converted(file, dtype), member.architecture)
+        sam = load_sam(file if dtype == torch.float32 else converted(file, dtype), member.architecture, dtype)
     else:
         sam = build_sam(member.architecture)
         randomise(sam, random_seed)

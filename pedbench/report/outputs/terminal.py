@@ -29,18 +29,23 @@ def print_overview(run: Run) -> None:
         console = Console(width=_WIDE)
     frame = combined(run)
     compared, apart = without_controls(frame, controls(run))
-    console.print(console_table(run, compared))
+    console.print(console_table(run, compared, console.width))
     if len(apart):
-        console.print(narrow_table(apart, "Controls").rich())
+        table, _ = narrow_table(apart, "Controls").fitted(console.width)
+        console.print(table.rich(console.width))
     console.print(RichMarkdown(headline_sentence(run, frame, controls(run))))
 
 
-def console_table(run: Run, frame: pd.DataFrame) -> Table:
-    """Return the overview with fewer columns than in the report.
+def console_table(run: Run, frame: pd.DataFrame, width: int) -> Table:
+    """Return the overview with fewer columns than in the report, as many as a terminal holds.
 
     Args:
         frame: What `combined` makes of the run.
+        width: Letters of the terminal's lines.
     """
     title = f"{run.suite.name}: {run.suite.dataset.name}, {run.pictures} pictures, model {run.suite.model}"
-    caption = Text("95 % bootstrap intervals over pictures; arrows: better for the defender")
-    return narrow_table(frame, title).rich(caption=caption)
+    table, left_out = narrow_table(frame, title).fitted(width)
+    caption = "95 % bootstrap intervals over pictures; arrows: better for the defender"
+    if left_out:
+        caption += f"\nin the report, or in a wider terminal: {', '.join(left_out)}"
+    return table.rich(width, caption=Text(caption))

@@ -113,7 +113,7 @@ def _claimed(row: Any, column: str) -> Cell:
 
 
 def narrow_table(frame: pd.DataFrame, title: str) -> Table:
-    """Return one line a defense with fewer columns, attacks below the numbers.
+    """Return one line a defense with fewer columns, in groups for terminals, attacks below the numbers.
 
     Args:
         frame: From `combined`.
@@ -123,11 +123,15 @@ def narrow_table(frame: pd.DataFrame, title: str) -> Table:
     rules, measures = rules_of(frame), measures_of(frame)
     first = rules[:1]
     head = columns("defense", text=True)
-    head += columns(utility_title(frame).replace(", ", ",\n"), "retention", better="higher")
-    head += columns(f"visible ↓\n{' / '.join(short_rule(rule) for rule in rules)}")
-    head += columns(*(f"{name}\n{short_rule(rule)}" for rule in first for name in measures), better="lower")
-    head += columns("wall p50", unit="s", better="lower")
-    head += columns("bytes\nup, down", unit="B", better="lower") + columns("n", "cells")
+    head += columns(utility_title(frame).replace(", ", ",\n"), better="higher")
+    head += columns("retention", better="higher", group="retention")
+    head += columns(f"visible ↓\n{' / '.join(map(short_rule, rules))}", group="visible share")
+    leakages = [f"{name}\n{short_rule(rule)}" for rule in first for name in measures]
+    head += columns(*leakages[:1], better="lower")
+    head += columns(*leakages[1:], better="lower", group="further leakages")
+    head += columns("wall p50", unit="s", better="lower", group="latency")
+    head += columns("bytes\nup, down", unit="B", better="lower", group="latency")
+    head += columns("n", "cells", group="counts")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]

@@ -6,19 +6,23 @@ a table is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table as RichTable
 from rich.text import Text
 from tabulate import tabulate
 
 from pedbench.report.words.inline import Inline, inline_html, inline_latex, inline_markdown, inline_terminal
 from pedbench.report.words.text import NOTHING, arrow, estimate
+
+_TEXT_WIDTH = 16
+"""Letters of a terminal that a column of text has at least; longer text is folded."""
 
 
 class Interval(NamedTuple):
@@ -44,6 +48,7 @@ class Column:
         write: How a number is written; rounded to its unit without.
         text: Whether the cells are text, aligned to the left.
         optional: Whether the column is left out where all its cells are empty.
+        group: Name of the columns that `Table.fitted` leaves out together; it keeps columns without one.
     """
 
     title: str
@@ -52,6 +57,7 @@ class Column:
     write: Callable[[float], str] | None = None
     text: bool = False
     optional: bool = False
+    group: str = ""
 
     def spans(self, cell: Cell) -> tuple[str, ...]:
         """Return the texts that a cell consists of."""
@@ -118,22 +124,59 @@ class Table:
         rows = f"<tbody>\n{''.join(line(row, 'td') for row in body)}</tbody>\n" if body else ""
         return f"<table>\n<thead>\n{line(head, 'th')}</thead>\n{rows}</table>\n"
 
-    def rich(self, **options: Any) -> RichTable:
+    def fitted(self, width: int) -> tuple[Table, list[str]]:
+        """Return the table with the groups of columns that fit into a terminal, and the names of the others.
+
+        Args:
+            width: Letters of the terminal's lines.
+        """
+        shown, left_out = [""], list[str]()
+        for group in dict.fromkeys(column.group for column in self.columns if column.group):
+            fits = self._restricted([*shown, group]).least_width() <= width
+            (shown if fits else left_out).append(group)
+        return self._restricted(shown), left_out
+
+    def least_width(self) -> int:
+        """Return the width of a terminal, in letters, that holds each number in one line."""
+        shown, head, body = self._for_terminal()
+        widths = [
+            _TEXT_WIDTH if column.text else max(cell_len(line) for cell in cells for line in cell.split("\n"))
+            for column, *cells in zip(shown, head, *body, strict=True)
+        ]
+        # A letter of padding on both sides of each column, one between columns and one at both ends.
+        return sum(widths) + 3 * len(widths) + 1
+
+    def rich(self, width: int, **options: Any) -> RichTable:
         """Return the table for a terminal; intervals stand below their numbers.
 
         Args:
+            width: Letters of the terminal's lines. Below `least_width`, numbers are folded, too.
             options: Passed on to `rich.table.Table`.
         """
-        shown, head, body = self._rendered(inline_terminal)
+        shown, head, body = self._for_terminal()
+        fold = self.least_width() > width
         table = RichTable(title=Text(inline_terminal(self.title)), box=SIMPLE_HEAD, **options)
         for column, title in zip(shown, head, strict=True):
             if column.text:
-                table.add_column(Text(title), overflow="fold", min_width=16)
+                table.add_column(Text(title), overflow="fold", min_width=_TEXT_WIDTH)
             else:
-                table.add_column(Text(title), justify="right", no_wrap=True)
+                table.add_column(Text(title), justify="right", overflow="fold", no_wrap=not fold)
         for row in body:
-            table.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
+            table.add_row(*map(Text, row))
         return table
+
+    def _restricted(self, groups: Collection[str]) -> Table:
+        """Return the table with the columns of these groups only."""
+        kept = [place for place, column in enumerate(self.columns) if column.group in groups]
+        return replace(
+            self,
+            columns=[self.columns[place] for place in kept],
+            rows=[[row[place] for place in kept] for row in self.rows],
+        )
+
+    def _for_terminal(self) -> tuple[list[Column], list[str], list[list[str]]]:
+        shown, head, body = self._rendered(inline_terminal)
+        return shown, head, [[cell.replace(" [", "\n[") for cell in row] for row in body]
 
     def _rendered(self, inline: Callable[[Inline], str]) -> tuple[list[Column], list[str], list[list[str]]]:
         """Return the columns that are shown, their headings, and the rows' cells."""
