@@ -13,6 +13,7 @@ from pedbench.models.sam.family import Family
 from pedbench.network.links import find_link
 from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import Registry
+from pedbench.registry.calibrations import check_calibration
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, selection_hash
 from pedbench.suites.choices import Choice, DefenseChoice, ProbeChoice
 from pedbench.suites.plan import DTYPE, ClaimsPlan, DefensePlan, LiePlan, Planned, draws
@@ -21,7 +22,10 @@ from pedbench.suites.schema import CoalitionChoice, ResolvedSuite
 
 def configured(kind: Any, choice: Choice, registry: Registry) -> Planned:
     spec = registry.spec(kind, choice.name, choice.params)
-    return Planned(plugin=registry.create(kind, choice.name, choice.params), spec=spec)
+    plugin = registry.create(kind, choice.name, choice.params)
+    if kind == "attacks":
+        check_calibration(plugin, registry)
+    return Planned(plugin=plugin, spec=spec)
 
 
 def plan_defense(
