@@ -12,6 +12,7 @@ from pedbench.base import Plugin
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.calibrations import check_calibration
+from pedbench.registry.constants import check_properties
 from pedbench.registry.origins import from_path
 
 
@@ -26,6 +27,7 @@ def check(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
     """
     plugin = load(spec)
     yield outcome("parameters survive JSON", lambda: _check_params(spec))
+    yield outcome("declared properties", lambda: check_properties(plugin))
     if spec.kind == "attacks":
         yield outcome("names in the calibration", lambda: check_calibration(plugin, registry))
         from pedbench.checks.attacks import check_attack

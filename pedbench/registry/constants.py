@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pedbench.errors import PluginError, suggestion
+from pedbench.errors import PluginError, plugin_line, suggestion
 
 if TYPE_CHECKING:
     from pedbench.base import Plugin
@@ -45,6 +45,27 @@ def check_constants(plugin: type[Plugin] | Plugin) -> None:
         near = difflib.get_close_matches(name, _names(owner), 1, _ALMOST)
         if near:
             raise PluginError(f"{owner.__name__}: there is no constant `{name}`: did you mean `{near[0]}`?")
+
+
+def check_properties(plugin: Plugin) -> None:
+    """Check the values of the properties that the base classes declare; those of datasets may read pictures.
+
+    Raises:
+        PluginError: One raises, or has a value of another type.
+    """
+    for base in _bases(type(plugin)):
+        for name, declared in vars(base).items():
+            if not isinstance(declared, property) or base.__name__ == "Dataset":
+                continue
+            subject = f"{plugin.name}: `{name}`"
+            try:
+                value = getattr(plugin, name)
+            # A plugin can raise anything.
+            except Exception as error:
+                raise PluginError(
+                    f"{subject} raises {type(error).__name__}: {error}{plugin_line(error)}."
+                ) from error
+            _check(subject, inspect.get_annotations(declared.fget, eval_str=True)["return"], value)
 
 
 def undeclared(owner: type[Any]) -> list[str]:

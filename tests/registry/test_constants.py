@@ -10,13 +10,14 @@ import pytest
 from pedbench.errors import PluginError
 from pedbench.registry import KINDS, Registry
 from pedbench.registry.calibrations import check_calibration
+from pedbench.registry.constants import check_properties
 from pedbench.registry.origins import BASES, Kind
 
 CONSTANTS: dict[Kind, dict[str, str]] = {
     "attacks": {"needs": "frozenset({'pixels'})"},
     "defenses": {"disclosure": "'exact'"},
     "datasets": {},
-    "metrics": {"better": "'higher'", "bounds": "(0.0, 1.0)", "exact": "0.0"},
+    "metrics": {"better": "'higher'", "bounds": "(0.0, 1.0)", "exact": "0.0", "column": "'MADE'"},
     "probes": {"reads": "'text'", "side": "64"},
     "codecs": {"takes": "'uint8'"},
 }
@@ -43,7 +44,7 @@ def build(tmp_path: Path) -> Callable[..., object]:
         from pedbench import base
 
         lines = [f"{name} = {value}" for name, value in (CONSTANTS[kind] | constants).items() if value]
-        methods = sorted(getattr(base, BASES[kind]).__abstractmethods__)
+        methods = sorted(getattr(base, BASES[kind]).__abstractmethods__ - {"column"})
         lines += [f"def {method}(self, *_): ..." for method in methods]
         body = "".join(f"    {line}\n" for line in ["name = 'made_up'", "version = 1", *lines])
         (tmp_path / "made_up.py").write_text(
@@ -53,6 +54,7 @@ def build(tmp_path: Path) -> Callable[..., object]:
         )
         registry = Registry([tmp_path / "made_up.py"])
         plugin = registry.create(kind, "made_up", {})
+        check_properties(plugin)
         if kind == "attacks":
             check_calibration(plugin, registry)
         return plugin
@@ -95,6 +97,14 @@ def test_right_constants_are_accepted(build: Callable[..., object], kind: Kind) 
         ("attacks", {"calibration": calibration(metric="RMSE", least=-0.01)}, r"name leakage\[RMSE\]"),
         ("attacks", {"calibration": calibration(metric="leakage[PSNR]")}, r"name PSNR itself"),
         ("attacks", {"proof": calibration(metric="LPIPS-alex")}, r"name leakage\[LPIPS-alex\]"),
+        ("attacks", {"requests": "'two'"}, r"`requests`: expected int, found 'two'"),
+        ("attacks", {"files": "property(lambda self: ('weights.pt',))"}, r"`files`: expected tuple\[.*Path"),
+        (
+            "attacks",
+            {"knowledge": "property(lambda self: 1 / 0)"},
+            r"`knowledge` raises Zero.*made_up\.py:\d",
+        ),
+        ("defenses", {"servers": "property(lambda self: 2.0)"}, r"`servers`: expected int, found 2\.0"),
         ("metrics", {"better": "'high'"}, r"`better`: .*did you mean 'higher'"),
         ("metrics", {"bounds": "(0.0,)"}, r"`bounds`: expected tuple\[float, float\], found \(0\.0,\)"),
         ("probes", {"reads": "'texts'"}, r"`reads`: .*did you mean 'text'"),
