@@ -41,7 +41,7 @@ def check(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
     elif spec.kind == "defenses":
         from pedbench.checks.defenses import check_defense
 
-        yield from check_defense(plugin)
+        yield from check_defense(plugin, spec.origin)
     elif spec.kind == "probes":
         from pedbench.checks.probes import check_probe
 
