@@ -1,7 +1,10 @@
-"""Errors of the package, and the hint that their messages share."""
+"""Errors of the package, and hints that their messages share."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class CheckpointError(ValueError):
@@ -46,6 +49,27 @@ class DisclosureError(ValueError):
 
 class AuditError(RuntimeError):
     """Edge and servers disagree about what crossed the wire."""
+
+
+def plugin_line(error: BaseException) -> str:
+    """Return ` (file.py:12)`, the last line of a plugin that an error passed, else nothing."""
+    package = Path(__file__).parent
+    standard, installed = (Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib"))
+    passed = [
+        (Path(frame.filename), frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+    ]
+    outside = [
+        (file, line)
+        for file, line in passed
+        if (not file.is_relative_to(package) or file.is_relative_to(package / "plugins"))
+        and (not file.is_relative_to(standard) or file.is_relative_to(installed))
+    ]
+    # Libraries that a plugin calls are installed; an installed plugin comes before those that it calls.
+    own = [place for place in outside if not place[0].is_relative_to(installed)]
+    file, line = own[-1] if own else outside[0] if outside else (Path(), 0)
+    return f" ({file.name}:{line})" if line else ""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -13,6 +13,12 @@ import numpy as np
 from pedbench.base.plugin import Plugin
 from pedbench.types import Picture, Reading, View
 
+Need = Literal["nothing", "pixels", "degraded", "tokens", "metadata"]
+
+Family = Literal[
+    "", "completion", "sharpening", "inversion", "re-assembly", "averaging", "accumulation", "metadata"
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
@@ -44,7 +50,7 @@ class Attack(Plugin, ABC):
     """Turns what a coalition received into a guess of the whole frame.
 
     Attributes:
-        needs: What the attack can use of a view: any of "nothing", "pixels", "degraded", "tokens", "metadata".
+        needs: What the attack can use of a view: one or more kinds of content.
             A view that holds none of them is not attacked; the cell is recorded as skipped.
         floor: Whether this is an attack without a learned prior, against which the others are measured.
         stochastic: Whether guesses depend on chance. Suites can ask for several of each picture; floors are drawn once.
@@ -56,11 +62,11 @@ class Attack(Plugin, ABC):
             numbers are flagged.
     """
 
-    needs: ClassVar[frozenset[str]]
+    needs: ClassVar[frozenset[Need]]
     floor: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     completes: ClassVar[bool] = False
-    family: ClassVar[str] = ""
+    family: ClassVar[Family] = ""
     calibration: ClassVar[Calibration | None] = None
 
     def __init_subclass__(cls) -> None:

@@ -40,7 +40,10 @@ class Plugin:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Files and folders that `prepare` reads: weights that a parameter names, of attacks and probes."""
+        """Files and folders that `prepare` reads, such as weights that a parameter names.
+
+        Their content is part of a measurement's identity: every file in a folder counts, whatever its name.
+        """
         return ()
 
     def prepare(self, device: str) -> None:

@@ -11,18 +11,25 @@ from pathlib import Path
 from pedbench.base import Plugin
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.registry import PluginSpec, Registry, load
+from pedbench.registry.calibrations import check_calibration
+from pedbench.registry.constants import check_properties
 from pedbench.registry.origins import from_path
 
 
-def check(spec: PluginSpec) -> Iterator[Outcome]:
+def check(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
     """Check a configured plugin against the rules of its kind.
+
+    Args:
+        registry: The plugins that a calibration may name.
 
     Raises:
         PluginError: The plugin cannot be built.
     """
     plugin = load(spec)
     yield outcome("parameters survive JSON", lambda: _check_params(spec))
+    yield outcome("declared properties", lambda: check_properties(plugin))
     if spec.kind == "attacks":
+        yield outcome("names in the calibration", lambda: check_calibration(plugin, registry))
         from pedbench.checks.attacks import check_attack
 
         skipped = False
@@ -34,7 +41,7 @@ def check(spec: PluginSpec) -> Iterator[Outcome]:
     elif spec.kind == "defenses":
         from pedbench.checks.defenses import check_defense
 
-        yield from check_defense(plugin)
+        yield from check_defense(plugin, spec.origin)
     elif spec.kind == "probes":
         from pedbench.checks.probes import check_probe
 
@@ -68,20 +75,22 @@ def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
         PluginError: `plugin` is no plugin, or cannot be built.
     """
     with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
-        found = check(_spec(plugin, Path(folder)))
+        found = check(*_spec(plugin, Path(folder)))
         return [f"{each.rule}: {each.problem}" for each in found if each.problem]
 
 
-def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> PluginSpec:
+def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> tuple[PluginSpec, Registry]:
     from pedbench.registry.instances import kind_of, plugin_file
 
     if isinstance(plugin, Path):
         kind, name, _ = next(from_path(plugin))
-        return Registry([plugin]).spec(kind, name, {})
+        registry = Registry([plugin])
+        return registry.spec(kind, name, {}), registry
     plugin_class = plugin if isinstance(plugin, type) else type(plugin)
     file = plugin_file(plugin_class, Registry(), folder)
     params = {} if isinstance(plugin, type) else json.loads(json.dumps(plugin.params))
-    return Registry([file] if file else ()).spec(kind_of(plugin_class), plugin_class.name, params)
+    registry = Registry([file] if file else ())
+    return registry.spec(kind_of(plugin_class), plugin_class.name, params), registry
 
 
 def _check_params(spec: PluginSpec) -> None:

@@ -15,11 +15,13 @@ from pedbench.checks.samples import made_up_picture
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
+from pedbench.offload.operations.modules import operation_modules
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.windows import WindowGrid
 from pedbench.privacy.disclosure_audit import audit
+from pedbench.registry import Origin
 from pedbench.types import Picture
 
 SIZES = {"square": (320, 320), "wide": (240, 320), "tall": (320, 200), "very thin": (320, 3)}
@@ -51,8 +53,15 @@ class _RecordingNetworks(Networks):
         return self.networks.network(weights)
 
 
-def check_defense(defense: Defense) -> Iterator[Outcome]:
+def check_defense(defense: Defense, origin: Origin) -> Iterator[Outcome]:
     """Check a defense on frames of several shapes."""
+    modules: set[str] = set()
+    loadable = outcome(
+        "servers can load the operations", lambda: modules.update(operation_modules(defense, origin))
+    )
+    yield loadable
+    if loadable.problem:
+        return
     networks = FamilyNetworks(family=MINI, random_seed=0)
     grid = window_grid(networks.network("original").image_encoder)
     yield outcome("declared share", lambda: _check_share(defense, grid))
@@ -60,7 +69,7 @@ def check_defense(defense: Defense) -> Iterator[Outcome]:
     yield prepared
     if prepared.skipped:
         return
-    with VirtualServers(defense.servers, networks) as servers:
+    with VirtualServers(defense.servers, networks, modules=sorted(modules)) as servers:
         setup = _Setup(defense=defense, networks=networks, servers=servers)
         rng = np.random.default_rng(0)
         frames = {f"a {name} frame": made_up_picture(rng, size) for name, size in SIZES.items()}

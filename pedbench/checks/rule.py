@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pedbench.errors import MissingWeightsError, PluginUnavailable, ProbeUnavailable
+from pedbench.errors import MissingWeightsError, PluginError, PluginUnavailable, ProbeUnavailable
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +43,7 @@ def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
         examine()
     except (PluginUnavailable, ProbeUnavailable, MissingWeightsError) as missing:
         return Outcome(rule, skipped=str(missing))
-    except BrokenRule as broken:
+    except (BrokenRule, PluginError) as broken:
         return Outcome(rule, problem=str(broken))
     # A plugin can raise anything, and the other rules are still worth checking.
     except Exception as error:

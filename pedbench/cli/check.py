@@ -37,7 +37,7 @@ def check_plugins(
     for kind, name in chosen:
         print(f"{name} ({registry.origin(kind, name)})")
         outcomes = []
-        for outcome in check(registry.spec(kind, name, {})):
+        for outcome in check(registry.spec(kind, name, {}), registry):
             _print(outcome)
             outcomes.append(outcome)
         problems = sum(bool(outcome.problem) for outcome in outcomes)

@@ -13,12 +13,12 @@ from pedbench.host.console import Console
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.bench import Bench
-from pedbench.measure.operation_modules import operation_modules
 from pedbench.measure.pass_times import warm_up
 from pedbench.measure.power import PowerMeter
 from pedbench.measure.probe_reader import Reader
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.networks import FamilyNetworks
+from pedbench.offload.operations.modules import operation_modules
 from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.virtual import VirtualServers
@@ -65,7 +65,9 @@ def open_bench(
             readers[planned.plugin.label] = Reader(planned.plugin, device)
         except Exception as error:
             raise PluginError(f"probe {planned.plugin.name} cannot be prepared: {error}") from error
-    modules = sorted({module for item in due for module in operation_modules(item)})
+    modules = sorted(
+        {module for item in due for module in operation_modules(item.defense, item.planned.spec.origin)}
+    )
     specs = [planned.spec for planned in plan.attacks if planned.read_out is None]
     weights = [*(file for planned in plan.attacks for file in planned.plugin.files), *plan.family.files()]
     if remote is not None and count > len(remote.addresses):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def digest(file: Path) -> str:
-    """Return the hex sha256 of a file; read again only if its size or time of change differ."""
+    """Return the hex sha256 of a file; read again only if its size or a time of change differ."""
     state = file.stat()
-    return _digest(file, state.st_mtime_ns, state.st_size)
+    return _digest(file, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
 
 
 def fresh_digest(file: Path) -> str:
@@ -20,5 +20,5 @@ def fresh_digest(file: Path) -> str:
 
 
 @lru_cache
-def _digest(file: Path, changed: int, size: int) -> str:
+def _digest(file: Path, modified: int, changed: int, size: int) -> str:
     return fresh_digest(file)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pedbench.adversary.isolation.parent import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Metric
+from pedbench.errors import plugin_line
 from pedbench.host.determinism import single_threaded
 from pedbench.measure.bench import Bench
 from pedbench.measure.guesses import (
@@ -75,5 +76,6 @@ def naming(metric: Metric, item: Reception) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = f"metric {metric.name}, picture {item.sample.id}: {type(error).__name__}: {error}"
+        cause = f"{type(error).__name__}: {error}{plugin_line(error)}"
+        reason = f"metric {metric.name}, picture {item.sample.id}: {cause}"
         raise RuntimeError(reason) from error

@@ -9,6 +9,7 @@ from math import inf
 
 from pedbench.adversary.isolation.parent import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
+from pedbench.errors import plugin_line
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
@@ -95,7 +96,13 @@ def guess_views(
             guessed.failures[label] = guessed.failures[planned.read_out.label]
             continue
         views = _views(bench, attacked, planned, sorted(keys), guessed)
-        parts = [part for together in _rounds(views) for part in _parts(bench, planned, together)]
+        try:
+            parts = [part for together in _rounds(views) for part in _parts(bench, planned, together)]
+        # The attack's own code says whether it takes views in batches.
+        except Exception as error:
+            message = f"{error}{plugin_line(error)}"
+            guessed.failures[label] = AttackFailure(planned.plugin.name, type(error).__name__, message)
+            continue
         for together, draw in product(parts, range(draws(planned.plugin, bench.plan.suite))):
             asked.append((again(label, draw), planned, {key: views[key] for key in together}))
     # The longest first, and before them what nobody has seen work: so no worker waits long for another's last job.

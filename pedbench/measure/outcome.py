@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pedbench.errors import AuditError, DisclosureError, PluginUnavailable
+from pedbench.errors import AuditError, DisclosureError, PluginUnavailable, plugin_line
 from pedbench.results.exhibits import Exhibit
 from pedbench.suites.cell import Cell
 from pedbench.types import Status
@@ -70,4 +70,4 @@ class Outcome:
         except (AuditError, DisclosureError, InvalidEmbedding) as error:
             self.spoil(cells, "invalid", f"{stage}: {error}")
         except Exception as error:
-            self.spoil(cells, "failed", f"{stage}: {type(error).__name__}: {error}")
+            self.spoil(cells, "failed", f"{stage}: {type(error).__name__}: {error}{plugin_line(error)}")

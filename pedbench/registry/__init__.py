@@ -124,14 +124,17 @@ def load(spec: PluginSpec) -> Any:
     Raises:
         PluginError: The plugin is broken or a parameter is wrong.
     """
+    from pedbench.registry.constants import check_constants
     from pedbench.registry.parameters import checked
 
     plugin = import_class(spec.kind, spec.name, spec.origin)
     params = checked(plugin, spec.params)
     try:
-        return plugin(**params)
+        built = plugin(**params)
+        check_constants(built)
     except ValueError as error:
         raise PluginError(f"{BASES[spec.kind].lower()} {spec.name}: {error}") from error
+    return built
 
 
 def source_hash(plugin: type[Any]) -> str:

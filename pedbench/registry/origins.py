@@ -203,4 +203,10 @@ def _valid_class(kind: Kind, name: str, found: object, origin: Origin) -> type[A
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise PluginError(f"{origin}: {found.__name__} does not define {', '.join(missing)}.")
+    from pedbench.registry.constants import check_constants
+
+    try:
+        check_constants(found)
+    except PluginError as error:
+        raise PluginError(f"{origin}: {error}") from None
     return found

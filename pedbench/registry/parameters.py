@@ -7,11 +7,12 @@ import inspect
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pedbench.errors import PluginError, suggestion
+from pedbench.registry.constants import in_words
 
 if TYPE_CHECKING:
     from pedbench.base import Plugin
@@ -56,7 +57,7 @@ def _checked_value(plugin: type[Plugin], name: str, value: Any) -> Any:
         return adapter.validate_json(json.dumps(value, default=str))
     except ValidationError:
         raise PluginError(
-            f"parameter {name!r} of {plugin.name}: expected {_in_words(hint)}, "
+            f"parameter {name!r} of {plugin.name}: expected {in_words(hint)}, "
             f"found {value!r} ({type(value).__name__})."
         ) from None
 
@@ -68,9 +69,3 @@ def _annotation(plugin: type[Plugin], name: str) -> Any:
             # Evaluate this annotation only: others may name types that are imported for type checkers alone.
             return eval(hint, vars(sys.modules[owner.__module__])) if isinstance(hint, str) else hint
     raise PluginError(f"{plugin.name}: the parameter {name!r} has no annotation.")
-
-
-def _in_words(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
-    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)

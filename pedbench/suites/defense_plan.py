@@ -13,6 +13,8 @@ from pedbench.models.sam.family import Family
 from pedbench.network.links import find_link
 from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import Registry
+from pedbench.registry.calibrations import check_calibration
+from pedbench.registry.constants import check_properties
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, selection_hash
 from pedbench.suites.choices import Choice, DefenseChoice, ProbeChoice
 from pedbench.suites.plan import DTYPE, ClaimsPlan, DefensePlan, LiePlan, Planned, draws
@@ -21,7 +23,11 @@ from pedbench.suites.schema import CoalitionChoice, ResolvedSuite
 
 def configured(kind: Any, choice: Choice, registry: Registry) -> Planned:
     spec = registry.spec(kind, choice.name, choice.params)
-    return Planned(plugin=registry.create(kind, choice.name, choice.params), spec=spec)
+    plugin = registry.create(kind, choice.name, choice.params)
+    check_properties(plugin)
+    if kind == "attacks":
+        check_calibration(plugin, registry)
+    return Planned(plugin=plugin, spec=spec)
 
 
 def plan_defense(
@@ -33,18 +39,20 @@ def plan_defense(
     gallery: str | None,
     registry: Registry,
     family: Family,
+    metrics: Sequence[Plugin],
 ) -> DefensePlan:
     planned = configured("defenses", choice, registry)
-    weights = family.digests(planned.plugin.networks)
+    codecs = {label: find_codec(label) for label in planned.plugin.codecs}
+    read = [file for plugin in (planned.plugin, *codecs.values()) for file in plugin.files]
+    weights = family.digests(planned.plugin.networks) | weight_digests(read)
     digest = hashlib.sha256("".join(sorted(weights.values())).encode()).hexdigest()
     measured = ids[: choice.limit]
-    codecs = {label: find_codec(label).version for label in planned.plugin.codecs}
     base = replace(
         base,
         defense=planned.identity,
         weights=digest,
         selection=selection_hash(measured),
-        codecs=codecs or None,
+        codecs={label: codec.version for label, codec in codecs.items()} or None,
     )
     floors = _names(each for each in attacks if each.plugin.floor)
     scouts = _names(each for each in attacks if not each.slow)
@@ -64,7 +72,7 @@ def plan_defense(
                     base,
                     kind="privacy",
                     selection=selection_hash(measured[: attack.limit]),
-                    weights=_weights(base, *attack.plugins),
+                    weights=_weights(base, *attack.plugins, *metrics),
                     coalition=rule,
                     attack=attack.identity,
                     read_out=attack.read_out.identity if attack.read_out else None,
@@ -165,10 +173,12 @@ def plan_claims(
 
 def _weights(base: Cell, *plugins: Plugin) -> str:
     """Return the sha256 of all weights that play a part: the cell's so far, and those of attacks or a probe."""
-    digests = {name: digest for each in plugins for name, digest in weight_digests(each.files).items()}
+    digests = {found for each in plugins for found in weight_digests(each.files).items()}
     if not digests:
         return base.weights
-    return hashlib.sha256("".join([base.weights, *sorted(digests.values())]).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join([base.weights, *sorted(digest for _, digest in digests)]).encode()
+    ).hexdigest()
 
 
 def _names(attacks: Iterable[Planned]) -> str:

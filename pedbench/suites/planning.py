@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pedbench.base import Dataset, ReadOutAttack
+from pedbench.base import Dataset, Metric, ReadOutAttack
 from pedbench.errors import PluginError
+from pedbench.fetching.fetch import provider
 from pedbench.models.hub.folders import model_files, weight_digests
+from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.family import Family
 from pedbench.registry import Registry
 from pedbench.suites.cell import Cell, PluginIdentity, selection_hash
@@ -64,15 +66,25 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
             f"{', '.join(planned.plugin.label for planned in attacks)}. Add one, e.g. mean_colour."
         )
     probes = tuple((choice, configured("probes", choice, registry)) for choice in suite.probes)
+    metrics: tuple[Metric, ...] = tuple(
+        registry.create("metrics", choice.name, choice.params) for choice in suite.metrics
+    )
+    # The package and the catalogue pin all other files of metrics.
+    learned = [
+        metric
+        for metric in metrics
+        if not all(file.is_relative_to(ASSETS) or provider(file) for file in metric.files)
+    ]
     defenses = tuple(
-        plan_defense(choice, base, ids, suite, attacks, known, registry, family) for choice in suite.defenses
+        plan_defense(choice, base, ids, suite, attacks, known, registry, family, learned)
+        for choice in suite.defenses
     )
     return Plan(
         suite=suite,
         dataset=dataset,
         selection=tuple(range(len(ids))),
         family=family,
-        metrics=tuple(registry.create("metrics", choice.name, choice.params) for choice in suite.metrics),
+        metrics=metrics,
         attacks=attacks,
         probes=tuple(planned for _, planned in probes),
         defenses=tuple(replace(each, claims=plan_claims(each, probes, attacks, ids)) for each in defenses),

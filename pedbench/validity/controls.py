@@ -68,12 +68,17 @@ def controls(run: Run) -> list[Control]:
     }
     found = []
     for (defense, name), records in _groups(run).items():
-        bad = [record for record in records if record.status in ("failed", "invalid")]
+        wrong = [record for record in records if record.status in ("failed", "invalid")]
+        # An attack that fails says nothing about what it attacks.
+        lost = [record for record in wrong if "attack" in record.cell and record.status == "failed"]
+        bad = [record for record in wrong if record not in lost]
         measured = [record for record in records if record.status == "ok"]
         if bad:
             verdict, detail = _fails(f"{bad[0].status}: {bad[0].reason}")
         elif not measured:
             verdict, detail = _fails("nothing was measured")
+        elif lost and name != "nothing sent" and not any("attack" in record.cell for record in measured):
+            verdict, detail = "open", f"no attack was measured: {lost[0].reason}"
         else:
             verdict, detail = examined[name](run, defense, measured)
         found.append(Control(name=name, defense=defense, verdict=verdict, detail=detail))

@@ -19,7 +19,6 @@ from pedbench.inversion.masked_autoencoder import (
     unpatchify,
 )
 from pedbench.models.attackers.vitmae import fit_positions, load_autoencoder
-from pedbench.models.hub.folders import weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Mask, Patch, Picture, Prior, View
 from tests.made_models import make_autoencoder
@@ -290,4 +289,3 @@ def test_a_state_dict_of_torch_is_read_as_well(mini: Path, tmp_path: Path) -> No
     expected = load_autoencoder(str(mini)).network.state_dict()
     found = load_autoencoder(str(folder)).network.state_dict()
     assert all(torch.equal(found[name], values) for name, values in expected.items())
-    assert list(weight_digests([folder])) == ["pickled/pytorch_model.bin"]

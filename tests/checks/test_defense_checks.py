@@ -1,16 +1,21 @@
 """The checks of defenses, which need no data, detect a defense that does not do what it declares."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
+from pedbench.checks import broken_rules
 from pedbench.checks.defenses import check_defense
 from pedbench.offload.operations.tiles import embed_windows
 from pedbench.pictures.frame import to_uint8
 from pedbench.pictures.windows import WindowGrid
+from pedbench.registry import Origin
 from pedbench.types import Picture
+
+ORIGIN = Origin("path", __file__)
 
 
 @dataclass(kw_only=True)
@@ -44,7 +49,11 @@ class Chatty(Defense):
 
 def test_declarations_are_checked_as_in_a_run() -> None:
     tokens, whole = (
-        {outcome.rule: outcome.problem for outcome in check_defense(Chatty(tokens=tokens)) if outcome.problem}
+        {
+            outcome.rule: outcome.problem
+            for outcome in check_defense(Chatty(tokens=tokens), ORIGIN)
+            if outcome.problem
+        }
         for tokens in (True, False)
     )
     assert list(tokens) == ["disclosure: exact"]
@@ -90,6 +99,58 @@ class Careless(Defense):
     ],
 )
 def test_undeclared_networks_and_memories_are_found(fault: str, rule: str, reason: str) -> None:
-    broken = {each.rule: each.problem for each in check_defense(Careless(fault=fault)) if each.problem}
+    broken = {
+        each.rule: each.problem for each in check_defense(Careless(fault=fault), ORIGIN) if each.problem
+    }
     assert list(broken) == [rule]
     assert reason in broken[rule]
+
+
+OPERATION = """
+from pedbench.base import Field, Operation
+
+
+class Sum(Operation):
+    name = "sum"
+    request = {"values": Field(dtypes=("float32",), shape=("n",))}
+    reply = {"total": Field(dtypes=("float32",), shape=())}
+
+    def run(self, payload, arguments, networks):
+        return {"total": payload["values"].sum()}
+
+    def observe(self, payload, arguments, networks, server, request):
+        return []
+"""
+
+DEFENSE = """
+from dataclasses import dataclass
+
+import numpy as np
+
+from pedbench.base import Defense
+{operations}
+
+
+@dataclass(kw_only=True)
+class Summing(Defense):
+    name = "summing"
+    version = 1
+    disclosure = "decoy"
+    weights: str = "original"
+
+    def embed(self, frame, edge, cloud):
+        reply = cloud[0].call("sum", values=np.arange(3, dtype=np.float32)).result()
+        assert reply["total"] == 3
+        return edge.encode_image(frame, self.weights)
+"""
+
+
+def test_servers_of_a_check_load_its_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "summing_operations.py").write_text(OPERATION)
+    file = tmp_path / "summing.py"
+    file.write_text(DEFENSE.format(operations="from summing_operations import Sum"))
+    assert broken_rules(file) == []
+    file.write_text(DEFENSE.format(operations=OPERATION))
+    (broken,) = broken_rules(file)
+    assert "have to lie in an importable module" in broken

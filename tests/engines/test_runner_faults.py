@@ -210,6 +210,31 @@ def test_a_broken_floor_fails_all_cells_relative_to_it(run_small: Any, tmp_path:
     assert outcome(done.of("ped_sam", attack="")) == {"ok"}
 
 
+def test_a_faulty_attack_fails_alone_and_the_controls_hold(run_small: Any, tmp_path: Path) -> None:
+    from pedbench.results.run import load
+    from pedbench.validity.controls import controls
+
+    clumsy = {"name": "clumsy", "sweep": {"fault": ["guess", "batches"]}}
+    done = run_small(
+        tmp_path,
+        ["clumsy"],
+        attacks=["mean_colour", clumsy],
+        metrics=RMSE,
+        defenses=[{"name": "on_device"}, {"name": "full_offload"}],
+        dataset=scenes(1),
+    )
+    for name in ("on_device", "full_offload"):
+        failed = done.of(name, attack="clumsy")
+        assert outcome(failed) == {"failed"}
+        assert all(
+            "AttributeError: 'View' object has no attribute 'picture' (clumsy.py:30)" in r.reason
+            or "AttributeError: 'Clumsy' object has no attribute 'devices' (clumsy.py:27)" in r.reason
+            for r in failed
+        )
+        assert outcome(done.of(name, attack="mean_colour")) == {"ok"}
+    assert {control.verdict for control in controls(load(done.directory))} == {"holds"}
+
+
 @pytest.mark.parametrize("raises", [False, True])
 def test_a_broken_metric_does_not_end_the_run(run_small: Any, tmp_path: Path, raises: bool) -> None:
     done = run_small(
@@ -288,8 +313,8 @@ def test_messages_that_bypass_the_ledger_make_all_cells_invalid(
 
 def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
     ways = {
-        "warm-up": "warming up: KeyError: 'no such window'",
-        "prepare": "warming up: FileNotFoundError: no such weights",
+        "warm-up": "warming up: KeyError: 'no such window' (stumbles.py:36)",
+        "prepare": "warming up: FileNotFoundError: no such weights (stumbles.py:32)",
         "nothing": "AttributeError",
         "nan": "the embedding has values that are not finite",
     }

@@ -39,11 +39,28 @@ def test_retrained_weights_have_another_digest(tmp_path: Path) -> None:
     (folder / "unet").mkdir(parents=True)
     file = folder / "unet" / "weights.safetensors"
     file.write_bytes(b"first")
-    (folder / "config.json").write_text("{}")
     expected = {"model/unet/weights.safetensors": hashlib.sha256(b"first").hexdigest()}
     assert weight_digests([folder, file]) == expected
     file.write_bytes(b"second, longer")
     assert weight_digests([folder]) != expected
+
+
+def test_every_declared_file_has_a_digest(tmp_path: Path) -> None:
+    contents = {"model/tokens.pt": b"a", "model/deep/vocabulary": b"b", "other/tokens.pt": b"c", "blob": b"d"}
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "model" / "linked.npz").symlink_to("../blob")
+    folder = tmp_path / "model"
+    declared = [tmp_path / "other" / "tokens.pt", folder / "tokens.pt", folder, tmp_path / "blob"]
+    found = weight_digests(declared)
+    assert sorted(found.values()) == sorted(hashlib.sha256(each).hexdigest() for each in contents.values())
+    (folder / "deep" / "vocabulary").write_bytes(b"B")
+    assert len(found.items() - weight_digests(declared).items()) == 1
+    assert weight_digests([tmp_path / "other" / "tokens.pt", folder / "tokens.pt"]).keys() == {
+        "tokens.pt",
+        str(folder / "tokens.pt"),
+    }
 
 
 def test_shipped_weights_are_those_of_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

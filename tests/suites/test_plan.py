@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,31 @@ def test_further_weights_are_part_of_the_cells_that_use_them(tmp_path: Path) -> 
     for label, cells in before.items():
         assert (cells == one[label] == other[label]) == (label != tuned)
     assert not one[tuned] & other[tuned]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "kinds"),
+    [
+        ("defenses.on_device:OnDevice", {"utility", "privacy", "latency"}),
+        ("attacks.mean_colour:MeanColour", {"privacy"}),
+        ("metrics.root_mean_square_error:RootMeanSquareError", {"privacy"}),
+    ],
+)
+def test_files_of_any_plugin_and_ending_are_part_of_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: str, kinds: set[str]
+) -> None:
+    module, _, name = plugin.partition(":")
+    package = "pedbench" if module.startswith("metrics") else "pedbench.plugins"
+    owner = getattr(import_module(f"{package}.{module}"), name)
+    monkeypatch.setattr(owner, "files", property(lambda _: (tmp_path,)))
+    cells = []
+    for content in (b"trained", b"\0\0\0\0\0\0\0"):
+        (tmp_path / "weights.pt").write_bytes(content)
+        planned = plan(defenses=[{"name": "on_device"}], attacks=["mean_colour"])
+        cells.append({cell.cell_id: cell for cell in planned.cells()})
+    changed = [cell for cell_id, cell in cells[0].items() if cell_id not in cells[1]]
+    assert {cell.kind for cell in changed} == kinds
+    assert all(cell.attack for cell in changed) == (kinds == {"privacy"})
 
 
 def test_links_are_cells_of_their_own_and_loopback_is_the_default() -> None:

@@ -148,7 +148,7 @@ def _problems(folder: Path, kind: Any) -> dict[str, list[str]]:
     registry = Registry([folder / name for name in PLUGINS])
     names = [name for name, origin in registry.origins(kind).items() if origin.type == "path"]
     return {
-        name: [f"{o.rule}: {o.problem}" for o in check(registry.spec(kind, name, {})) if o.problem]
+        name: [f"{o.rule}: {o.problem}" for o in check(registry.spec(kind, name, {}), registry) if o.problem]
         for name in names
     }
 

@@ -29,6 +29,7 @@ from pedbench.adversary.isolation import guard
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_from_bytes
 from pedbench.base import Attack, ReadOutAttack
+from pedbench.errors import plugin_line
 from pedbench.registry import PluginSpec, load
 from pedbench.types import Picture, Prior, View
 
@@ -181,7 +182,8 @@ def check_confidence(confidence: object, frame_size: tuple[int, int], attack: st
 
 
 def _failure(error: Exception) -> dict[str, str]:
-    return {"failure": type(error).__name__, "message": str(error), "trace": traceback.format_exc()}
+    message = f"{error}{plugin_line(error)}"
+    return {"failure": type(error).__name__, "message": message, "trace": traceback.format_exc()}
 
 
 def main() -> None:

@@ -10,7 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from pedbench.errors import CheckpointError
-from pedbench.models.hub.folders import WEIGHTS, model_folder, read_json, refuse_gaps
+from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
+
+WEIGHTS = (".safetensors", ".bin")
+"""Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
 
 _KIND = "masked autoencoder (transformers' ViTMAEForPreTraining)"
 _POSITIONS = ("vit.embeddings.position_embeddings", "decoder.decoder_pos_embed")

@@ -14,9 +14,6 @@ from pedbench.fetching.digests import digest
 from pedbench.host.home import home
 from pedbench.models.manifest import ASSETS, manifest_entry, trained_on, verify_weights
 
-WEIGHTS = (".safetensors", ".bin")
-"""Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
-
 
 def model_reference(model: str) -> str:
     """Return a model's name for a configuration, independent of the working directory.
@@ -51,18 +48,28 @@ def weights_file(model: str) -> Path:
 
 
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
-    """Return the sha256 of each weights file among files and in folders, by its path below the folder's parent."""
-    listed = list(files)
-    digests = {}
-    for path in listed:
-        if path.is_dir():
-            inner = sorted(path.rglob("*"))
-        else:
-            inner = [path] if path.is_file() and not set(listed) & set(path.parents) else []
-        for file in inner:
-            if file.suffix in WEIGHTS:
-                digests[str(file.relative_to(path.parent))] = digest(file)
+    """Return the sha256 of each file among files and in folders, by its path below the folder's parent.
+
+    A second file with the same path below another parent is listed by its whole path.
+    """
+    digests: dict[str, str] = {}
+    seen: set[Path] = set()
+    # Folders first: a declared file may be in one, or the target of a link in one.
+    for path in sorted(files, key=lambda each: not each.is_dir()):
+        for file in _contents(path):
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                name = str(file.relative_to(path.parent))
+                digests[str(file) if name in digests else name] = digest(file)
     return digests
+
+
+def _contents(path: Path) -> list[Path]:
+    """Return all files in a folder; of a shipped model's the weights, as its settings change with the package only."""
+    known = manifest_entry(path.name, path.parent) if path.parent == ASSETS and path.is_dir() else {}
+    if known:
+        return [path.parent / known["file"]]
+    return [file for file in (path, *sorted(path.rglob("*"))) if file.is_file()]
 
 
 def model_folder(model: str, kind: str, description: str) -> Path:
