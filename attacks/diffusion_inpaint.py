@@ -33,6 +33,7 @@ class DiffusionInpaint(PretrainedAttack):
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
     completes = True
+    family = "inpainting"
     stochastic = True
     calibration = Calibration(
         defense="ped_sam",

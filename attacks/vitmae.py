@@ -37,6 +37,7 @@ class Vitmae(PretrainedAttack):
     cite = "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377"
     needs = frozenset({"nothing", "pixels"})
     completes = True
+    family = "masked autoencoder"
     calibration = Calibration(
         defense="ped_sam",
         params={"servers": 3},

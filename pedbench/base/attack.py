@@ -16,7 +16,16 @@ from pedbench.types import Picture, Reading, View
 Need = Literal["nothing", "pixels", "degraded", "tokens", "metadata"]
 
 Family = Literal[
-    "", "completion", "sharpening", "inversion", "re-assembly", "averaging", "accumulation", "metadata"
+    "",
+    "completion",
+    "masked autoencoder",
+    "inpainting",
+    "sharpening",
+    "inversion",
+    "re-assembly",
+    "averaging",
+    "accumulation",
+    "metadata",
 ]
 
 

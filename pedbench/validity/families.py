@@ -12,9 +12,12 @@ from pedbench.validity.flags import offers
 RECEIVED = "received: "
 """Begins the flag of a record that says what servers received; the kind of payload follows."""
 
+COMPLETING = ("completion", "masked autoencoder", "inpainting")
+"""Families that fill in what was not received."""
+
 REQUIRED: Mapping[str, tuple[str | tuple[str, ...], ...]] = {
     "nothing": ("floor",),
-    "pixels": ("floor", "completion"),
+    "pixels": ("floor", COMPLETING),
     "degraded": ("floor", "sharpening"),
     "tokens": ("inversion", "completion of a read-out"),
     "shuffled": ("re-assembly",),

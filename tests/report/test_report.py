@@ -65,9 +65,8 @@ def test_tables_are_whole_and_names_read_as_they_are(made: Any, report: str) -> 
 
 def test_overview_shows_rounded_numbers_and_marks_bounds(made: Any, report: str) -> None:
     frame = pd.read_csv(made.directory / "tables" / "combined.csv").set_index("defense")
-    overview = {
-        line[0]: dict(zip(tables_of(report)[0][0], line, strict=True)) for line in tables_of(report)[0]
-    }
+    lines = tables_of(report.partition("## Overview")[2])[0]
+    overview = {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines}
     row, shown = frame.loc["blur"], overview["blur"]
     for header, column in (("mIoU[1 click], M+L ↑", "utility"), ("retention ↑", "retention")):
         value, low, high = (row[f"{column}_{part}"] for part in ("value", "low", "high"))

@@ -12,7 +12,7 @@ from pedbench.adversary.prior import load_prior
 from pedbench.base import Attack
 from pedbench.registry import Registry
 from pedbench.types import Patch, Tokens, View
-from pedbench.validity.families import REQUIRED, family, lacking, received
+from pedbench.validity.families import COMPLETING, REQUIRED, family, lacking, received
 
 FAMILIES = {
     "accumulate": "accumulation",
@@ -20,7 +20,7 @@ FAMILIES = {
     "biharmonic": "floor",
     "completion": "completion",
     "deblur": "sharpening",
-    "diffusion_inpaint": "completion",
+    "diffusion_inpaint": "inpainting",
     "guided_inversion": "inversion",
     "jigsaw": "re-assembly",
     "mean_colour": "floor",
@@ -31,7 +31,7 @@ FAMILIES = {
     "read_degraded": "floor",
     "token_decoder": "inversion",
     "token_inversion": "inversion",
-    "vitmae": "completion",
+    "vitmae": "masked autoencoder",
 }
 
 
@@ -104,7 +104,7 @@ def test_a_family_is_lacking_unless_one_of_its_attacks_was_measured() -> None:
         {"family": name} for name in ("floor", "completion", "inversion", "averaging")
     )
     assert lacking({"nothing"}, [floor]) == []
-    assert lacking({"nothing", "pixels"}, [floor]) == ["completion"]
+    assert lacking({"nothing", "pixels"}, [floor]) == [" or ".join(COMPLETING)]
     assert lacking({"nothing", "tokens"}, [floor, inversion, completion]) == ["completion of a read-out"]
     assert lacking({"tokens"}, [inversion, completion | {"composed": True}]) == []
     assert lacking({"randomised"}, [floor]) == ["averaging or accumulation"]

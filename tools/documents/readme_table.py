@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import combined, measures_of, rules_of
-from pedbench.report.tables.overview import attack, attacked, counts, number, reference, without_controls
-from pedbench.report.tables.table import Cell, Table, columns
-from pedbench.report.words.inline import Code
-from pedbench.report.words.legend import short_rule, utility_title
+from pedbench.report.numbers.combined import rules_of
+from pedbench.report.numbers.first_table import first_table as first_numbers
+from pedbench.report.tables.first import first_table
+from pedbench.report.tables.overview import without_controls
 from pedbench.results.run import Run, load
 from pedbench.validity.controls import broken_controls, controls
 
@@ -30,37 +29,14 @@ def results(run_dir: Path) -> str:
             f"{run_dir} is no run to show: {len(run.missing)} cells are missing, {len(bad)} failed or invalid, "
             f"{len(broken)} controls failed"
         )
-    frame = combined(run)
-    rules = rules_of(frame)
-    if not rules:
+    frame = first_numbers(run)
+    if not rules_of(frame):
         raise ValueError(f"{run_dir} is no run to show: its suite has no coalition rule")
     compared, apart = without_controls(frame, controls(run))
-    parts = [_selection(run, frame), _table(compared, rules[0]).markdown()]
+    parts = [_selection(run, frame), first_table(compared).markdown()]
     if len(apart):
-        parts += ["Controls, which are no baselines:", _table(apart, rules[0]).markdown()]
+        parts += ["Controls, which are no baselines:", first_table(apart, reported=False).markdown()]
     return "\n\n".join(parts)
-
-
-def _table(frame: pd.DataFrame, rule: str) -> Table:
-    measures = measures_of(frame)
-    words = f"words_read_{rule}"
-    shown = frame[f"{words}_value"].notna().any()
-    head = columns("defense", text=True)
-    head += columns(utility_title(frame), "retention", better="higher") + columns("of", text=True)
-    head += columns(f"visible, {short_rule(rule)}", better="lower")
-    head += columns(*(f"{name}, {short_rule(rule)}" for name in measures), better="lower")
-    head += columns("words read", better="lower") if shown else []
-    head += columns("wall", "turn-taking", unit="s", better="lower")
-    head += columns("up", unit="B", better="lower") + columns("n")
-    lines: list[list[Cell]] = []
-    for _, row in frame.iterrows():
-        line = [Code(row["defense"]), number(row, "utility"), number(row, "retention", interval=False)]
-        line += [reference(row), number(row, f"visible_share_{rule}", interval=False)]
-        line += [(attacked(row, name, rule), " ", *attack(row, name, rule)) for name in measures]
-        line += [number(row, words, interval=False)] if shown else []
-        line += [number(row, name, interval=False) for name in ("wall_p50", "turn_taking_p50", "bytes_up")]
-        lines.append([*line, counts(row, frame)])
-    return Table(columns=head, rows=lines)
 
 
 def _selection(run: Run, frame: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from pedbench.report.numbers.combined import combined
 from pedbench.report.numbers.comparisons import comparisons
 from pedbench.report.numbers.curves import coalition_curve, sweeps
 from pedbench.report.numbers.dishonest_servers import integrity
+from pedbench.report.numbers.first_table import first_table as first_numbers
 from pedbench.report.numbers.retrieval import retrieval
 from pedbench.report.numbers.speaking import speaking
 from pedbench.report.numbers.tidy import claims, latency, privacy, utility
@@ -26,6 +27,7 @@ from pedbench.report.numbers.worst_case import worst_cases
 from pedbench.report.tables.attacks import attackers_table, coalition_tables, retrieval_tables
 from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_tables
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
+from pedbench.report.tables.first import NOTE, first_table
 from pedbench.report.tables.overview import combined_table, without_controls
 from pedbench.report.tables.published import published_table
 from pedbench.report.tables.table import Cell, Table, columns
@@ -79,6 +81,7 @@ class Content:
         headline: What the run comes to, in one sentence.
         problems: Cells without a result, one line each.
         reference: The undefended defense to which the retention of rows with original weights relates; plain.
+        first: The first table; None where nothing has a result.
         combined: The overview; None where nothing has a result.
         controls_table: The same of controls that are no baselines; None without any.
         published: What others report.
@@ -92,6 +95,7 @@ class Content:
     headline: str
     problems: Sequence[str]
     reference: str
+    first: Section | None
     combined: Table | None
     controls_table: Table | None
     published: Table
@@ -121,6 +125,7 @@ def gather(run: Run) -> Content:
     """
     frames = {"utility": utility(run), "privacy": privacy(run), "latency": latency(run)}
     frames["combined"] = overview = combined(run)
+    frames["first"] = first_numbers(run)
     frames["speaking"] = speaking(run)
     frames["worst_case"] = worst_cases(run)
     frames["attackers"] = attackers(run)
@@ -135,6 +140,7 @@ def gather(run: Run) -> Content:
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
     compared, apart = without_controls(overview, controls(run))
+    first, _ = without_controls(frames["first"], controls(run))
     return Content(
         run=run,
         frames=frames,
@@ -142,6 +148,7 @@ def gather(run: Run) -> Content:
         headline=headline_sentence(run, overview, controls(run)),
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
+        first=Section(heading="Results", note=NOTE, tables=[first_table(first)]) if len(first) else None,
         combined=combined_table(compared, flags) if len(compared) else None,
         controls_table=combined_table(apart, flags, "Controls") if len(apart) else None,
         published=published_table(run, frames["utility"], frames["latency"]),
