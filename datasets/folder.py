@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pedbench.data.readable import FileDataset, ReadableIds
 from pedbench.errors import DatasetError
-from pedbench.pictures.files import SUFFIXES, read_picture, refuse_way_out
+from pedbench.pictures.files import SUFFIXES, UNREAD_SUFFIXES, read_picture, refuse_way_out
 from pedbench.types import Picture, Sample
 
 
@@ -33,6 +33,17 @@ class Folder(FileDataset):
 
     data: str | None = None
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Unreadable pictures, and in one entry the files in formats that are not read."""
+        unread = [name for name in self._names if name.suffix.lower() in UNREAD_SUFFIXES]
+        if not unread:
+            return self.readable.left_out
+        more = f" and {len(unread) - 1} more" if unread[1:] else ""
+        kinds = ", ".join(sorted({name.suffix.lower() for name in unread}))
+        reason = f"pictures in {kinds} are not read: convert them to PNG or JPEG"
+        return {**self.readable.left_out, f"{min(unread)}{more}": reason}
+
     @cached_property
     def revision(self) -> str:
         """First digits of a sha256 over the files' names and sizes (not their content), and their number."""
@@ -47,6 +58,12 @@ class Folder(FileDataset):
         return () if self.data is None else (Path(self.data).expanduser(),)
 
     @cached_property
+    def _names(self) -> list[Path]:
+        root = Path(str(self.data)).expanduser()
+        names = [Path(folder, name).relative_to(root) for folder, _, files in os.walk(root) for name in files]
+        return [name for name in names if not name.name.startswith(".")]
+
+    @cached_property
     def paths(self) -> Mapping[str, Path]:
         """The files by id, in the order of their ids.
 
@@ -58,10 +75,7 @@ class Folder(FileDataset):
         root = Path(self.data).expanduser()
         if not root.is_dir():
             raise DatasetError(f"there is no folder {root}: name a folder of pictures with --data PATH.")
-        names = [Path(folder, name).relative_to(root) for folder, _, files in os.walk(root) for name in files]
-        pictures = [
-            name for name in names if name.suffix.lower() in SUFFIXES and not name.name.startswith(".")
-        ]
+        pictures = [name for name in self._names if name.suffix.lower() in SUFFIXES]
         if not pictures:
             raise DatasetError(
                 f"{root} holds no picture: looked for names that end in {', '.join(sorted(SUFFIXES))}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,7 @@ from pedbench.network.addresses import refuse_plain
 from pedbench.network.links import NETWORK
 from pedbench.registry import Registry
 from pedbench.registry.instances import check_given, kind_of, plugin_file
-from pedbench.results.records import PLAN
-from pedbench.results.run_directory import locked, run_directory, settle
+from pedbench.results.run_directory import keep_plugins, locked, run_directory, settle
 from pedbench.suites.choices import Choice
 from pedbench.suites.files import load_suite
 from pedbench.suites.quick import quicker
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
     from pedbench.engines.jobs import Engine
     from pedbench.network.certificates import Identity
     from pedbench.result import Result
-
-PLUGINS = "plugins"
-"""In a run directory: the plugins that were handed over and lie in no file of their own."""
 
 
 def run(
@@ -69,7 +64,7 @@ def run(
     imports what it uses of installed packages; other values (arrays, networks, open files) are refused: they belong
     into `prepare`. Attacks run in processes that see installed packages alone, no modules that only lie beside a
     script. Server operations of one's own take an installed package. The copies are kept in the run's folder
-    `plugins`.
+    `plugins`, as are the plugin files that the suite uses.
 
         result = pedbench.run("proof", defenses=["on_device", PedSam(servers=5)], attacks=["mean_colour", Mine()])
         result.table("privacy")
@@ -147,12 +142,10 @@ def run(
 
         with locked(directory):
             try:
+                keep_plugins(directory, resolved, registry)
                 engine = engine or Local(device, addresses=servers, identity=identity)
                 measured = measure(resolved, directory, console, paths, profile, engine)
             finally:
-                if any(Path(folder).iterdir()) and (directory / PLAN).is_file():
-                    ignored = shutil.ignore_patterns("__pycache__")
-                    shutil.copytree(folder, directory / PLUGINS, dirs_exist_ok=True, ignore=ignored)
                 note = settle(directory)
         if note:
             console.line(note)

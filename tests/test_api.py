@@ -20,6 +20,11 @@ from pedbench.plugins.attacks.mean_colour import MeanColour
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file
+from pedbench.results.records import write_plan
+from pedbench.results.run import Run, load
+from pedbench.suites.files import load_suite, to_toml
+from pedbench.suites.resolve import Overrides, resolve
+from pedbench.suites.schema import ResolvedSuite
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,6 +124,35 @@ def test_a_script_without_a_guard_runs_what_it_defines(tmp_path: Path) -> None:
     kept = tmp_path / "reports" / "latest" / "plugins"
     assert {path.name for path in kept.rglob("*.py")} == {"broken.py", "flat.py", "inverted.py"}
     assert set(Registry([kept]).origins("attacks")) > {"broken", "flat", "mean_colour"}
+
+
+def test_a_run_directory_holds_what_runs_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(suite: ResolvedSuite, directory: Path, *rest: object) -> Run:
+        write_plan(directory, ["0" * 12])
+        (directory / "records.jsonl").touch()
+        return load(directory)
+
+    monkeypatch.setattr("pedbench.engines.runner.run", begin)
+    monkeypatch.chdir(tmp_path)
+    for file in ("painted.py", "unused.py"):
+        (tmp_path / file).write_text(PAINTED.replace("painted", Path(file).stem))
+    (tmp_path / "pictures").mkdir()
+    result = pedbench.run(
+        "proof",
+        attacks=["mean_colour", "painted"],
+        dataset="folder",
+        data="pictures",
+        plugins=["painted.py", "unused.py"],
+    )
+    directory = result.directory.resolve()
+    assert [path.name for path in (directory / "plugins").rglob("*.py")] == ["painted.py"]
+    for file in ("painted.py", "unused.py"):
+        (tmp_path / file).unlink()
+    monkeypatch.chdir(directory)
+    (directory / "suite.toml").write_text((directory / "suite.toml").read_text(), encoding="utf-8-sig")
+    suite = load_suite("suite.toml")
+    assert suite.dataset.params["data"] == str(tmp_path / "pictures")
+    assert to_toml(resolve(suite, Overrides(), Registry([Path("plugins")]))) == to_toml(suite)
 
 
 def test_a_plugin_that_has_changed_is_measured_again(run_small: Callable[..., Any], tmp_path: Path) -> None:

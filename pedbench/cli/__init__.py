@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -51,6 +53,27 @@ app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 
 
+_PLAIN = {
+    "↑": "^",
+    "↓": "v",
+    "≥": ">=",
+    "\N{EN DASH}": "-",
+    "…": "...",
+    "─": "-",
+    "²": "2",
+    "±": "+-",
+    "\N{MULTIPLICATION SIGN}": "x",
+}
+"""Marks of tables for terminals and files whose encoding lacks them."""
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Replace what a stream's encoding lacks, as an error handler of `codecs`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit.
 
@@ -61,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv
+    codecs.register_error("pedbench-plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="pedbench-plain")
     try:
         app(args=[argument for argument in argv if argument != "--debug"], prog_name="pedbench")
     except (ValueError, OSError) as error:

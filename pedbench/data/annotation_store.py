@@ -42,14 +42,14 @@ class AnnotationStore:
         self._places.append(place)
         self._numbers.append(number)
 
-    def close(self, images: int) -> Iterator[tuple[int, int]]:
+    def close(self, images: int) -> Iterator[tuple[int, int, int]]:
         """Sort by picture what was added.
 
         Args:
             images: Number of pictures.
 
         Yields:
-            Id and place of each annotation that is left out, because one before it has the same id.
+            Id, place and picture of each annotation that is left out, because one before it has the same id.
         """
         self._file.flush()
         of = np.frombuffer(self._images, np.int32)
@@ -60,7 +60,7 @@ class AnnotationStore:
         self._order = order[~repeated[order]]
         self._bounds = np.searchsorted(of[self._order], np.arange(images + 1))
         for row in np.flatnonzero(repeated):
-            yield self._numbers[row], self._places[row]
+            yield self._numbers[row], self._places[row], self._images[row]
 
     def of(self, image: int) -> Iterator[dict[str, Any]]:
         """Read the annotations of the picture at a place, in the order of the instances file."""

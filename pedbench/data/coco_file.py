@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ LARGE = 32 * 2**20
 
 A large file must not hold NaN, infinities or integers beyond 64 bits.
 """
+
+NO_PICTURE = -1
+"""Place of annotations that belong to no picture of the file."""
 
 _LONGEST_ID = 1000
 """Letters of a picture's."""
@@ -62,6 +66,7 @@ class InstancesFile:
         secrets: Those of the pictures that have any, by the picture's id.
         annotations: The annotations of each picture, by its place.
         defects: Annotations left out, name -> reason.
+        lost: Their numbers by reason, of the picture at each place.
         digest: First 12 hexadecimal digits of the file's sha256.
 
     Raises:
@@ -70,6 +75,7 @@ class InstancesFile:
 
     def __init__(self, file: Path) -> None:
         self.defects: dict[str, str] = {}
+        self.lost: dict[int, Counter[str]] = defaultdict(Counter)
         self.categories: dict[str | None, str] = {}
         self.entries: dict[str, Entry] = {}
         self.secrets: dict[str, list[Secret]] = {}
@@ -88,8 +94,17 @@ class InstancesFile:
             reason = " ".join(str(error).split())
             raise DatasetError(f"{file}: is not JSON of an instances file: {reason}.") from None
 
-    def leave_out(self, name: str, reason: str) -> None:
-        """Note an annotation that cannot be used."""
+    def leave_out(self, name: str, reason: str, place: int = NO_PICTURE) -> None:
+        """Note an annotation that cannot be used.
+
+        Args:
+            reason: Reasons that differ only after a colon are counted as one.
+            place: Place of its picture.
+        """
+        self.lost[place][reason.partition(": ")[0]] += 1
+        self._list(name, reason)
+
+    def _list(self, name: str, reason: str) -> None:
         if name in self.defects or len(self.defects) < MOST_DEFECTS:
             self.defects[name] = reason
         else:
@@ -106,8 +121,10 @@ class InstancesFile:
                 self.categories[image_id(category.get("id"))] = str(category.get("name"))
         for place, annotation in enumerate(lists["annotations"]):
             self._sort_in_annotation(place, annotation)
-        for number, place in self.annotations.close(len(self.entries)):
-            self.leave_out(f"{number} at place {place}", "another annotation has the same id")
+        for number, place, image in self.annotations.close(len(self.entries)):
+            self.leave_out(
+                f"{number} at place {place}", "another annotation of the file has the same id", image
+            )
         for place, secret in enumerate(lists["secrets"]):
             self._sort_in_secret(place, secret)
 
@@ -117,17 +134,22 @@ class InstancesFile:
             raise ValueError(f"the image at place {place} has no usable id")
         if id in self.entries:
             raise ValueError(f"two images have the id {id}; their annotations cannot be told apart")
-        size = (image.get("height"), image.get("width"))
+        size = (_length(image.get("height")), _length(image.get("width")))
         self.entries[id] = Entry(place=place, file_name=image.get("file_name"), size=size)
 
     def _sort_in_annotation(self, place: int, annotation: Any) -> None:
-        number = _number(annotation.get("id")) if isinstance(annotation, dict) else None
-        if number is None:
-            self.leave_out(f"the one at place {place}", "it has no integer id")
+        if not isinstance(annotation, dict):
+            self.leave_out(f"the one at place {place}", "it is no object")
             return
         image = self.entries.get(image_id(annotation.get("image_id")) or "")
+        number = _number(annotation.get("id"))
+        if number is None:
+            panoptic = "it is panoptic, in place of an instance" if "segments_info" in annotation else ""
+            owner = image.place if image else NO_PICTURE
+            self.leave_out(f"the one at place {place}", panoptic or "it has no integer id", owner)
+            return
         if image is None:
-            self.leave_out(str(number), f"there is no image {short(annotation.get('image_id'))}")
+            self.leave_out(str(number), f"its image is not listed: {short(annotation.get('image_id'))}")
             return
         used = {key: annotation[key] for key in _USED if key in annotation}
         self.annotations.add(used | {"id": number}, image=image.place, place=place, number=number)
@@ -146,7 +168,7 @@ class InstancesFile:
             found = Secret(kind=secret["kind"], content=secret["content"], box=box)
             self.secrets.setdefault(id, []).append(found)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            self.leave_out(f"secret at place {place}", f"{type(error).__name__}: {error}")
+            self._list(f"secret at place {place}", f"{type(error).__name__}: {error}")
 
 
 def _loaded(stream: BinaryIO) -> dict[str, list[Any]]:
@@ -211,6 +233,11 @@ def image_id(value: Any) -> str | None:
     if isinstance(value, str):
         return value if 0 < len(value) <= _LONGEST_ID and value.isprintable() else None
     return str(value) if type(value) is int else None
+
+
+def _length(value: Any) -> Any:
+    """Return a side of a picture, which some programs write as text."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 def _number(value: Any) -> int | None:

@@ -35,15 +35,17 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
     Raises:
         ValueError: It is not a segmentation of a picture of that size; the message says why.
     """
+    if segmentation is None or segmentation == []:
+        raise ValueError("it has no segmentation")
     if isinstance(segmentation, list):
         return _from_polygons(segmentation, size)
     if not isinstance(segmentation, dict):
         raise ValueError(
-            f"a segmentation is a list of polygons or run lengths, found {type(segmentation).__name__}"
+            f"a segmentation is a list of polygons or run lengths: found {type(segmentation).__name__}"
         )
     if segmentation.get("size") != list(size):
         found = str(segmentation.get("size"))[:40]
-        raise ValueError(f"run lengths are of size {found}, the picture of {list(size)}")
+        raise ValueError(f"run lengths are of another size than the picture: {found}, not {list(size)}")
     counts = segmentation.get("counts")
     if isinstance(counts, str):
         runs = _uncompress(counts)
@@ -61,7 +63,7 @@ def _fill(runs: npt.NDArray[np.int64], size: tuple[int, int]) -> Mask:
     low, high, total = int(runs.min()), int(runs.max()), int(runs.sum())
     if low < 0 or high > size[0] * size[1] or total != size[0] * size[1]:
         raise ValueError(
-            f"run lengths in [{low}, {high}] of sum {total} do not fill {size[1]} x {size[0]} pixels"
+            f"run lengths do not fill the picture: in [{low}, {high}], sum {total}, for {size[1]} x {size[0]} pixels"
         )
     inside = np.arange(len(runs)) % 2 == 1
     return np.ascontiguousarray(np.repeat(inside, runs).reshape(size[::-1]).T)
@@ -89,14 +91,15 @@ def _uncompress(text: str) -> npt.NDArray[np.int64]:
 
 
 def _from_polygons(polygons: list[Any], size: tuple[int, int]) -> Mask:
-    if not polygons:
-        raise ValueError("the list of polygons is empty")
-    outline = 0.0
     for polygon in polygons:
         if not isinstance(polygon, list) or not all(type(value) in (int, float) for value in polygon):
             raise ValueError("a polygon is a list of numbers")
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(f"a polygon has at least three corners of two numbers, found {len(polygon)}")
+    # Exports leave points and lines next to a polygon; pycocotools takes four numbers for a box.
+    sound = [polygon for polygon in polygons if len(polygon) >= 6 and len(polygon) % 2 == 0]
+    if not sound:
+        raise ValueError(f"a polygon has at least three corners of two numbers: found {len(polygons[0])}")
+    outline = 0.0
+    for polygon in sound:
         corners = np.array([float(value) for value in polygon]).reshape(-1, 2)
         extent = np.array(size[::-1], np.float64)
         # Negated, so that NaN fails as well.
@@ -104,6 +107,6 @@ def _from_polygons(polygons: list[Any], size: tuple[int, int]) -> Mask:
             raise ValueError("a polygon has corners far outside the picture")
         outline += float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
     if outline > _LONGEST_OUTLINE:
-        raise ValueError(f"the polygons' outline of {outline:.0f} pixels is longer than {_LONGEST_OUTLINE}")
-    merged = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
+        raise ValueError(f"the polygons' outline is longer than {_LONGEST_OUTLINE} pixels: {outline:.0f}")
+    merged = coco_mask.merge(coco_mask.frPyObjects(sound, *size))
     return _fill(_uncompress(merged["counts"].decode("ascii")), size)

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import overload
 
 from pedbench.base import Dataset
 from pedbench.pictures.files import PictureError
 from pedbench.types import Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationCounts:
+    """How many annotations can be used, and how many were left out by reason."""
+
+    used: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Number of annotations, usable or not."""
+        return self.used + sum(self.lost.values())
+
+    def __str__(self) -> str:
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in self.lost.items())
+        return f"{self.total - self.used} of {self.total} annotations were left out ({reasons})"
 
 
 class ReadableIds(Sequence[str]):
@@ -96,6 +113,11 @@ class FileDataset(Dataset):
     def defects(self) -> Mapping[str, str]:
         """Annotations left out, name -> reason; complete for the samples read."""
         return {}
+
+    @property
+    def counts(self) -> AnnotationCounts:
+        """Annotations of the pictures read so far."""
+        return AnnotationCounts()
 
     def ids(self) -> Sequence[str]:
         """Ids of the readable pictures in their order; asking for the first n tries only as many pictures."""

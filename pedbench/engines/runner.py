@@ -74,6 +74,8 @@ def run(
         networks.network("original")
     for id, reason in plan.dataset.left_out.items():
         console.line(f"left out: {id}: {reason}")
+    if isinstance(plan.dataset, FileDataset) and plan.dataset.counts.lost:
+        console.line(f"{plan.dataset.counts}.")
     # A killed run can leave partial files; the caller's lock keeps other runs away.
     for partial in (run_dir / "values").glob("*.partial"):
         partial.unlink()

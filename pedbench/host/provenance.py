@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pedbench
+from pedbench.host.console import Console
 from pedbench.host.jetson import jetson_facts
 
 PACKAGES = (
@@ -63,7 +64,14 @@ def _commit(root: Path) -> tuple[str, bool | None]:
     try:
         commit = _git(root, "rev-parse", "HEAD")
         return commit, bool(_git(root, "status", "--porcelain"))
-    except (OSError, subprocess.CalledProcessError):
+    except subprocess.CalledProcessError as error:
+        if "safe.directory" in error.stderr:
+            Console().line(
+                f"The commit is not recorded: git refuses to read {root}, which another user owns. To allow it: "
+                f"git config --global --add safe.directory {root}"
+            )
+        return "", None
+    except OSError:
         return "", None
 
 

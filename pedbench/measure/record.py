@@ -11,6 +11,7 @@ import pandas as pd
 
 from pedbench.adversary.prior import describe_prior
 from pedbench.base import Attack, Disclosure, Metric
+from pedbench.data.readable import FileDataset
 from pedbench.host.provenance import provenance
 from pedbench.measure.code_identity import readers, sources
 from pedbench.measure.outcome import Outcome
@@ -30,10 +31,13 @@ from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
 from pedbench.validity.controls import CONTROL, FEW_PICTURES
 from pedbench.validity.families import family
-from pedbench.validity.flags import UNVERIFIED, of_attack
+from pedbench.validity.flags import ANNOTATIONS_LOST, UNVERIFIED, of_attack
 
 FEW_SAMPLES = 20
 """Timed pictures below which a latency record is flagged."""
+
+MOST_LOST = 0.01
+"""Share of the annotations, above which records that depend on them are flagged if they were left out."""
 
 CONTROLS: dict[Disclosure, str] = {"nothing": "nothing sent", "decoy": "decoy"}
 """Which control a defense is by what it says of itself."""
@@ -159,6 +163,10 @@ def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set
             flags.add("few samples")
     elif values["image"].nunique() < FEW_PICTURES:
         flags.add("few pictures")
+    if cell.kind in ("utility", "integrity") and isinstance(plan.dataset, FileDataset):
+        counts = plan.dataset.counts
+        if counts.total - counts.used > MOST_LOST * counts.total:
+            flags.add(ANNOTATIONS_LOST)
     if cell.kind == "utility" and of.defense.undefended:
         flags.add("reference")
     if (cell.attack or cell.probe) and of.defense.randomised and cell.requests == 1:

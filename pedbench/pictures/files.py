@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from pedbench.pictures.frame import from_uint8
 from pedbench.types import Picture
@@ -14,10 +14,20 @@ from pedbench.types import Picture
 MAX_PIXELS = 170_000_000
 """Largest picture that is read: a file of a few kilobytes can unpack to more than any memory holds."""
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_AVIF = ("AVIF",) if features.check("avif") else ()
+
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    | {f".{name.lower()}" for name in _AVIF}
+)
 """Suffixes of picture files, in lower or upper case."""
 
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+UNREAD_SUFFIXES = (
+    frozenset({".arw", ".avif", ".cr2", ".dng", ".heic", ".heif", ".jp2", ".jxl", ".nef"}) - SUFFIXES
+)
+"""Suffixes of picture files in formats that are not read."""
+
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", *_AVIF)
 """Formats that a file may contain, whatever its name says; none that starts an interpreter."""
 
 
@@ -30,7 +40,9 @@ _TURNED_BACK = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""Transposition that undoes each EXIF orientation."""
+"""Transposition that undoes turning a picture upright, by EXIF orientation."""
+
+_UPRIGHT = _TURNED_BACK | {6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
 
 
 class PictureError(ValueError):
@@ -60,7 +72,7 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
 
     Args:
         path: The file.
-        upright: Apply the EXIF orientation. Annotations made on the stored pixels, such as COCO's, need it off.
+        upright: Apply the EXIF orientation, if the EXIF data can be read.
 
     Returns:
         (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
@@ -80,12 +92,11 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
                     raise PictureError(
                         f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS:,} that are read."
                     )
-                turns = _TURNED_BACK.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+                turned = _orientation(image)
                 image.load()
-                seen = ImageOps.exif_transpose(image) if upright else image
-                # Pillow always applies the orientation of this format.
-                if image.format == "TIFF" and turns is not None and not upright:
-                    seen = image.transpose(turns)
+                # Pillow always turns this format upright.
+                turns = {} if upright == (image.format == "TIFF") else _UPRIGHT if upright else _TURNED_BACK
+                seen = image.transpose(turns[turned]) if turned in turns else image
                 pixels = np.asarray(_to_rgb(seen))
     except PictureError:
         raise
@@ -97,6 +108,23 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
     except Exception as error:
         raise PictureError(f"{path}: cannot be read: {type(error).__name__}: {error}.") from error
     return from_uint8(pixels)
+
+
+def orientation(path: Path) -> int:
+    """Return the EXIF orientation of a picture that can be read: 1 to 8, 1 without readable EXIF data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=_FORMATS) as image:
+            return _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    # On broken EXIF data, Pillow raises nearly every kind of exception; the pixels may be sound.
+    except Exception:
+        return 1
+    return int(found) if found in _TURNED_BACK else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -10,17 +10,22 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from pedbench.host.files import write_atomically
+from pedbench.registry import Kind, Registry
 from pedbench.results.records import PLAN
+from pedbench.suites.choices import Choice
 from pedbench.suites.files import to_toml
 from pedbench.suites.schema import ResolvedSuite
 
 SUITE = "suite.toml"
+PLUGINS = "plugins"
+"""Folder of a run directory: copies of the plugin files that the suite uses."""
+
 LOCK = ".lock"
 
 
@@ -48,6 +53,26 @@ def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / SUITE, text)
     return directory
+
+
+def keep_plugins(directory: Path, suite: ResolvedSuite, registry: Registry) -> None:
+    """Copy the plugin files that a suite uses into its run directory, from where it can be run again."""
+    galleries = [suite.gallery] if suite.gallery else []
+    used: dict[Kind, Sequence[Choice]] = {
+        "datasets": [suite.dataset, *galleries],
+        "defenses": suite.defenses,
+        "attacks": suite.attacks,
+        "metrics": suite.metrics,
+        "probes": suite.probes,
+    }
+    for kind, choices in used.items():
+        for choice in choices:
+            origin = registry.origin(kind, choice.name)
+            if origin.type == "path":
+                # The folder's name states the kind, which the text of a file may not show.
+                copy = directory / PLUGINS / kind / f"{choice.name}.py"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(copy, Path(origin.location).read_bytes())
 
 
 @contextmanager
@@ -83,7 +108,7 @@ def settle(directory: Path) -> str:
         Why `latest` does not point to the run, "" if it does: a link is a convenience, and no reason to fail.
     """
     if not (directory / PLAN).is_file():
-        if {path.name for path in directory.iterdir()} <= {SUITE, LOCK}:
+        if {path.name for path in directory.iterdir()} <= {SUITE, LOCK, PLUGINS}:
             shutil.rmtree(directory)
         return ""
     link = directory.parent.parent / "latest"

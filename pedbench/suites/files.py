@@ -64,7 +64,7 @@ def _read(path: Path) -> dict[str, Any]:
     if any(line.count(b".") > _MOST_DOTS for line in content.splitlines()):
         raise SuiteError(f"{path}: a line has more than {_MOST_DOTS} dots: is this another file?")
     try:
-        data = tomllib.loads(content.decode("utf-8"))
+        data = tomllib.loads(content.decode("utf-8-sig"))
         _refuse_large(data)
     # Not all that is wrong with TOML is a `TOMLDecodeError`.
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pedbench.base import Dataset, Metric, ReadOutAttack
-from pedbench.errors import PluginError
+from pedbench.data.readable import FileDataset
+from pedbench.errors import DatasetError, PluginError
 from pedbench.fetching.fetch import provider
 from pedbench.models.hub.folders import model_files, weight_digests
 from pedbench.models.manifest import ASSETS
@@ -40,6 +41,12 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
             f"{suite.dataset.limit}. Lower the limit, or leave it out to take all."
         )
         raise ValueError("".join([sentence, *unread]))
+    counts = dataset.counts if isinstance(dataset, FileDataset) else None
+    if suite.utility and counts is not None and counts.lost and not counts.used:
+        raise DatasetError(
+            f"dataset {dataset.name}: {counts}. Expected COCO's instances, each with an integer id of its own, an "
+            "image_id and a segmentation: files of panoptic segments, keypoints, captions or boxes alone have no masks."
+        )
     base = Cell(
         kind="utility",
         dataset=dataset.name,

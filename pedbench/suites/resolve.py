@@ -176,7 +176,7 @@ def _dataset(dataset: DatasetChoice, overrides: Overrides, registry: Registry) -
         name = given or dataset.name
         params = dict(dataset.params) if name == dataset.name else {}
     if overrides.data is not None:
-        params["data"] = str(overrides.data.expanduser().resolve())
+        params["data"] = str(overrides.data)
     limit = dataset.limit if overrides.limit is None else overrides.limit
     return DatasetChoice(name=name, params=_all_params("datasets", name, params, registry), limit=limit)
 
@@ -222,4 +222,18 @@ def _with_lies(choice: DefenseChoice, registry: Registry) -> DefenseChoice:
 def _all_params(kind: Kind, name: str, params: dict[str, Any], registry: Registry) -> dict[str, Any]:
     given = registry.create(kind, name, params).params
     # Through JSON, as a suite file has lists where a plugin has tuples. TOML has no null: it is the default.
-    return {key: value for key, value in json.loads(json.dumps(given)).items() if value is not None}
+    return {
+        key: _absolute(key, value)
+        for key, value in json.loads(json.dumps(given)).items()
+        if value is not None
+    }
+
+
+def _absolute(parameter: str, value: Any) -> Any:
+    """Return the absolute path of a file or folder that a parameter names; other values unchanged."""
+    if not isinstance(value, str) or not value:
+        return value
+    path = Path(value).expanduser()
+    # A word, such as the name of weights or of a split, may be that of a local file by chance.
+    is_path = parameter == "data" or (("/" in value or path.suffix) and path.exists())
+    return str(path.resolve()) if is_path else value

@@ -17,6 +17,7 @@ SEED_SPREAD = "seed spread above the effect"
 UNVERIFIED = "weights unverified"
 DEGRADED = "degraded"
 CAPPED = "coalitions capped"
+ANNOTATIONS_LOST = "annotations left out"
 UNREAD = {
     "pixels": "pixels are not read",
     "degraded": "degraded pixels are not read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -197,3 +198,18 @@ def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch) -> No
         console.line("a [red] line")
     assert "outer" in stream.getvalue()
     assert "a [red] line" in stream.getvalue()
+
+
+def test_streams_of_other_encodings_get_plain_marks() -> None:
+    program = (
+        "import sys\n"
+        "from pedbench.cli import app, main\n"
+        "@app.command('marks')\n"
+        "def marks() -> None:\n"
+        "    print('mIoU ↑, leakage ≥ 0.5 \\N{EN DASH} é漢', file=sys.stderr)\n"
+        "    print('visible ↓')\n"
+        "main(['marks'])\n"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"visible v\n", b"mIoU ^, leakage >= 0.5 - ??\n")

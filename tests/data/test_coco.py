@@ -127,8 +127,9 @@ def test_reads_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"segmentation": None}, "list of polygons or run lengths"),
-        ({"segmentation": []}, "empty"),
+        ({"segmentation": None}, "no segmentation"),
+        ({"segmentation": 5}, "list of polygons or run lengths"),
+        ({"segmentation": []}, "no segmentation"),
         ({"segmentation": [[1, 2, 3, 4]]}, "three corners"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "three corners"),
         ({"segmentation": [1, 2, 3, 4, 5, 6]}, "list of numbers"),
@@ -147,7 +148,7 @@ def test_reads_a_folder(tmp_path: Path) -> None:
         ({"segmentation": {"size": [20, 30], "counts": ""}}, "empty"),
         ({"segmentation": {"size": [20, 30], "counts": "ooo"}}, "ends early"),
         ({"segmentation": {"size": [20, 30], "counts": "o" * 30 + "0"}}, "larger than any picture"),
-        ({"segmentation": {"size": [2, 3], "counts": [6]}}, "are of size"),
+        ({"segmentation": {"size": [2, 3], "counts": [6]}}, "are of another size"),
         ({"area": "large"}, "area"),
         ({"area": float("inf")}, "area"),
         ({"iscrowd": 2}, "iscrowd"),
@@ -162,6 +163,67 @@ def test_a_defective_annotation_is_left_out_and_listed(
     assert reason in folder.defects["5"]
 
 
+@pytest.mark.usefixtures("reading")
+def test_annotations_are_counted_by_reason(tmp_path: Path) -> None:
+    pictures = [
+        {"id": place, "file_name": "a.png", "height": str(HEIGHT), "width": WIDTH} for place in range(3)
+    ]
+    # Ids begin anew in each picture.
+    listed = [annotation(id=number, image_id=image) for image in range(3) for number in range(2)]
+    listed += [
+        annotation(id=10, image_id=0, segmentation=None, keypoints=[1, 2, 2]),
+        annotation(id=11, image_id=0, segmentation=[[1, 2, 3, 4]]),
+        annotation(id=12, image_id=0, segmentation=[[1, 2]]),
+        annotation(id=13, image_id="a.png"),
+        {"image_id": 0, "file_name": "a.png", "segments_info": []},
+    ]
+    folder = CocoFolder(*write(tmp_path, images=pictures, annotations=listed))
+    assert folder.ids[:2] == ["0", "1"]
+    for _ in range(2):
+        assert len(folder.sample("0").instances) == 2
+        assert folder.counts.used == 2
+        assert folder.counts.lost == {
+            "its image is not listed": 1,
+            "another annotation of the file has the same id": 2,
+            "it is panoptic, in place of an instance": 1,
+            "it has no segmentation": 1,
+            "a polygon has at least three corners of two numbers": 2,
+        }
+        assert str(folder.counts).startswith("7 of 9 annotations were left out (")
+
+
+def test_what_exports_leave_undefined_is_absent(tmp_path: Path) -> None:
+    mixed = annotation(segmentation=[[1, 1, 2, 2], *SQUARE, [3, 3]], area=None, iscrowd=None)
+    folder = CocoFolder(*write(tmp_path, annotations=[mixed]))
+    (instance,) = folder.sample("1").instances
+    assert (instance.area, instance.crowd, int(instance.mask.sum())) == (100, False, 100)
+    assert not folder.counts.lost
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "upright"),
+    [(1, (20, 30), False), (6, (30, 20), True), (8, (20, 30), False), (3, (20, 30), None), (6, None, None)],
+)
+def test_the_annotated_size_decides_whether_a_picture_is_turned(
+    orientation: int, size: tuple[int, int] | None, upright: bool | None, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    entry = {"id": 1, "file_name": "t.png"} | ({} if size is None else {"height": size[0], "width": size[1]})
+    images, file = write(tmp_path, images=[entry])
+    stored = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    stored[0, 0] = 255
+    Image.fromarray(stored).save(images / "t.png", exif=exif)
+    folder = CocoFolder(images, file)
+    if upright is None:
+        assert not list(folder.ids)
+        assert f"EXIF orientation {orientation}" in folder.ids.left_out["1"]
+        return
+    # A quarter of a turn with the clock.
+    expected = np.rot90(stored, 3) if upright else stored
+    np.testing.assert_array_equal(folder.sample("1").image * 255, expected)
+
+
 def test_annotations_that_belong_nowhere_are_listed(tmp_path: Path) -> None:
     homeless = [
         annotation(),
@@ -174,8 +236,8 @@ def test_annotations_that_belong_nowhere_are_listed(tmp_path: Path) -> None:
     secrets = [{"image_id": 1}, {"image_id": 1, "kind": "key", "content": "", "bbox": [0, 0, 1, 1]}, 4]
     folder = CocoFolder(*write(tmp_path, annotations=homeless, secrets=secrets))
     assert len(folder.sample("1").instances) == 1
-    assert folder.defects["5 at place 1"] == "another annotation has the same id"
-    assert folder.defects["8"] == "there is no image 2"
+    assert folder.defects["5 at place 1"] == "another annotation of the file has the same id"
+    assert folder.defects["8"] == "its image is not listed: 2"
     assert len(folder.defects) == 8
 
 
@@ -190,6 +252,7 @@ def test_annotations_that_belong_nowhere_are_listed(tmp_path: Path) -> None:
         ({"file_name": "\ud800.png"}, "no such file"),
         ({"height": 21}, "is 30 x 20 pixels, but annotated as 30 x 21"),
         ({"height": "tall"}, "annotated as 30 x tall"),
+        ({"height": "021"}, "is 30 x 20 pixels, but annotated as 30 x 21"),
     ],
 )
 def test_an_unusable_picture_is_left_out(change: dict[str, Any], reason: str, tmp_path: Path) -> None:

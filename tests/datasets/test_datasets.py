@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,47 @@ def test_folder_takes_pictures_by_name(tmp_path: Path) -> None:
     assert found[1].image.shape == (6, 8, 3)
     np.testing.assert_array_equal(found[1].image[0, 0], [1, 0, 0])
     assert found[1].instances == ()
+
+
+def test_folder_names_pictures_in_other_formats_once(tmp_path: Path) -> None:
+    paint(tmp_path / "a.png", "red")
+    paint(tmp_path / "b.jpg", "red")
+    (tmp_path / "b.jpg").rename(tmp_path / "b.JFIF")
+    for name in ("c.heic", "d.HEIC", "e.jxl", "notes.txt"):
+        (tmp_path / name).write_bytes(b"ftypheic")
+    found = dataset("folder", data=str(tmp_path))
+    assert list(found.ids()) == ["a.png", "b.JFIF"]
+    ((name, reason),) = found.left_out.items()
+    assert name == "c.heic and 2 more"
+    assert "pictures in .heic, .jxl are not read" in reason
+
+
+@pytest.mark.parametrize(
+    ("images", "file", "name", "part"),
+    [
+        ("images", "annotations/instances_default.json", "a.png", ""),
+        ("images/val2017", "annotations/instances_val2017.json", "a.png", ""),
+        ("images", "result.json", "images/a.png", ""),
+        ("valid", "valid/_annotations.coco.json", "a.png", "valid"),
+    ],
+)
+def test_coco_layouts_of_other_programs(images: str, file: str, name: str, part: str, tmp_path: Path) -> None:
+    paint(tmp_path / images / "a.png", "red")
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    triangle = {"id": 0, "image_id": 0, "category_id": 0, "segmentation": [[1, 1, 6, 1, 6, 5]]}
+    content = {"images": [{"id": 0, "file_name": name}], "annotations": [triangle], "categories": []}
+    (tmp_path / file).write_text(json.dumps(content))
+    found = dataset("coco", data=str(tmp_path / part))
+    assert len(found[0].instances) == 1
+    if part:
+        with pytest.raises(DatasetError, match=f"Roboflow export.*--data {tmp_path}/valid"):
+            dataset("coco", data=str(tmp_path)).ids()
+
+
+def test_other_formats_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").touch()
+    with pytest.raises(DatasetError, match="looks like an export as YOLO"):
+        dataset("coco", data=str(tmp_path)).ids()
 
 
 def test_folder_revision_follows_names_and_sizes(tmp_path: Path) -> None:

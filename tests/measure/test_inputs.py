@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pedbench.cli import main
+from pedbench.errors import DatasetError
 
 DEFENSES = [{"name": "on_device"}, {"name": "full_offload"}]
 CHANGES: dict[str, Any] = {
@@ -159,9 +160,17 @@ def test_strange_annotations(run_small: Any, tmp_path: Path) -> None:
     report = (done.directory / "report.md").read_text()
     assert "1 of 3 pictures have none that protocol clicks: 1 counts: `2`" in report
     assert "annotations that cannot be used: `14` (a polygon has at least three corners" in report
+    assert "1 of 5 annotations were left out (1: a polygon has at least three corners" in done.said
+    assert "annotations left out" in utility.flags
     # A run that has nothing left to do knows it still.
     again = run_small(tmp_path / "run", report=True, dataset=dataset, **CHANGES)
     assert "annotations that cannot be used: `14`" in (again.directory / "report.md").read_text()
+
+
+def test_a_file_without_any_usable_annotation_is_refused(run_small: Any, tmp_path: Path) -> None:
+    boxes = [{"id": id, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]} for id in (1, 2)]
+    with pytest.raises(DatasetError, match=r"2 of 2 annotations were left out \(2: it has no segmentation\)"):
+        run_small(tmp_path / "run", dataset=coco(tmp_path / "data", boxes), **CHANGES)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pedbench.data.readable import ReadableIds
-from pedbench.pictures.files import PictureError, read_picture
+from pedbench.pictures.files import SUFFIXES, PictureError, read_picture
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
 
@@ -66,6 +66,22 @@ def test_orientation_is_followed_only_on_request(name: str, orientation: int, tm
     # Quarters of a turn, against the clock.
     quarters = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}[orientation]
     np.testing.assert_array_equal(bits(tmp_path / name, upright=True), np.rot90(mirrored, quarters))
+
+
+@pytest.mark.parametrize("upright", [True, False])
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.jfif", "a.tif"])
+def test_broken_exif_data_cost_no_pixels(name: str, upright: bool, tmp_path: Path) -> None:
+    file = tmp_path / name
+    kind = "JPEG" if name.endswith("jfif") else None
+    exif = b"Exif\0\0II*\0\xff\xff\xff\x7f broken"
+    Image.new("RGB", (9, 7), "white").save(file, format=kind, **({} if name == "a.tif" else {"exif": exif}))
+    assert bits(file, upright=upright).min() >= 254
+
+
+@pytest.mark.skipif(".avif" not in SUFFIXES, reason="this Pillow reads no AVIF")
+def test_avif_is_read(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 8), "white").save(tmp_path / "a.avif")
+    assert bits(tmp_path / "a.avif", upright=True).shape == (8, 16, 3)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,14 @@ def test_a_terminal_shows_as_many_groups_of_columns_as_it_holds(
     assert re.search(r"\[0\.\d{3}, 0\.\d{3}\]", shown)
 
 
+def test_plugins_that_the_run_keeps_are_in_its_command(report: str, request: pytest.FixtureRequest) -> None:
+    directory = request.getfixturevalue("made").directory
+    assert "pedbench run suite.toml\n" in report
+    (directory / "plugins").mkdir()
+    assert "pedbench run suite.toml --plugin plugins\n" in write_report(load(directory)).read_text()
+    (directory / "plugins").rmdir()
+
+
 def test_run_in_which_nothing_succeeded(made: Any, report: str, tmp_path: Path) -> None:
     directory = shutil.copytree(made.directory, tmp_path / "run")
     for record in read_records(directory).values():

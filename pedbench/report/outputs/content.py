@@ -38,6 +38,7 @@ from pedbench.report.words.inline import Code
 from pedbench.report.words.problems import problems
 from pedbench.report.words.unused import unused
 from pedbench.results.run import REFERENCE, Run
+from pedbench.results.run_directory import PLUGINS, SUITE
 from pedbench.suites.cell import canonical_json
 from pedbench.validity.controls import Control, controls
 
@@ -110,6 +111,12 @@ class Content:
     def synthetic(self) -> bool:
         """Whether the pictures are rendered."""
         return self.run.suite.dataset.name in SYNTHETIC
+
+    @property
+    def command(self) -> str:
+        """Command that runs the suite again in the run's directory; plain."""
+        plugins = f" --plugin {PLUGINS}" if (self.run.directory / PLUGINS).is_dir() else ""
+        return f"pedbench run {SUITE}{plugins}"
 
     @property
     def revision(self) -> str:
