@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from pedbench.base import Calibration, ReadOutAttack
 from pedbench.inversion.deconvolution import richardson_lucy
-from pedbench.inversion.public_degradation import known_degradation
+from pedbench.inversion.public_degradation import KNOWN, known_degradation
 from pedbench.inversion.read_out import reading
 from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, Reading, View
@@ -60,6 +61,10 @@ class Deblur(ReadOutAttack):
     @property
     def knowledge(self) -> str:
         return model_knowledge(self.model) if self.method == "learned" else ""
+
+    def applies(self, description: Mapping[str, Any]) -> str | None:
+        name = description.get("defense")
+        return None if name in KNOWN else f"the strength of {name} is not known, only of {', '.join(KNOWN)}"
 
     def prepare(self, device: str) -> None:
         if self.method == "learned":

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pedbench.base import Attack, Dataset, Defense, Plugin
+from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.errors import PluginError
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
@@ -37,6 +37,7 @@ def run(
     *,
     defenses: Sequence[str | Defense] = (),
     attacks: Sequence[str | Attack] = (),
+    metrics: Sequence[str | Metric] = (),
     dataset: str | Dataset | None = None,
     data: str | Path | None = None,
     limit: int | None = None,
@@ -57,7 +58,8 @@ def run(
 ) -> Result:
     """Measure a suite, or what is missing of it in its run directory.
 
-    A name stands for the suite's entries of that name, or for the plugin with default parameters. An instance
+    A name stands for the suite's entries of that name, or for the plugin with default parameters;
+    `name(parameter=value, ...)` stands for the plugin with these parameters. An instance
     stands for its class and its parameters: it is built anew, here and in other processes, so that nothing else
     that it holds comes along. Its class needs no registration and may be defined in a notebook, a script or any
     file. From there it is copied as text, with the functions, classes, numbers and words beside it that it uses, and
@@ -72,14 +74,14 @@ def run(
     Args:
         suite: A suite's name or the path of a suite file.
         defenses: Run only these; all of the suite without any.
-        attacks: Likewise.
+        attacks, metrics: The same for attacks and metrics.
         dataset: Another dataset.
         data: Where the dataset lies.
         limit: Only the first pictures.
         seed: Another base seed.
         model: Another model family.
         weights: Files of its weights by name, e.g. {"fine-tuned": "ped_vit_b.pth"}.
-        settings: `NAME.PARAMETER=VALUE`: each plugin of the suite with that name gets that value, or its table
+        settings: `NAME.PARAMETER=VALUE`: each selected plugin with that name gets that value, or the table
             `latency` or `servers`.
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
         links: Names of links between edge and servers, in the place of the suite's.
@@ -104,15 +106,17 @@ def run(
     identity = _identity(servers, keys, links, engine)
     check_given("defenses", defenses)
     check_given("attacks", attacks)
+    check_given("metrics", metrics)
     check_given("datasets", [] if dataset is None else [dataset])
     loaded = load_suite(str(suite))
     paths = [Path(path).expanduser().resolve() for path in plugins]
     with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
-        given = [each for each in (*defenses, *attacks, dataset) if isinstance(each, Plugin)]
+        given = [each for each in (*defenses, *attacks, *metrics, dataset) if isinstance(each, Plugin)]
         paths += _files(given, Registry(paths), Path(folder))
         overrides = Overrides(
             defenses=[_chosen(each) for each in defenses],
             attacks=[_chosen(each) for each in attacks],
+            metrics=[_chosen(each) for each in metrics],
             dataset=None if dataset is None else _chosen(dataset),
             data=None if data is None else Path(data),
             limit=limit,

@@ -97,6 +97,17 @@ class Attack(Plugin, ABC):
         """
         return ""
 
+    def applies(self, description: Mapping[str, Any]) -> str | None:
+        """Return why the attack can say nothing about a defense; None if it can.
+
+        Its cells are then skipped with this reason instead of counting as the defense's merit. Decoys are attacked in
+        any case.
+
+        Args:
+            description: The defense's public description, as in `View.description`.
+        """
+        return None
+
     @abstractmethod
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
         """Guess the frame: (H, W, 3) float32 in [0, 1] of `view.frame_size`, every pixel filled."""

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pedbench.base import Plugin
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.errors import PluginError
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.calibrations import check_calibration
-from pedbench.registry.constants import check_properties
+from pedbench.registry.constants import check_files, check_properties, undeclared
 from pedbench.registry.origins import from_path
 
 
@@ -29,6 +30,7 @@ def check(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
     yield outcome("parameters survive JSON", lambda: _check_params(spec))
     yield outcome("declared properties", lambda: check_properties(plugin))
     if spec.kind == "attacks":
+        yield outcome("declared files", lambda: check_files(plugin))
         yield outcome("names in the calibration", lambda: check_calibration(plugin, registry))
         from pedbench.checks.attacks import check_attack
 
@@ -98,6 +100,22 @@ def _check_params(spec: PluginSpec) -> None:
     restored = load(replace(spec, params=json.loads(json.dumps(plugin.params))))
     if restored != plugin:
         raise BrokenRule(f"{plugin!r} is read from JSON as {restored!r}")
+    if loose := undeclared(type(plugin)):
+        raise BrokenRule(
+            f"`{loose[0]}` has no annotation, so it is no parameter: write `{loose[0]}: TYPE = ...`, or `_{loose[0]}` "
+            "for a constant"
+        )
+    for name, value in plugin.params.items():
+        other = (
+            not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else value
+        )
+        try:
+            changed = load(replace(spec, params={**restored.params, name: other}))
+        # The plugin may refuse a value that was made up here.
+        except PluginError:
+            continue
+        if other != value and getattr(changed, name) == value:
+            raise BrokenRule(f"the parameter {name!r} is {value!r} even if it is set to {other!r}")
 
 
 def _check_non_interference(spec: PluginSpec) -> None:

@@ -32,6 +32,8 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     views = {name: make_view(attack, made_up_picture(_rng(0), size)) for name, size in SIZES.items()}
     for name, view in views.items():
         yield outcome(f"guess of a {name} frame", partial(_check_guess, attack, view))
+    if "pixels" in attack.needs:
+        yield outcome("every pixel is filled", lambda: _check_filled(attack, views["wide"]))
     constant = make_view(attack, np.full((64, 64, 3), 51 / 255, np.float32))
     yield outcome("guess of a constant picture", lambda: _check_guess(attack, constant))
     wide = views["wide"]
@@ -70,6 +72,14 @@ def _check_needs(attack: Attack) -> None:
 
 def _check_guess(attack: Attack, view: View) -> None:
     _check_array(attack.reconstruct(view, _rng(1)), (*view.frame_size, 3))
+
+
+def _check_filled(attack: Attack, view: View) -> None:
+    canvas, seen = view.canvas()
+    if np.array_equal(attack.reconstruct(view, _rng(1))[~seen], canvas[~seen]):
+        raise BrokenRule(
+            "the guess is black wherever nothing was received, as the canvas is: fill every pixel"
+        )
 
 
 def _check_array(array: object, shape: tuple[int, ...], subject: str = "") -> None:

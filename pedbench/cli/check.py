@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pedbench.cli import options
-from pedbench.errors import PluginError
+from pedbench.errors import PluginError, suggestion
 from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import from_path
 
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def check_plugins(
-    names: Annotated[list[str] | None, typer.Argument(help="Names, files or folders of plugins.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names, files or folders of plugins; NAME(PARAMETER=VALUE, ...) sets parameters."
+        ),
+    ] = None,
     plugin: options.Plugins = None,
 ) -> None:
     """Check plugins against the rules of their kind.
@@ -26,18 +31,26 @@ def check_plugins(
     Without names, all plugins are checked. The exit status is 1 if a plugin breaks a rule.
     """
     from pedbench.checks import check
+    from pedbench.suites.choices import Choice
+    from pedbench.suites.settings import named_choice
 
-    paths = [Path(name).expanduser().resolve() for name in names or () if _is_path(name)]
-    registry = Registry([*(plugin or ()), *paths])
-    chosen = [(kind, name) for path in paths for kind, name, _ in from_path(path)]
-    chosen += _named(registry, [name for name in names or () if not _is_path(name)])
-    if not names:
-        chosen = [(kind, name) for kind in KINDS for name in registry.origins(kind)]
+    parsed = [named_choice(name) for name in names or ()]
+    choices = [each if isinstance(each, Choice) else Choice(name=each) for each in parsed]
+    files = {each.name: Path(each.name).expanduser().resolve() for each in choices if _is_path(each.name)}
+    registry = Registry([*(plugin or ()), *files.values()])
+    chosen: list[tuple[Kind, str, dict[str, Any]]] = []
+    for each in choices:
+        if each.name in files:
+            chosen += [(kind, name, each.params) for kind, name, _ in from_path(files[each.name])]
+        else:
+            chosen += [(kind, name, each.params) for kind, name in _named(registry, each.name)]
+    if not choices:
+        chosen = [(kind, name, {}) for kind in KINDS for name in registry.origins(kind)]
     broken = 0
-    for kind, name in chosen:
+    for kind, name, params in chosen:
         print(f"{name} ({registry.origin(kind, name)})")
         outcomes = []
-        for outcome in check(registry.spec(kind, name, {}), registry):
+        for outcome in check(registry.spec(kind, name, params), registry):
             _print(outcome)
             outcomes.append(outcome)
         problems = sum(bool(outcome.problem) for outcome in outcomes)
@@ -59,16 +72,10 @@ def _print(outcome: Outcome) -> None:
     print(f"  {mark:8}{outcome.rule}{f': {detail}' if detail else ''}")
 
 
-def _named(registry: Registry, names: list[str]) -> list[tuple[Kind, str]]:
-    known = [(kind, name) for kind in KINDS for name in registry.origins(kind)]
-    known_names = [name for _, name in known]
-    chosen: list[tuple[Kind, str]] = []
-    for name in names:
-        if name not in known_names:
-            from pedbench.errors import suggestion
-
-            raise PluginError(
-                f"there is no plugin named {name!r}{suggestion(name, known_names)}. Known: {', '.join(known_names)}."
-            )
-        chosen += [pair for pair in known if pair[1] == name]
-    return chosen
+def _named(registry: Registry, name: str) -> list[tuple[Kind, str]]:
+    known = {each: kind for kind in KINDS for each in registry.origins(kind)}
+    if name not in known:
+        raise PluginError(
+            f"there is no plugin named {name!r}{suggestion(name, known)}. Known: {', '.join(known)}."
+        )
+    return [(kind, name) for kind in KINDS if name in registry.origins(kind)]

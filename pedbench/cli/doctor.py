@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,25 +32,40 @@ def examine(
     suite: Annotated[
         str | None, typer.Option(help="Also check this suite's files, and predict its time and memory.")
     ] = None,
+    defense: options.Defenses = None,
+    attack: options.Attacks = None,
+    metric: options.Metrics = None,
+    sweep: options.Sweeps = None,
+    dataset: options.Dataset = None,
     model: options.Model = None,
     data: options.Data = None,
     limit: options.Limit = None,
     weights: options.Weights = None,
     settings: options.Settings = None,
+    plugin: options.Plugins = None,
 ) -> None:
     """Report what this machine lacks, with remedies."""
     findings = [*_python(), *_packages()]
     if suite is None:
-        findings += [*_weights(), *_probes()]
+        findings += [*_weights(), *_probes(plugin or ())]
     else:
         from pedbench.cli.doctor_suite import examine_suite
         from pedbench.cli.run import named_files
         from pedbench.suites.resolve import Overrides
 
         overrides = Overrides(
-            model=model, data=data, limit=limit, weights=named_files(weights or ()), settings=settings or ()
+            defenses=defense or (),
+            attacks=attack or (),
+            metrics=metric or (),
+            sweeps=sweep or (),
+            dataset=dataset,
+            model=model,
+            data=data,
+            limit=limit,
+            weights=named_files(weights or ()),
+            settings=settings or (),
         )
-        findings += examine_suite(suite, overrides)
+        findings += examine_suite(suite, overrides, plugin or ())
     findings += [*_home(), *_machine()]
     for finding in findings:
         mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
@@ -116,7 +131,7 @@ def _weights() -> Iterator[Finding]:
             yield Finding(subject, "verified")
 
 
-def _probes() -> Iterator[Finding]:
+def _probes(plugins: Sequence[Path]) -> Iterator[Finding]:
     try:
         from pedbench.base import Probe
         from pedbench.errors import CheckpointError, ProbeUnavailable
@@ -124,7 +139,7 @@ def _probes() -> Iterator[Finding]:
     except ImportError as error:
         yield Finding("probes", f"not checked: {error}", "install the missing packages first")
         return
-    registry = Registry()
+    registry = Registry(plugins)
     for name in registry.origins("probes"):
         probe: Probe = registry.create("probes", name, {})
         try:

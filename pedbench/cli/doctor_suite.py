@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pedbench.base import Dataset
 from pedbench.cli.finding import Finding, memory_gb
@@ -21,13 +22,13 @@ HOUR = 3600
 DAY = 24 * HOUR
 
 
-def examine_suite(name: str, overrides: Overrides) -> Iterator[Finding]:
+def examine_suite(name: str, overrides: Overrides, plugins: Sequence[Path]) -> Iterator[Finding]:
     """Yield findings about files and dataset, then about time and memory, predicted from one measured picture.
 
     Raises:
         ValueError: The suite, a plugin or a parameter is wrong.
     """
-    registry = Registry()
+    registry = Registry(plugins)
     suite = resolve(load_suite(name), overrides, registry)
     models = family(suite.model, suite.weights or {})
     for need in needs(suite, models, registry):

@@ -19,6 +19,15 @@ Weights = Annotated[
     list[str] | None,
     typer.Option(help="NAME=FILE: weights of the family, such as fine-tuned=ped.pth; may be repeated."),
 ]
+Names = list[str] | None
+_NAMED = "NAME or 'NAME(PARAMETER=VALUE, ...)'"
+Defenses = Annotated[Names, typer.Option("--defense", help=f"Only this defense, {_NAMED}; may be repeated.")]
+Attacks = Annotated[Names, typer.Option("--attack", help=f"Only this attack, {_NAMED}; may be repeated.")]
+Metrics = Annotated[Names, typer.Option("--metric", help=f"Only this metric, {_NAMED}; may be repeated.")]
+Dataset = Annotated[str | None, typer.Option(help=f"Dataset, {_NAMED}; by default the suite's.")]
+Sweeps = Annotated[
+    Names, typer.Option("--sweep", help="DEFENSE.PARAMETER=VALUE,VALUE,...: run once per value.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME.PARAMETER=VALUE: set a parameter of the plugin NAME; may be repeated."),

@@ -13,10 +13,17 @@ from pedbench.cli import options
 def plan_suite(
     suite: options.SuiteArgument = None,
     named: options.SuiteOption = None,
+    defense: options.Defenses = None,
+    attack: options.Attacks = None,
+    metric: options.Metrics = None,
+    sweep: options.Sweeps = None,
+    dataset: options.Dataset = None,
     model: options.Model = None,
     data: options.Data = None,
     limit: options.Limit = None,
     weights: options.Weights = None,
+    settings: options.Settings = None,
+    plugin: options.Plugins = None,
     quick: options.Quick = False,
     workers: Annotated[
         int, typer.Option(min=1, help="Number of workers like this machine; they share the time.")
@@ -35,9 +42,20 @@ def plan_suite(
     from pedbench.suites.quick import quicker
     from pedbench.suites.resolve import Overrides, resolve
 
-    registry = Registry()
+    registry = Registry(plugin or ())
     loaded = load_suite(named_suite(suite, named))
-    overrides = Overrides(model=model, data=data, limit=limit, weights=named_files(weights or ()))
+    overrides = Overrides(
+        defenses=defense or (),
+        attacks=attack or (),
+        metrics=metric or (),
+        sweeps=sweep or (),
+        dataset=dataset,
+        model=model,
+        data=data,
+        limit=limit,
+        weights=named_files(weights or ()),
+        settings=settings or (),
+    )
     resolved = resolve(quicker(loaded) if quick else loaded, overrides, registry)
     models = family(resolved.model, resolved.weights or {})
     plan = make_plan(resolved, registry, models)

@@ -14,8 +14,6 @@ from pedbench.cli import options
 if TYPE_CHECKING:
     from pedbench.engines.jobs import Engine
 
-Names = list[str] | None
-
 
 def named_files(values: Sequence[str]) -> dict[str, str]:
     """Parse the values of `--weights NAME=FILE` into files by name.
@@ -66,12 +64,11 @@ def _engine(
 def run_suite(
     suite: options.SuiteArgument = None,
     named: options.SuiteOption = None,
-    defense: Annotated[Names, typer.Option(help="Run this defense only; may be repeated.")] = None,
-    attack: Annotated[Names, typer.Option(help="Run this attack only; may be repeated.")] = None,
-    sweep: Annotated[
-        Names, typer.Option(help="DEFENSE.PARAMETER=VALUE,VALUE,...: run once per value.")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Dataset; by default the suite's.")] = None,
+    defense: options.Defenses = None,
+    attack: options.Attacks = None,
+    metric: options.Metrics = None,
+    sweep: options.Sweeps = None,
+    dataset: options.Dataset = None,
     data: options.Data = None,
     limit: options.Limit = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Base seed; by default the suite's.")] = None,
@@ -85,7 +82,8 @@ def run_suite(
     profile: Annotated[bool, typer.Option("--profile", help="Print the time that each phase took.")] = False,
     device: Annotated[str, typer.Option(help="Device that runs models: cpu, cuda, mps, or auto.")] = "cpu",
     link: Annotated[
-        Names, typer.Option(help="Link between edge and servers, replaces the suite's; may be repeated.")
+        options.Names,
+        typer.Option(help="Link between edge and servers, replaces the suite's; may be repeated."),
     ] = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Random weights of --model: enough to time a network.")
@@ -136,6 +134,7 @@ def run_suite(
         suite,
         defenses=defense or (),
         attacks=attack or (),
+        metrics=metric or (),
         dataset=dataset,
         data=data,
         limit=limit,

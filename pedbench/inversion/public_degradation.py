@@ -16,6 +16,9 @@ from pedbench.inversion.deconvolution import (
 )
 from pedbench.types import Picture
 
+KNOWN = ("gaussian_blur", "pixelate", "downsample")
+"""Names of the defenses with degradations of a known strength."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Degradation:

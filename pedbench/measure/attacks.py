@@ -17,7 +17,7 @@ from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views
 from pedbench.measure.outcome import Outcome
 from pedbench.measure.scouting import Leakages, attacks_of_round, choose_worst
 from pedbench.measure.view_independent_baselines import drawn, forget, unseen
-from pedbench.measure.views import Held, Reception, joined
+from pedbench.measure.views import Held, Reception, joined, public_description
 from pedbench.privacy.scoring import Score, one_colour, score
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Planned
@@ -62,7 +62,13 @@ def attack(
         for claims in plan.claims
         if claims.cell.cell_id in cell_ids and claims.attack is not None
     ]
-    due = [*cells, *read]
+    for planned, cell in [*cells, *read]:
+        with outcome.giving_up([cell], f"attack {planned.plugin.name}"):
+            if reason := _inapplicable(bench, plan, planned):
+                outcome.unfit[cell.cell_id] = reason
+    unfit = outcome.unfit.keys() | outcome.problems.keys()
+    cells = [(planned, cell) for planned, cell in cells if cell.cell_id not in unfit]
+    due = [*cells, *((planned, cell) for planned, cell in read if cell.cell_id not in unfit)]
     guessed = Guessed()
     if not attacked or not due:
         return guessed
@@ -89,6 +95,17 @@ def attack(
             if not slow:
                 choose_worst(attacked, [cell for _, cell in chosen], leaked)
     return guessed
+
+
+def _inapplicable(bench: Bench, plan: DefensePlan, planned: Planned) -> str:
+    """Return why an attack, or the read-out that it completes, can say nothing about a defense; else nothing."""
+    if plan.defense.disclosure == "decoy":
+        return ""
+    description = public_description(bench, plan)
+    for plugin in reversed(planned.plugins):
+        if reason := plugin.applies(description):
+            return f"{plugin.label}: {reason}"
+    return ""
 
 
 def _score(

@@ -52,6 +52,8 @@ def _fill(
     if reader.unavailable:
         outcome.unfit[cell.cell_id] = reader.unavailable
         return
+    if label and label not in guessed.pictures and cell.cell_id in outcome.unfit:
+        return
     if label in guessed.failures:
         outcome.spoil([cell], "failed", str(guessed.failures[label]))
         return

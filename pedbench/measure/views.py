@@ -136,7 +136,7 @@ def _share_out(
         held[1],
         frame_size=size,
         disclosure=of.defense.disclosure,
-        description=_description(bench, of),
+        description=public_description(bench, of),
         prior=bench.prior,
         moves=bool(found.sample.later),
     )
@@ -167,7 +167,8 @@ def _broken_word(
     return ""
 
 
-def _description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
+def public_description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
+    """Return what everybody knows of a defense: its name, version, parameters and networks."""
     identity = of.planned.identity
     named = dict(bench.plan.family.named)
     return {

@@ -125,13 +125,14 @@ def load(spec: PluginSpec) -> Any:
         PluginError: The plugin is broken or a parameter is wrong.
     """
     from pedbench.registry.constants import check_constants
-    from pedbench.registry.parameters import checked
+    from pedbench.registry.parameters import check_values, checked
 
     plugin = import_class(spec.kind, spec.name, spec.origin)
     params = checked(plugin, spec.params)
     try:
         built = plugin(**params)
         check_constants(built)
+        check_values(built)
     except ValueError as error:
         raise PluginError(f"{BASES[spec.kind].lower()} {spec.name}: {error}") from error
     return built

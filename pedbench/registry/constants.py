@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pedbench.errors import PluginError, plugin_line, suggestion
 
 if TYPE_CHECKING:
-    from pedbench.base import Plugin
+    from pedbench.base import Attack, Plugin
 
 _MISSING = object()
 
@@ -66,6 +66,27 @@ def check_properties(plugin: Plugin) -> None:
                     f"{subject} raises {type(error).__name__}: {error}{plugin_line(error)}."
                 ) from error
             _check(subject, inspect.get_annotations(declared.fget, eval_str=True)["return"], value)
+
+
+def check_files(attack: Attack) -> None:
+    """Check that an attack with weights of its own says what they learned, and is no floor.
+
+    Raises:
+        PluginError: It does not, or it names a file relative to the working directory, which its process leaves.
+    """
+    if attack.floor and (attack.files or attack.knowledge):
+        raise PluginError(
+            f"{attack.name}: a floor has no learned prior, to which leakage relates: leave `floor = True` out, or "
+            "`files` and `knowledge`."
+        )
+    if attack.files and not attack.knowledge:
+        raise PluginError(f"{attack.name} reads {attack.files[0]}: say in `knowledge` what it learned from.")
+    for file in attack.files:
+        if not file.is_absolute():
+            raise PluginError(
+                f"{attack.name}: `files` names {file}, and attacks run in a folder of their own: make it absolute in "
+                "`__post_init__`, by str(Path(...).expanduser().resolve())."
+            )
 
 
 def undeclared(owner: type[Any]) -> list[str]:

@@ -200,6 +200,12 @@ def _valid_class(kind: Kind, name: str, found: object, origin: Origin) -> type[A
         raise PluginError(f"{origin}: {found.__name__} needs a class constant `version` that is an int.")
     if "__dataclass_fields__" not in vars(found):
         raise PluginError(f"{origin}: {found.__name__} must be decorated with @dataclass(kw_only=True).")
+    constructor = vars(found).get("__init__")
+    if constructor is not None and constructor.__code__.co_filename != "<string>":
+        raise PluginError(
+            f"{origin}: {found.__name__} defines `__init__`, which may drop parameters: leave it to the dataclass, and "
+            "check values in `__post_init__`."
+        )
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise PluginError(f"{origin}: {found.__name__} does not define {', '.join(missing)}.")

@@ -41,6 +41,22 @@ def checked(plugin: type[Plugin], params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _checked_value(plugin, name, value) for name, value in params.items()}
 
 
+def check_values(plugin: Plugin) -> None:
+    """Check that all values of a plugin's parameters, defaults too, can be written into a suite.
+
+    Raises:
+        PluginError: One cannot.
+    """
+    for name, value in plugin.params.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            raise PluginError(
+                f"the parameter {name!r} is {value!r} ({type(value).__name__}): parameters are numbers, words, "
+                "booleans or lists of these. Convert it in `prepare`, or use float(...) or str(...)."
+            ) from None
+
+
 def _all_parameters(plugin: type[Plugin]) -> str:
     listed = []
     for field in dataclasses.fields(plugin):

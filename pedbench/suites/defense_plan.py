@@ -14,7 +14,7 @@ from pedbench.network.links import find_link
 from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import Registry
 from pedbench.registry.calibrations import check_calibration
-from pedbench.registry.constants import check_properties
+from pedbench.registry.constants import check_files, check_properties
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, selection_hash
 from pedbench.suites.choices import Choice, DefenseChoice, ProbeChoice
 from pedbench.suites.plan import DTYPE, ClaimsPlan, DefensePlan, LiePlan, Planned, draws
@@ -26,6 +26,7 @@ def configured(kind: Any, choice: Choice, registry: Registry) -> Planned:
     plugin = registry.create(kind, choice.name, choice.params)
     check_properties(plugin)
     if kind == "attacks":
+        check_files(plugin)
         check_calibration(plugin, registry)
     return Planned(plugin=plugin, spec=spec)
 

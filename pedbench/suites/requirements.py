@@ -70,6 +70,7 @@ def _weights(suite: ResolvedSuite, of: Family, registry: Registry) -> Iterator[N
 
 def _plugins(suite: ResolvedSuite, registry: Registry) -> Iterator[Need]:
     kinds: tuple[tuple[Kind, str, list[Choice]], ...] = (
+        ("defenses", "defense", list(suite.defenses)),
         ("attacks", "attack", list(suite.attacks)),
         ("metrics", "metric", suite.metrics),
         ("probes", "probe", list(suite.probes)),

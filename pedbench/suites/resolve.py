@@ -24,7 +24,7 @@ from pedbench.suites.choices import (
 )
 from pedbench.suites.files import SuiteError
 from pedbench.suites.schema import ResolvedSuite, Suite
-from pedbench.suites.settings import with_settings, with_sweep
+from pedbench.suites.settings import named_choice, with_settings, with_sweep
 
 SomeChoice = TypeVar("SomeChoice", bound=Choice)
 
@@ -35,11 +35,12 @@ class Overrides:
 
     Attributes:
         defenses: Names. All entries of the suite with such a name stay; a name that the suite does not have
-            joins with default parameters. A choice joins with the parameters that it has.
-        attacks: Likewise.
+            joins with default parameters. A choice, or `name(parameter=value, ...)`, joins with these parameters.
+        attacks, metrics: The same for attacks and metrics.
+        dataset: A name, a name with parameters, or a choice.
         data: Where the dataset lies; becomes its parameter `data`.
         weights: Files of the model family's weights, by name.
-        settings: `name.parameter=value`: each plugin of the suite with that name gets that value. The names `latency`
+        settings: `name.parameter=value`: each selected plugin with that name gets that value. The names `latency`
             and `servers` stand for these tables.
         sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
         links: Names of links, in the place of the suite's.
@@ -47,6 +48,7 @@ class Overrides:
 
     defenses: Sequence[str | Choice] = ()
     attacks: Sequence[str | Choice] = ()
+    metrics: Sequence[str | Choice] = ()
     dataset: str | Choice | None = None
     data: Path | None = None
     limit: int | None = None
@@ -91,13 +93,14 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         weights = dict(family(model, given).named)
     except ValueError as error:
         raise SuiteError(f"weights: {error}.") from None
-    suite = with_settings(suite, overrides.settings)
+    whole, suite = suite, _with_selection(suite, overrides)
+    left_out = [choice.name for choice in (*whole.defenses, *whole.attacks, *whole.metrics, whole.dataset)]
+    suite = with_settings(suite, overrides.settings, left_out)
     latency = suite.latency.model_copy(update={"links": list(overrides.links or suite.latency.links)})
     check_latency(suite.model_copy(update={"latency": latency}))
-    defenses = _selected(suite.defenses, overrides.defenses, DefenseChoice)
+    defenses = suite.defenses
     for sweep in overrides.sweeps:
         defenses = with_sweep(defenses, sweep)
-    attacks = _selected(suite.attacks, overrides.attacks, AttackChoice)
     complete = [_with_lies(each, registry) for each in _complete("defenses", defenses, registry)]
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
@@ -117,14 +120,33 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         dataset=_dataset(suite.dataset, overrides, registry),
         utility=suite.utility,
         defenses=complete,
-        attacks=_complete("attacks", attacks, registry),
+        attacks=_complete("attacks", suite.attacks, registry),
         metrics=_complete("metrics", suite.metrics, registry),
-        probes=_complete("probes", _reading(suite, attacks), registry),
+        probes=_complete("probes", _reading(suite, whole.attacks), registry),
         coalitions=suite.coalitions,
         latency=latency,
         servers=suite.servers,
-        gallery=_gallery(suite, overrides, registry),
+        gallery=_gallery(whole, overrides, registry),
         compare_with=compared,
+    )
+
+
+def _with_selection(suite: Suite, overrides: Overrides) -> Suite:
+    """Return the suite with the defenses, attacks, metrics and the dataset that the command line selects."""
+    dataset = overrides.dataset if isinstance(overrides.dataset, Choice) else suite.dataset
+    if isinstance(overrides.dataset, str):
+        named = named_choice(overrides.dataset)
+        if isinstance(named, Choice):
+            dataset = named
+        elif named != suite.dataset.name:
+            dataset = Choice(name=named)
+    return suite.model_copy(
+        update={
+            "defenses": _selected(suite.defenses, overrides.defenses, DefenseChoice),
+            "attacks": _selected(suite.attacks, overrides.attacks, AttackChoice),
+            "metrics": _selected(suite.metrics, overrides.metrics, Choice),
+            "dataset": DatasetChoice(name=dataset.name, params=dataset.params, limit=suite.dataset.limit),
+        }
     )
 
 
@@ -143,10 +165,11 @@ def _is(choice: Choice, wanted: Choice) -> bool:
 
 
 def _selected(
-    choices: Sequence[SomeChoice], wanted: Sequence[str | Choice], kind: type[SomeChoice]
+    choices: Sequence[SomeChoice], overrides: Sequence[str | Choice], kind: type[SomeChoice]
 ) -> list[SomeChoice]:
-    if not wanted:
+    if not overrides:
         return list(choices)
+    wanted = [named_choice(each) if isinstance(each, str) else each for each in overrides]
     kept = [choice for choice in choices if choice.name in wanted]
     present = {choice.name for choice in kept}
     names = dict.fromkeys(each for each in wanted if isinstance(each, str))
@@ -156,8 +179,8 @@ def _selected(
 
 
 def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
-    """The suite's probes without the attacks that the command line left out."""
-    known, left = ({choice.name for choice in choices} for choices in (suite.attacks, attacks))
+    """Return the probes without those of the `attacks` of the whole suite that the command line left out."""
+    known, left = ({choice.name for choice in choices} for choices in (attacks, suite.attacks))
     for name in (name for probe in suite.probes for name in probe.attacks if name not in known):
         raise SuiteError(
             f"a probe reads the guesses of {name!r}, which is no attack of the suite{suggestion(name, known)}."
@@ -169,16 +192,12 @@ def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
 
 
 def _dataset(dataset: DatasetChoice, overrides: Overrides, registry: Registry) -> DatasetChoice:
-    given = overrides.dataset
-    if isinstance(given, Choice):
-        name, params = given.name, dict(given.params)
-    else:
-        name = given or dataset.name
-        params = dict(dataset.params) if name == dataset.name else {}
+    params = dict(dataset.params)
     if overrides.data is not None:
         params["data"] = str(overrides.data)
     limit = dataset.limit if overrides.limit is None else overrides.limit
-    return DatasetChoice(name=name, params=_all_params("datasets", name, params, registry), limit=limit)
+    complete = _all_params("datasets", dataset.name, params, registry)
+    return DatasetChoice(name=dataset.name, params=complete, limit=limit)
 
 
 def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> list[SomeChoice]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -19,12 +20,37 @@ _TABLES = ("latency", "servers")
 AnyChoice = TypeVar("AnyChoice", Choice, DefenseChoice, ProbeChoice, DatasetChoice)
 
 
-def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
+_ASSIGNMENT = re.compile(r"""(?:[^,()\[\]"']|\([^()]*\)|\[[^\[\]]*\]|"[^"]*"|'[^']*')+""")
+"""One `parameter=value`; its value may be a list, a quoted word or a name with parameters of its own."""
+
+
+def named_choice(text: str) -> str | Choice:
+    """Read `NAME`, which is returned as it is, or `NAME(PARAMETER=VALUE, ...)`.
+
+    Raises:
+        SuiteError: The parameters cannot be read.
+    """
+    name, opened, rest = text.strip().partition("(")
+    if not opened:
+        return name
+    listed = rest.removesuffix(")")
+    parts = _ASSIGNMENT.findall(listed)
+    assigned = [part.partition("=") for part in parts if part.strip()]
+    complete = rest.endswith(")") and ",".join(parts) == listed
+    if not complete or not all(equals and key.strip() and value.strip() for key, equals, value in assigned):
+        raise SuiteError(f"expected NAME or NAME(PARAMETER=VALUE, ...), found {text!r}.")
+    return Choice(
+        name=name.strip(), params={key.strip(): _value(value.strip()) for key, _, value in assigned}
+    )
+
+
+def with_settings(suite: Suite, settings: Sequence[str], left_out: Collection[str] = ()) -> Suite:
     """Return a suite with some parameters of its plugins set.
 
     Args:
         suite: As it is.
         settings: `name.parameter=value` each.
+        left_out: Names of plugins that the command line left out, whose settings change nothing.
 
     Raises:
         SuiteError: A setting cannot be read, or the suite has no plugin of that name.
@@ -35,7 +61,11 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
         if not (equals and dot and name and parameter):
             raise SuiteError(f"--set expects NAME.PARAMETER=VALUE, found {setting!r}.")
         chosen: list[Sequence[Choice]] = [suite.defenses, suite.attacks, suite.metrics, suite.probes]
-        known = {choice.name for choices in chosen for choice in choices} | {suite.dataset.name, *_TABLES}
+        known = {choice.name for choices in chosen for choice in choices} | {
+            suite.dataset.name,
+            *left_out,
+            *_TABLES,
+        }
         if name not in known:
             raise SuiteError(
                 f"--set {setting}: the suite has nothing named {name!r}{suggestion(name, known)}."

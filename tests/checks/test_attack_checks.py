@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pedbench.base import Attack, ReadOutAttack
+from pedbench.checks import broken_rules
 from pedbench.checks.attacks import check_attack
 from pedbench.inversion.read_out import fill_with_nearest, reading
 from pedbench.registry import Registry
@@ -136,3 +138,36 @@ CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "s
 def test_attacks_in_the_tree_keep_the_rules(name: str) -> None:
     attack = Registry().create("attacks", name, CHEAP.get(name, {}))
     assert not [found for found in check_attack(attack) if found.problem]
+
+
+UNFILLED = """
+from dataclasses import dataclass
+
+from pedbench.base import Attack
+
+
+@dataclass(kw_only=True)
+class Unfilled(Attack):
+    name = "unfilled"
+    version = 1
+    needs = frozenset({"pixels"})
+    brightness = 0.5
+    steps: int = 2
+
+    def __post_init__(self):
+        self.steps = 2
+
+    def reconstruct(self, view, rng):
+        return view.canvas()[0]
+"""
+
+
+def test_an_unfilled_canvas_and_lost_parameters_are_found(tmp_path: Path) -> None:
+    file = tmp_path / "unfilled.py"
+    file.write_text(UNFILLED)
+    loose, unfilled = broken_rules(file)
+    assert "`brightness` has no annotation, so it is no parameter" in loose
+    assert "every pixel is filled: the guess is black wherever nothing was received" in unfilled
+    file.write_text(UNFILLED.replace("brightness =", "brightness: float ="))
+    dropped, _ = broken_rules(file)
+    assert "the parameter 'steps' is 2 even if it is set to 3" in dropped

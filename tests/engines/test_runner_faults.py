@@ -316,6 +316,8 @@ def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
         "warm-up": "warming up: KeyError: 'no such window' (stumbles.py:36)",
         "prepare": "warming up: FileNotFoundError: no such weights (stumbles.py:32)",
         "nothing": "AttributeError",
+        "none": "`embed` of stumbles returned NoneType: return the Embedding",
+        "beyond": "there is no server 1: `servers` of the defense is 0, which are counted from 0",
         "nan": "the embedding has values that are not finite",
     }
     defenses = [{"name": "stumbles", "params": {"how": way}} for way in ways]
@@ -325,6 +327,7 @@ def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
     }
     for way in ("warm-up", "prepare"):
         assert {(record.status, record.reason) for record in by_way[way]} == {("failed", ways[way])}
+    assert all(ways[way] in record.reason for way in ("none", "beyond") for record in by_way[way])
     utility = {way: next(r for r in by_way[way] if r.cell["kind"] == "utility") for way in ways}
     assert (utility["nan"].status, utility["nothing"].status) == ("invalid", "failed")
     assert ways["nan"] in utility["nan"].reason

@@ -10,7 +10,7 @@ import pytest
 from pedbench.errors import PluginError
 from pedbench.registry import KINDS, Registry
 from pedbench.registry.calibrations import check_calibration
-from pedbench.registry.constants import check_properties
+from pedbench.registry.constants import check_files, check_properties
 from pedbench.registry.origins import BASES, Kind
 
 CONSTANTS: dict[Kind, dict[str, str]] = {
@@ -22,6 +22,7 @@ CONSTANTS: dict[Kind, dict[str, str]] = {
     "codecs": {"takes": "'uint8'"},
 }
 
+FILES = "property(lambda self: (Path('{}'),))"
 LEAST = "Calibration(defense={}, params={}, metric={}, region={}, least={}, over={})"
 
 
@@ -49,6 +50,7 @@ def build(tmp_path: Path) -> Callable[..., object]:
         body = "".join(f"    {line}\n" for line in ["name = 'made_up'", "version = 1", *lines])
         (tmp_path / "made_up.py").write_text(
             "from dataclasses import dataclass\n"
+            "from pathlib import Path\n"
             f"from pedbench.base import Calibration, {BASES[kind]}\n\n"
             f"@dataclass(kw_only=True)\nclass MadeUp({BASES[kind]}):\n{body}"
         )
@@ -56,6 +58,7 @@ def build(tmp_path: Path) -> Callable[..., object]:
         plugin = registry.create(kind, "made_up", {})
         check_properties(plugin)
         if kind == "attacks":
+            check_files(plugin)
             check_calibration(plugin, registry)
         return plugin
 
@@ -105,6 +108,11 @@ def test_right_constants_are_accepted(build: Callable[..., object], kind: Kind) 
             r"`knowledge` raises Zero.*made_up\.py:\d",
         ),
         ("defenses", {"servers": "property(lambda self: 2.0)"}, r"`servers`: expected int, found 2\.0"),
+        ("attacks", {"files": FILES.format("/w.pt")}, r"reads /w\.pt: say in `knowledge` what"),
+        ("attacks", {"files": FILES.format("w.pt"), "knowledge": "'w'"}, r"`files` names w\.pt.*absolute"),
+        ("attacks", {"files": FILES.format("/w.pt"), "floor": "True"}, r"a floor has no learned prior"),
+        ("attacks", {"place: str": "Path('/')"}, r"parameter 'place' is PosixPath\('/'\) .*numbers, words"),
+        ("defenses", {"__init__": "lambda self, level=1: None"}, r"defines `__init__`, which may drop"),
         ("metrics", {"better": "'high'"}, r"`better`: .*did you mean 'higher'"),
         ("metrics", {"bounds": "(0.0,)"}, r"`bounds`: expected tuple\[float, float\], found \(0\.0,\)"),
         ("probes", {"reads": "'texts'"}, r"`reads`: .*did you mean 'text'"),

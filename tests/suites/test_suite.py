@@ -290,6 +290,30 @@ def test_settings_reach_every_plugin_of_a_name(registry: Registry, tmp_path: Pat
         resolve(suite, Overrides(settings=["ped_sam.server=5"]), registry)
 
 
+def test_parameters_reach_plugins_that_join(registry: Registry, tmp_path: Path) -> None:
+    named = Overrides(
+        defenses=["ped_sam(servers=5, reply=jpeg_like)", "gaussian_blur"],
+        attacks=["nearest_pixel", "vitmae(model='a, b')"],
+        metrics=["learned_perceptual_similarity(net=mini)"],
+        dataset="scenes(count=12)",
+        settings=[
+            "gaussian_blur.sigma=0.02",
+            "ped_sam.reply=float16",
+            "scenes.split=train",
+            "on_device.weights=x",
+        ],
+    )
+    resolved = resolve(loaded(tmp_path), named, registry)
+    blur, blocks = resolved.defenses
+    assert (blocks.params["servers"], blocks.params["reply"], blur.params["sigma"]) == (5, "float16", 0.02)
+    assert [attack.params.get("model") for attack in resolved.attacks] == [None, "a, b"]
+    assert [metric.params["net"] for metric in resolved.metrics] == ["mini"]
+    assert (resolved.dataset.params["count"], resolved.dataset.params["split"]) == (12, "train")
+    for wrong in ("ped_sam(servers=5", "ped_sam(5)", "ped_sam(=5)", "ped_sam(servers=5)x", "ped_sam(a=[1)"):
+        with pytest.raises(SuiteError, match=r"expected NAME or NAME\(PARAMETER=VALUE"):
+            resolve(loaded(tmp_path), Overrides(defenses=[wrong]), registry)
+
+
 def test_files_of_weights_are_named_in_the_suite_or_on_the_command_line(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,12 @@ class Cloud(Calls):
     """The servers of one pass over one frame; `pedbench.base.Cloud` documents the methods."""
 
     def __getitem__(self, index: int) -> ServerHandle:
-        return ServerHandle(self, range(len(self))[index])
+        try:
+            return ServerHandle(self, range(len(self))[index])
+        except IndexError:
+            raise IndexError(
+                f"there is no server {index}: `servers` of the defense is {len(self)}, which are counted from 0"
+            ) from None
 
     def encode_windows(
         self,

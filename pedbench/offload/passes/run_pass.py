@@ -173,6 +173,11 @@ def run_pass(
             with without_onednn(networks.exact), clock, torch.inference_mode():
                 embedding = defense.embed(frame, edge, cloud)
                 cloud.settle()
+            if not isinstance(embedding, Embedding):
+                raise TypeError(
+                    f"`embed` of {defense.name} returned {type(embedding).__name__}: return the Embedding that "
+                    "`edge` or `cloud` gives"
+                )
         finally:
             cloud.abandon()
     recorded = with_contents(servers.collect(skip=cloud.lost), [pending.data for pending in cloud.sent()])
