@@ -62,7 +62,6 @@ class Ray(Engine):
         self.address, self.workers, self.cores, self.memory = address, workers, cores, memory
         self.device = device
         self.gpus = gpus if gpus is not None else float(device == "cuda")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError as error:

@@ -21,9 +21,6 @@ _KEPT = frozenset({
 })  # fmt: skip
 """Exact names: a prefix would let a variable with a path to the data or a secret through."""
 
-_OPTED_OUT = ("ORT_DISABLE_TELEMETRY",)
-"""Exact names of the variables by which libraries are asked not to report their use."""
-
 
 def environment(scratch: str, libraries: str) -> dict[str, str]:
     """Return the variables of an attack's process.
@@ -32,8 +29,10 @@ def environment(scratch: str, libraries: str) -> dict[str, str]:
         scratch: Folder of its temporary files.
         libraries: Folder of links to the libraries outside of the Python installation.
     """
-    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name in _OPTED_OUT}
-    return kept | {
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT}
+    return {
+        **kept,
+        **pedbench.REPORTS_OFF,
         "PYTHONPATH": f"{Path(pedbench.__file__).parents[1]}{os.pathsep}{libraries}",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
