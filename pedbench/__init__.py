@@ -16,9 +16,16 @@ __version__ = "0.2.0"
 # wait for: with this, for a third of one. It is read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-# onnxruntime reports its use to its maker, and keeps an id of the device in the user's cache, unless this is set before
-# it is imported (Privacy.md of 1.32).
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+REPORTS_OFF = {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Variables by which libraries report no use and look for no updates; most are read at import."""
+os.environ.update(REPORTS_OFF)
 
 _found = sys.modules.get("datasets") or importlib.machinery.PathFinder.find_spec("datasets")
 if "datasets" not in sys.modules and _found is not None and getattr(_found, "origin", None) is None:

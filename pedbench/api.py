@@ -64,9 +64,9 @@ def run(
     that it holds comes along. Its class needs no registration and may be defined in a notebook, a script or any
     file. From there it is copied as text, with the functions, classes, numbers and words beside it that it uses, and
     imports what it uses of installed packages; other values (arrays, networks, open files) are refused: they belong
-    into `prepare`. Attacks run in processes that see installed packages alone, no modules that only lie beside a
-    script. Server operations of one's own take an installed package. The copies are kept in the run's folder
-    `plugins`, as are the plugin files that the suite uses.
+    into `prepare`. Attacks run in processes that see installed packages and the single modules and packages that
+    this process has imported, nothing else beside a script. Server operations of one's own take an installed
+    package. The copies are kept in the run's folder `plugins`, as are the plugin files that the suite uses.
 
         result = pedbench.run("proof", defenses=["on_device", PedSam(servers=5)], attacks=["mean_colour", Mine()])
         result.table("privacy")

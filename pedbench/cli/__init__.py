@@ -94,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if debug:
             raise
         from pedbench.host.console import harmless
+        from pedbench.host.home import advice
 
-        print(harmless(f"pedbench: {error}"), file=sys.stderr)
+        print(harmless(f"pedbench: {error}{advice(error)}"), file=sys.stderr)
         sys.exit(2)
     sys.exit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -21,6 +22,7 @@ from pedbench.cli import options
 from pedbench.cli.finding import Finding, memory_gb
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
+from pedbench.host.requirements import requirements
 
 PACKAGE = Path(pedbench.__file__).parent
 MIN_PYTHON = (3, 11)
@@ -47,7 +49,7 @@ def examine(
     """Report what this machine lacks, with remedies."""
     findings = [*_python(), *_packages()]
     if suite is None:
-        findings += [*_weights(), *_probes(plugin or ())]
+        findings += [*_weights(), *_probes(plugin or ()), *_attack_process()]
     else:
         from pedbench.cli.doctor_suite import examine_suite
         from pedbench.cli.run import named_files
@@ -92,15 +94,6 @@ def _packages() -> Iterator[Finding]:
         current = installed and _numbers(installed) >= _numbers(least)
         cure = "" if current else f"python -m pip install '{requirement}'"
         yield Finding(f"package {name}", installed or "not installed", cure)
-
-
-def requirements() -> list[str]:
-    """List pedbench's dependencies as `name>=version`, from the checkout or the installed package."""
-    project = PACKAGE.parent / "pyproject.toml"
-    if project.is_file():
-        listed: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
-        return listed
-    return [entry for entry in importlib.metadata.requires("pedbench") or () if "extra ==" not in entry]
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -151,6 +144,39 @@ def _probes(plugins: Sequence[Path]) -> Iterator[Finding]:
             yield Finding(f"probe {name}", found, cure)
         else:
             yield Finding(f"probe {name}", "loaded")
+
+
+def _attack_process() -> Iterator[Finding]:
+    """Load every attack with its defaults in a process as confined as in a run."""
+    try:
+        from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
+        from pedbench.errors import PluginError
+        from pedbench.registry import Registry
+    except ImportError as error:
+        yield Finding("attack process", f"not checked: {error}", "install the missing packages first")
+        return
+    registry = Registry()
+    attacks = []
+    for name in registry.origins("attacks"):
+        # What must be configured, or is broken, is shown by `pedbench list` and by a run.
+        with contextlib.suppress(PluginError):
+            attacks.append((registry.spec("attacks", name, {}), registry.create("attacks", name, {})))
+    files = [file for _, attack in attacks for file in attack.files]
+    loaded = 0
+    with AttackProcess([spec for spec, _ in attacks], readable=files) as process:
+        for spec, _ in attacks:
+            try:
+                process.guess(spec, [], [])
+            except AttackFailure as failure:
+                cure = f"install what it lacks in {sys.prefix}, or name it on PYTHONPATH; files go in Attack.files"
+                yield Finding(f"attack {spec.name}", f"fails in its own process: {failure}", cure)
+                if failure.kind == "AttackDied":
+                    break
+            else:
+                loaded += 1
+        landlock = "Linux 5.13 or newer with Landlock also refuses files to code that is not Python's"
+        cure = "" if process.enforced else landlock
+    yield Finding("attack process", f"loaded {loaded} of {len(attacks)} attacks", cure, needed=False)
 
 
 def _home() -> Iterator[Finding]:

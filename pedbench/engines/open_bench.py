@@ -84,6 +84,7 @@ def open_bench(
                     device=device,
                     threads=1,
                     readable=weights,
+                    closed=plan.truths,
                     deadline=plan.suite.deadline,
                 )
             )

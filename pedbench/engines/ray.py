@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ ATTEMPTS = 3
 
 STATUS_INTERVAL = 60.0
 """Seconds without a result after which a status line is printed."""
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds that a cluster's address may take to answer."""
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that workers get to stop their servers."""
@@ -62,7 +66,6 @@ class Ray(Engine):
         self.address, self.workers, self.cores, self.memory = address, workers, cores, memory
         self.device = device
         self.gpus = gpus if gpus is not None else float(device == "cuda")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError as error:
@@ -101,6 +104,8 @@ class Ray(Engine):
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
+        if self.address:
+            _check_reachable(self.address)
         try:
             self._ray.init(
                 address=self.address or "local",
@@ -114,6 +119,23 @@ class Ray(Engine):
             yield
         finally:
             self._ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise if nobody listens at HOST:PORT; Ray itself tries for minutes. Other addresses are Ray's to resolve.
+
+    Raises:
+        EngineError: Nobody answers within `CONNECT_TIMEOUT`.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT).close()
+    except (OSError, OverflowError) as error:
+        raise EngineError(
+            f"there is no Ray cluster at {address}: {error}. Start one there with `ray start --head`."
+        ) from None
 
 
 class _Crew:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pedbench.engines.jobs import Done, EngineError, Job
 from pedbench.engines.open_bench import open_bench
 from pedbench.engines.worker import Worker
 from pedbench.host.console import Console
+from pedbench.host.files import lock
 from pedbench.host.provenance import cores
 from pedbench.host.stopwatch import Profile, by_stage
 from pedbench.measure.bench import Bench
@@ -108,7 +108,7 @@ def claim_cores(count: int) -> None:
     for core in sorted(os.sched_getaffinity(0)):
         descriptor = os.open(folder / str(core), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, folder, "set TMPDIR to a folder on a local disk")
         except BlockingIOError:
             os.close(descriptor)
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pedbench.data.readable import FileDataset
@@ -63,7 +63,8 @@ def run(
     registry = Registry(plugins)
     with console.stage("reading the dataset and the weights"), profile.stage("dataset and weights"):
         plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
-        runs = [run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file())]
+        runs = (run_dir, *(each for each in run_dir.parent.iterdir() if (each / PLAN).is_file()))
+        plan = replace(plan, runs=runs)
         keep_apart(plan.attacks, runs, "a run keeps pictures that its report shows")
         # Workers of other engines load their own networks.
         networks = FamilyNetworks(

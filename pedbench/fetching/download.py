@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import http.client
 import os
 import shutil
@@ -15,6 +14,7 @@ from io import BufferedRandom
 from pathlib import Path
 
 from pedbench.fetching.digests import fresh_digest
+from pedbench.host.files import lock
 
 TRIES = 3
 """How often a source that breaks off is asked to go on."""
@@ -85,7 +85,7 @@ def _own(part: Path) -> Iterator[BufferedRandom]:
     """The partial file, opened for this process alone."""
     with part.open("ab+") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(stream, part.parent, "set PEDBENCH_HOME to a folder on a local disk")
         except BlockingIOError:
             raise FetchError(f"another process fetches {part.name}; wait for it") from None
         yield stream

@@ -8,6 +8,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+_GPUS = ("*gpu*", "*.gp10b", "*.gv11b", "*.ga10b")
+"""Device names of GPUs: of most releases, and of TX2, Xavier and Orin by their chips."""
+
 
 def parse_release(text: str) -> str:
     """Return the L4T release in `/etc/nv_tegra_release`, or "".
@@ -57,7 +60,7 @@ def _clocks(root: Path) -> Iterator[tuple[str, str]]:
         # In kHz.
         found = [text for cpu in cpus if (text := _read(cpu / file)).isdecimal()]
         yield name, " ".join(str(int(text) // 1000) for text in found)
-    for gpu in sorted((root / "sys/class/devfreq").glob("*gpu*")):
+    for gpu in sorted(each for name in _GPUS for each in (root / "sys/class/devfreq").glob(name)):
         for name, file in (("gpu_mhz", "cur_freq"), ("gpu_max_mhz", "max_freq")):
             # In Hz.
             text = _read(gpu / file)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -13,17 +16,47 @@ from types import ModuleType
 _PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.servers.server"]
 """Modules that every server needs and that take seconds to import."""
 
+_LONGEST_FOLDER = 107 - len("/pymp-01234567/listener-01234567")
+"""Bytes of a folder's path with which a socket's path in it is short enough for the kernel."""
+
 
 def server_context() -> ForkServerContext:
     """Return the context that forks servers from a process which has imported their modules.
 
     That process starts with the first call and imports in the background.
+
+    Raises:
+        ValueError: This process may start no others.
     """
+    if multiprocessing.current_process().daemon:
+        raise ValueError(
+            "servers cannot start in a worker of multiprocessing.Pool, which may start no processes: use "
+            "concurrent.futures.ProcessPoolExecutor with the context `spawn`, or a process for each run."
+        )
+    _use_short_paths()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
-    with without_main():
-        forkserver.ensure_running()
+    try:
+        with without_main():
+            forkserver.ensure_running()
+    except ChildProcessError:
+        raise ValueError(
+            "servers cannot start in a fork of a process that has started some: start this process with the context "
+            "`spawn` of multiprocessing."
+        ) from None
     return context
+
+
+def _use_short_paths() -> None:
+    """Let multiprocessing keep its sockets in /tmp where TMPDIR is too long for their names."""
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+        before = tempfile.tempdir
+        tempfile.tempdir = "/tmp"
+        try:
+            # It keeps to the folder that its first call makes.
+            multiprocessing.util.get_temp_dir()
+        finally:
+            tempfile.tempdir = before
 
 
 @contextmanager

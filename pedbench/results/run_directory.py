@@ -6,7 +6,6 @@ continues in the same directory and completes what is missing there.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from pedbench.host.files import write_atomically
+from pedbench.host.files import lock, write_atomically
 from pedbench.registry import Kind, Registry
 from pedbench.results.records import PLAN
 from pedbench.suites.choices import Choice
@@ -40,6 +39,9 @@ def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -
         reports: Folder that holds `runs/` and the link `latest`.
         fresh: Start anew beside earlier runs of the same suite, in a directory with the next free number.
             Without it, the run with the highest number is continued.
+
+    Raises:
+        OSError: The directory cannot be written.
     """
     text = to_toml(suite)
     run_id = f"{suite.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -50,8 +52,12 @@ def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -
             break
         newest = free
     directory = free if fresh or newest is None else newest
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / SUITE, text)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / SUITE, text)
+    except OSError as error:
+        message = f"{directory} cannot be written ({error.strerror}): name another folder by --out."
+        raise OSError(message) from error
     return directory
 
 
@@ -85,7 +91,7 @@ def locked(directory: Path) -> Iterator[None]:
     descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, directory, "name a folder on a local disk by --out")
         except BlockingIOError:
             owner = os.pread(descriptor, 32, 0).decode() or "unknown"
             raise RunLockedError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
@@ -135,6 +137,16 @@ class Plan:
     probes: tuple[Planned, ...]
     defenses: tuple[DefensePlan, ...]
     gallery: Dataset | None = None
+    runs: tuple[Path, ...] = ()
+    """Folders of this and other runs, which keep pictures."""
+
+    @property
+    def truths(self) -> tuple[Path, ...]:
+        """Files and folders with some of the truth, and the code of the datasets."""
+        datasets = [each for each in (self.dataset, self.gallery) if each is not None]
+        code = (getattr(sys.modules[type(each).__module__], "__file__", None) for each in datasets)
+        kept = (path for each in datasets for path in each.locations)
+        return (*kept, *map(Path, filter(None, code)), *self.runs)
 
     @property
     def floors(self) -> tuple[Planned, ...]:

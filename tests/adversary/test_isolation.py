@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -16,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.adversary.isolation.environment import environment
 from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess, Guesses
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior, make_prior
@@ -249,11 +249,15 @@ def test_process_knows_nothing_of_its_parent(bench: Bench, monkeypatch: pytest.M
     assert (bench.ask("environment") == 0).all()
 
 
-def test_opt_outs_of_reports_reach_the_process_by_exact_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORT_DISABLE_TELEMETRY_KEY", "secret")
-    kept = environment("scratch")
-    assert kept["ORT_DISABLE_TELEMETRY"] == "1"
-    assert "ORT_DISABLE_TELEMETRY_KEY" not in kept
+def test_reports_of_use_are_off_in_the_run_and_in_the_process() -> None:
+    names = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "RAY_USAGE_STATS_ENABLED")
+    script = (
+        "import json, os, pedbench; from pedbench.adversary.isolation.environment import environment\n"
+        f"print(json.dumps([[each.get(name) for name in {names}] for each in (os.environ, environment('', ''))]))"
+    )
+    contrary = {**os.environ, **dict.fromkeys(names[:3], "0"), "RAY_USAGE_STATS_ENABLED": "1"}
+    printed = subprocess.run([sys.executable, "-c", script], env=contrary, stdout=subprocess.PIPE, check=True)
+    assert json.loads(printed.stdout) == [["1", "1", "1", "0"]] * 2
 
 
 def test_nothing_is_remembered_from_guess_to_guess(bench: Bench) -> None:

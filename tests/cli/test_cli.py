@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
 from pedbench.cli import main
 from pedbench.host.console import Console
+from pedbench.registry import PluginSpec
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,12 +162,18 @@ def test_all_plugins_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_names_what_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def guess(_: AttackProcess, spec: PluginSpec, *__: object) -> None:
+        raise AttackFailure(spec.name, "AttackDied", "No module named 'torch'")
+
+    monkeypatch.setattr(AttackProcess, "guess", guess)
     monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
     status, out, _ = pedbench(capsys, "doctor")
     assert status == 1
     assert "python -m pip install 'torch>=99'" in out
     assert "package no-such-package: not installed" in out
     assert "ok      Python" in out
+    assert "missing attack accumulate: fails in its own process" in out
+    assert "attack averaging" not in out
 
 
 def test_only_slow_stages_print_progress_lines() -> None:

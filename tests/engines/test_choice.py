@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from pedbench.cli import main
+from pedbench.engines.jobs import EngineError
+from pedbench.engines.ray import Ray
 
 REFUSED = {
     "--engine spark": "--engine is local or ray, found 'spark'",
@@ -26,3 +28,13 @@ def test_unusable_options_are_refused_with_a_reason(
         main(["run", "proof", *options.split()])
     assert exited.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_dead_address_of_a_cluster_is_named_at_once() -> None:
+    pytest.importorskip("ray")
+    engine = Ray(address="127.0.0.1:9", workers=1)
+    with (
+        pytest.raises(EngineError, match=r"no Ray cluster at 127.0.0.1:9.*ray start --head"),
+        engine._cluster(),
+    ):
+        pass

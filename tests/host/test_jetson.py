@@ -51,3 +51,13 @@ def test_facts_are_read_where_they_are(tmp_path: Path) -> None:
         "gpu_mhz": "624",
         "gpu_max_mhz": "1020",
     }
+
+
+@pytest.mark.parametrize("gpu", ["17000000.gp10b", "17000000.gv11b", "17000000.ga10b", "57000000.gpu"])
+def test_gpus_are_known_by_the_names_of_all_boards(tmp_path: Path, gpu: str) -> None:
+    devices = "sys/class/devfreq"
+    clocks = {f"{devices}/{gpu}/cur_freq": "114750000\n", f"{devices}/15340000.vic/cur_freq": "115200000\n"}
+    for name, text in {"etc/nv_tegra_release": NANO, **clocks}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert jetson_facts(tmp_path) == {"l4t": "32.7.1", "gpu_mhz": "114"}

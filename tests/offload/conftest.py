@@ -1,5 +1,7 @@
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +54,26 @@ def frame(request: pytest.FixtureRequest) -> Picture:
 @pytest.fixture
 def wide() -> Picture:
     return make_picture((240, 320))
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], Callable[[str], None]]]:
+    """Name a proxy in the environment, and yield its list of targets and a function that names another."""
+    targets: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            targets.append(self.path)
+            self.send_error(502)
+
+    def set_proxy(address: str) -> None:
+        for kind in ("grpc", "https", "http", "all"):
+            monkeypatch.setenv(f"{kind}_proxy", address)
+
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+        set_proxy(f"http://127.0.0.1:{proxy.server_port}")
+        yield targets, set_proxy
+        proxy.shutdown()

@@ -131,6 +131,19 @@ def test_no_call_without_an_edge(addresses: list[str]) -> None:
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
+def test_no_proxy_of_the_environment_is_used(
+    proxied: tuple[list[str], Callable[[str], None]], addresses: list[str], wide: Picture
+) -> None:
+    targets, set_proxy = proxied
+    for proxy in ("", "http://127.0.0.1:9"):
+        if proxy:
+            set_proxy(proxy)
+        with VirtualServers(1, NETWORKS) as virtual, connect(addresses[0]) as servers:
+            for one in (virtual, servers):
+                assert run(FullOffload(), wide, one).exchanges
+    assert not targets
+
+
 def test_other_weights_model_or_version_are_refused(
     addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

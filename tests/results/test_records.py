@@ -179,6 +179,9 @@ def suite() -> ResolvedSuite:
 
 
 def test_the_same_suite_continues_in_its_directory(tmp_path: Path, suite: ResolvedSuite) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"cannot be written .*--out"):
+        run_directory(tmp_path / "file", suite)
     first = run_directory(tmp_path, suite)
     assert first.parent == tmp_path / "runs"
     assert first.name.startswith("proof-")

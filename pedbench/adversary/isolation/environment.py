@@ -10,19 +10,30 @@ from pathlib import Path
 import pedbench
 from pedbench.registry import PluginSpec
 
-_KEPT = ("PATH", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME", "PEDBENCH_HOME",
-         "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "ATEN_", "MKL_CBWR", "GLIBC_TUNABLES",
-         "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")  # fmt: skip
+_KEPT = frozenset({
+    "PATH", "HOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "LD_LIBRARY_PATH", "LD_PRELOAD",
+    "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME",
+    "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TORCH_HOME", "PEDBENCH_HOME",
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "CUDA_PATH", "CUDA_MODULE_LOADING",
+    "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
+    "NVIDIA_TF32_OVERRIDE", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION",
+    "ATEN_CPU_CAPABILITY", "MKL_CBWR", "GLIBC_TUNABLES", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE",
+})  # fmt: skip
+"""Exact names: a prefix would let a variable with a path to the data or a secret through."""
 
-_OPTED_OUT = ("ORT_DISABLE_TELEMETRY",)
-"""Exact names of the variables by which libraries are asked not to report their use."""
 
+def environment(scratch: str, libraries: str) -> dict[str, str]:
+    """Return the variables of an attack's process.
 
-def environment(scratch: str) -> dict[str, str]:
-    """Return the variables of an attack's process, whose temporary files go to the folder `scratch`."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT) or name in _OPTED_OUT}
-    return kept | {
-        "PYTHONPATH": str(Path(pedbench.__file__).parents[1]),
+    Args:
+        scratch: Folder of its temporary files.
+        libraries: Folder of links to the libraries outside of the Python installation.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT}
+    return {
+        **kept,
+        **pedbench.REPORTS_OFF,
+        "PYTHONPATH": f"{Path(pedbench.__file__).parents[1]}{os.pathsep}{libraries}",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         # One thread until the fork: a library's pool of threads would not survive it.

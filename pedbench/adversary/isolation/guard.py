@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def install(readable: Iterable[Path], scratch: Path) -> bool:
     Returns:
         Whether the kernel enforces the same; without it only what Python sees is refused.
     """
-    roots = [path.resolve() for path in (*_code(), *_weights(), *map(Path, _SYSTEM), *readable)]
+    roots = [*installation(), *(path.resolve() for path in (*_code(), *_weights(), *readable))]
     devices = [Path(device) for device in _DEVICES] + sorted(Path("/dev").glob("nvidia*"))
     scratch = scratch.resolve()
     enforced = landlock.confine(roots, [scratch, *devices])
@@ -53,16 +54,30 @@ def install(readable: Iterable[Path], scratch: Path) -> bool:
     return enforced
 
 
+@cache
+def installation() -> tuple[Path, ...]:
+    """Return the folders of the Python installation and of the system, which every attack may read."""
+    folders = {sys.prefix, sys.base_prefix, sys.exec_prefix, *_SYSTEM}
+    return tuple(Path(folder).resolve() for folder in folders)
+
+
 def _code() -> list[Path]:
     package = Path(pedbench.__file__).parent
     in_tree = [Path(folder) / kind for folder in plugins.__path__ for kind in ("attacks", "defenses")]
-    return [*map(Path, {sys.prefix, sys.base_prefix, sys.exec_prefix}), package, *in_tree]
+    return [package, *in_tree]
 
 
 def _weights() -> list[Path]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    hugging_face = Path(os.environ.get("HF_HOME", cache / "huggingface"))
-    return [hugging_face / "hub", Path(os.environ.get("TORCH_HOME", cache / "torch")) / "hub"]
+    """Return the models in the hubs' caches, each where its library looks."""
+    # The cache of the Hugging Face hub holds datasets, too, and can be any folder.
+    caches = _folder("XDG_CACHE_HOME", Path.home() / ".cache")
+    hub = _folder("HUGGINGFACE_HUB_CACHE", _folder("HF_HOME", caches / "huggingface") / "hub")
+    models = sorted(_folder("HF_HUB_CACHE", hub).glob("models--*"))
+    return [*models, _folder("TORCH_HOME", caches / "torch") / "hub"]
+
+
+def _folder(variable: str, default: Path) -> Path:
+    return Path(os.path.expandvars(os.environ.get(variable) or default)).expanduser()
 
 
 def _forbidden_folders() -> tuple[str, ...]:

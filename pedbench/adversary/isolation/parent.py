@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.adversary.isolation.environment import environment, sources
+from pedbench.adversary.isolation.libraries import libraries, shared_objects
 from pedbench.adversary.prior import FOLDER
 from pedbench.registry import PluginSpec
 from pedbench.types import Picture
@@ -74,6 +75,7 @@ class AttackProcess:
         device: Where attacks prepare their models.
         threads: Threads that torch may use in a guess.
         readable: Further files and folders that attacks may read, e.g. weights.
+        closed: Files and folders with some of the truth; a library that holds one is not offered.
         prior: Folder of the prior; by default the one that pedbench ships.
         deadline: Seconds that one call of `guess` may take.
     """
@@ -85,18 +87,20 @@ class AttackProcess:
         device: str = "cpu",
         threads: int = 1,
         readable: Sequence[Path] = (),
+        closed: Sequence[Path] = (),
         prior: Path = FOLDER,
         deadline: float = DEADLINE,
     ) -> None:
         self.specs = tuple(specs)
         self.deadline = deadline
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "specs": [spec.to_json() for spec in self.specs],
             "device": device,
             "threads": threads,
             "readable": [str(path.resolve()) for path in (prior, *readable, *sources(self.specs))],
             "prior": str(prior.resolve()),
         }
+        self._closed_to_libraries = tuple(closed)
         self._lock = threading.Lock()
         self._closed = False
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -197,13 +201,21 @@ class AttackProcess:
 
     def _start(self) -> Connection[Any, Any]:
         self._scratch = tempfile.TemporaryDirectory(prefix="attack-")
+        scratch, links = Path(self._scratch.name, "scratch"), Path(self._scratch.name, "libraries")
+        scratch.mkdir()
+        links.mkdir()
+        found = libraries({spec.origin.distribution for spec in self.specs}, self._closed_to_libraries)
+        for name, path in found.items():
+            (links / name).symlink_to(path.resolve())
+        more = [str(path.resolve()) for path in (links, *found.values(), *shared_objects())]
+        settings = self._settings | {"readable": [*self._settings["readable"], *more]}
         ours, theirs = Pipe(duplex=True)
         self._connection = ours
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pedbench.adversary.isolation.child", str(theirs.fileno())],
-                cwd=self._scratch.name,
-                env=environment(self._scratch.name),
+                cwd=scratch,
+                env=environment(str(scratch), str(links)),
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 pass_fds=[theirs.fileno()],
@@ -211,7 +223,7 @@ class AttackProcess:
             )
         finally:
             theirs.close()
-        ours.send_bytes(json.dumps(self._settings).encode())
+        ours.send_bytes(json.dumps(settings).encode())
         self.enforced = json.loads(ours.recv_bytes())["enforced"]
         return ours
 

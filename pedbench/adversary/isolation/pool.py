@@ -22,7 +22,7 @@ class AttackPool:
 
     Args:
         workers: How many processes; each is started when its first job comes.
-        specs, device, threads, readable, prior, deadline: As for `AttackProcess`.
+        specs, device, threads, readable, closed, prior, deadline: As for `AttackProcess`.
     """
 
     def __init__(
@@ -33,12 +33,19 @@ class AttackPool:
         device: str = "cpu",
         threads: int = 1,
         readable: Sequence[Path] = (),
+        closed: Sequence[Path] = (),
         prior: Path = FOLDER,
         deadline: float = DEADLINE,
     ) -> None:
         self._members = [
             AttackProcess(
-                specs, device=device, threads=threads, readable=readable, prior=prior, deadline=deadline
+                specs,
+                device=device,
+                threads=threads,
+                readable=readable,
+                closed=closed,
+                prior=prior,
+                deadline=deadline,
             )
             for _ in range(workers)
         ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from pathlib import Path
 
 import torch
 
+from pedbench.host.files import lock
 from pedbench.host.home import home
 from pedbench.models.sam.checkpoints import read_state, write_tensors
 
@@ -31,9 +31,9 @@ def converted(file: Path, dtype: torch.dtype) -> Path:
     )
     copy = home() / "converted" / f"{name}.safetensors"
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with copy.with_suffix(".lock").open("a") as lock:
+    with copy.with_suffix(".lock").open("a") as stream:
         # Servers start at the same time: one converts, the others wait.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock(stream, copy.parent, "set PEDBENCH_HOME to a folder on a local disk", wait=True)
         if not copy.is_file():
             write_tensors(
                 {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 import threading
@@ -19,6 +18,7 @@ import torch
 
 from pedbench.base import Networks, Operation
 from pedbench.host.determinism import without_onednn
+from pedbench.host.files import lock
 from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
 from pedbench.offload.wire.codec_labels import Coded, code
 from pedbench.offload.wire.messages import METHOD, Answer, WireError, decode_call, encode_answer
@@ -106,7 +106,7 @@ def _turn() -> Iterator[None]:
     path = Path(tempfile.gettempdir()) / f"pedbench-turn-{os.getuid()}.lock"
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, path.parent, "set TMPDIR to a folder on a local disk", wait=True)
         yield
     finally:
         os.close(descriptor)

@@ -1,0 +1,111 @@
+"""Libraries of this process that lie outside of its Python installation: on PYTHONPATH, in the user site, editable."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, PackageNotFoundError
+from pathlib import Path
+
+from pedbench.adversary.isolation import guard
+from pedbench.host.requirements import requirements
+
+_STARTED_BY_PYTHON = {"__main__", "__mp_main__", "sitecustomize", "usercustomize"}
+
+
+def libraries(plugins: Iterable[str], closed: Iterable[Path]) -> dict[str, Path]:
+    """Return single modules, packages and their metadata outside of the Python installation, by file name.
+
+    These are what this process has imported, and what the distributions that it needs have installed.
+
+    Args:
+        plugins: Names of the distributions that declare attacks.
+        closed: Files and folders with some of the truth, that no library may hold or lie in.
+    """
+    imported = dict(_imported())
+    installed = _installed_by((*requirements(), *plugins, *imported), tuple(sys.path))
+    truths = [path.resolve() for path in closed]
+    folders = [path.resolve() for path in (Path.cwd(), *map(Path, sys.path))]
+
+    def is_open(path: Path) -> bool:
+        real = path.resolve()
+        return not any(place.is_relative_to(real) for place in (*truths, *folders)) and not any(
+            real.is_relative_to(truth) for truth in truths
+        )
+
+    return {path.name: path for path in (*installed, *imported.values()) if is_open(path)}
+
+
+def shared_objects() -> list[Path]:
+    """Return the files of shared libraries that this process has loaded from outside, e.g. by LD_LIBRARY_PATH."""
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    files = {Path(file) for file in re.findall(r" (/.+\.so(?:\.[\d.]+)?)$", maps, re.MULTILINE)}
+    return sorted(file for file in files if _outside(file))
+
+
+def _outside(path: Path) -> bool:
+    real = path.resolve()
+    return not any(real.is_relative_to(root) for root in guard.installation())
+
+
+def _imported() -> Iterator[tuple[str, Path]]:
+    """Yield name and place of the top-level modules that this process has imported from outside."""
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        # Modules of pedbench's own include the files of plugins, of which attacks' are open anyway.
+        if "." in name or name in _STARTED_BY_PYTHON or name.startswith("pedbench") or spec is None:
+            continue
+        for path in _places(spec):
+            yield name, path
+
+
+def _places(spec: ModuleSpec) -> Iterator[Path]:
+    """Yield the file of a module or the folder of a package; nothing of a namespace, which may be any folder."""
+    if spec.has_location and spec.origin:
+        file = Path(spec.origin)
+        path = file if spec.submodule_search_locations is None else file.parent
+        if path.exists() and _outside(path):
+            yield path
+
+
+@cache
+def _installed_by(names: tuple[str, ...], _path: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return what distributions, and those that they require in turn, have installed outside."""
+    due, seen, found = list(names), {"pedbench"}, list[Path]()
+    while due:
+        match = re.match(r"[\w.-]+", due.pop())
+        name = re.sub(r"[-_.]+", "-", match[0]).lower() if match else "pedbench"
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except PackageNotFoundError:
+            continue
+        found += _installed(distribution)
+        due += distribution.requires or ()
+    return tuple(found)
+
+
+def _installed(distribution: Distribution) -> Iterator[Path]:
+    """Yield the packages, modules and metadata of one distribution that lie outside."""
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        listed = (distribution.read_text("top_level.txt") or "").split()
+        for name in listed or [distribution.metadata["Name"].replace("-", "_")]:
+            spec = importlib.util.find_spec(name)
+            yield from _places(spec) if spec is not None else ()
+    elif _outside(Path(str(distribution.locate_file("")))) and distribution.read_text("RECORD"):
+        for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            path = Path(str(distribution.locate_file(name)))
+            if path.exists():
+                yield path
