@@ -10,7 +10,6 @@ import platform
 import re
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated

@@ -59,7 +59,7 @@ def expected(run: Run, defense: str, attack: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("received", "attacks", "how"),
+    ("received", "attacks", "origin"),
     [
         ("nothing", ["vitmae"], BLIND),
         ("blurred", ["read_degraded", "deblur"], "read out by"),
@@ -68,12 +68,12 @@ def expected(run: Run, defense: str, attack: str) -> float:
     ],
 )
 def test_each_payload_has_the_reconstruction_that_fits_it(
-    run: Run, shown: pd.DataFrame, received: str, attacks: list[str], how: str
+    run: Run, shown: pd.DataFrame, received: str, attacks: list[str], origin: str
 ) -> None:
     row = shown.loc[received]
-    best = max(expected(run, row["defense"], attack) for attack in attacks)
+    best = max(expected(run, str(row["defense"]), attack) for attack in attacks)
     assert row["masked_autoencoder_SSIM_value"] == pytest.approx(best)
-    assert row["masked_autoencoder_SSIM_how"].startswith(how)
+    assert row["masked_autoencoder_SSIM_how"].startswith(origin)
     assert row["masked_autoencoder_SSIM_n"] == 2
 
 
