@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterator
 from functools import cache
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -29,7 +29,7 @@ def check_constants(plugin: type[Plugin] | Plugin) -> None:
     Raises:
         PluginError: A constant is missing, misspelt, or not what its annotation says.
     """
-    owner = plugin if isinstance(plugin, type) else type(plugin)
+    owner: type[Any] = plugin if isinstance(plugin, type) else type(plugin)
     declared = _declared(owner)
     for name, annotation in declared.items():
         value = getattr(plugin, name, _MISSING)
@@ -42,9 +42,8 @@ def check_constants(plugin: type[Plugin] | Plugin) -> None:
             continue
         _check(f"{owner.__name__}: `{name}`", annotation, value)
     for name in undeclared(owner):
-        near = difflib.get_close_matches(name, _names(owner), 1, _ALMOST)
-        if near:
-            raise PluginError(f"{owner.__name__}: there is no constant `{name}`: did you mean `{near[0]}`?")
+        for intended in difflib.get_close_matches(name, _names(owner), 1, _ALMOST):
+            raise PluginError(f"{owner.__name__}: there is no constant `{name}`: did you mean `{intended}`?")
 
 
 def check_properties(plugin: Plugin) -> None:
@@ -65,7 +64,7 @@ def check_properties(plugin: Plugin) -> None:
                 raise PluginError(
                     f"{subject} raises {type(error).__name__}: {error}{plugin_line(error)}."
                 ) from error
-            _check(subject, inspect.get_annotations(declared.fget, eval_str=True)["return"], value)
+            _check(subject, inspect.get_annotations(cast(Any, declared.fget), eval_str=True)["return"], value)
 
 
 def check_files(attack: Attack) -> None:
@@ -146,13 +145,13 @@ def _choices(annotation: Any) -> Iterator[Any]:
         yield from _choices(inner) if get_args(inner) else (inner,)
 
 
-@cache
 def _declared(owner: type[Any]) -> dict[str, Any]:
     """Return the annotations of all class constants that the bases of a plugin declare."""
     declared = {}
     for base in reversed(_bases(owner)):
         for name, annotation in inspect.get_annotations(base, eval_str=True).items():
-            if get_origin(annotation) is ClassVar:
+            origin: Any = get_origin(annotation)
+            if origin is ClassVar:
                 declared[name] = get_args(annotation)[0]
     return declared
 

@@ -94,7 +94,8 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     except ValueError as error:
         raise SuiteError(f"weights: {error}.") from None
     whole, suite = suite, _with_selection(suite, overrides)
-    left_out = [choice.name for choice in (*whole.defenses, *whole.attacks, *whole.metrics, whole.dataset)]
+    listed: list[Choice] = [*whole.defenses, *whole.attacks, *whole.metrics]
+    left_out = [whole.dataset.name, *(choice.name for choice in listed)]
     suite = with_settings(suite, overrides.settings, left_out)
     latency = suite.latency.model_copy(update={"links": list(overrides.links or suite.latency.links)})
     check_latency(suite.model_copy(update={"latency": latency}))

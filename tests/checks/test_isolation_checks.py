@@ -10,6 +10,7 @@ import pytest
 
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
+from pedbench.base.attack import Need
 from pedbench.checks.attacks import NEEDS
 from pedbench.checks.non_interference import TRUTH, TwoWorlds, check_noninterference, shared_view, two_truths
 from pedbench.checks.rule import BrokenRule
@@ -47,7 +48,7 @@ def test_no_attack_knows_more_than_its_view(
 
 
 @pytest.mark.parametrize("need", NEEDS)
-def test_the_two_worlds_differ_in_the_truth_alone(need: str) -> None:
+def test_the_two_worlds_differ_in_the_truth_alone(need: Need) -> None:
     class Needy(Attack):
         needs = frozenset({need})
         requests = 2

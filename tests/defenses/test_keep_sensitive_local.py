@@ -17,11 +17,14 @@ from pedbench.plugins.defenses.keep_sensitive_local import KeepSensitiveLocal
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.privacy.disclosure_audit import Audit
 from pedbench.privacy.visibility import visible_mask
+from pedbench.registry import Registry
 from pedbench.scenes.render import render
 from pedbench.suites.cell import Cell, PluginIdentity
 from pedbench.types import Prior
 
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
+
+ORIGIN = Registry().origin("defenses", "keep_sensitive_local")
 
 
 def keeping(*boxes: Any) -> KeepSensitiveLocal:
@@ -96,7 +99,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PluginUnavailable, match=r"pedbench\[probes\].*text=False"):
         KeepSensitiveLocal().prepare("cpu")
     KeepSensitiveLocal(text=False).prepare("cpu")
-    outcomes = {found.rule: found for found in check_defense(KeepSensitiveLocal())}
+    outcomes = {found.rule: found for found in check_defense(KeepSensitiveLocal(), ORIGIN)}
     assert "pedbench[probes]" in outcomes["preparation"].skipped
     assert not any(found.problem for found in outcomes.values())
     total = Outcome()

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pedbench.base import Attack
+from pedbench.base.attack import Need
 from pedbench.models.sam.family import MINI
 from pedbench.report.words.legend import FLAGS
 from pedbench.types import Patch, Picture, Prior, Tokens, View
@@ -74,7 +75,7 @@ class Reader(Attack):
     name = "reader"
     version = 1
 
-    def __init__(self, *needs: str) -> None:
+    def __init__(self, *needs: Need) -> None:
         self.needs = frozenset(needs)  # type: ignore[misc]
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
@@ -87,7 +88,7 @@ def test_content_that_no_attack_can_use_is_told() -> None:
         values=np.zeros((1, 4), np.float32), positions=np.zeros((1, 2), np.int64), depth=0, server=0
     )
     prior = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
-    held: dict[str, Any] = {"pixels": {"patches": (patch,)}, "degraded": {"degraded": (patch,)}}
+    held: dict[Need, Any] = {"pixels": {"patches": (patch,)}, "degraded": {"degraded": (patch,)}}
     held["tokens"] = {"tokens": (tokens,)}
     for kind, content in held.items():
         views = [View(frame_size=(4, 4), prior=prior), View(frame_size=(4, 4), prior=prior, **content)]
