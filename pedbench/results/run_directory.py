@@ -17,7 +17,7 @@ from pathlib import Path
 from pedbench.host.files import lock, write_atomically
 from pedbench.registry import Kind, Registry
 from pedbench.results.records import PLAN
-from pedbench.suites.choices import Choice
+from pedbench.suites.choices import Choice, DatasetChoice, GalleryChoice
 from pedbench.suites.files import to_toml
 from pedbench.suites.schema import ResolvedSuite
 
@@ -63,9 +63,8 @@ def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -
 
 def keep_plugins(directory: Path, suite: ResolvedSuite, registry: Registry) -> None:
     """Copy the plugin files that a suite uses into its run directory, from where it can be run again."""
-    galleries = [suite.gallery] if suite.gallery else []
-    used: dict[Kind, Sequence[Choice]] = {
-        "datasets": [suite.dataset, *galleries],
+    used: dict[Kind, Sequence[Choice | DatasetChoice | GalleryChoice]] = {
+        "datasets": [suite.dataset, suite.gallery or suite.dataset],
         "defenses": suite.defenses,
         "attacks": suite.attacks,
         "metrics": suite.metrics,

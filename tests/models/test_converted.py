@@ -48,7 +48,7 @@ def test_a_converted_file_is_made_once_and_holds_the_encoder_in_the_other_type(
 
 def store(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Convert the weights of a folder, as repositories in half precision have them, and return them all."""
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in folder.rglob("*.safetensors"):
         content = {name: value.to(dtype) for name, value in read_state(file).items()}
         write_safetensors(file, content, {"format": "pt"})

@@ -314,3 +314,13 @@ def test_judged_values_are_those_behind_the_numbers(tmp_path: Path, small_run: A
     } <= judged.keys()
     assert {"bytes up", "bytes down"} <= judged.keys()
     assert not any(name.endswith((" p50", ", p90", ", per picture")) or name == "RMSE" for name in judged)
+
+
+def test_a_changed_parameter_is_named(tmp_path: Path) -> None:
+    changed = replace(UTILITY, defense=replace(UTILITY.defense, params={"sigma": 0.04}))
+    same = Made(
+        cell=replace(UTILITY, defense=PluginIdentity(name="none", version=1)), values=utility(OBJECTS)
+    )
+    base, new = ([same, Made(cell=cell, values=utility(OBJECTS))] for cell in (UTILITY, changed))
+    labels = {line.defense for line in compared(tmp_path, base, new) if line.verdict in ("missing", "new")}
+    assert labels == {"blur(sigma=0.02)", "blur(sigma=0.04)"}
