@@ -174,10 +174,8 @@ def run_pass(
                 embedding = defense.embed(frame, edge, cloud)
                 cloud.settle()
             if not isinstance(embedding, Embedding):
-                raise TypeError(
-                    f"`embed` of {defense.name} returned {type(embedding).__name__}: return the Embedding that "
-                    "`edge` or `cloud` gives"
-                )
+                found = f"`embed` of {defense.name} returned {type(embedding).__name__}"
+                raise TypeError(f"{found}: return the Embedding that `edge` or `cloud` gives")
         finally:
             cloud.abandon()
     recorded = with_contents(servers.collect(skip=cloud.lost), [pending.data for pending in cloud.sent()])
