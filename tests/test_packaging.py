@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = {f"pedbench.plugins.{kind}" for kind in ("attacks", "datasets", "defenses")}
-DATA = {"pedbench.assets", "pedbench.assets.prior"}
+DATA = {"pedbench.assets", "pedbench.assets.prior", "pedbench.cli.templates"}
 """Folders of data that Python could import: declared, or setuptools warns of them."""
 
 

@@ -111,7 +111,7 @@ def test_further_weights_are_part_of_the_cells_that_use_them(tmp_path: Path) -> 
     ("plugin", "kinds"),
     [
         ("defenses.on_device:OnDevice", {"utility", "privacy", "latency"}),
-        ("attacks.mean_colour:MeanColour", {"privacy"}),
+        ("attacks.vitmae:Vitmae", {"privacy"}),
         ("metrics.root_mean_square_error:RootMeanSquareError", {"privacy"}),
     ],
 )
@@ -125,7 +125,7 @@ def test_files_of_any_plugin_and_ending_are_part_of_its_cells(
     cells = []
     for content in (b"trained", b"\0\0\0\0\0\0\0"):
         (tmp_path / "weights.pt").write_bytes(content)
-        planned = plan(defenses=[{"name": "on_device"}], attacks=["mean_colour"])
+        planned = plan(defenses=[{"name": "on_device"}], attacks=["mean_colour", "vitmae"])
         cells.append({cell.cell_id: cell for cell in planned.cells()})
     changed = [cell for cell_id, cell in cells[0].items() if cell_id not in cells[1]]
     assert {cell.kind for cell in changed} == kinds

@@ -274,7 +274,7 @@ def test_settings_reach_every_plugin_of_a_name(registry: Registry, tmp_path: Pat
     )
     assert [choice.params["servers"] for choice in resolved.defenses if choice.name == "ped_sam"] == [5, 5]
     assert resolved.attacks[1].params == {"side": 20}
-    assert resolved.dataset.params == {"data": "somewhere/else"}
+    assert resolved.dataset.params == {"data": str(Path("somewhere/else").absolute())}
     swept = suite.model_copy(
         update={"defenses": [DefenseChoice(name="ped_sam", sweep={"servers": [3, 9], "chunk": [0, 1]})]}
     )

@@ -21,6 +21,8 @@ class Snoops(Attack):
 
     place: str
 
+    knowledge = "whatever lies there"
+
     @property
     def files(self) -> tuple[Path, ...]:
         return (Path(self.place),)
