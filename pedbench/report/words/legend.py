@@ -9,6 +9,7 @@ import pandas as pd
 from pedbench.report.words.text import NOTHING
 from pedbench.validity.calibration import UNPROVEN
 from pedbench.validity.flags import (
+    ANNOTATIONS_LOST,
     CAPPED,
     DEGRADED,
     NO_BETTER,
@@ -87,6 +88,7 @@ TERMS: Mapping[str, str] = {
 
 FLAGS: Mapping[str, str] = {
     "few pictures": "fewer than 100, too few to see differences of some points",
+    ANNOTATIONS_LOST: "more than 1 % of the annotations cannot be used",
     "few samples": "fewer than 20 timed pictures, so that medians and tails are rough",
     "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
