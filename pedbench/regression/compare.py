@@ -23,12 +23,12 @@ def compare(base: Measured, new: Measured) -> list[Line]:
     """
     pairs = counterparts(base.run, new.run)
     check_comparable(base.run, new.run, pairs)
-    # Labels that distinguish the plugins of both runs: a changed parameter is named.
+    # Cells that only one run has are named by what distinguishes them from those of the other.
     both = replace(base.run, records=(*base.run.records, *new.run.records))
     lines = []
     for record in base.run.records:
         for line in _cell(base, new, record, pairs[record.cell_id]):
-            lines.append(_named(both, record, line))
+            lines.append(_named(base.run if pairs[record.cell_id] else both, record, line))
     met = {other.cell_id for other in pairs.values() if other is not None}
     for record in new.run.records:
         if record.cell_id not in met:
