@@ -55,7 +55,8 @@ def tables_of(markdown: str) -> list[list[list[str]]]:
 def test_tables_are_whole_and_names_read_as_they_are(made: Any, report: str) -> None:
     tables = tables_of(report)
     assert all(len({len(line) for line in table}) == 1 for table in tables)
-    # The first table, which the paper's lines end; overview, what others report, two of utility, four for each rule, two of latency, configurations.
+    # The first table, which the paper's lines end; overview, what others report, two of utility, four for each rule,
+    # two of latency, configurations.
     assert [len(table) for table in tables] == [9, 6, 6, 6, 6, 6, 11, 5, 5, 6, 11, 5, 5, 6, 4, 8]
     assert all(len(table[0]) <= 17 for table in tables)
     overview = tables[1]
