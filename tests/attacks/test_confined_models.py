@@ -40,7 +40,8 @@ def _save(name: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vitmae", pytest.param("diffusion_inpaint", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["vitmae", "diffusion_inpaint"])
 def test_a_model_is_loaded_once_and_serves_every_job(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

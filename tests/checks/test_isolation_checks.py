@@ -19,13 +19,13 @@ from pedbench.registry import PluginSpec, Registry
 CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
 """Parameters with which slow attacks finish quickly, with worse guesses."""
 
-LARGE = {"completion", "diffusion_inpaint", "guided_inversion", "vitmae"}
-"""Attacks whose networks take seconds to load."""
-
 ATTACKS = [
-    pytest.param(name, marks=pytest.mark.long if name in LARGE else pytest.mark.slow)
+    pytest.param(
+        name, marks=pytest.mark.slow if Registry().create("attacks", name, {}).floor else pytest.mark.long
+    )
     for name in Registry().origins("attacks")
 ]
+"""Loading the libraries of an attack in both worlds takes many seconds; floors have none."""
 
 
 @pytest.fixture(name="specs", scope="module")

@@ -261,7 +261,9 @@ def test_stochastic_attacks_run_as_often_as_the_suite_says(run_small: Any, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "folder"), [("coco", "coco"), ("folder", "photos")])
+@pytest.mark.parametrize(
+    ("name", "folder"), [("coco", "coco"), pytest.param("folder", "photos", marks=pytest.mark.long)]
+)
 def test_real_photographs(run_small: Any, tmp_path: Path, name: str, folder: str) -> None:
     data = Path(__file__).parents[3] / "shared" / "data" / folder
     if not data.is_dir():

@@ -69,10 +69,11 @@ def as_expected(run: Any, expected: Any) -> None:
 
 
 # Values without their note; and a note just written.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "left"),
     [
-        pytest.param("_note", ["ped_sam"] * 2, marks=pytest.mark.long),
+        ("_note", ["ped_sam"] * 2),
         ("total", ["on_device", "ped_sam"]),
     ],
 )

@@ -63,6 +63,7 @@ def _ious(lying: Finished, record: Any) -> pd.DataFrame:
     return rows.sort_values(["image", "annotation"])[["image", "annotation", "value"]].reset_index(drop=True)
 
 
+@pytest.mark.long
 def test_liars_are_found_and_their_work_done_again(lying: Finished) -> None:
     assert {record.status for record in lying.records} == {"ok"}
     (honest,) = lying.of("ped_sam", "utility")
@@ -81,6 +82,7 @@ def test_liars_are_found_and_their_work_done_again(lying: Finished) -> None:
     assert not any("degraded" in record.flags for record in lying.records)
 
 
+@pytest.mark.long
 def test_the_expected_probability_is_that_of_all_draws(lying: Finished) -> None:
     values = lying.values(_told(lying)["noise", 1, 3])
     expected = values[values["metric"] == "expected to be found"]["value"]
@@ -93,6 +95,7 @@ def test_the_expected_probability_is_that_of_all_draws(lying: Finished) -> None:
     assert all(np.isclose(value, shares).any() for value in expected)
 
 
+@pytest.mark.long
 def test_the_report_shows_lies_in_their_section_alone(lying: Finished) -> None:
     text = (lying.directory / "report.md").read_text(encoding="utf-8")
     section = text[text.index("## Integrity") :]

@@ -115,7 +115,7 @@ def test_features_are_compared_by_their_angle() -> None:
 GALLERY_OF_8: dict[str, Any] = {"name": "scenes", "params": {"count": 8}, "limit": 8}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_with_a_gallery(run_small: Any, tmp_path: Any) -> None:
     done = run_small(tmp_path, report=True, gallery=GALLERY_OF_8, metrics=["root_mean_square_error"])
     assert {record.status for record in done.records} == {"ok"}, done.said
