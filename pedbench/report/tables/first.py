@@ -11,7 +11,7 @@ import pandas as pd
 
 from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
 from pedbench.report.numbers.first_table import DISTANCES, FAMILIES
-from pedbench.report.tables.overview import attack, attacked, counts, number, reference
+from pedbench.report.tables.overview import attack, attacked, claimed, counts, number, reference
 from pedbench.report.tables.table import Cell, Column, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
@@ -64,7 +64,7 @@ def first_table(frame: pd.DataFrame, *, reported: bool = True) -> Table:
         line += [number(row, "retention", interval=False), reference(row)]
         line += [_picture(row, f"{column}_{distance}") for _, column, distance in pictures]
         line += [(attacked(row, name, rule), " ", *attack(row, name, rule)) for name in measures]
-        line += [number(row, f"{name}_{rule}", interval=False) for name in claims]
+        line += [claimed(row, f"{name}_{rule}") for name in claims]
         line += [number(row, f"visible_share_{rule}", interval=False)] if rule else []
         line += [number(row, name, interval=False) for name in ("wall_p50", "turn_taking_p50")]
         lines.append([*line, counts(row, frame)])

@@ -85,9 +85,9 @@ def combined_table(frame: pd.DataFrame, flags: Mapping[str, str], title: str = "
     head += columns(utility_title(frame), "retention", better="higher") + columns("of", text=True)
     head += columns(*(f"visible share, {short_rule(rule)}" for rule in rules), better="lower")
     head += columns(*(f"{name}, {short_rule(rule)}" for rule in first for name in measures), better="lower")
-    claimed = [(name, f"{column}_{rule}") for rule in first for name, column in CLAIMS.items()]
-    claimed = [(name, column) for name, column in claimed if frame[f"{column}_value"].notna().any()]
-    head += columns(*(name for name, _ in claimed), better="lower")
+    claims = [(name, f"{column}_{rule}") for rule in first for name, column in CLAIMS.items()]
+    claims = [(name, column) for name, column in claims if frame[f"{column}_value"].notna().any()]
+    head += columns(*(name for name, _ in claims), better="lower")
     head += columns("wall p50", "turn-taking p50", unit="s", better="lower")
     head += columns("up", "down", unit="B", better="lower")
     head += columns("n", "flags", "cells")
@@ -99,14 +99,15 @@ def combined_table(frame: pd.DataFrame, flags: Mapping[str, str], title: str = "
         line += [
             (attacked(row, name, rule), " ", *attack(row, name, rule)) for rule in first for name in measures
         ]
-        line += [_claimed(row, column) for _, column in claimed]
+        line += [claimed(row, column) for _, column in claims]
         line += [number(row, "wall_p50", row["latency_status"]), number(row, "turn_taking_p50")]
         line += [number(row, name, interval=False) for name in ("bytes_up", "bytes_down")]
         lines.append([*line, counts(row, frame), _flagged(row, first, flags), cells(row)])
     return Table(title=title, columns=head, rows=lines)
 
 
-def _claimed(row: Any, column: str) -> Cell:
+def claimed(row: Any, column: str) -> Cell:
+    """Return the share of known words or faces that were found, with the number of pictures."""
     if pd.isna(row[f"{column}_value"]):
         return None
     return (number(row, column, interval=False), f" (n {row[f'{column}_n']})")
