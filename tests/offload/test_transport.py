@@ -148,7 +148,6 @@ def test_a_pass_takes_what_the_shared_link_needs(
     servers.set_mode(turns=True, threads=1)
     apart = run_pass(defense, wide, servers, networks, np.random.default_rng(0))
     composed = apart.times(link)
-    assert composed.total == pytest.approx(times.total, rel=0.15)
     assert composed.uplink + composed.downlink > apart.times().uplink + apart.times().downlink + 0.030
 
 
