@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ _MOST_SENTENCES = 20
 """Largest number of sentences about one file."""
 
 
+_LISTS = ("defenses", "attacks", "metrics", "probes")
+"""Lists of plugins, to which a suite adds where it includes another; its other keys replace."""
+
+
 class SuiteError(ValueError):
     """A suite is unknown, or its file says something that a suite cannot say."""
 
@@ -41,19 +46,103 @@ def load_suite(name_or_path: str) -> Suite:
         SuiteError: The name is unknown, or the file is not a suite; the message says where and why.
         FileNotFoundError: There is no such file.
     """
-    if name_or_path in suite_names():
-        path = FOLDER / f"{name_or_path}.toml"
-    elif name_or_path.endswith(".toml"):
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no suite file {path}.")
-    else:
-        known = suite_names()
+    path = _path(name_or_path, Path())
+    return _validated(_with_included(_read(path), [path]), path)
+
+
+def _path(name_or_path: str, folder: Path) -> Path:
+    """Return the file of a suite; paths are relative to a folder."""
+    known = suite_names()
+    if name_or_path in known:
+        return FOLDER / f"{name_or_path}.toml"
+    if not name_or_path.endswith(".toml"):
         raise SuiteError(
             f"there is no suite named {name_or_path!r}{suggestion(name_or_path, known)}. "
             f"Known suites: {', '.join(known)}; or give the path of a .toml file."
         )
-    return _validated(_read(path), path)
+    path = folder / name_or_path
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no suite file {path}.")
+    return path
+
+
+def _with_included(data: dict[str, Any], chain: Sequence[Path]) -> dict[str, Any]:
+    """Merge a suite with the one that its key `include` names.
+
+    Args:
+        data: Content of the suite's file.
+        chain: Files from the first to this one, each of which includes the next.
+    """
+    own = chain[-1]
+    named, dropped = data.get("include"), data.get("drop", [])
+    if not isinstance(named, str | None):
+        raise SuiteError(f"{own}: include: expected the name or the path of a suite, found {named!r}.")
+    if named is None:
+        if "drop" in data:
+            raise SuiteError(f"{own}: drop: it takes names from an included suite: add include = NAME.")
+        return data
+    try:
+        path = _path(named, own.parent)
+    except (SuiteError, FileNotFoundError) as error:
+        raise SuiteError(f"{own}: include: {error}") from None
+    if path.resolve() in [each.resolve() for each in chain]:
+        circle = " -> ".join(str(each) for each in [*chain, path])
+        raise SuiteError(f"{own}: include: suites include each other: {circle}.")
+    base = _with_included(_read(path), [*chain, path])
+    _validated(base, path)
+    # A suite with other content is another suite, whatever it starts from.
+    merged = {key: value for key, value in base.items() if key not in ("name", "version")}
+    merged = _without(merged, dropped, own)
+    for key, value in data.items():
+        before = merged.get(key)
+        if key in _LISTS and isinstance(value, list) and isinstance(before, list):
+            merged[key] = [*before, *value]
+        elif isinstance(value, dict) and isinstance(before, dict):
+            renamed = value.get("name", before.get("name")) != before.get("name")
+            merged[key] = value if renamed else {**before, **value}
+        elif key not in ("include", "drop"):
+            merged[key] = value
+    return merged
+
+
+def _without(data: dict[str, Any], dropped: Any, path: Path) -> dict[str, Any]:
+    """Return a suite's content without some plugins and what refers to them."""
+    if not isinstance(dropped, list) or not all(isinstance(name, str) for name in dropped):
+        raise SuiteError(f"{path}: drop: expected a list of names, found {dropped!r}.")
+    known = {_name(item) for key in _LISTS for item in data.get(key, [])}
+    for name in dropped:
+        if name not in known:
+            near = suggestion(name, known)
+            raise SuiteError(f"{path}: drop: the included suite has nothing named {name!r}{near}.")
+    kept = {
+        key: [
+            _without_references(item, dropped)
+            for item in value
+            if key not in _LISTS or _name(item) not in dropped
+        ]
+        if isinstance(value, list)
+        else _without_references(value, dropped)
+        for key, value in data.items()
+    }
+    if _name(kept.get("compare_with")) in dropped:
+        del kept["compare_with"]
+    return kept
+
+
+def _without_references(item: Any, dropped: Sequence[str]) -> Any:
+    """Return a table without dropped names in its lists of attacks."""
+    if not isinstance(item, dict):
+        return item
+    return {
+        key: [name for name in value if name not in dropped]
+        if key in ("attacks", "read_outs") and isinstance(value, list)
+        else value
+        for key, value in item.items()
+    }
+
+
+def _name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else item
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -95,7 +184,7 @@ def _validated(data: dict[str, Any], path: Path) -> Suite:
 def _sentence(path: Path, details: Any) -> str:
     loc = [str(part)[:80] for part in details["loc"]]
     if details["type"] == "extra_forbidden":
-        fields = {name for model in _models() for name in model.model_fields}
+        fields = {"include", "drop"} | {name for model in _models() for name in model.model_fields}
         return f"{path}: {'.'.join(loc)}: unknown key {loc[-1]!r}{suggestion(loc[-1], fields)}."
     if details["type"] == "missing":
         return f"{path}: {'.'.join(loc)}: this key is missing."
