@@ -92,7 +92,7 @@ def _with_included(data: dict[str, Any], chain: Sequence[Path]) -> dict[str, Any
     _validated(base, path)
     # A suite with other content is another suite, whatever it starts from.
     merged = {key: value for key, value in base.items() if key not in ("name", "version")}
-    merged = _without(merged, dropped, own)
+    merged = _drop(merged, dropped, own)
     for key, value in data.items():
         before = merged.get(key)
         if key in _LISTS and isinstance(value, list) and isinstance(before, list):
@@ -105,7 +105,7 @@ def _with_included(data: dict[str, Any], chain: Sequence[Path]) -> dict[str, Any
     return merged
 
 
-def _without(data: dict[str, Any], dropped: Any, path: Path) -> dict[str, Any]:
+def _drop(data: dict[str, Any], dropped: Any, path: Path) -> dict[str, Any]:
     """Return a suite's content without some plugins and what refers to them."""
     if not isinstance(dropped, list) or not all(isinstance(name, str) for name in dropped):
         raise SuiteError(f"{path}: drop: expected a list of names, found {dropped!r}.")
