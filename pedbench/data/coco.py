@@ -18,7 +18,7 @@ from pedbench.pictures.files import PictureError, orientation, read_picture, ref
 from pedbench.types import Instance, Picture, Sample
 
 MOST_MASK_PIXELS = 2**31
-"""Of all masks of a picture together, a byte each."""
+"""Largest number of pixels of all masks of a picture together; each takes a byte."""
 
 
 class CocoFolder:

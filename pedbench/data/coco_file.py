@@ -19,7 +19,7 @@ from pedbench.errors import DatasetError
 from pedbench.types import Secret
 
 MOST_DEFECTS = 10_000
-"""Of a file that are listed; of more only the number is."""
+"""Largest number of defects of a file that are listed; further ones are counted."""
 
 LARGE = 32 * 2**20
 """Bytes of a file from which on it is read element by element (val2017 has 20 million).

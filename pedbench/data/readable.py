@@ -1,4 +1,4 @@
-"""What all datasets share: their error, and finding out which pictures can be read."""
+"""Base of datasets that read files: their error, and the choice of pictures that can be read."""
 
 from __future__ import annotations
 

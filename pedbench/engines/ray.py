@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pedbench.engines.jobs import Done, Engine, EngineError, Job, Work
+from pedbench.engines.ray_address import check_reachable
 from pedbench.engines.ray_worker import RayWorker, Settings
 from pedbench.host.provenance import cores
 from pedbench.measure.outcome import Outcome
@@ -19,9 +19,6 @@ ATTEMPTS = 3
 
 STATUS_INTERVAL = 60.0
 """Seconds without a result after which a status line is printed."""
-
-CONNECT_TIMEOUT = 30.0
-"""Seconds that a cluster's address may take to answer."""
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that workers get to stop their servers."""
@@ -105,7 +102,7 @@ class Ray(Engine):
             "object_store_memory": OBJECT_STORE_BYTES,
         }
         if self.address:
-            _check_reachable(self.address)
+            check_reachable(self.address)
         try:
             self._ray.init(
                 address=self.address or "local",
@@ -119,23 +116,6 @@ class Ray(Engine):
             yield
         finally:
             self._ray.shutdown()
-
-
-def _check_reachable(address: str) -> None:
-    """Raise if nobody listens at HOST:PORT; Ray itself tries for minutes. Other addresses are Ray's to resolve.
-
-    Raises:
-        EngineError: Nobody answers within `CONNECT_TIMEOUT`.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdecimal()):
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT).close()
-    except (OSError, OverflowError) as error:
-        raise EngineError(
-            f"there is no Ray cluster at {address}: {error}. Start one there with `ray start --head`."
-        ) from None
 
 
 class _Crew:

@@ -24,7 +24,7 @@ from pedbench.utility.prompts import innermost_pixel
 from pedbench.utility.segmentation import clicked_masks, size_class
 
 OBJECTS = 6
-"""Of which masks are shown: the largest."""
+"""Number of objects of a picture whose masks are shown, the largest first."""
 
 
 def is_exhibited(bench: Bench, sample: Sample) -> bool:

@@ -1,4 +1,4 @@
-"""What a suite needs on this machine: files, and how they are to be had."""
+"""Files that a suite needs on this machine, and how to get them."""
 
 from __future__ import annotations
 

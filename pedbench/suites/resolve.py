@@ -9,7 +9,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pedbench.base import Defense
 from pedbench.errors import suggestion
 from pedbench.models.hub.folders import model_reference
 from pedbench.registry import Kind, Registry
@@ -19,10 +18,10 @@ from pedbench.suites.choices import (
     DatasetChoice,
     DefenseChoice,
     GalleryChoice,
-    LieChoice,
     ProbeChoice,
 )
 from pedbench.suites.files import SuiteError
+from pedbench.suites.lies import with_each_lie
 from pedbench.suites.schema import ResolvedSuite, Suite
 from pedbench.suites.settings import named_choice, with_settings, with_sweep
 
@@ -31,7 +30,7 @@ SomeChoice = TypeVar("SomeChoice", bound=Choice)
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """What the command line selects or limits; None and () leave the suite as it is.
+    """Selections and limits of the command line; None and () leave the suite as it is.
 
     Attributes:
         defenses: Names. All entries of the suite with such a name stay; a name that the suite does not have
@@ -102,7 +101,7 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
     defenses = suite.defenses
     for sweep in overrides.sweeps:
         defenses = with_sweep(defenses, sweep)
-    complete = [_with_lies(each, registry) for each in _complete("defenses", defenses, registry)]
+    complete = [with_each_lie(each, registry) for each in _complete("defenses", defenses, registry)]
     compared = suite.compare_with
     if compared and not overrides.defenses and not any(_is(choice, compared) for choice in complete):
         raise SuiteError(
@@ -210,33 +209,6 @@ def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> 
             key = json.dumps([choice.name, params], sort_keys=True)
             complete.setdefault(key, choice.model_copy(update={"params": params, "sweep": {}}))
     return list(complete.values())
-
-
-def _with_lies(choice: DefenseChoice, registry: Registry) -> DefenseChoice:
-    """A defense with each of its lies for itself."""
-    if not choice.lies:
-        return choice.model_copy(update={"lies": None})
-    defense: Defense = registry.create("defenses", choice.name, choice.params)
-    if not (defense.servers and defense.shares_windows):
-        raise SuiteError(
-            f"{defense.label} has lies, and no servers that could be found out: they return no tokens of windows "
-            "(`shares_windows` of a defense says whether)."
-        )
-    found = []
-    for lies in choice.lies:
-        listed = {
-            name: value if isinstance(value, list) else [value]
-            for name, value in lies.model_dump(exclude_none=True).items()
-        }
-        for values in product(*listed.values()):
-            found.append(LieChoice(**dict(zip(listed, values, strict=True))))
-    for each in found:
-        if isinstance(each.liars, int) and each.liars > defense.servers:
-            raise SuiteError(
-                f"{each.liars} servers of {defense.label} are to lie, and it has {defense.servers}."
-            )
-    unique = [each for number, each in enumerate(found) if each not in found[:number]]
-    return choice.model_copy(update={"lies": unique})
 
 
 def _all_params(kind: Kind, name: str, params: dict[str, Any], registry: Registry) -> dict[str, Any]:

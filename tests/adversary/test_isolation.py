@@ -1,4 +1,4 @@
-"""What an attack's process withholds, refuses and survives."""
+"""Attack processes: content they withhold, access they refuse, failures they survive."""
 
 from __future__ import annotations
 

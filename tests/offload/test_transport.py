@@ -104,7 +104,20 @@ def test_the_same_seed_draws_the_same_for_a_message() -> None:
 
 
 def test_the_clock_keeps_to_the_queue() -> None:
-    link = make_link(8.0, 20.0)
+    late = []
+    for _ in range(5):
+        began, arrived = _three_arrivals()
+        assert list(arrived) == [0, 1, 2]
+        # 14480 bytes are ten packets: 15.14 ms at 8 Mbit/s. One after the other, the delay pipelined.
+        due = [began + 0.01514 * (number + 1) + 0.020 for number in range(3)]
+        late.append([arrived[number] - due[number] for number in range(3)])
+        assert min(late[-1]) >= -0.001
+    # Other work on the host delays some attempts, not all.
+    assert min(max(each) for each in late) < 0.050
+
+
+def _three_arrivals() -> tuple[float, dict[int, float]]:
+    """Send three messages at once; return when, and the time at which each arrives."""
     arrived: dict[int, float] = {}
     done = threading.Event()
 
@@ -113,16 +126,12 @@ def test_the_clock_keeps_to_the_queue() -> None:
         if len(arrived) == 3:
             done.set()
 
-    with Transport(link, 0) as transport:
+    with Transport(make_link(8.0, 20.0), 0) as transport:
         began = time.monotonic()
         for number in range(3):
             transport.up(14480, number, number, partial(arrive, number))
         assert done.wait(10)
-    # 14480 bytes are ten packets: 15.14 ms at 8 Mbit/s. One after the other, the delay pipelined.
-    for number in range(3):
-        due = began + 0.01514 * (number + 1) + 0.020
-        assert due - 0.001 <= arrived[number]
-    assert list(arrived) == [0, 1, 2]
+    return began, arrived
 
 
 def test_a_pass_takes_what_the_shared_link_needs(
@@ -149,6 +158,17 @@ def test_a_pass_takes_what_the_shared_link_needs(
     apart = run_pass(defense, wide, servers, networks, np.random.default_rng(0))
     composed = apart.times(link)
     assert composed.uplink + composed.downlink > apart.times().uplink + apart.times().downlink + 0.030
+
+
+@pytest.mark.long
+def test_a_shared_link_takes_as_long_as_composed(
+    wide: Picture, servers: VirtualServers, networks: Networks
+) -> None:
+    link, defense = make_link(2.0, 15.0), PedSam(weights="reordered")
+    real = run_pass(defense, wide, servers, networks, np.random.default_rng(0), PassSettings(link=link))
+    servers.set_mode(turns=True, threads=1)
+    apart = run_pass(defense, wide, servers, networks, np.random.default_rng(0))
+    assert apart.times(link).total == pytest.approx(real.times().total, rel=0.15)
 
 
 def test_no_pass_hangs_on_a_link_that_is_too_slow(

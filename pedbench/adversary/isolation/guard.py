@@ -1,4 +1,4 @@
-"""What the process of an attack may open, import and reach.
+"""Limits of an attack's process: the files, modules and connections that it may use.
 
 It keeps an attack honest, also against its author's mistakes; it is no prison for hostile native code.
 """

@@ -26,7 +26,9 @@ BLIND, READ_OUT = "blind", "read out"
 
 @once_per_run
 def first_table(run: Run) -> pd.DataFrame:
-    """Return one row a defense: `combined`, with further columns about whole pictures from the worst single server.
+    """Return one row a defense: `combined`, with further columns about whole pictures.
+
+    They are from the worst coalition of the first rule, a single server in shipped suites.
 
     LPIPS and SSIM are those of the frame with its visible pixels pasted in, each from the worst server. Where a
     family completes what another attack reads out, the strongest read-out by that distance counts.
@@ -44,7 +46,9 @@ def first_table(run: Run) -> pd.DataFrame:
     rows = []
     for label in frame["defense"]:
         mine = numbers[numbers["defense"] == label]
-        mine = mine[mine["c"] == mine["c"].iloc[0]] if len(mine) else mine
+        mine = (
+            mine[(mine["c"] == mine["c"].iloc[0]) & (mine["m"] == mine["m"].iloc[0])] if len(mine) else mine
+        )
         row: dict[str, Any] = {}
         for family, column in FAMILIES.items():
             for distance, metric in names.items():

@@ -17,11 +17,11 @@ from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
 
 NOTE = (
-    "From the worst server alone: LPIPS and SSIM of the whole picture as a masked autoencoder and as inpainting "
-    "complete it (read out: the payload leaves nothing to complete; blind: nothing was received), leakage by each "
-    "distance with the attack that speaks for it, and the words and faces that are found. Wall times are measured "
-    "with all servers on this host, turn-taking ones composed; n counts pictures of utility, privacy and latency. "
-    "Lines of other weights have the privacy of the same messages above."
+    "From the worst coalition of the rule in the headings (c=1: one server alone): LPIPS and SSIM of the whole picture "
+    "as a masked autoencoder and as inpainting complete it (read out: the payload leaves nothing to complete; blind: "
+    "nothing was received), leakage by each distance with the attack that speaks for it, and the words and faces that "
+    "are found. Wall times are measured with all servers on this host, turn-taking ones composed; n counts pictures of "
+    "utility, privacy and latency. Lines of other weights have the privacy of the same messages above."
 )
 """Markdown below the table."""
 
