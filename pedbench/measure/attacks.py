@@ -88,7 +88,8 @@ def attack(
                     for label, each in participants.items()
                     if (each[0].read_out is not None) == chains
                 }
-                guess_views(bench, attacked, part, guessed, outcome, stage)
+                decoys = plan.defense.disclosure == "decoy"
+                guess_views(bench, attacked, part, guessed, outcome, stage, decoys=decoys)
         scored = [(planned, cell) for planned, cell in cells if planned.slow == slow]
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             leaked = _score(bench, plan, attacked, scored, participants, guessed, outcome)
@@ -102,9 +103,9 @@ def _inapplicable(bench: Bench, plan: DefensePlan, planned: Planned) -> str:
     if plan.defense.disclosure == "decoy":
         return ""
     description = public_description(bench, plan)
-    for plugin in reversed(planned.plugins):
-        if reason := plugin.applies(description):
-            return f"{plugin.label}: {reason}"
+    for each in filter(None, (planned.read_out, planned)):
+        if reason := bench.pool.applies(each.spec, description):
+            return f"{each.plugin.label}: {reason}"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from pedbench.adversary.isolation.parent import AttackFailure
+from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Metric
 from pedbench.errors import plugin_line
@@ -37,7 +37,7 @@ def guess_blind(
     for label, planned in needed.items():
         places = [place for place, item in enumerate(attacked) if guesses_it(bench, planned, item)]
         if "nothing" in planned.plugin.needs and places:
-            seeds = [guess_seed(bench, attacked[place], label) for place in places]
+            seeds = [guess_seed(bench, planned, attacked[place], label) for place in places]
             jobs[label] = places, bench.pool.submit(planned.spec, [views[place] for place in places], seeds)
     found: dict[str, dict[int, Picture]] = {}
     failures: dict[str, AttackFailure] = {}

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf
 
-from pedbench.adversary.isolation.parent import AttackFailure
+from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.errors import plugin_line
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
-from pedbench.measure.seeds import torch_seed
+from pedbench.measure.seeds import view_seed
 from pedbench.measure.views import Held, Reception
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import Planned, draws
@@ -79,6 +79,8 @@ def guess_views(
     guessed: Guessed,
     outcome: Outcome,
     stage: Stage,
+    *,
+    decoys: bool = False,
 ) -> None:
     """Let attacks guess from views that hold something they can use.
 
@@ -86,6 +88,7 @@ def guess_views(
 
     Args:
         wanted: By label an attack or a chain, and the views that it is to guess from, unless it has.
+        decoys: Whether the views hold nothing of the pictures.
         guessed: Gets the guesses, readings and failures; holds those of the read-outs of chains.
     """
     jobs = []
@@ -108,7 +111,10 @@ def guess_views(
     # The longest first, and before them what nobody has seen work: so no worker waits long for another's last job.
     asked.sort(key=lambda job: -len(job[2]) * bench.paces.get(job[1].label, inf))
     for name, planned, views in asked:
-        seeds = [guess_seed(bench, attacked[place], name) for place, _ in views]
+        seeds = [
+            guess_seed(bench, planned, attacked[key[0]], name, None if decoys else view)
+            for key, view in views.items()
+        ]
         data = [view_to_bytes(view) for view in views.values()]
         jobs.append((name, list(views), bench.pool.submit(planned.spec, data, seeds)))
     for name, together, job in jobs:
@@ -184,6 +190,13 @@ def guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
     return planned.limit is None or item.sample.id in bench.plan.dataset.ids()[: planned.limit]
 
 
-def guess_seed(bench: Bench, item: Reception, name: str) -> int:
-    # The same for every view of a picture, the empty one too: chance is then no difference between them.
-    return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, item.sample.id, name)
+def guess_seed(bench: Bench, planned: Planned, item: Reception, name: str, view: View | None = None) -> int:
+    """Return the seed of a guess; without a view, and for decoys, that of the picture's empty view.
+
+    Chance is then no difference between what an attack makes of decoys and of nothing.
+    """
+    if not planned.plugin.stochastic:
+        return 0
+    # Times differ from run to run.
+    told = b"" if view is None else view_to_bytes(replace(view, messages=()))
+    return view_seed(bench.plan.suite.seed, item.frame.tobytes(), told, name)

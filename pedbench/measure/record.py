@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.adversary.prior import describe_prior
-from pedbench.base import Attack, Disclosure, Metric
+from pedbench.base import Disclosure, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.host.provenance import provenance
 from pedbench.measure.code_identity import readers, sources
@@ -30,7 +31,6 @@ from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
 from pedbench.validity.controls import CONTROL, FEW_PICTURES
-from pedbench.validity.families import family
 from pedbench.validity.flags import ANNOTATIONS_LOST, UNVERIFIED, of_attack
 
 FEW_SAMPLES = 20
@@ -87,7 +87,7 @@ def make_record(
         metrics = summed_up(cell.as_dict(), values, plan.metrics)
         flags |= _flags(plan, of, cell, values)
     read_by = readers(of, cell)
-    attacks = [planned for planned in read_by if isinstance(planned.plugin, Attack)]
+    attacks = [planned for planned in read_by if isinstance(planned.plugin, AttackFacts)]
     models = {
         name: digest
         for planned in read_by
@@ -114,10 +114,10 @@ def make_record(
     )
 
 
-def _attacker(attack: Attack) -> dict[str, Any]:
+def _attacker(attack: AttackFacts) -> dict[str, Any]:
     return {
         "floor": attack.floor,
-        "family": family(attack),
+        "family": attack.family,
         "needs": sorted(attack.needs),
         "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
         "proof": asdict(attack.calibration) if attack.calibration else None,

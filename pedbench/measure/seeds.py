@@ -7,6 +7,7 @@ selection, or running it on several machines, leaves every value as it is.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 
 import numpy as np
@@ -28,6 +29,21 @@ def generator(base: int, dataset: str, image: str, component: str, request: int 
 def torch_seed(base: int, dataset: str, image: str, component: str, request: int = 0) -> int:
     """A seed for `torch.Generator.manual_seed`, 0 <= seed < 2**63; see `generator`."""
     return _entropy(base, dataset, image, component, request) >> (256 - 63)
+
+
+def view_seed(base: int, truth: bytes, view: bytes, component: str) -> int:
+    """A seed for one guess, which tells an attack nothing: it is another for every view.
+
+    Args:
+        base: The suite's seed.
+        truth: The frame that is guessed, the key that no attack has.
+        view: What the attack is given; nothing where it is given none, or a decoy.
+        component: The attack's label and the number of the draw.
+    """
+    message = b"".join(
+        hashlib.sha256(part).digest() for part in (view, json.dumps([base, component]).encode())
+    )
+    return int.from_bytes(hmac.digest(truth, message, "sha256"), "big") >> (256 - 63)
 
 
 def _entropy(*parts: int | str) -> int:

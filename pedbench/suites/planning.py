@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pedbench.base import Dataset, Metric, ReadOutAttack
+from pedbench.base import Dataset, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.errors import DatasetError, PluginError
 from pedbench.fetching.fetch import provider
@@ -112,7 +112,7 @@ def _attacks(choices: Sequence[AttackChoice], registry: Registry) -> tuple[Plann
         )
         for choice in choices
     ]
-    reading = [planned for _, planned in singles if isinstance(planned.plugin, ReadOutAttack)]
+    reading = [planned for _, planned in singles if planned.plugin.reads_out]
     chains = []
     for choice, planned in singles:
         if choice.read_outs and not planned.plugin.completes:

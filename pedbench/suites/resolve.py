@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pedbench.adversary.isolation.facts import create
 from pedbench.errors import suggestion
 from pedbench.models.hub.folders import model_reference
 from pedbench.registry import Kind, Registry
@@ -212,7 +213,7 @@ def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> 
 
 
 def _all_params(kind: Kind, name: str, params: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    given = registry.create(kind, name, params).params
+    given = create(registry, kind, name, params).params
     # Through JSON, as a suite file has lists where a plugin has tuples. TOML has no null: it is the default.
     return {
         key: _absolute(key, value)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from pedbench.base import Attack
+from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.results.statistics import mean
 from pedbench.types import View
 
@@ -37,7 +37,7 @@ def offers(view: View) -> set[str]:
     return {"nothing"} | {kind for kind, content in kinds.items() if content}
 
 
-def unread(views: Iterable[View], attacks: Sequence[Attack]) -> set[str]:
+def unread(views: Iterable[View], attacks: Sequence[AttackFacts]) -> set[str]:
     """Return flags of content that was received and that no attack can use: a leakage of 0 then means nothing."""
     received = {kind for view in views for kind in offers(view)}
     readable = {need for attack in attacks for need in attack.needs}

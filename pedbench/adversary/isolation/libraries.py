@@ -80,7 +80,22 @@ def _places(spec: ModuleSpec) -> Iterator[Path]:
 @cache
 def _installed_by(names: tuple[str, ...], _path: tuple[str, ...]) -> tuple[Path, ...]:
     """Return what distributions, and those that they require in turn, have installed outside."""
-    due, seen, found = list(names), {"pedbench"}, list[Path]()
+    return tuple(path for distribution in _with_required(names) for path in _installed(distribution))
+
+
+@cache
+def importable() -> frozenset[str]:
+    """Return the names of pedbench and of the packages and modules of the distributions that it requires."""
+    names = {"pedbench"}
+    for distribution in _with_required(tuple(requirements())):
+        listed = (distribution.read_text("top_level.txt") or "").split()
+        names.update(listed or (file.parts[0].partition(".")[0] for file in distribution.files or ()))
+    return frozenset(names)
+
+
+def _with_required(names: Iterable[str]) -> Iterator[Distribution]:
+    """Yield distributions and those that they require in turn, of those that are installed."""
+    due, seen = list(names), {"pedbench"}
     while due:
         match = re.match(r"[\w.-]+", due.pop())
         name = re.sub(r"[-_.]+", "-", match[0]).lower() if match else "pedbench"
@@ -91,9 +106,8 @@ def _installed_by(names: tuple[str, ...], _path: tuple[str, ...]) -> tuple[Path,
             distribution = importlib.metadata.distribution(name)
         except PackageNotFoundError:
             continue
-        found += _installed(distribution)
+        yield distribution
         due += distribution.requires or ()
-    return tuple(found)
 
 
 def _installed(distribution: Distribution) -> Iterator[Path]:

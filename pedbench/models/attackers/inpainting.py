@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from pedbench.errors import CheckpointError
 from pedbench.models.attackers.inpaint_mini import InpaintMini
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
+from pedbench.models.kept import kept
 
 _KIND = "diffusion inpainting pipeline (diffusers)"
 
@@ -48,6 +49,7 @@ class Inpainting:
         return replace(self, pipeline=self.pipeline.to(device, silence_dtype_warnings=True), device=device)
 
 
+@kept
 def load_inpainting(model: str) -> Inpainting:
     """Load an inpainting pipeline of diffusers; nothing is downloaded and no code of the model is run.
 
