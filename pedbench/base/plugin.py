@@ -49,8 +49,9 @@ class Plugin:
     def prepare(self, device: str) -> None:
         """Load weights and heavy libraries; the only place that may. Called once a process.
 
-        Of attacks on an accelerator it is called with `cpu` first, and then with the device in every process that
-        was forked from there: what is loaded may move.
+        An attack is prepared anew in every process that guesses. Networks that the loaders of `pedbench.models` return
+        are then there already. On an accelerator it is called with `cpu` first, and then with the device: what is
+        loaded may move.
 
         Raises:
             PluginUnavailable: Something optional is not installed.

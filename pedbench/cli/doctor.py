@@ -175,7 +175,7 @@ def _attack_process() -> Iterator[Finding]:
                     break
             else:
                 loaded += 1
-    means = [name for name, there in pool.force.items() if there]
+    means = [name for name, in_force in pool.force.items() if in_force]
     found = f"loaded {loaded} of {len(attacks)} attacks; confined by {', '.join(means) or 'Python alone'}"
     cure = (
         ""

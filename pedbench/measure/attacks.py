@@ -22,6 +22,7 @@ from pedbench.privacy.scoring import Score, one_colour, score
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Planned
 from pedbench.types import Picture
+from pedbench.validity.flags import UNCONFINED
 
 PORTION = 104
 """Views whose guesses are kept at a time: some ten megabytes each."""
@@ -90,6 +91,9 @@ def attack(
                 }
                 decoys = plan.defense.disclosure == "decoy"
                 guess_views(bench, attacked, part, guessed, outcome, stage, decoys=decoys)
+        if not bench.pool.enforced:
+            for _, cell in due:
+                outcome.flags[cell.cell_id].add(UNCONFINED)
         scored = [(planned, cell) for planned, cell in cells if planned.slow == slow]
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             leaked = _score(bench, plan, attacked, scored, participants, guessed, outcome)

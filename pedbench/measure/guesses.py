@@ -198,5 +198,5 @@ def guess_seed(bench: Bench, planned: Planned, item: Reception, name: str, view:
     if not planned.plugin.stochastic:
         return 0
     # Times differ from run to run.
-    told = b"" if view is None else view_to_bytes(replace(view, messages=()))
-    return view_seed(bench.plan.suite.seed, item.frame.tobytes(), told, name)
+    content = b"" if view is None else view_to_bytes(replace(view, messages=()))
+    return view_seed(bench.plan.suite.seed, item.frame.tobytes(), content, name)

@@ -32,7 +32,7 @@ def torch_seed(base: int, dataset: str, image: str, component: str, request: int
 
 
 def view_seed(base: int, truth: bytes, view: bytes, component: str) -> int:
-    """A seed for one guess, which tells an attack nothing: it is another for every view.
+    """Return a seed for one guess, which says nothing to an attack: it is another for every view.
 
     Args:
         base: The suite's seed.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 _N = TypeVar("_N")
-_KEPT: dict[tuple[str, str], Any] = {}
+_KEPT: dict[tuple[str, str, str], Any] = {}
 _LOADERS: dict[str, Callable[[Any], Any]] = {}
 _refused: set[tuple[str, str]] | None = None
 
@@ -40,12 +41,12 @@ def kept(load: Callable[[Any], _N]) -> Callable[[Any], _N]:
 
     @functools.wraps(load)
     def wrapper(model: Any) -> _N:
-        key = name, str(model)
+        key = name, str(model), _state(model)
         if key in _KEPT:
             found: _N = _KEPT[key]
             return found
-        if _refused is not None and key not in _refused:
-            raise NetworkWanted(*key)
+        if _refused is not None and key[:2] not in _refused:
+            raise NetworkWanted(*key[:2])
         return load(model)
 
     return wrapper
@@ -68,7 +69,24 @@ def keep(loader: str, model: str) -> None:
     importlib.import_module(module)
     if loader not in _LOADERS:
         raise ValueError(f"{loader} is no loader of pedbench")
-    _KEPT[loader, model] = _LOADERS[loader](Path(model) if Path(model).suffix else model)
+    path = Path(model)
+    _KEPT[loader, model, _state(model)] = _LOADERS[loader](path if path.suffix else model)
+
+
+def _state(model: str | Path) -> str:
+    """Return what changes when the files of a model change, if a path names it.
+
+    They are opened, as who may not read them must not get the network either.
+    """
+    path = Path(model)
+    if not path.is_absolute() or not path.exists():
+        return ""
+    state = []
+    for file in [each for each in sorted(path.rglob("*")) if each.is_file()] if path.is_dir() else [path]:
+        with file.open("rb") as opened:
+            facts = os.fstat(opened.fileno())
+        state.append(f"{file}:{facts.st_mtime_ns}:{facts.st_size}")
+    return " ".join(state)
 
 
 def share(refused: set[tuple[str, str]]) -> None:

@@ -16,6 +16,7 @@ WORSE_THAN_PASTING = "worse than pasting"
 SEED_SPREAD = "seed spread above the effect"
 UNVERIFIED = "weights unverified"
 DEGRADED = "degraded"
+UNCONFINED = "attacks not confined by the kernel"
 CAPPED = "coalitions capped"
 ANNOTATIONS_LOST = "annotations left out"
 UNREAD = {

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.isolation.answers import AttackFailure
+from pedbench.adversary.isolation.environment import SWITCH
 from pedbench.adversary.isolation.facts import describe
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior
@@ -131,7 +132,7 @@ ANSWER = {
     "not a number": ("np.nan", 1, "not finite"),
     "too bright": ("1e6", 1, "values from"),
     "twice": ("0.5", 2, "more than it was asked"),
-    "nothing": ("0.5", 0, "ended without an answer"),
+    "nothing": ("0.5", 0, "ended missing an answer"),
 }
 
 
@@ -189,3 +190,38 @@ def test_a_job_leaves_no_process_and_no_file(tmp_path: Path, view: bytes) -> Non
         assert not any(scratch.iterdir())
         children = Path(f"/proc/{zygote.process.pid}/task/{zygote.process.pid}/children").read_text().split()
         assert [child for child in children if os.path.exists(f"/proc/{child}")] == []
+
+
+@pytest.mark.parametrize("missing", ["landlock", "seccomp", "namespaces"])
+def test_attacks_run_where_the_kernel_lacks_a_means_and_it_is_told(
+    tmp_path: Path, view: bytes, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, missing)
+    truth = tmp_path / "truth.txt"
+    truth.write_text("secret")
+    spec = cheat(tmp_path, "", f"open({str(truth)!r})")
+    honest = Registry().spec("attacks", "mean_colour", {})
+    with AttackPool([spec, honest]) as pool:
+        assert pool.guess(honest, [view], [0]).pictures[0].shape == (8, 12, 3)
+        assert pool.force[missing] is False
+        assert pool.enforced is (missing == "namespaces")
+        with pytest.raises(AttackFailure, match="an attack may not open"):
+            pool.guess(spec, [view], [0])
+
+
+def test_a_daemon_ends_with_its_job_where_the_kernel_lets_it_fork(
+    tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "seccomp")
+    body = (
+        "if os.fork() == 0:\n"
+        "            os.setsid()\n"
+        "            if os.fork() == 0: time.sleep(600)\n"
+        "            os._exit(0)"
+    )
+    spec = cheat(tmp_path, "", body)
+    with AttackPool([spec]) as pool:
+        pool.guess(spec, [view], [0])
+        zygote = pool._zygote().process.pid
+        children = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
+    assert children == []

@@ -16,6 +16,7 @@ from typing import Any
 import pedbench
 from pedbench import plugins
 from pedbench.adversary.isolation import landlock, seccomp
+from pedbench.adversary.isolation.environment import left_out
 
 FORBIDDEN_MODULES = ("pedbench.scenes", "pedbench.plugins.datasets")
 """The generator of scenes and the readers of datasets: through them an attack could fetch the truth."""
@@ -23,7 +24,7 @@ FORBIDDEN_MODULES = ("pedbench.scenes", "pedbench.plugins.datasets")
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc", "/sys")
 _PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/version",
          "/proc/sys", "/proc/driver")  # fmt: skip
-"""Of the kernel's facts those of the machine and of the process itself: others' command lines may name the data."""
+"""Facts of the machine and of the process itself; command lines of others may name the data."""
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/dri", "/dev/kfd")
 
@@ -43,7 +44,7 @@ class TruthAccessError(PermissionError):
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """What an attack's process may read.
+    """Files and folders that an attack's process may read.
 
     Attributes:
         readable: Files and folders, with all that these hold.
@@ -92,9 +93,10 @@ def install(allowed: Places, scratch: Path, *, shared_memory: bool = False) -> d
     own = [path for path in map(Path, _PROC) if path.exists()]
     devices = [Path(device) for device in _DEVICES] + sorted(Path("/dev").glob("nvidia*"))
     scratch, readable = scratch.resolve(), [*allowed.readable, *(path.resolve() for path in own)]
+    off = left_out()
     force = {
-        "landlock": landlock.confine(readable, allowed.listed, [scratch, *devices]),
-        "seccomp": seccomp.confine(shared_memory=shared_memory),
+        "landlock": "landlock" not in off and landlock.confine(readable, allowed.listed, [scratch, *devices]),
+        "seccomp": "seccomp" not in off and seccomp.confine(shared_memory=shared_memory),
     }
     sys.addaudithook(_hook(readable, allowed.listed, (scratch, *devices)))
     return force
@@ -135,7 +137,7 @@ def _closed_folders() -> tuple[Path, ...]:
 def _hook(
     readable: Iterable[Path], listed: Iterable[Path], writable: Iterable[Path]
 ) -> Callable[[str, tuple[Any, ...]], None]:
-    """The audit hook; it names what was refused.
+    """Return the audit hook; it names what was refused.
 
     Paths are resolved first, so that links and `/proc/self/root` lead nowhere.
     """

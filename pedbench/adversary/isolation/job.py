@@ -28,9 +28,9 @@ from pedbench.types import Prior, View
 
 Arrays = list[npt.NDArray[np.float32]]
 Task = Callable[[dict[str, Any], Sequence[bytes], Prior], tuple[dict[str, Any], Arrays]]
-"""What a job does: from the request and the views in it to an answer and arrays."""
+"""The work of a job: from the request and its views to an answer and arrays."""
 
-ANSWERED = 17
+EXIT_STATUS = 17
 """Exit status of a job that sent its answer; an attack that exits by itself has another."""
 
 
@@ -91,7 +91,7 @@ def run(
     for array in arrays:
         connection.send_bytes(np.ascontiguousarray(array).tobytes())
     connection.close()
-    os._exit(ANSWERED)
+    os._exit(EXIT_STATUS)
 
 
 def prepare(request: dict[str, Any], _views: Sequence[bytes], _prior: Prior) -> tuple[dict[str, Any], Arrays]:

@@ -35,7 +35,7 @@ class ZygoteLost(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Ward:
-    """What jobs of a kind may reach.
+    """The reach of jobs of one kind.
 
     Attributes:
         readable: Files and folders besides code and shipped weights.
@@ -65,7 +65,7 @@ class Zygote:
         self._numbers = itertools.count()
         self._wards: dict[Ward, str] = {}
         self._imported: set[str] = set()
-        self.refused: set[tuple[str, str]] = set()
+        self.refused: dict[Ward, set[tuple[str, str]]] = {}
         """Loaders and models that could not be kept."""
         self._link, theirs = socket.socketpair()
         with theirs:
@@ -92,14 +92,16 @@ class Zygote:
             ZygoteLost: There is nothing to fork from.
         """
         ours, theirs = socket.socketpair()
-        with theirs, self._lock:
+        with ours, theirs, self._lock:
             if ward not in self._wards:
                 self._open(ward)
             number = next(self._numbers)
             pid = self._ask(do="start", ward=self._wards[ward], number=number, handle=theirs.fileno())["pid"]
+            connection = Connection(ours.detach())
         try:
-            job = Job(self, pid, Connection(ours.detach()))
+            job = Job(self, pid, connection)
         except EOFError:
+            connection.close()
             raise ZygoteLost(f"a job could not be confined (exit status {self.finish(pid)})") from None
         try:
             yield job
@@ -128,13 +130,12 @@ class Zygote:
             (folder / library).symlink_to(path.resolve())
         return folder
 
-    def keep(self, loader: str, model: str) -> None:
+    def keep(self, ward: Ward, loader: str, model: str) -> None:
         """Load a network that jobs then share; one that cannot be loaded is remembered in `refused`."""
         with self._lock:
-            if (loader, model) not in self.refused and self._ask(do="keep", loader=loader, model=model)[
-                "error"
-            ]:
-                self.refused.add((loader, model))
+            answer = self._ask(do="keep", ward=self._wards[ward], loader=loader, model=model)
+            if answer["error"]:
+                self.refused.setdefault(ward, set()).add((loader, model))
 
     def import_(self, modules: Sequence[str]) -> None:
         """Import what jobs have imported, of pedbench and of its dependencies, lest each does it anew."""

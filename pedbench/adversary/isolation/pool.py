@@ -62,7 +62,7 @@ class AttackPool:
         self.specs = tuple(specs)
         self.deadline = deadline
         self.force: dict[str, bool] = {}
-        """By name, which means of the kernel confined all jobs so far."""
+        """Means of the kernel, and whether each confined all jobs so far."""
         self._request = {"device": device, "threads": threads}
         self._ward = Ward(
             readable=tuple(str(path.resolve()) for path in (*readable, *sources(self.specs))),
@@ -192,7 +192,7 @@ class AttackPool:
                         "task": task,
                         "spec": spec.to_json(),
                         "views": len(views),
-                        "refused": sorted(zygote.refused),
+                        "refused": sorted(zygote.refused.get(self._ward, ())),
                     }
                     job.connection.send_bytes(json.dumps(whole).encode())
                     for view in views:
@@ -200,12 +200,12 @@ class AttackPool:
                     words = answers.read_words(job.connection)
                     if failure := answers.failure_in(words, spec.name):
                         raise failure
-                    wanted = words.get("wanted")
-                    if wanted is None:
+                    network = words.get("wanted")
+                    if network is None:
                         modules = _names(words.get("modules"))
                         yield job, words
                         break
-                zygote.keep(*_pair(wanted))
+                zygote.keep(self._ward, *_pair(network))
             else:
                 raise BrokenAnswer(f"it wants more than {MOST_NETWORKS} networks kept")
             zygote.import_(modules)
@@ -227,8 +227,8 @@ class AttackPool:
         return self._found
 
     def _note(self, job: Job) -> None:
-        for means, there in job.force.items():
-            self.force[means] = self.force.get(means, True) and there
+        for means, in_force in job.force.items():
+            self.force[means] = self.force.get(means, True) and in_force
 
     @contextmanager
     def _until_deadline(self, job: Job) -> Iterator[None]:
@@ -276,10 +276,10 @@ class AttackPool:
         self.close()
 
 
-def _pair(wanted: object) -> tuple[str, str]:
-    if not isinstance(wanted, list) or [type(each) for each in wanted] != [str, str]:
-        raise BrokenAnswer(f"expected the loader and the name of a network, found {wanted!r:.80}")
-    return wanted[0], wanted[1]
+def _pair(network: object) -> tuple[str, str]:
+    if not isinstance(network, list) or [type(each) for each in network] != [str, str]:
+        raise BrokenAnswer(f"expected the loader and the name of a network, found {network!r:.80}")
+    return network[0], network[1]
 
 
 def _names(modules: object) -> list[str]:

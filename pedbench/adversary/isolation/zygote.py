@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from pedbench.adversary.isolation import guard, job, messages, namespaces
+from pedbench.adversary.isolation.environment import left_out
 from pedbench.adversary.isolation.libraries import importable
 from pedbench.adversary.prior import load_prior
 from pedbench.base import Attack
@@ -99,7 +100,10 @@ class _Zygote:
         self.running[pid] = _Running(number=number, handle=os.pidfd_open(pid), scratch=scratch)
         return {"pid": pid}
 
-    def _keep(self, *, loader: str, model: str, **_: Any) -> dict[str, Any]:
+    def _keep(self, *, ward: str, loader: str, model: str, **_: Any) -> dict[str, Any]:
+        path = Path(model)
+        if path.is_absolute() and not any(map(path.resolve().is_relative_to, self.wards[ward][0].readable)):
+            return {"error": f"an attack may not open {model}"}
         try:
             kept.keep(loader, model)
         # The fork that asked for it then loads it itself, and its attack fails by what this raised.
@@ -160,7 +164,7 @@ def _warm_up() -> None:
 
 def main() -> None:
     """Leave the run's namespaces, then serve."""
-    apart = namespaces.leave()
+    apart = "namespaces" not in left_out() and namespaces.leave()
     namespaces.adopt()
     # What one job writes to the terminal or into a log, the next one must not read.
     with contextlib.suppress(OSError):
