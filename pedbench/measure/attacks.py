@@ -108,7 +108,7 @@ def _inapplicable(bench: Bench, plan: DefensePlan, planned: Planned) -> str:
         return ""
     description = public_description(bench, plan)
     for each in filter(None, (planned.read_out, planned)):
-        if reason := bench.pool.applies(each.spec, description):
+        if each.plugin.selective and (reason := bench.pool.applies(each.spec, description)):
             return f"{each.plugin.label}: {reason}"
     return ""
 

@@ -132,7 +132,7 @@ ANSWER = {
     "not a number": ("np.nan", 1, "not finite"),
     "too bright": ("1e6", 1, "values from"),
     "twice": ("0.5", 2, "more than it was asked"),
-    "nothing": ("0.5", 0, "ended missing an answer"),
+    "nothing": ("0.5", 0, "ended without an answer"),
 }
 
 

@@ -29,6 +29,7 @@ class AttackFacts:
 
     Attributes:
         reads_out: Whether it is a `ReadOutAttack`.
+        selective: Whether `applies` depends on the defense.
         batching: Whether it guesses several views faster together than one by one, on a CPU and elsewhere.
     """
 
@@ -43,6 +44,7 @@ class AttackFacts:
     stochastic: bool
     completes: bool
     reads_out: bool
+    selective: bool
     family: Family
     calibration: Calibration | None
     requests: int
@@ -157,6 +159,7 @@ def facts(
         "stochastic": attack.stochastic,
         "completes": attack.completes,
         "reads_out": isinstance(attack, ReadOutAttack),
+        "selective": type(attack).applies is not Attack.applies,
         "family": family(attack),
         "calibration": attack.calibration and dataclasses.asdict(attack.calibration),
         "requests": attack.requests,

@@ -105,8 +105,10 @@ class Zygote:
             raise ZygoteLost(f"a job could not be confined (exit status {self.finish(pid)})") from None
         try:
             yield job
-        finally:
+        except BaseException:
             job.end()
+            raise
+        job.end(answered=True)
 
     def _open(self, ward: Ward) -> None:
         name = str(len(self._wards))
@@ -144,10 +146,10 @@ class Zygote:
                 self._ask(do="import", modules=new)
                 self._imported.update(new)
 
-    def finish(self, pid: int) -> int | None:
-        """End a job, and return its exit status."""
+    def finish(self, pid: int, *, answered: bool = False) -> int | None:
+        """End a job, and return its exit status; None for one that has answered, whose end need not be awaited."""
         with self._lock, contextlib.suppress(ZygoteLost):
-            status: int | None = self._ask(do="finish", pid=pid)["status"]
+            status: int | None = self._ask(do="finish", pid=pid, answered=answered)["status"]
             return status
         return None
 
@@ -185,11 +187,11 @@ class Job:
         self._ended = False
         self.force: dict[str, bool] = json.loads(connection.recv_bytes())
 
-    def end(self) -> None:
-        """End it if it has not ended, and keep its exit status."""
+    def end(self, *, answered: bool = False) -> None:
+        """End it if it has not ended, and keep its exit status unless it has answered."""
         if not self._ended:
             self._ended = True
-            self.status = self._zygote.finish(self.pid)
+            self.status = self._zygote.finish(self.pid, answered=answered)
             self.connection.close()
 
 

@@ -73,6 +73,7 @@ class AttackPool:
         )
         self._found: Zygote | None = None
         self._running: set[Job] = set()
+        self._reasons: dict[str, str | None] = {}
         self._closed = False
         self._overdue: dict[str, AttackFailure] = {}
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="attack")
@@ -149,11 +150,15 @@ class AttackPool:
         Raises:
             AttackFailure: The attack raised, or answered with something else.
         """
+        asked = json.dumps([spec.to_json(), description], sort_keys=True)
+        if asked in self._reasons:
+            return self._reasons[asked]
         reason = self.ask(spec, f"{_TASKS}:applies", description=description).get("reason")
         if reason is not None and not isinstance(reason, str):
             raise AttackFailure(
                 spec.name, "BrokenAnswer", f"expected a reason in words or None, found {reason!r:.80}"
             )
+        self._reasons[asked] = reason
         return reason
 
     def submit(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Future[Guesses]:

@@ -8,6 +8,7 @@ its fork ends with that: nothing is left for the next job, be it the same attack
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import random
@@ -56,6 +57,7 @@ class _Zygote:
         self.wards: dict[str, tuple[guard.Places, dict[str, Any]]] = {}
         self.running: dict[int, _Running] = {}
         self.statuses: dict[int, int] = {}
+        self.answered: set[int] = set()
 
     def serve(self) -> None:
         """Answer until the other end is closed; jobs under way then end."""
@@ -90,6 +92,8 @@ class _Zygote:
         scratch.mkdir()
         places, settings = self.wards[ward]
         me = os.getpid()
+        # What is here now is never collected, so a fork's collector does not copy the memory that it looks at.
+        gc.freeze()
         pid = os.fork()
         if pid == 0:
             try:
@@ -121,20 +125,30 @@ class _Zygote:
                     importlib.import_module(module)
         return {}
 
-    def _finish(self, *, pid: int, **_: Any) -> dict[str, Any]:
-        """End a job if it has not ended, and tell its exit status."""
-        if pid in self.running:
+    def _finish(self, *, pid: int, answered: bool, **_: Any) -> dict[str, Any]:
+        """End a job if it has not ended, and tell its exit status unless it has answered and nobody asks."""
+        if pid in self.running and answered:
+            self.answered.add(pid)
+            self._kill(pid)
+        elif pid in self.running:
             self._end(pid)
         return {"status": self.statuses.pop(pid, None)}
 
-    def _end(self, pid: int) -> None:
+    def _kill(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.running[pid].handle, signal.SIGKILL)
+
+    def _end(self, pid: int) -> None:
+        self._kill(pid)
         self._bury(pid)
 
     def _bury(self, pid: int) -> None:
         """Wait for a job and clear away what it left: processes and files."""
-        self.statuses[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if pid in self.answered:
+            self.answered.remove(pid)
+        else:
+            self.statuses[pid] = status
         running = self.running.pop(pid)
         os.close(running.handle)
         while left := namespaces.strays(set(self.running)):
