@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pedbench.base import Attack, ReadOutAttack
 from pedbench.base.attack import Need
-from pedbench.checks.rule import Array, BrokenRule, Outcome, expect_array, expect_unchanged, outcome
+from pedbench.checks.rule import Array, BrokenRule, Outcome, expect_array, expect_unchanged, outcome, same
 from pedbench.checks.samples import made_up_picture, make_view, seed_globals
 from pedbench.types import SURE, Reading, View
 
@@ -149,13 +149,13 @@ def _check_determinism(attack: Attack, view: View) -> None:
     for seed in (1, 2):
         seed_globals(seed)
         guesses.append(attack.reconstruct(view, _rng(7)))
-    if not np.array_equal(guesses[0], guesses[1]):
+    if not same(*guesses):
         raise BrokenRule("the same view and generator gave two different guesses: draw from `rng` alone")
 
 
 def _check_chance(attack: Attack, view: View) -> None:
     guesses = [attack.reconstruct(view, _rng(seed)) for seed in (7, 8)]
-    if not np.array_equal(guesses[0], guesses[1]):
+    if not same(*guesses):
         raise BrokenRule(
             "the guess depends on `rng`: set `stochastic = True`, so that suites run the attack several times"
         )

@@ -171,3 +171,20 @@ def test_an_unfilled_canvas_and_lost_parameters_are_found(tmp_path: Path) -> Non
     file.write_text(UNFILLED.replace("brightness =", "brightness: float ="))
     dropped, _ = broken_rules(file)
     assert "the parameter 'steps' is 2 even if it is set to 3" in dropped
+
+
+class Empty(Attack):
+    """Divide by the number of pixels in nothing."""
+
+    name = "empty"
+    version = 1
+    needs = frozenset({"pixels"})
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return np.full((*view.frame_size, 3), np.nan, np.float32)
+
+
+def test_values_that_are_not_finite_are_not_taken_for_chance() -> None:
+    problems = {each.rule: each.problem for each in check_attack(Empty()) if each.problem}
+    assert "not finite: look for a division by 0" in problems["guess of a wide frame"]
+    assert not {"guesses are deterministic", "the guess does not depend on chance"} & set(problems)
