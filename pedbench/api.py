@@ -19,6 +19,7 @@ from pedbench.network.addresses import refuse_plain
 from pedbench.network.links import NETWORK
 from pedbench.registry import Registry
 from pedbench.registry.instances import check_given, kind_of, plugin_file
+from pedbench.registry.parameters import check_values
 from pedbench.results.run_directory import keep_plugins, locked, run_directory, settle
 from pedbench.suites.choices import Choice
 from pedbench.suites.files import load_suite
@@ -190,13 +191,12 @@ def _files(given: Sequence[Plugin], registry: Registry, folder: Path) -> list[Pa
 def _chosen(given: str | Plugin) -> Any:
     if isinstance(given, str):
         return given
-    # Through JSON, as a suite file has lists where a plugin has tuples; its null is the default.
     try:
-        params = json.loads(json.dumps(given.params))
-    except TypeError as error:
-        raise PluginError(
-            f"{given!r}: parameters are numbers, words, booleans or lists of these: {error}."
-        ) from None
+        check_values(given)
+    except PluginError as error:
+        raise PluginError(f"{given.name}: {error}") from None
+    # Through JSON, as a suite file has lists where a plugin has tuples; its null is the default.
+    params = json.loads(json.dumps(given.params))
     return Choice(
         name=given.name, params={name: value for name, value in params.items() if value is not None}
     )

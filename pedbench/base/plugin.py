@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 
 @dataclass(kw_only=True)
@@ -45,6 +46,16 @@ class Plugin:
         Their content is part of a measurement's identity: every file in a folder counts, whatever its name.
         """
         return ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Raise AttributeError, which names `prepare` where that sets the attribute."""
+            prepared = (vars(each).get("prepare") for each in type(self).__mro__)
+            if any(name in each.__code__.co_names for each in prepared if isinstance(each, FunctionType)):
+                raise AttributeError(f'{type(self).__name__} has no {name!r} yet: call prepare("cpu") first')
+            # What a property raised must not be lost.
+            return object.__getattribute__(self, name)
 
     def prepare(self, device: str) -> None:
         """Load weights and heavy libraries; the only place that may. Called once a process.

@@ -10,7 +10,7 @@ import pytest
 
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
-from pedbench.errors import AuditError, DisclosureError
+from pedbench.errors import AuditError, DisclosureError, plugin_line
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
@@ -421,7 +421,7 @@ def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         (in_the_user_agent, "undeclared metadata 'user-agent'"),
         (behind_the_message, "explain no others"),
         (in_the_method, "a call of '/pedbench.Server/Call/"),
-        (without_a_way_to_pixels, "opaque cannot show its payload"),
+        (without_a_way_to_pixels, "opaque cannot show its payload: its `observe` is missing"),
         (by_an_operation_that_shows_a_corner, "liar carries"),
         (in_the_low_bits_of_floats, "coarse carries"),
         (beyond_the_frame, "reaches beyond the frame"),
@@ -435,6 +435,17 @@ def test_unexplained_bytes_are_the_whole_frame(
     covered = footprints(seen, 3, wide.shape[:2])
     assert covered[0].all()
     assert not covered[1:].any()
+
+
+def in_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    frame[:8] = 0
+
+
+def test_the_frame_is_read_only(wide: Picture, servers: VirtualServers, networks: FamilyNetworks) -> None:
+    with pytest.raises(ValueError, match="read-only") as caught:
+        judge(Unbound(script=in_the_frame), wide, servers, networks)
+    assert ": change a copy, `array.copy()` (test_cheating.py:" in plugin_line(caught.value)
+    assert wide[:8].any()
 
 
 def test_a_message_that_bypasses_the_ledger_is_detected(

@@ -76,7 +76,7 @@ def _observe(
     except Exception as error:
         return Observation(message=message, problem=f"{message.operation} cannot be observed: {error}")
     if seen is None:
-        return Observation(message=message, problem=f"{message.operation} cannot show its payload as pixels")
+        return Observation(message=message, problem=_no_observation(operation))
     patches = tuple(item for item in seen if isinstance(item, Patch))
     tokens = tuple(item for item in seen if isinstance(item, Tokens))
     return Observation(
@@ -87,6 +87,11 @@ def _observe(
         patch_size=_patch_size(message, networks) if tokens else 1,
         lossy=lossy(message.codecs),
     )
+
+
+def _no_observation(operation: Operation) -> str:
+    fault = "returned None" if type(operation).observe is not Operation.observe else "is missing"
+    return f"{operation.name} cannot show its payload: its `observe` {fault}: return Patches and Tokens there"
 
 
 def _unexplained(
