@@ -23,12 +23,23 @@ class Plugin:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of those parameters that have one, as JSON values."""
+        missing = dataclasses.MISSING
+        return {
+            f.name: f.default if f.default_factory is missing else f.default_factory()
+            for f in dataclasses.fields(self)
+            if f.init and not (f.default is missing and f.default_factory is missing)
+        }
+
+    @property
     def label(self) -> str:
         """Name and the parameters that differ from their defaults, as tables print it."""
+        defaults = self.defaults
         changed = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.init and (f.default is dataclasses.MISSING or getattr(self, f.name) != f.default)
+            name: value
+            for name, value in self.params.items()
+            if name not in defaults or value != defaults[name]
         }
         if not changed:
             return self.name
