@@ -94,7 +94,9 @@ def views(
     check_given("defenses", [defense])
     check_given("datasets", [dataset])
     found = _views(defense, dataset, coalition, seed, model, [Path(each).resolve() for each in plugins])
-    return islice(found if with_truth else (view for view, _ in found), count)
+    if with_truth:
+        return islice(found, count)
+    return islice((view for view, _ in found), count)
 
 
 def _views(
