@@ -23,7 +23,7 @@ class Table(Plugin):
 
     @property
     def width(self) -> int:
-        return len(self.misspelt)
+        return len(self.misspelt)  # type: ignore[attr-defined]
 
 
 def test_what_prepare_loads_is_asked_for_by_name() -> None:
