@@ -158,7 +158,11 @@ class Unfilled(Attack):
         self.steps = 2
 
     def reconstruct(self, view, rng):
-        return view.canvas()[0]
+        guess, seen = view.canvas()
+        height, width = view.frame_size
+        filled = slice(1 if height > width else 0, None)
+        guess[filled][~seen[filled]] = 0.5
+        return guess
 """
 
 
@@ -167,7 +171,8 @@ def test_an_unfilled_canvas_and_lost_parameters_are_found(tmp_path: Path) -> Non
     file.write_text(UNFILLED)
     loose, unfilled = broken_rules(file)
     assert "`brightness` has no annotation, so it is no parameter" in loose
-    assert "every pixel is filled: the guess is black wherever nothing was received" in unfilled
+    assert "every pixel is filled: 20 of 2880 hidden pixels of a tall frame are black" in unfilled
+    assert "the first in row 0, column 20: fill every pixel" in unfilled
     file.write_text(UNFILLED.replace("brightness =", "brightness: float ="))
     dropped, _ = broken_rules(file)
     assert "the parameter 'steps' is 2 even if it is set to 3" in dropped
