@@ -19,8 +19,7 @@ import pedbench
 from pedbench.api import run as measure
 from pedbench.checks import check
 from pedbench.checks.samples import made_up_picture, make_view
-from pedbench.cli import app, main
-from pedbench.cli.run import named_files
+from pedbench.cli import app, main, options
 from pedbench.engines.view_stream import views as real_views
 from pedbench.fetching.catalogue import entry
 from pedbench.plugins.attacks.mean_colour import MeanColour
@@ -124,18 +123,8 @@ def _parsed(words: list[str]) -> None:
 
 def _resolved(given: dict[str, Any]) -> None:
     """The suite, its plugins and their parameters exist."""
-    overrides = Overrides(
-        defenses=given["defense"] or (),
-        attacks=given["attack"] or (),
-        sweeps=given["sweep"] or (),
-        dataset=given["dataset"],
-        settings=given["settings"] or (),
-        weights=named_files(given["weights"] or ()),
-        data=given["data"],
-        limit=given["limit"],
-    )
     suite = load_suite(given["suite"] or "mini")
-    assert resolve(suite, overrides, Registry(given["plugin"] or ())).defenses
+    assert resolve(suite, Overrides(**options.selection(given)), Registry(given["plugin"] or ())).defenses
 
 
 def test_suites_in_documents_are_suites(tmp_path: Path) -> None:
