@@ -30,6 +30,7 @@ MEMORY_GB = 6
 
 
 def examine(
+    context: typer.Context,
     suite: Annotated[
         str | None, typer.Option(help="Also check this suite's files, and predict its time and memory.")
     ] = None,
@@ -51,22 +52,9 @@ def examine(
         findings += [*_weights(), *_probes(plugin or ()), *_attack_process()]
     else:
         from pedbench.cli.doctor_suite import examine_suite
-        from pedbench.cli.run import named_files
         from pedbench.suites.resolve import Overrides
 
-        overrides = Overrides(
-            defenses=defense or (),
-            attacks=attack or (),
-            metrics=metric or (),
-            sweeps=sweep or (),
-            dataset=dataset,
-            model=model,
-            data=data,
-            limit=limit,
-            weights=named_files(weights or ()),
-            settings=settings or (),
-        )
-        findings += examine_suite(suite, overrides, plugin or ())
+        findings += examine_suite(suite, Overrides(**options.selection(context.params)), plugin or ())
     findings += [*_home(), *_machine()]
     for finding in findings:
         mark = "ok" if not finding.cure else "missing" if finding.needed else "note"

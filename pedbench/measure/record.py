@@ -11,7 +11,7 @@ import pandas as pd
 
 from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.adversary.prior import describe_prior
-from pedbench.base import Disclosure, Metric
+from pedbench.base import Defense, Disclosure, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.host.provenance import provenance
 from pedbench.measure.code_identity import readers, sources
@@ -111,6 +111,7 @@ def make_record(
         | {"engine": engine, "machines": list(machines)}
         | ({"servers": list(servers)} if servers else {}),
         attacker=_attacker(attacks[0].plugin) if attacks else {},
+        defaults=_defaults(of.defense, read_by),
     )
 
 
@@ -122,6 +123,16 @@ def _attacker(attack: AttackFacts) -> dict[str, Any]:
         "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
         "proof": asdict(attack.calibration) if attack.calibration else None,
     }
+
+
+def _defaults(defense: Defense, read_by: Sequence[Planned]) -> dict[str, dict[str, Any]]:
+    """Return the defaults of a cell's plugins, by their field in the cell."""
+    found = {"defense": defense.defaults}
+    for planned in read_by:
+        found["attack" if isinstance(planned.plugin, Attack) else "probe"] = planned.plugin.defaults
+        if planned.read_out is not None:
+            found["read_out"] = planned.read_out.plugin.defaults
+    return found
 
 
 def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:

@@ -62,6 +62,8 @@ class Record:
         provenance: See `provenance.provenance`.
         attacker: Of privacy cells with an attack: `floor`; `family` and `needs`, which earlier versions left out;
             `knowledge`, the data and training behind it; `proof`, the calibration that the attack declares, or None.
+        defaults: Defaults of the parameters of the cell's plugins, by the plugin's field in `cell`; earlier versions
+            left them out.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -75,6 +77,7 @@ class Record:
     timing: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     attacker: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

@@ -104,7 +104,9 @@ def test_the_long_list_shows_origin_version_needs_and_source(
     status, out, _ = pedbench(capsys, "list", "attacks", "--long", "--plugin", str(path))
     assert status == 0
     (line,) = [line for line in out.splitlines() if line.startswith("careless")]
-    assert re.fullmatch(r"careless +7 +/\S+ +degraded, nothing, pixels +Break every rule\. +Doe 2020 *", line)
+    assert re.fullmatch(
+        r"careless +7 +/\S+ +degraded, nothing, pixels, tokens +Break every rule\. +Doe 2020 *", line
+    )
     assert re.search(r"^mean_colour +1 +in-tree +nothing, pixels \(floor\) ", out, re.MULTILINE)
 
 
@@ -123,6 +125,9 @@ def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: 
         "guess from degraded alone: IndexError: tuple index out of range",
     ):
         assert any(words in line for line in failed), (words, out)
+    assert any(
+        line.endswith("guess from tokens alone: as for 'guess from degraded alone'") for line in failed
+    )
     assert "checks failed" in err
 
 
@@ -140,10 +145,10 @@ class Careless(Attack):
 
     name = "careless"
     version = 1
-    needs = frozenset({"nothing", "pixels", "degraded"})
+    needs = frozenset({"nothing", "pixels", "degraded", "tokens"})
 
     def reconstruct(self, view, rng):
-        if view.degraded:
+        if view.degraded or view.tokens:
             view.patches[0]
         if not view.patches:
             return np.full((*view.frame_size, 3), -0.5, np.float32)

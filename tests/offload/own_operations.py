@@ -8,7 +8,7 @@ import numpy as np
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.pictures.frame import from_uint8
-from pedbench.types import Patch, Payload
+from pedbench.types import Patch, Payload, Tokens
 
 BLOB = {"blob": Field(dtypes=("uint8",), shape=("size",))}
 PIXELS = {"pixels": Field(dtypes=("uint8",), shape=("height", "width", 3))}
@@ -66,6 +66,18 @@ class Opaque(Operation):
 
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         return payload
+
+
+class Misshapen(Opaque):
+    """Shows tokens with an axis too many."""
+
+    name = "misshapen"
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Tokens]:
+        values, positions = np.ones((1, 2, 8), np.float32), np.zeros((1, 2, 2), np.int64)
+        return [Tokens(values=values, positions=positions, depth=0, server=server, request=request)]
 
 
 class Hang(Opaque):

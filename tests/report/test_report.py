@@ -84,8 +84,10 @@ def test_overview_shows_rounded_numbers_and_marks_bounds(made: Any, report: str)
 def test_what_went_wrong_stands_first(report: str) -> None:
     before = report.partition("## Overview")[0]
     lines = [line for line in before.splitlines() if line.startswith("- **")]
-    assert [line.split("**")[1] for line in lines] == ["failed", "failed", "invalid", "skipped", "skipped"]
+    assert [line.split("**")[1] for line in lines] == ["failed", "failed", "invalid", "skipped"]
     assert lines[1] == "- **failed**: all 8 cells of `broken`: server 1 died \\| signal &lt;9>"
+    both = "privacy, c = 1, attack `reader`; privacy, c = N, attack `reader` of `blur`"
+    assert lines[3] == f"- **skipped**: {both}: needs tokens"
 
 
 def test_report_says_what_it_is_about(made: Any, report: str) -> None:

@@ -38,6 +38,7 @@ class AttackFacts:
     cite: str
     summary: str
     params: dict[str, Any]
+    defaults: dict[str, Any]
     label: str
     needs: frozenset[Need]
     floor: bool
@@ -153,6 +154,7 @@ def facts(
         "cite": attack.cite,
         "summary": attack.summary(),
         "params": attack.params,
+        "defaults": attack.defaults,
         "label": attack.label,
         "needs": sorted(attack.needs),
         "floor": attack.floor,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pedbench.base import Networks, Operation
+from pedbench.errors import plugin_line
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.wire.codec_labels import lossy
 from pedbench.types import Mask, Patch, Received, Tokens
@@ -72,13 +73,18 @@ def _observe(
         seen = operation.observe(
             message.payload, message.arguments, networks, message.server, message.request
         )
+        patches = tuple(item for item in seen or () if isinstance(item, Patch))
+        tokens = tuple(item for item in seen or () if isinstance(item, Tokens))
+        for each in tokens:
+            if each.values.ndim != 2 or each.positions.shape != (len(each.values), 2):
+                shapes = f"values of shape {each.values.shape} and positions of shape {each.positions.shape}"
+                raise ValueError(f"expected tokens with values (n, C) and positions (n, 2), found {shapes}")
     # A plugin can raise anything; in any case it has not explained the bytes.
     except Exception as error:
-        return Observation(message=message, problem=f"{message.operation} cannot be observed: {error}")
+        problem = f"{message.operation} cannot be observed: {error}{plugin_line(error)}"
+        return Observation(message=message, problem=problem)
     if seen is None:
-        return Observation(message=message, problem=f"{message.operation} cannot show its payload as pixels")
-    patches = tuple(item for item in seen if isinstance(item, Patch))
-    tokens = tuple(item for item in seen if isinstance(item, Tokens))
+        return Observation(message=message, problem=_no_observation(operation))
     return Observation(
         message=message,
         patches=patches,
@@ -87,6 +93,11 @@ def _observe(
         patch_size=_patch_size(message, networks) if tokens else 1,
         lossy=lossy(message.codecs),
     )
+
+
+def _no_observation(operation: Operation) -> str:
+    fault = "returned None" if type(operation).observe is not Operation.observe else "is missing"
+    return f"{operation.name} cannot show its payload: its `observe` {fault}: return Patches and Tokens there"
 
 
 def _unexplained(
