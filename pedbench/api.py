@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.errors import PluginError
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
+from pedbench.host.scratch import ScratchFolder
 from pedbench.host.stopwatch import Profile
 from pedbench.network.addresses import refuse_plain
 from pedbench.network.links import NETWORK
@@ -110,7 +110,7 @@ def run(
     check_given("datasets", [] if dataset is None else [dataset])
     loaded = load_suite(str(suite))
     paths = [Path(path).expanduser().resolve() for path in plugins]
-    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+    with ScratchFolder("plugins") as folder:
         given = [each for each in (*defenses, *attacks, *metrics, dataset) if isinstance(each, Plugin)]
         paths += _files(given, Registry(paths), Path(folder))
         overrides = Overrides(

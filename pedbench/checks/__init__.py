@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from pedbench.base import Plugin
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
 from pedbench.errors import PluginError
+from pedbench.host.scratch import ScratchFolder
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.calibrations import check_calibration
 from pedbench.registry.constants import check_files, check_properties, undeclared
@@ -76,7 +76,7 @@ def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
     Raises:
         PluginError: `plugin` is no plugin, or cannot be built.
     """
-    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+    with ScratchFolder("plugins") as folder:
         found = check(*_spec(plugin, Path(folder)))
         return [f"{each.rule}: {each.problem}" for each in found if each.problem]
 
@@ -121,5 +121,5 @@ def _check_params(spec: PluginSpec) -> None:
 def _check_non_interference(spec: PluginSpec) -> None:
     from pedbench.checks.non_interference import TwoWorlds, check_noninterference
 
-    with tempfile.TemporaryDirectory() as folder, TwoWorlds([spec], Path(folder)) as worlds:
+    with ScratchFolder("check") as folder, TwoWorlds([spec], Path(folder)) as worlds:
         check_noninterference(spec, worlds)

@@ -1,4 +1,4 @@
-"""`pedbench compare`, `gate` and `accept-baseline`: compare a run with another run or with a baseline."""
+"""`pedbench compare`, `gate`, `accept-baseline`, `set-tolerance`: compare a run with another run or a baseline."""
 
 from __future__ import annotations
 
@@ -106,6 +106,21 @@ def accept_baseline(
     from pedbench.regression.accept import accept
 
     print(accept(run, repeat, baseline, reason))
+
+
+def set_tolerance(
+    baseline: Annotated[Path, typer.Argument(help="Records of the baseline, NAME.jsonl.")],
+    metric: Annotated[str, typer.Option(help="Metric, as `pedbench compare` lists it.")],
+    reason: Annotated[str, typer.Option("--why", help="The reason, logged with the change.")],
+    value: Annotated[
+        float, typer.Option("--range", min=0, help="Range of its mean, of which twice is tolerated.")
+    ],
+    region: Annotated[str, typer.Option(help="Region of the metric.")] = "",
+) -> None:
+    """Set a tolerance of a baseline, and log the reason."""
+    from pedbench.regression.baseline import set_range
+
+    print(set_range(baseline, metric, region, value, reason))
 
 
 def _measured(path: Path) -> Measured:
