@@ -45,16 +45,15 @@ def _compare_ranks(*paths: Path) -> None:
     from pedbench.report.numbers.combined import combined
     from pedbench.report.numbers.ranks import agreements
     from pedbench.report.tables.comparisons import agreement_table, values_table
+    from pedbench.report.words.text import flat
     from pedbench.results.run import load
 
     runs = [load(path) for path in paths]
     for ordinal, run in zip(("first", "second"), runs, strict=True):
         flags = {flag for record in run.records for flag in record.flags}
         warnings = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
-        print(
-            f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
-            f"{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"
-        )
+        about = f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
+        print(flat(f"{about}{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"))
     found = agreements(*(combined(run) for run in runs))
     print(f"\n{agreement_table(found).markdown()}")
     for each in found:

@@ -57,6 +57,8 @@ def verify_run(
 
 def _print_findings(title: str, findings: Iterable[Finding], quiet: bool = False) -> int:
     """Print findings as they arrive, with `quiet` only problems; return the number of problems."""
+    from pedbench.report.words.text import flat
+
     count = 0
     problems = 0
     for finding in findings:
@@ -64,6 +66,6 @@ def _print_findings(title: str, findings: Iterable[Finding], quiet: bool = False
         problems += bool(finding.problem)
         if finding.problem or not quiet:
             mark = "differs" if finding.problem else "ok"
-            print(f"  {mark:8}{finding.subject}: {finding.problem or finding.detail}")
+            print(f"  {mark:8}{flat(f'{finding.subject}: {finding.problem or finding.detail}')}")
     print(f"{title}: {count - problems} of {count} confirmed")
     return problems

@@ -65,7 +65,7 @@ def spreadsheet_text(cell: Any) -> Any:
 
 def file_stem(title: str) -> str:
     """Return a table's title as the stem of a file."""
-    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:100]
 
 
 def _emptied(folder: Path) -> Path:
