@@ -44,6 +44,10 @@ DEFAULTS: dict[str, int | str] = {
 }
 
 
+KEY = ["image", "annotation", "region", "servers", "request", "seed", "metric"]
+"""Columns that distinguish the values of a cell."""
+
+
 def write_values(run_dir: Path, cell_id: str, shard: int, values: pd.DataFrame) -> Path:
     """Write one shard of a cell's values, whole or not at all, in place of one of the same number.
 

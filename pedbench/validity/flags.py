@@ -18,6 +18,7 @@ UNVERIFIED = "weights unverified"
 DEGRADED = "degraded"
 CAPPED = "coalitions capped"
 ANNOTATIONS_LOST = "annotations left out"
+UNEXPLAINED = "unexplained bytes"
 UNREAD = {
     "pixels": "pixels are not read",
     "degraded": "degraded pixels are not read",
