@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
+from pedbench.host.scratch import ScratchFolder
 from pedbench.host.stopwatch import Profile
 from pedbench.network.addresses import refuse_plain
 from pedbench.network.links import NETWORK
@@ -107,7 +107,7 @@ def run(
     check_given("datasets", [] if dataset is None else [dataset])
     loaded = load_suite(str(suite))
     paths = [Path(path).expanduser().resolve() for path in plugins]
-    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+    with ScratchFolder("plugins") as folder:
         given = [each for each in (*defenses, *attacks, *metrics, dataset) if isinstance(each, Plugin)]
         paths += plugin_files(given, Registry(paths), Path(folder))
         overrides = Overrides(

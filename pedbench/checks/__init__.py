@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pedbench.base import Plugin
 from pedbench.checks.parameters import check_params
 from pedbench.checks.rule import Outcome, outcome
+from pedbench.host.scratch import ScratchFolder
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.constants import check_properties
 from pedbench.registry.origins import from_path
@@ -68,7 +68,7 @@ def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
     Raises:
         PluginError: `plugin` is no plugin, or cannot be built.
     """
-    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+    with ScratchFolder("plugins") as folder:
         found = check(*_spec(plugin, Path(folder)))
         return [f"{each.rule}: {each.problem}" for each in found if each.problem]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,7 @@ from pedbench.checks.attacks import check_attack
 from pedbench.checks.non_interference import TwoWorlds, check_noninterference
 from pedbench.checks.parameters import check_params
 from pedbench.checks.rule import BrokenRule, Outcome, outcome
+from pedbench.host.scratch import ScratchFolder
 from pedbench.registry import PluginSpec, Registry, load
 from pedbench.registry.calibrations import check_calibration
 from pedbench.types import Prior
@@ -49,7 +49,7 @@ def check_confined(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
 
 
 def _check_non_interference(spec: PluginSpec) -> None:
-    with tempfile.TemporaryDirectory() as folder, TwoWorlds([spec], Path(folder)) as worlds:
+    with ScratchFolder("check") as folder, TwoWorlds([spec], Path(folder)) as worlds:
         check_noninterference(spec, worlds)
 
 

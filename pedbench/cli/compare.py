@@ -1,4 +1,4 @@
-"""`pedbench compare`, `gate` and `accept-baseline`: compare a run with another run or with a baseline."""
+"""`pedbench compare`, `gate`, `accept-baseline`, `set-tolerance`: compare a run with another run or a baseline."""
 
 from __future__ import annotations
 
@@ -45,16 +45,15 @@ def _compare_ranks(*paths: Path) -> None:
     from pedbench.report.numbers.combined import combined
     from pedbench.report.numbers.ranks import agreements
     from pedbench.report.tables.comparisons import agreement_table, values_table
+    from pedbench.report.words.text import flat
     from pedbench.results.run import load
 
     runs = [load(path) for path in paths]
     for ordinal, run in zip(("first", "second"), runs, strict=True):
         flags = {flag for record in run.records for flag in record.flags}
         warnings = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
-        print(
-            f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
-            f"{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"
-        )
+        about = f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
+        print(flat(f"{about}{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"))
     found = agreements(*(combined(run) for run in runs))
     print(f"\n{agreement_table(found).markdown()}")
     for each in found:
@@ -106,6 +105,21 @@ def accept_baseline(
     from pedbench.regression.accept import accept
 
     print(accept(run, repeat, baseline, reason))
+
+
+def set_tolerance(
+    baseline: Annotated[Path, typer.Argument(help="Records of the baseline, NAME.jsonl.")],
+    metric: Annotated[str, typer.Option(help="Metric, as `pedbench compare` lists it.")],
+    reason: Annotated[str, typer.Option("--why", help="The reason, logged with the change.")],
+    value: Annotated[
+        float, typer.Option("--range", min=0, help="Range of its mean, of which twice is tolerated.")
+    ],
+    region: Annotated[str, typer.Option(help="Region of the metric.")] = "",
+) -> None:
+    """Set a tolerance of a baseline, and log the reason."""
+    from pedbench.regression.baseline import set_range
+
+    print(set_range(baseline, metric, region, value, reason))
 
 
 def _measured(path: Path) -> Measured:

@@ -21,11 +21,11 @@ from pedbench.privacy.disclosure_audit import audit, same_messages
 from pedbench.privacy.exposure import exposed_shares
 from pedbench.privacy.visibility import visible_mask
 from pedbench.suites.cell import Cell, CoalitionRule
-from pedbench.suites.plan import DefensePlan
+from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import MOST_COALITIONS, Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
 from pedbench.validity.families import RECEIVED, received
-from pedbench.validity.flags import CAPPED, unread
+from pedbench.validity.flags import CAPPED, UNEXPLAINED, unread
 
 Held = tuple[int, Coalition]
 """How many requests for a scene were listened to, and by which coalition."""
@@ -104,13 +104,13 @@ def receive(
                 _share_out(bench, of, heard, (requests, subset), found)
     if any(observation.problem for observations in seen for observation in observations):
         for cell in private:
-            outcome.flags[cell.cell_id].add("unexplained bytes")
-    attacks = [planned.plugin for planned in bench.plan.attacks]
+            outcome.flags[cell.cell_id].add(UNEXPLAINED)
+    readable = {need for planned in bench.plan.attacks for need in planned.plugin.needs}
     for cell in private:
         if cell.coalition is not None:
             subsets = found.subsets[cell.coalition, cell.requests or 1]
             views = [found.views[cell.requests or 1, subset] for subset in subsets]
-            outcome.flags[cell.cell_id] |= unread(views, attacks)
+            outcome.flags[cell.cell_id] |= unread(views, readable)
             many = cell.coalition.m < comb(len(held[cell.requests or 1].active), len(subsets[0]))
             if many and cell.coalition.m < MOST_COALITIONS:
                 outcome.flags[cell.cell_id].add(CAPPED)
@@ -136,7 +136,7 @@ def _share_out(
         held[1],
         frame_size=size,
         disclosure=of.defense.disclosure,
-        description=public_description(bench, of),
+        description=public_description(bench.plan, of),
         prior=bench.prior,
         moves=bool(found.sample.later),
     )
@@ -167,15 +167,15 @@ def _broken_word(
     return ""
 
 
-def public_description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
+def public_description(plan: Plan, of: DefensePlan) -> dict[str, Any]:
     """Return what everybody knows of a defense: its name, version, parameters and networks."""
     identity = of.planned.identity
-    named = dict(bench.plan.family.named)
+    named = dict(plan.family.named)
     return {
         "defense": identity.name,
         "version": identity.version,
         "params": dict(identity.params),
-        "family": bench.plan.family.name,
+        "family": plan.family.name,
         **({"weights": named} if named else {}),
         "servers": of.defense.servers,
     }

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from pedbench.results.records import Record, read_plan, read_records
-from pedbench.results.run_directory import SUITE
+from pedbench.results.run_directory import SUITE, refuse_links_out
 from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.suites.files import load_suite
+from pedbench.suites.files import load_whole_suite
 from pedbench.suites.schema import Suite
 
 REFERENCE = "reference"
@@ -174,11 +174,12 @@ def load(run_dir: Path) -> Run:
         FileNotFoundError: The directory holds no run.
         ValueError: A file of the run cannot be understood.
     """
+    refuse_links_out(run_dir)
     plan = read_plan(run_dir)
     records = read_records(run_dir)
     return Run(
         directory=run_dir,
-        suite=load_suite(str(run_dir / SUITE)),
+        suite=load_whole_suite(run_dir / SUITE),
         records=tuple(records[cell_id] for cell_id in plan if cell_id in records),
         missing=tuple(cell_id for cell_id in plan if cell_id not in records),
     )

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from pedbench.report.outputs.gallery import gallery
-from pedbench.results.exhibits import Exhibit, read_exhibits, write_exhibit
+from pedbench.results.exhibits import Exhibit, write_exhibit
 from pedbench.results.run import load
 from pedbench.results.selection import Selection, write_selection
+from pedbench.results.stored_exhibits import read_exhibits
 from pedbench.results.values import read_values
 from pedbench.suites.cell import PluginIdentity
 

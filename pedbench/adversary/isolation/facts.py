@@ -58,6 +58,17 @@ class AttackFacts:
         """Return whether it takes less time on a device for several views together."""
         return self.batching[0 if device == "cpu" else 1]
 
+    def applies(self, description: Mapping[str, Any]) -> str | None:
+        """Ask the attack why it can say nothing about a defense.
+
+        Raises:
+            AttackFailure: It raised, or answered with something else.
+        """
+        if not self.selective:
+            return None
+        spec = PluginSpec("attacks", self.name, self.origin, self.params)
+        return _reason(spec.to_json(), json.dumps(description, sort_keys=True))
+
     @property
     def source(self) -> str:
         """The hash of its file, as `registry.source_hash` gives it of a class."""
@@ -114,6 +125,19 @@ def _described(text: str, _changed: int) -> AttackFacts:
     return found
 
 
+@cache
+def _reason(attack: str, description: str) -> str | None:
+    spec = PluginSpec.from_json(attack)
+    with AttackPool([spec]) as pool:
+        words = pool.ask(spec, f"{__name__}:applies", description=json.loads(description))
+    reason = words.get("reason")
+    if reason is not None and not isinstance(reason, str):
+        raise AttackFailure(
+            spec.name, "BrokenAnswer", f"expected a reason in words or None, found {reason!r:.80}"
+        )
+    return reason
+
+
 def family(attack: Attack) -> Family:
     """Return the family that an attack declares; of one that declares none, what its other declarations suggest."""
     if attack.floor or attack.family:
@@ -139,6 +163,14 @@ def _raised(failure: AttackFailure) -> Exception:
     if failure.kind in kinds:
         return kinds[failure.kind](failure.reason)
     return PluginError(f"{failure}\n{failure.trace}".rstrip())
+
+
+def applies(
+    request: dict[str, Any], _views: Sequence[bytes], _prior: Prior
+) -> tuple[dict[str, Any], list[Any]]:
+    """Ask the attack of a request whether it can say anything about a defense; in its process."""
+    attack: Attack = load(PluginSpec.from_json(request["spec"]))
+    return {"reason": attack.applies(request["description"])}, []
 
 
 def facts(

@@ -111,12 +111,6 @@ def guess(request: dict[str, Any], encoded: Sequence[bytes], prior: Prior) -> tu
     return {"seconds": seconds, "confidences": isinstance(attack, ReadOutAttack)}, arrays
 
 
-def applies(request: dict[str, Any], _views: Sequence[bytes], _prior: Prior) -> tuple[dict[str, Any], Arrays]:
-    """Ask an attack whether it can say anything about a defense."""
-    attack: Attack = load(PluginSpec.from_json(request["spec"]))
-    return {"reason": attack.applies(request["description"])}, []
-
-
 def _prepared(request: dict[str, Any]) -> Attack:
     attack: Attack = load(PluginSpec.from_json(request["spec"]))
     attack.prepare("cpu")

@@ -16,7 +16,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Any
 from pedbench.adversary.isolation import messages
 from pedbench.adversary.isolation.environment import environment
 from pedbench.adversary.isolation.libraries import libraries, shared_objects
+from pedbench.host.scratch import ScratchFolder
 
 
 class ZygoteLost(RuntimeError):
@@ -57,7 +57,7 @@ class Zygote:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="attacks-")
+        self._folder = ScratchFolder("attacks")
         scratch = Path(self._folder.name, "scratch")
         scratch.mkdir()
         links = libraries((), ())

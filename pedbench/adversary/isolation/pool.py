@@ -73,7 +73,6 @@ class AttackPool:
         )
         self._found: Zygote | None = None
         self._running: set[Job] = set()
-        self._reasons: dict[str, str | None] = {}
         self._closed = False
         self._overdue: dict[str, AttackFailure] = {}
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="attack")
@@ -143,23 +142,6 @@ class AttackPool:
                 most_seconds=time.perf_counter() - began,
                 attack=spec.name,
             )
-
-    def applies(self, spec: PluginSpec, description: dict[str, Any]) -> str | None:
-        """Ask why an attack can say nothing about a defense; see `Attack.applies`.
-
-        Raises:
-            AttackFailure: The attack raised, or answered with something else.
-        """
-        asked = json.dumps([spec.to_json(), description], sort_keys=True)
-        if asked in self._reasons:
-            return self._reasons[asked]
-        reason = self.ask(spec, f"{_TASKS}:applies", description=description).get("reason")
-        if reason is not None and not isinstance(reason, str):
-            raise AttackFailure(
-                spec.name, "BrokenAnswer", f"expected a reason in words or None, found {reason!r:.80}"
-            )
-        self._reasons[asked] = reason
-        return reason
 
     def submit(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Future[Guesses]:
         """Queue `guess`; its errors come out of the future."""

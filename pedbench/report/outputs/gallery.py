@@ -10,8 +10,8 @@ from typing import Any
 
 from pedbench.privacy.claims import FOUND
 from pedbench.report.words.text import quantity
-from pedbench.results.exhibits import Stored, read_exhibits
 from pedbench.results.run import Run
+from pedbench.results.stored_exhibits import Stored, read_exhibits
 from pedbench.suites.cell import canonical_json
 
 
@@ -97,6 +97,7 @@ def _tiles(run: Run, stored: Stored, values: _Values) -> Iterator[Tile]:
     guesses = [
         (values.leakage(defense, canonical_json(attack), stored), attack, path)
         for attack, path in stored.guesses
+        if canonical_json(attack) in run.attacks
     ]
     for leakage, attack, path in sorted(guesses, key=lambda guess: -(guess[0][1] if guess[0] else -9)):
         key = canonical_json(attack)

@@ -14,6 +14,7 @@ from pedbench.report.outputs.content import Content
 from pedbench.report.outputs.gallery import PictureRow, gallery
 from pedbench.report.words import legend
 from pedbench.report.words.inline import inline_html
+from pedbench.results.stored_exhibits import encoded_again
 
 MOST_BYTES = 9_000_000
 """Maximum size of the page; gallery pictures beyond it are left out, and the page says so."""
@@ -30,6 +31,8 @@ def page(content: Content, folder: Path) -> str:
     Args:
         drawn: Folder that holds the figures.
     """
+    shown: list[PictureRow] = []
+    pictures: dict[Path, bytes] = {}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
         autoescape=True,
@@ -37,7 +40,7 @@ def page(content: Content, folder: Path) -> str:
     )
     environment.filters |= {
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
-        "webp": lambda path: _url("image/webp", path.read_bytes()),
+        "webp": lambda path: _url("image/webp", pictures[path]),
         "inline": lambda text: Markup(inline_html(text)),
         "table": lambda table: Markup(table.html()),
     }
@@ -46,10 +49,10 @@ def page(content: Content, folder: Path) -> str:
         for drawing in content.figures
     ]
     room = float(MOST_BYTES - sum(len(source) for _, source in figures))
-    shown: list[PictureRow] = []
     exhibits = list(gallery(content.run))
     for exhibit in exhibits:
-        room -= sum(_BASE64 * path.stat().st_size for path in exhibit.paths)
+        pictures |= {path: encoded_again(path) for path in exhibit.paths}
+        room -= sum(_BASE64 * len(pictures[path]) for path in exhibit.paths)
         if room < 0:
             break
         shown.append(exhibit)

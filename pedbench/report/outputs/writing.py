@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from pedbench.host.files import write_atomically
 from pedbench.report.figures.drawing import save
@@ -12,6 +13,8 @@ from pedbench.report.outputs.markdown import markdown
 from pedbench.report.outputs.page import page
 from pedbench.report.words.inline import plain_text
 from pedbench.results.run import Run
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def write_report(run: Run) -> Path:
@@ -37,7 +40,8 @@ def write_report(run: Run) -> Path:
 def _write_tables(content: Content, folder: Path) -> None:
     """Tidy numbers as CSV, and what people read as LaTeX."""
     for name, frame in content.frames.items():
-        frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        texts = frame.select_dtypes(exclude=["number", "bool"]).map(spreadsheet_text)
+        frame.assign(**texts).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     tables = [("overview", content.combined)] if content.combined else []
     tables += [
         (f"{section.heading} {plain_text(table.title)}", table)
@@ -48,9 +52,20 @@ def _write_tables(content: Content, folder: Path) -> None:
         write_atomically(folder / f"{file_stem(title)}.tex", table.latex())
 
 
+def spreadsheet_text(cell: Any) -> Any:
+    """Return a cell of a CSV file so that no spreadsheet computes it: a quotation mark precedes a formula.
+
+    Examples:
+        >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text("-sum(A1)"), spreadsheet_text(-0.5)
+        ("'=1+1", '-0.5', "'-sum(A1)", -0.5)
+    """
+    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if formula and not _NUMBER.fullmatch(cell) else cell
+
+
 def file_stem(title: str) -> str:
     """Return a table's title as the stem of a file."""
-    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:100]
 
 
 def _emptied(folder: Path) -> Path:

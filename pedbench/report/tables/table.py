@@ -108,6 +108,8 @@ class Table:
         shown, head, body = self._rendered(inline_latex)
         sides = "".join("l" if column.text else "r" for column in shown)
         first, *rest = (" & ".join(row) + r" \\" for row in (head, *body))
+        # After a row, LaTeX takes a bracket or an asterisk for an argument.
+        rest = [f"{{}}{row}" if row.startswith(("[", "*")) else row for row in rest]
         lines = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", first, r"\midrule", *rest, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 

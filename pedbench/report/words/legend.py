@@ -14,6 +14,7 @@ from pedbench.validity.flags import (
     DEGRADED,
     NO_BETTER,
     SEED_SPREAD,
+    UNEXPLAINED,
     UNREAD,
     UNVERIFIED,
     WORSE_THAN_PASTING,
@@ -90,7 +91,7 @@ FLAGS: Mapping[str, str] = {
     "few pictures": "fewer than 100, too few to see differences of some points",
     ANNOTATIONS_LOST: "more than 1 % of the annotations cannot be used",
     "few samples": "fewer than 20 timed pictures, so that medians and tails are rough",
-    "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
+    UNEXPLAINED: "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
     "randomised defense attacked once": "more requests for the same scene could reveal more",
     NO_BETTER: "in no metric does the interval of the advantage lie above 0, over all coalitions: the attack adds "
