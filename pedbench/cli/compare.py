@@ -27,10 +27,15 @@ def compare_runs(
         ),
     ] = False,
 ) -> None:
-    """List the differences between two runs, cell by cell."""
+    """Show two runs side by side and list their differences, cell by cell.
+
+    In a GitHub workflow, the table of both is also written to the step's summary.
+    """
     if ranks:
         _compare_ranks(base, run)
         return
+    if base.suffix != ".jsonl":
+        _show_sides(base, run)
     from pedbench.regression.compare import compare
     from pedbench.regression.markdown import counted, numbers, whole_cells
     from pedbench.regression.measured import measured_run
@@ -39,6 +44,25 @@ def compare_runs(
     for part in (counted(lines), whole_cells(lines), numbers(lines, everything=everything)):
         if part:
             print(f"{part}\n")
+
+
+def _show_sides(*paths: Path) -> None:
+    from pedbench.report.numbers.side_by_side import side_by_side
+    from pedbench.report.tables.side_by_side import NOTE, side_table
+    from pedbench.results.run import load
+
+    frame = side_by_side(*(load(path) for path in paths))
+    if len(frame):
+        text = f"{NOTE}\n\n{side_table(frame).markdown()}\n"
+        print(text)
+        _summarise(text)
+
+
+def _summarise(text: str) -> None:
+    """Append to the summary of a GitHub workflow's step, if this is one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def _compare_ranks(*paths: Path) -> None:
@@ -83,9 +107,7 @@ def gate(
     broken = broken_controls(measured.run)
     text = outcome(lines, broken, accepted, measured, about, most=SHOWN)
     print(text)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+    _summarise(text)
     if junit is not None:
         write_junit(junit, lines, broken)
     if broken or any(line.fails for line in lines):

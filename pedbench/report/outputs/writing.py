@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from pedbench.results.run import Run
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, sides: Sequence[Run] = ()) -> Path:
     """Write `report.html`, `report.md`, `tables/` and `figures/` into a run's directory, in place of earlier ones.
+
+    Args:
+        sides: Two runs of one suite that are shown side by side.
 
     Returns:
         The path of `report.md`.
@@ -26,7 +30,7 @@ def write_report(run: Run) -> Path:
     Raises:
         ValueError: A file of the run cannot be understood.
     """
-    content = gather(run)
+    content = gather(run, sides)
     _write_tables(content, _emptied(run.directory / "tables"))
     figures = _emptied(run.directory / "figures")
     for drawing in content.figures:
@@ -45,7 +49,7 @@ def _write_tables(content: Content, folder: Path) -> None:
     tables = [("overview", content.combined)] if content.combined else []
     tables += [
         (f"{section.heading} {plain_text(table.title)}", table)
-        for section in content.sections
+        for section in (*([content.first] if content.first else []), *content.sections)
         for table in section.tables
     ]
     for title, table in tables:
