@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pedbench.report.figures.drawing import run_looks
 from pedbench.report.outputs.gallery import gallery
 from pedbench.report.outputs.writing import write_report
 from pedbench.results import stored_exhibits
@@ -120,7 +121,8 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 def read_all(run_dir: Path) -> None:
-    for row in gallery(load(run_dir)):
+    run = load(run_dir)
+    for row in gallery(run, {name: look.colour for name, look in run_looks(run).items()}, ()):
         for path in row.paths:
             encoded_again(path)
     read_selection(run_dir)

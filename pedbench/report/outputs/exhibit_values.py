@@ -8,9 +8,9 @@ from functools import cached_property
 from pedbench.privacy.claims import FOUND
 from pedbench.report.numbers.combined import combined, measures_of
 from pedbench.report.numbers.speaking import LEAKAGE
-from pedbench.results.exhibits import Stored
 from pedbench.results.records import Record
 from pedbench.results.run import Run
+from pedbench.results.stored_exhibits import Stored
 from pedbench.suites.cell import canonical_json
 
 _Key = tuple[str, str, str, int]
