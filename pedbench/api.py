@@ -22,6 +22,7 @@ from pedbench.registry.instances import check_given, kind_of, plugin_file
 from pedbench.results.run_directory import keep_plugins, locked, run_directory, settle
 from pedbench.suites.choices import Choice
 from pedbench.suites.files import load_suite
+from pedbench.suites.fresh_seed import read_secret
 from pedbench.suites.quick import quicker
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.timing import on_machines
@@ -48,6 +49,7 @@ def run(
     sweeps: Sequence[str] = (),
     links: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
+    secret: str | Path | None = None,
     quick: bool = False,
     out: str | Path = "reports",
     fresh: bool = False,
@@ -86,6 +88,7 @@ def run(
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
         links: Names of links between edge and servers, in the place of the suite's.
         plugins: Files and folders with further plugins.
+        secret: File of the secret seed that the suite commits to, see `pedbench commit-seed`.
         quick: Only the suite's part for a quick look.
         out: Folder that holds the runs.
         fresh: Start anew instead of completing a run.
@@ -126,6 +129,7 @@ def run(
             settings=settings,
             sweeps=sweeps,
             links=links,
+            secret=None if secret is None else read_secret(Path(secret)),
         )
         if engine is None or engine.times:
             server_context()  # It imports while this process does.
