@@ -105,4 +105,6 @@ class Keyed(Echo):
 
 
 def under_key(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return pixels ^ np.random.default_rng(0xC0FFEE).integers(0, 256, pixels.shape, np.uint8)
+    key = np.random.default_rng(0xC0FFEE).integers(0, 256, pixels.shape, np.uint8)
+    changed: npt.NDArray[np.uint8] = np.bitwise_xor(pixels, key)
+    return changed

@@ -37,7 +37,8 @@ def noisy(levels: Levels) -> Levels:
 
 def keyed(levels: Levels) -> Levels:
     height, width = levels.shape[:2]
-    return levels ^ KEY[:height, :width]
+    changed: Levels = np.bitwise_xor(levels, KEY[:height, :width])
+    return changed
 
 
 def shuffled(levels: Levels) -> Levels:

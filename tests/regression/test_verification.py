@@ -154,7 +154,7 @@ def other_weights(run_dir: Path) -> None:
     other_code(run_dir, "weights")
 
 
-TAMPERED = {
+TAMPERED: dict[Callable[[Path], None], str] = {
     flattered: "value of mIoU",
     narrowed: "ci95 of mIoU",
     silent: "is not told",
