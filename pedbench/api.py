@@ -18,6 +18,7 @@ from pedbench.registry import Registry
 from pedbench.registry.instances import check_given
 from pedbench.results.run_directory import keep_plugins, locked, run_directory, settle
 from pedbench.suites.files import load_suite
+from pedbench.suites.fresh_seed import read_secret
 from pedbench.suites.instances import choice_of, plugin_files
 from pedbench.suites.quick import quicker
 from pedbench.suites.resolve import Overrides, resolve
@@ -45,6 +46,7 @@ def run(
     sweeps: Sequence[str] = (),
     links: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
+    secret: str | Path | None = None,
     quick: bool = False,
     out: str | Path = "reports",
     fresh: bool = False,
@@ -83,6 +85,7 @@ def run(
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
         links: Names of links between edge and servers, in the place of the suite's.
         plugins: Files and folders with further plugins.
+        secret: File of the secret seed that the suite commits to, see `pedbench commit-seed`.
         quick: Only the suite's part for a quick look.
         out: Folder that holds the runs.
         fresh: Start anew instead of completing a run.
@@ -123,6 +126,7 @@ def run(
             settings=settings,
             sweeps=sweeps,
             links=links,
+            secret=None if secret is None else read_secret(Path(secret)),
         )
         if engine is None or engine.times:
             server_context()  # It imports while this process does.

@@ -14,6 +14,7 @@ import typer
 from pedbench.cli import (
     calibrate,
     check,
+    commit_seed,
     compare,
     doctor,
     fetch,
@@ -51,6 +52,7 @@ app.command("compare")(compare.compare_runs)
 app.command("gate")(compare.gate)
 app.command("accept-baseline")(compare.accept_baseline)
 app.command("set-tolerance")(compare.set_tolerance)
+app.command("commit-seed")(commit_seed.commit_seed)
 app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 

@@ -61,6 +61,9 @@ def run_suite(
     weights: options.Weights = None,
     settings: options.Settings = None,
     plugin: options.Plugins = None,
+    secret: Annotated[
+        Path | None, typer.Option(help="File of the secret seed that the suite commits to.")
+    ] = None,
     quick: options.Quick = False,
     out: options.Out = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run; complete no earlier one.")] = False,
@@ -120,6 +123,7 @@ def run_suite(
         suite,
         **selected,
         plugins=plugin or (),
+        secret=secret,
         quick=quick,
         out=out,
         fresh=fresh,

@@ -11,6 +11,7 @@ import numpy as np
 
 from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
 from pedbench.adversary.view import build_view, content_shares, footprints
+from pedbench.measure.authored_operations import unfaithful_operations, without_trust
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.seeds import generator
@@ -25,7 +26,7 @@ from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import MOST_COALITIONS, Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
 from pedbench.validity.families import RECEIVED, received
-from pedbench.validity.flags import CAPPED, UNEXPLAINED, unread
+from pedbench.validity.flags import AUTHORED, CAPPED, UNEXPLAINED, unread
 
 Held = tuple[int, Coalition]
 """How many requests for a scene were listened to, and by which coalition."""
@@ -85,6 +86,10 @@ def receive(
     if invalid:
         outcome.spoil(private, "invalid", f"picture {sample.id}: {invalid}")
         return None
+    if judged := unfaithful_operations(bench, of, sample, frame, seen[0]):
+        seen = [without_trust(observations, judged) for observations in seen]
+        for cell in private:
+            outcome.flags[cell.cell_id].add(AUTHORED)
     found = Reception(sample=sample, frame=frame, views={}, visible={}, subsets={})
     servers = of.defense.servers
     covered = footprints(seen[0], servers, size)
@@ -102,7 +107,7 @@ def receive(
         for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
                 _share_out(bench, of, heard, (requests, subset), found)
-    if any(observation.problem for observations in seen for observation in observations):
+    if any(each.problem and each.problem != judged for observations in seen for each in observations):
         for cell in private:
             outcome.flags[cell.cell_id].add(UNEXPLAINED)
     readable = {need for planned in bench.plan.attacks for need in planned.plugin.needs}

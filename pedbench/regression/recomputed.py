@@ -26,9 +26,9 @@ from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.types import Sample
 from pedbench.validity.families import RECEIVED
-from pedbench.validity.flags import ANNOTATIONS_LOST, CAPPED, DEGRADED, UNEXPLAINED, UNREAD
+from pedbench.validity.flags import ANNOTATIONS_LOST, AUTHORED, CAPPED, DEGRADED, UNEXPLAINED, UNREAD
 
-_MEASURED = {DEGRADED, CAPPED, ANNOTATIONS_LOST, UNEXPLAINED, *UNREAD.values()}
+_MEASURED = {AUTHORED, DEGRADED, CAPPED, ANNOTATIONS_LOST, UNEXPLAINED, *UNREAD.values()}
 """Flags that follow from messages or annotations, which only measuring shows."""
 
 _LISTED = 20
@@ -98,6 +98,11 @@ def _common(run: Run, field: str) -> str | None:
 
 def _unpublished(run: Run, registry: Registry) -> Iterator[str]:
     """Yield in which parts the suite is not the published one of its name."""
+    if run.suite.dataset.commitment:
+        yield (
+            f"its pictures follow from the secret of the commitment {run.suite.dataset.commitment}: compare it with "
+            "the one that was published before"
+        )
     if run.suite.name not in suite_names():
         yield "it is none of the published suites"
         return

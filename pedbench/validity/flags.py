@@ -19,6 +19,7 @@ UNCONFINED = "attacks not confined by the kernel"
 CAPPED = "coalitions capped"
 ANNOTATIONS_LOST = "annotations left out"
 UNEXPLAINED = "unexplained bytes"
+AUTHORED = "content judged by its author"
 UNREAD = {
     "pixels": "pixels are not read",
     "degraded": "degraded pixels are not read",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.pictures.frame import from_uint8
@@ -104,3 +105,18 @@ class Other(Opaque):
 
     name = "other"
     reply: ClassVar = PIXELS
+
+
+class Keyed(Echo):
+    """Receives pixels under a key that it holds, and shows what lies on the wire."""
+
+    name = "keyed"
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        return {"pixels": under_key(payload["pixels"])}
+
+
+def under_key(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    key = np.random.default_rng(0xC0FFEE).integers(0, 256, pixels.shape, np.uint8)
+    changed: npt.NDArray[np.uint8] = np.bitwise_xor(pixels, key)
+    return changed

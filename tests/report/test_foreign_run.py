@@ -88,6 +88,11 @@ def renamed(run_dir: Path) -> None:
     (run_dir / "cells.json").write_text(json.dumps([*plan, "../../private/key"]))
 
 
+def unselected(run_dir: Path) -> None:
+    """The selection is none."""
+    (run_dir / "pictures.json").write_text('{"images": 1}')
+
+
 def including(run_dir: Path) -> None:
     """The suite includes a file of the reader's."""
     text = (run_dir / "suite.toml").read_text()
@@ -116,7 +121,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "linked values": (linked("values/*-0000.parquet", "private/key"), "is a link out of the run"),
     "a cell's id": (renamed, "no id of a cell"),
     "an included suite": (including, "unknown key 'include'"),
-    "no selection": (lambda run_dir: (run_dir / "pictures.json").write_text('{"images": 1}'), "not a selection"),
+    "no selection": (unselected, "not a selection"),
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ class Observation:
         problem: Reason for which it counts as the whole frame; "" if the schema and the operation explain all bytes.
         patch_size: Side in pixels of the patch of one token.
         lossy: Whether a lossy codec encoded its pixels.
+        built_in: Whether the operation is pedbench's own, and its content not judged by a plugin's author.
     """
 
     message: Received
@@ -33,6 +34,7 @@ class Observation:
     problem: str = ""
     patch_size: int = 1
     lossy: bool = False
+    built_in: bool = True
 
     def footprint(self, frame: tuple[int, int]) -> Mask:
         """Return the (H, W) mask of the frame's pixels that the content covers, exact or not."""
@@ -92,6 +94,7 @@ def _observe(
         problem=_unexplained(message, operation, patches, tokens, frame),
         patch_size=_patch_size(message, networks) if tokens else 1,
         lossy=lossy(message.codecs),
+        built_in=_built_in(operation),
     )
 
 
@@ -114,7 +117,7 @@ def _unexplained(
             return (
                 f"a patch at row {patch.top}, column {patch.left} reaches beyond the frame of {frame} pixels"
             )
-    if type(operation).__module__.startswith("pedbench.offload.operations."):
+    if _built_in(operation):
         return ""
     explained = sum(map(_shown, patches)) + sum(each.values.nbytes for each in tokens)
     places = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(each.positions) for each in tokens)
@@ -125,6 +128,10 @@ def _unexplained(
     if found > explained + places + _MESSAGE:
         return f"{message.operation} carries {found} bytes and shows {explained} of them"
     return ""
+
+
+def _built_in(operation: Operation) -> bool:
+    return type(operation).__module__.startswith("pedbench.offload.operations.")
 
 
 def _shown(patch: Patch) -> int:

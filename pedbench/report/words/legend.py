@@ -10,6 +10,7 @@ from pedbench.report.words.text import NOTHING
 from pedbench.validity.calibration import UNPROVEN
 from pedbench.validity.flags import (
     ANNOTATIONS_LOST,
+    AUTHORED,
     CAPPED,
     DEGRADED,
     NO_BETTER,
@@ -91,6 +92,8 @@ FLAGS: Mapping[str, str] = {
     "few pictures": "fewer than 100, too few to see differences of some points",
     ANNOTATIONS_LOST: "more than 1 % of the annotations cannot be used",
     "few samples": "fewer than 20 timed pictures, so that medians and tails are rough",
+    AUTHORED: "a plugin's own operation says by itself what its payload shows, and a check does not bear it out; it "
+    "counts as the whole frame",
     UNEXPLAINED: "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
     "randomised defense attacked once": "more requests for the same scene could reveal more",
