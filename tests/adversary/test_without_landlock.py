@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-WITHOUT = """if True:
+SCRIPT = """if True:
     import ctypes, struct, sys
     from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_the_truth_stays_closed_without_landlock(tmp_path: Path) -> None:
     plugin.write_text(READER)
     truth.write_bytes(b"truth")
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(plugin), str(truth)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", SCRIPT, str(plugin), str(truth)], capture_output=True, text=True, check=False
     )
     assert done.stdout.startswith("False attack reader: TruthAccessError: an attack may not open"), done
     assert str(truth.resolve()) in done.stdout
