@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -139,5 +140,8 @@ def _guesses(attack: Attack, views: Sequence[View], generators: Sequence[np.rand
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    message = f"{error}{plugin_line(error)}"
+    cause = error.__cause__ or error
+    message = f"{error}{plugin_line(cause)}"
+    if isinstance(cause, PermissionError) and cause.errno == errno.EPERM:
+        message += ": an attack may not share memory, open sockets, lock files, or start or signal processes"
     return {"failure": type(error).__name__, "message": message, "trace": traceback.format_exc()}
