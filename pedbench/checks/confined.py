@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pedbench.adversary.isolation.answers import AttackFailure
+from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.adversary.isolation.facts import describe
-from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Attack
 from pedbench.checks.attacks import check_attack
 from pedbench.checks.non_interference import TwoWorlds, check_noninterference
@@ -36,7 +36,7 @@ def check_confined(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
     """
     attack = describe(spec)
     yield outcome("names in the calibration", lambda: check_calibration(attack, registry))
-    with AttackPool([spec], readable=attack.files) as pool:
+    with ConfinedAttacks([spec], readable=attack.files) as pool:
         try:
             words = pool.ask(spec, f"{__name__}:outcomes")
             found = _OUTCOMES.validate_json(json.dumps(words.get("outcomes")))

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from pedbench.adversary.isolation.answers import AttackFailure, Guesses
+from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.adversary.isolation.facts import AttackFacts, describe
-from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
 from pedbench.checks.rule import BrokenRule
@@ -45,7 +45,7 @@ class TwoWorlds:
     def __init__(self, specs: Sequence[PluginSpec], folder: Path) -> None:
         self._folder = folder
         files = [file for spec in specs for file in describe(spec).files]
-        self._pool = AttackPool(specs, readable=files)
+        self._pool = ConfinedAttacks(specs, readable=files)
 
     def guesses(self, spec: PluginSpec) -> list[Guesses]:
         """Return an attack's answer in each world: one picture, and for read-outs its confidence.

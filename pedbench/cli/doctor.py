@@ -137,8 +137,8 @@ def _attack_process() -> Iterator[Finding]:
     """Load every attack with its defaults in a process as confined as in a run."""
     try:
         from pedbench.adversary.isolation.answers import AttackFailure
+        from pedbench.adversary.isolation.asking import ConfinedAttacks
         from pedbench.adversary.isolation.facts import describe
-        from pedbench.adversary.isolation.pool import AttackPool
         from pedbench.errors import PluginError
         from pedbench.registry import Registry
     except ImportError as error:
@@ -152,7 +152,7 @@ def _attack_process() -> Iterator[Finding]:
             attacks.append((spec := registry.spec("attacks", name, {}), describe(spec)))
     files = [file for _, attack in attacks for file in attack.files]
     loaded = 0
-    with AttackPool([spec for spec, _ in attacks], readable=files) as pool:
+    with ConfinedAttacks([spec for spec, _ in attacks], readable=files) as pool:
         for spec, _ in attacks:
             try:
                 pool.load(spec)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.isolation.answers import AttackFailure
+from pedbench.adversary.isolation.asking import DEADLINE
 from pedbench.adversary.isolation.environment import SWITCH
 from pedbench.adversary.isolation.facts import describe
 from pedbench.adversary.isolation.pool import AttackPool
@@ -225,3 +226,17 @@ def test_a_daemon_ends_with_its_job_where_the_kernel_lets_it_fork(
         zygote = pool._zygote().process.pid
         children = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
     assert children == []
+
+
+def test_an_attack_that_falls_silent_is_given_up_by_its_own_history(
+    tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = cheat(tmp_path, "", "pass")
+    with AttackPool([spec]) as pool:
+        assert pool._allowed(spec, 4) == DEADLINE
+        pool.guess(spec, [view] * 2, [0, 0])
+        assert 60 < pool._allowed(spec, 4) < DEADLINE
+        monkeypatch.setattr(pool, "_allowed", lambda *_: 1.0)
+        cheat(tmp_path, "", "time.sleep(600)")
+        with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 1 s"):
+            pool.guess(spec, [view], [0])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pedbench.adversary.isolation.answers import AttackFailure
-from pedbench.adversary.isolation.pool import AttackPool
+from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.cli import main
 from pedbench.host.console import Console
 from pedbench.registry import PluginSpec
@@ -168,10 +168,10 @@ def test_all_plugins_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_names_what_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(_: AttackPool, spec: PluginSpec) -> None:
+    def load(_: ConfinedAttacks, spec: PluginSpec) -> None:
         raise AttackFailure(spec.name, "AttackDied", "No module named 'torch'")
 
-    monkeypatch.setattr(AttackPool, "load", load)
+    monkeypatch.setattr(ConfinedAttacks, "load", load)
     monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
     status, out, _ = pedbench(capsys, "doctor")
     assert status == 1

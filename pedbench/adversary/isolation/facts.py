@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pedbench.adversary.isolation.answers import AttackFailure
-from pedbench.adversary.isolation.pool import AttackPool
+from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.base import Attack, ReadOutAttack
 from pedbench.base.attack import Calibration, Family, Need
 from pedbench.errors import MissingWeightsError, PluginError
@@ -107,7 +107,7 @@ def describe(spec: PluginSpec) -> AttackFacts:
 @cache
 def _described(text: str, _changed: int) -> AttackFacts:
     spec = PluginSpec.from_json(text)
-    with AttackPool([spec]) as pool:
+    with ConfinedAttacks([spec]) as pool:
         try:
             words = pool.ask(spec, f"{__name__}:facts")
         except AttackFailure as failure:
@@ -128,7 +128,7 @@ def _described(text: str, _changed: int) -> AttackFacts:
 @cache
 def _reason(attack: str, description: str) -> str | None:
     spec = PluginSpec.from_json(attack)
-    with AttackPool([spec]) as pool:
+    with ConfinedAttacks([spec]) as pool:
         words = pool.ask(spec, f"{__name__}:applies", description=json.loads(description))
     reason = words.get("reason")
     if reason is not None and not isinstance(reason, str):

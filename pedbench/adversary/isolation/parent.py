@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -186,6 +187,12 @@ class Job:
         self.status: int | None = None
         self._ended = False
         self.force: dict[str, bool] = json.loads(connection.recv_bytes())
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time since it was confined."""
+        return time.perf_counter() - self._began
 
     def end(self, *, answered: bool = False) -> None:
         """End it if it has not ended, and keep its exit status unless it has answered."""
