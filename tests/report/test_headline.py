@@ -94,3 +94,15 @@ def test_a_loss_of_utility_is_said_as_such(tmp_path: Path) -> None:
     reference = Numbers(name="whole", iou=0.8, leakage=None, words=None)
     run = made_run(tmp_path / "run", [reference, Numbers(name="split", iou=0.5)])
     assert headline_sentence(run, combined(run), []) == f"No defense that offloads keeps {MARGIN}."
+
+
+def test_a_run_without_latency_is_compared_by_what_was_received(tmp_path: Path) -> None:
+    flags = ("received: pixels",)
+    rows = [
+        Numbers(name=name, leakage=leaks, wall=None, flags=flags)
+        for name, leaks in (("split", 0.2), ("veil", 0.4))
+    ]
+    stays = Numbers(name="stays", leakage=0.0, wall=None, flags=("received: nothing",))
+    reference = Numbers(name="whole", leakage=None, words=None, wall=None)
+    run = made_run(tmp_path / "run", [reference, *rows, stays])
+    assert "Of the 2 defenses" in headline_sentence(run, combined(run), [])

@@ -10,12 +10,15 @@ import pandas as pd
 
 from pedbench.privacy.claims import WORDS
 from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
+from pedbench.report.numbers.first_table import variants
 from pedbench.report.numbers.speaking import LEAKAGE, contests
 from pedbench.report.numbers.words_read import words_read
 from pedbench.results.cross_fitting import cross_fitted_difference
 from pedbench.results.run import Run
 from pedbench.results.statistics import Difference, difference, mean
 from pedbench.validity.controls import LEAST_PICTURES, Control
+from pedbench.validity.families import RECEIVED
+from pedbench.validity.families import REQUIRED as REQUIRED_FAMILIES
 
 LEAST_RETENTION = 0.95
 """Utility counts as kept where the interval of the retention does not reach below this: a non-inferiority margin."""
@@ -79,7 +82,8 @@ def choose(run: Run, combined: pd.DataFrame, controls: Sequence[Control]) -> Cho
 
     A defense is named only if it leads by every measure, `REQUIRED` among them, each time with an interval of the
     paired difference to the next that excludes 0, if each of these numbers is below `MOST_LEAKAGE` and none of its
-    leakages is a lower bound. Defenses from which servers receive nothing and controls take no part.
+    leakages is a lower bound. Defenses from which servers receive nothing, controls, and variants of other rows take
+    no part.
 
     Args:
         combined: From `combined`.
@@ -93,7 +97,11 @@ def choose(run: Run, combined: pd.DataFrame, controls: Sequence[Control]) -> Cho
     rule = rules_of(combined)[0]
     columns = {name: f"{name}_{rule}" for name in measures}
     apart = {control.defense for control in controls if control.name != "whole picture"}
-    offloading = combined[~combined["defense"].isin(apart) & (combined["bytes_up_value"].fillna(0) > 0)]
+    compared = combined[~combined["defense"].isin(apart)]
+    sends = (compared["bytes_up_value"] > 0) | (
+        compared["bytes_up_value"].isna() & compared["defense"].isin(_received_from(run))
+    )
+    offloading = compared[sends & ~variants(run, compared)]
     known = offloading.dropna(subset=["retention_low", *(f"{name}_value" for name in columns.values())])
     keeping = known[known["retention_low"] >= LEAST_RETENTION]
     undecided = known[
@@ -133,6 +141,12 @@ def choose(run: Run, combined: pd.DataFrame, controls: Sequence[Control]) -> Cho
         bounds=bounds,
         best=best,
     )
+
+
+def _received_from(run: Run) -> set[str]:
+    """Return the defenses of which records say that servers received something."""
+    something = {f"{RECEIVED}{kind}" for kind in REQUIRED_FAMILIES} - {f"{RECEIVED}nothing"}
+    return {run.defense(record) for record in run.of_kind("privacy") if something & {*record.flags}}
 
 
 def _is(name: str, measure: str) -> bool:
