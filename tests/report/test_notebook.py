@@ -36,7 +36,7 @@ def test_notebook_and_report_agree(request: pytest.FixtureRequest, monkeypatch: 
     for label, identity in run.defenses.items():
         key = identity["name"] + json.dumps(dict(identity["params"]), sort_keys=True)
         for column, name in columns.items():
-            expected = rows.loc[label, f"{name}_value"]
+            expected = float(rows[f"{name}_value"][label])
             if pd.notna(expected):
                 assert table.loc[key, column] == pytest.approx(expected, rel=1e-12), (label, column)
     assert table["leakage[RMSE]"].notna().sum() == 4

@@ -80,14 +80,14 @@ def _against(
     sweeps: pd.DataFrame,
     axis: _Axis,
     looks: Mapping[str, Look],
-    names: tuple[str, str],
+    titled: tuple[str, str],
 ) -> Drawing | None:
     """Draw a row of panels for each leakage, with a panel for each coalition rule.
 
     Args:
-        names: The figure's name and title.
+        titled: The figure's name and title.
     """
-    name, title = names
+    name, title = titled
     if combined.empty:
         return None
     across = axis.column
