@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf
 
+import numpy as np
+
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.errors import plugin_line
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
-from pedbench.measure.seeds import view_seed
+from pedbench.measure.seeds import guess_seed
 from pedbench.measure.views import Held, Reception
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import Planned, draws
-from pedbench.types import SURE, Picture, Reading, View
+from pedbench.types import SURE, Mask, Picture, Reading, View
 from pedbench.validity.flags import offers
 
 SLOW = 0.5
@@ -112,8 +114,9 @@ def guess_views(
     asked.sort(key=lambda job: -len(job[2]) * bench.paces.get(job[1].label, inf))
     for name, planned, views in asked:
         seeds = [
-            guess_seed(bench, planned, attacked[key[0]], name, None if decoys else view)
-            for key, view in views.items()
+            seed_of(bench, planned, item, name, None if decoys else item.footprint[key[1]])
+            for key in views
+            for item in [attacked[key[0]]]
         ]
         data = [view_to_bytes(view) for view in views.values()]
         jobs.append((name, list(views), bench.pool.submit(planned.spec, data, seeds)))
@@ -190,13 +193,12 @@ def guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
     return planned.limit is None or item.sample.id in bench.plan.dataset.ids()[: planned.limit]
 
 
-def guess_seed(bench: Bench, planned: Planned, item: Reception, name: str, view: View | None = None) -> int:
-    """Return the seed of a guess; without a view, and for decoys, that of the picture's empty view.
+def seed_of(bench: Bench, planned: Planned, item: Reception, name: str, held: Mask | None = None) -> int:
+    """Return the seed of a guess; without `held`, for empty views and decoys, that of the picture's empty view.
 
     Chance is then no difference between what an attack makes of decoys and of nothing.
     """
     if not planned.plugin.stochastic:
         return 0
-    # Times differ from run to run.
-    content = b"" if view is None else view_to_bytes(replace(view, messages=()))
-    return view_seed(bench.plan.suite.seed, item.frame.tobytes(), content, name)
+    pixels = b"" if held is None else np.packbits(held).tobytes()
+    return guess_seed(bench.plan.suite.seed, item.frame.tobytes(), pixels, name)

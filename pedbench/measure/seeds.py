@@ -31,17 +31,19 @@ def torch_seed(base: int, dataset: str, image: str, component: str, request: int
     return _entropy(base, dataset, image, component, request) >> (256 - 63)
 
 
-def view_seed(base: int, truth: bytes, view: bytes, component: str) -> int:
-    """Return a seed for one guess, which says nothing to an attack: it is another for every view.
+def guess_seed(base: int, truth: bytes, held: bytes, component: str) -> int:
+    """Return a seed for one guess, which says nothing to an attack: another for each part of a frame that is held.
+
+    It does not depend on the form of the content or on the numbers of servers, which must change no result.
 
     Args:
         base: The suite's seed.
         truth: The frame that is guessed, the key that no attack has.
-        view: What the attack is given; nothing where it is given none, or a decoy.
+        held: Which pixels the content belongs to; nothing for an empty view or decoys.
         component: The attack's label and the number of the draw.
     """
     message = b"".join(
-        hashlib.sha256(part).digest() for part in (view, json.dumps([base, component]).encode())
+        hashlib.sha256(part).digest() for part in (held, json.dumps([base, component]).encode())
     )
     return int.from_bytes(hmac.digest(truth, message, "sha256"), "big") >> (256 - 63)
 

@@ -8,6 +8,7 @@ from math import comb
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
 from pedbench.adversary.view import build_view, content_shares, footprints
@@ -39,6 +40,7 @@ class Reception:
     Attributes:
         views: By number of requests and coalition.
         visible: Likewise, what was received exactly.
+        footprint: Likewise, the pixels that the content belongs to.
         subsets: The coalitions of each rule that are evaluated for this picture, by rule and number of requests.
         worst: Of these, the ones that fast attacks found worst, one per distance; known once those have guessed.
     """
@@ -47,6 +49,7 @@ class Reception:
     frame: Picture
     views: dict[Held, View]
     visible: dict[Held, Mask]
+    footprint: dict[Held, Mask]
     subsets: dict[tuple[CoalitionRule, int], tuple[Coalition, ...]]
     worst: dict[tuple[CoalitionRule, int], tuple[Coalition, ...]] = field(default_factory=dict)
 
@@ -90,10 +93,11 @@ def receive(
         seen = [without_trust(observations, judged) for observations in seen]
         for cell in private:
             outcome.flags[cell.cell_id].add(AUTHORED)
-    found = Reception(sample=sample, frame=frame, views={}, visible={}, subsets={})
+    found = Reception(sample=sample, frame=frame, views={}, visible={}, footprint={}, subsets={})
     servers = of.defense.servers
     covered = footprints(seen[0], servers, size)
     held: dict[int, Holdings] = {}
+    belonging: dict[int, npt.NDArray[np.bool_]] = {}
     for cell in private:
         requests = cell.requests or 1
         if cell.coalition is None or (cell.coalition, requests) in found.subsets:
@@ -101,12 +105,14 @@ def receive(
         # An attack that asks for k requests gets k, whatever others ask for.
         heard = tuple(observation for observations in seen[:requests] for observation in observations)
         if requests not in held:
-            held[requests] = holdings(heard, frame, footprints(heard, servers, size))
+            belonging[requests] = footprints(heard, servers, size)
+            held[requests] = holdings(heard, frame, belonging[requests])
         c = max(1, servers) if cell.coalition.c == "N" else cell.coalition.c
         found.subsets[cell.coalition, requests] = search(held[requests], frame, c, cell.coalition.m)
         for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
                 _share_out(bench, of, heard, (requests, subset), found)
+                found.footprint[requests, subset] = belonging[requests][list(subset)].any(axis=0)
     if any(each.problem and each.problem != judged for observations in seen for each in observations):
         for cell in private:
             outcome.flags[cell.cell_id].add(UNEXPLAINED)
