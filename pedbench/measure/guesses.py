@@ -11,7 +11,6 @@ import numpy as np
 
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
-from pedbench.errors import plugin_line
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
@@ -104,9 +103,8 @@ def guess_views(
         try:
             parts = [part for together in _rounds(views) for part in _parts(bench, planned, together)]
         # The attack's own code says whether it takes views in batches.
-        except Exception as error:
-            message = f"{error}{plugin_line(error)}"
-            guessed.failures[label] = AttackFailure(planned.plugin.name, type(error).__name__, message)
+        except AttackFailure as failure:
+            guessed.failures[label] = failure
             continue
         for together, draw in product(parts, range(draws(planned.plugin, bench.plan.suite))):
             asked.append((again(label, draw), planned, {key: views[key] for key in together}))

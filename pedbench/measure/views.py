@@ -112,7 +112,7 @@ def receive(
         for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
                 _share_out(bench, of, heard, (requests, subset), found)
-                found.footprint[requests, subset] = belonging[requests][list(subset)].any(axis=0)
+                found.footprint[requests, subset] = np.logical_or.reduce(belonging[requests][list(subset)])
     if any(each.problem and each.problem != judged for observations in seen for each in observations):
         for cell in private:
             outcome.flags[cell.cell_id].add(UNEXPLAINED)

@@ -107,7 +107,6 @@ def test_attacks_get_the_libraries_of_the_run_and_nothing_beside_them(
     specs = [
         registry.spec("attacks", "borrower", {"way": way, "target": str(target)}) for way, target in ways
     ]
-    registry.create("attacks", "borrower", specs[0].params)
     view = view_to_bytes(View(frame_size=(4, 4), patches=(), prior=load_prior()))
     assert len(truths) == 4
     with AttackPool(specs) as pool:

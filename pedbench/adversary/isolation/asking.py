@@ -64,7 +64,9 @@ class ConfinedAttacks:
         self._request = {"device": device, "threads": threads}
         self._ward = Ward(
             readable=tuple(str(path.resolve()) for path in (*readable, *sources(self.specs))),
-            links=tuple(libraries({spec.origin.distribution for spec in specs}, closed).items()),
+            links=tuple(
+                libraries({spec.origin.distribution for spec in specs}, closed, sources(self.specs)).items()
+            ),
             prior=str(prior.resolve()),
             home=os.environ.get("PEDBENCH_HOME", ""),
             shared_memory=device != "cpu",

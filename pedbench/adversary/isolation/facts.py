@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.base import Attack, ReadOutAttack
 from pedbench.base.attack import Calibration, Family, Need
-from pedbench.errors import MissingWeightsError, PluginError
+from pedbench.errors import MissingWeightsError, PluginError, plugin_line
 from pedbench.registry import PluginSpec, Registry, file_hash, load
 from pedbench.registry.constants import check_files, check_properties
 from pedbench.registry.origins import Kind, Origin, source_file
@@ -31,6 +32,7 @@ class AttackFacts:
         reads_out: Whether it is a `ReadOutAttack`.
         selective: Whether `applies` depends on the defense.
         batching: Whether it guesses several views faster together than one by one, on a CPU and elsewhere.
+        fault: What it raised when it was asked for `batching`.
     """
 
     name: str
@@ -52,10 +54,18 @@ class AttackFacts:
     knowledge: str
     files: tuple[Path, ...]
     batching: tuple[bool, bool]
+    fault: str = ""
     origin: Origin = dataclasses.field(default_factory=lambda: Origin("in-tree", ""))
 
     def batches(self, device: str) -> bool:
-        """Return whether it takes less time on a device for several views together."""
+        """Return whether it takes less time on a device for several views together.
+
+        Raises:
+            AttackFailure: It cannot say.
+        """
+        if self.fault:
+            kind, _, message = self.fault.partition(": ")
+            raise AttackFailure(self.name, kind, message)
         return self.batching[0 if device == "cpu" else 1]
 
     def applies(self, description: Mapping[str, Any]) -> str | None:
@@ -101,11 +111,12 @@ def describe(spec: PluginSpec) -> AttackFacts:
         changed = file.stat().st_mtime_ns
     except OSError as error:
         raise PluginError(f"attack {spec.name!r} ({spec.origin}) cannot be read: {error}") from error
-    return dataclasses.replace(_described(spec.to_json(), changed), origin=spec.origin)
+    home = os.environ.get("PEDBENCH_HOME", "")
+    return dataclasses.replace(_described(spec.to_json(), changed, home), origin=spec.origin)
 
 
 @cache
-def _described(text: str, _changed: int) -> AttackFacts:
+def _described(text: str, _changed: int, _home: str) -> AttackFacts:
     spec = PluginSpec.from_json(text)
     with ConfinedAttacks([spec]) as pool:
         try:
@@ -199,5 +210,13 @@ def facts(
         "requests": attack.requests,
         "knowledge": attack.knowledge,
         "files": [str(file) for file in attack.files],
-        "batching": [attack.batches("cpu"), attack.batches("cuda")],
+        **_batching(attack),
     }, []
+
+
+def _batching(attack: Attack) -> dict[str, Any]:
+    try:
+        return {"batching": [attack.batches("cpu"), attack.batches("cuda")]}
+    # Its cells fail by this, and no others.
+    except Exception as error:
+        return {"batching": [False, False], "fault": f"{type(error).__name__}: {error}{plugin_line(error)}"}

@@ -54,6 +54,8 @@ class ExhibitValues:
         for record in self._run.of_kind("utility"):
             if canonical_json(record.cell["defense"]) == defense and record.status == "ok":
                 values = self._run.values(record.cell_id)
+                if values.empty:
+                    return None
                 mine = values[(values["image"] == image) & (values["metric"] == values["metric"].iloc[0])]
                 return None if mine.empty else (str(mine["metric"].iloc[0]), float(mine["value"].mean()))
         return None

@@ -15,6 +15,7 @@ from pedbench.validity.flags import (
     DEGRADED,
     NO_BETTER,
     SEED_SPREAD,
+    UNCONFINED,
     UNEXPLAINED,
     UNREAD,
     UNVERIFIED,
@@ -105,6 +106,7 @@ FLAGS: Mapping[str, str] = {
     SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
     DEGRADED: "a server was late or lost, and the edge computed its windows of some pictures; such passes are not "
     "timed",
+    UNCONFINED: "the kernel did not keep attacks to their view: a cheating one could have learned more",
     CAPPED: "the suite evaluates fewer coalitions of this size than the protocol asks for",
     UNVERIFIED: "no manifest says which weights these should be",
     UNREAD[
