@@ -191,12 +191,12 @@ def guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
     return planned.limit is None or item.sample.id in bench.plan.dataset.ids()[: planned.limit]
 
 
-def seed_of(bench: Bench, planned: Planned, item: Reception, name: str, held: Mask | None = None) -> int:
-    """Return the seed of a guess; without `held`, for empty views and decoys, that of the picture's empty view.
+def seed_of(bench: Bench, planned: Planned, item: Reception, name: str, footprint: Mask | None = None) -> int:
+    """Return the seed of a guess; without `footprint`, for empty views and decoys, that of the picture's empty view.
 
     Chance is then no difference between what an attack makes of decoys and of nothing.
     """
     if not planned.plugin.stochastic:
         return 0
-    pixels = b"" if held is None else np.packbits(held).tobytes()
+    pixels = b"" if footprint is None else np.packbits(footprint).tobytes()
     return guess_seed(bench.plan.suite.seed, item.frame.tobytes(), pixels, name)

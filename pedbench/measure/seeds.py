@@ -31,7 +31,7 @@ def torch_seed(base: int, dataset: str, image: str, component: str, request: int
     return _entropy(base, dataset, image, component, request) >> (256 - 63)
 
 
-def guess_seed(base: int, truth: bytes, held: bytes, component: str) -> int:
+def guess_seed(base: int, truth: bytes, pixels: bytes, component: str) -> int:
     """Return a seed for one guess, which says nothing to an attack: another for each part of a frame that is held.
 
     It does not depend on the form of the content or on the numbers of servers, which must change no result.
@@ -39,11 +39,11 @@ def guess_seed(base: int, truth: bytes, held: bytes, component: str) -> int:
     Args:
         base: The suite's seed.
         truth: The frame that is guessed, the key that no attack has.
-        held: Which pixels the content belongs to; nothing for an empty view or decoys.
+        pixels: The mask of what the content belongs to, packed; nothing for an empty view or decoys.
         component: The attack's label and the number of the draw.
     """
     message = b"".join(
-        hashlib.sha256(part).digest() for part in (held, json.dumps([base, component]).encode())
+        hashlib.sha256(part).digest() for part in (pixels, json.dumps([base, component]).encode())
     )
     return int.from_bytes(hmac.digest(truth, message, "sha256"), "big") >> (256 - 63)
 
