@@ -68,26 +68,31 @@ def continue_texture(guess: Picture, seen: Mask) -> Picture:
         source = known & alike[..., surface]
         if target.any() and source.sum() >= _LEAST_PIXELS:
             copied, reliability = _copy(texture, source, target)
-            repeated = guess + reliability[..., None] * (smooth + copied - guess)
-            result = np.where(target[..., None], repeated, result)
+            repeated = smooth[target] + copied
+            result[target] += reliability[:, None] * (repeated - guess[target])
     return result.clip(0, 1).astype(np.float32)
 
 
 def _copy(
     texture: Picture, source: Mask, target: Mask
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the texture at the target, and how sure each pixel is; copies of copies are less sure."""
-    copied = np.where(source[..., None], texture, 0)
-    reliability = source.astype(np.float32)
+    """Return the target's pixels of texture, (n, 3), and how sure each is, (n,); copies of copies are less sure."""
+    height, width = source.shape
+    reliability, origins = source.ravel().astype(np.float32), np.arange(source.size)
+    rows, columns = np.nonzero(target)
     offsets = [*_offsets(texture.mean(axis=2), source)]
     for _ in range(2):
         for down, right, correlation in offsets:
-            to, origin = _overlap(down, right, source.shape)
-            sure = np.float32(correlation) * reliability[origin]
-            better = target[to] & (sure > reliability[to]) & (sure >= _LEAST_CORRELATION)
-            reliability[to] = np.where(better, sure, reliability[to])
-            copied[to] = np.where(better[..., None], copied[origin], copied[to])
-    return copied, np.where(target, reliability, 0)
+            inside = (rows + down >= 0) & (rows + down < height)
+            inside &= (columns + right >= 0) & (columns + right < width)
+            places = (rows * width + columns)[inside]
+            copied = places + down * width + right
+            sure = np.float32(correlation) * reliability[copied]
+            better = (sure > reliability[places]) & (sure >= _LEAST_CORRELATION)
+            reliability[places[better]] = sure[better]
+            origins[places[better]] = origins[copied[better]]
+    places = rows * width + columns
+    return texture.reshape(-1, 3)[origins[places]], reliability[places]
 
 
 def _offsets(texture: npt.NDArray[np.float32], source: Mask) -> Iterator[tuple[int, int, float]]:
@@ -108,11 +113,3 @@ def _offsets(texture: npt.NDArray[np.float32], source: Mask) -> Iterator[tuple[i
         if correlation[row, column] < _LEAST_CORRELATION:
             return
         yield int(down[row]), int(right[column]), float(correlation[row, column])
-
-
-def _overlap(down: int, right: int, size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the part of a frame whose pixels have one at an offset, and the part that these are."""
-    height, width = size
-    to = np.s_[max(0, -down) : min(height, height - down), max(0, -right) : min(width, width - right)]
-    origin = np.s_[max(0, down) : min(height, height + down), max(0, right) : min(width, width + right)]
-    return to, origin

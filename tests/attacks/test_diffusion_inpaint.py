@@ -150,7 +150,7 @@ def test_the_network_is_given_nearest_pixels_and_the_first_guess() -> None:
     )
     hidden = torch.from_numpy(~view.canvas()[1])[None, None].float()
     guess = torch.from_numpy(np.where(view.canvas()[1][..., None], frame, 0.25)).permute(2, 0, 1)[None]
-    mask, nearest, first = known(guess, hidden).split([4, 12, 12], dim=1)
+    mask, nearest, first = torch.split(known(guess, hidden), [4, 12, 12], dim=1)
     unfolded = [torch.nn.functional.pixel_shuffle(each, 2) for each in (mask, nearest, first)]
     expected = torch.from_numpy(fill_with_nearest(view)).permute(2, 0, 1)[None]
     for found, planes in zip(unfolded, (hidden, expected, guess), strict=True):
