@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: threads of two workers would wait for each other's.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: FORCE run test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
+.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
 .DEFAULT_GOAL := run
 
 # The environment is kept while its Python works, is new enough and, where PYTHON is named, is that one.
@@ -32,6 +32,10 @@ $(INSTALLED): $(RUNNABLE)
 
 run: $(RUNNABLE)  ## the mini suite: utility, privacy and latency of every defense, in minutes
 	$(BIN)/python run_all.py $(ARGS)
+
+frontier: $(RUNNABLE)  ## the suite frontier, joined with the newest run of mini in one report
+	$(BIN)/python run_all.py frontier --out reports/frontier $(ARGS)
+	$(BIN)/python -m pedbench report reports/latest reports/frontier/latest
 
 test: $(INSTALLED)  ## all tests but the long ones
 	$(PYTEST) -m 'not long' $(ARGS)

@@ -46,7 +46,7 @@ class Deblur(ReadOutAttack):
     method: str = "wiener"
     iterations: int = 100
     model: str = "deblur-mini"
-    _network: Any = field(default=None, init=False, repr=False, compare=False)
+    _network: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

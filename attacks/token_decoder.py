@@ -43,7 +43,7 @@ class TokenDecoder(Attack):
         defense="interleaved_offload", metric="PSNR", region="hidden", least=0.5, over="nearest_pixel"
     )
 
-    _networks: Any = field(default=None, init=False, repr=False, compare=False)
+    _networks: Any = field(init=False, repr=False, compare=False)
 
     @property
     def files(self) -> tuple[Path, ...]:

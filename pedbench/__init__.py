@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pedbench.api import run
+    from pedbench.engines.view_stream import views
     from pedbench.result import Result
 
-__all__ = ["Result", "__version__", "run"]
+__all__ = ["Result", "__version__", "run", "views"]
 __version__ = "0.2.0"
 
 # Threads that torch computes with spin for some 10 ms behind their work, on cores that other processes of this host may
@@ -36,7 +37,7 @@ del _found
 
 
 def __getattr__(name: str) -> Any:
-    """`run` and `Result`, which bring models and statistics along, when they are first asked for."""
+    """Import `run`, `views` and `Result`, which bring models and statistics along, when they are first asked for."""
     if name == "run":
         from pedbench.api import run
 
@@ -45,4 +46,8 @@ def __getattr__(name: str) -> Any:
         from pedbench.result import Result
 
         return Result
+    if name == "views":
+        from pedbench.engines.view_stream import views
+
+        return views
     raise AttributeError(f"module 'pedbench' has no attribute {name!r}")

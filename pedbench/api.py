@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
-from pedbench.errors import PluginError
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
+from pedbench.host.scratch import ScratchFolder
 from pedbench.host.stopwatch import Profile
 from pedbench.network.addresses import refuse_plain
 from pedbench.network.links import NETWORK
 from pedbench.registry import Registry
-from pedbench.registry.instances import check_given, kind_of, plugin_file
+from pedbench.registry.instances import check_given
 from pedbench.results.run_directory import keep_plugins, locked, run_directory, settle
-from pedbench.suites.choices import Choice
 from pedbench.suites.files import load_suite
+from pedbench.suites.fresh_seed import read_secret
+from pedbench.suites.instances import choice_of, plugin_files
 from pedbench.suites.quick import quicker
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.suites.timing import on_machines
@@ -48,6 +46,7 @@ def run(
     sweeps: Sequence[str] = (),
     links: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
+    secret: str | Path | None = None,
     quick: bool = False,
     out: str | Path = "reports",
     fresh: bool = False,
@@ -86,6 +85,7 @@ def run(
         sweeps: `DEFENSE.PARAMETER=VALUE,VALUE,...`: one run per value.
         links: Names of links between edge and servers, in the place of the suite's.
         plugins: Files and folders with further plugins.
+        secret: File of the secret seed that the suite commits to, see `pedbench commit-seed`.
         quick: Only the suite's part for a quick look.
         out: Folder that holds the runs.
         fresh: Start anew instead of completing a run.
@@ -110,14 +110,14 @@ def run(
     check_given("datasets", [] if dataset is None else [dataset])
     loaded = load_suite(str(suite))
     paths = [Path(path).expanduser().resolve() for path in plugins]
-    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+    with ScratchFolder("plugins") as folder:
         given = [each for each in (*defenses, *attacks, *metrics, dataset) if isinstance(each, Plugin)]
-        paths += _files(given, Registry(paths), Path(folder))
+        paths += plugin_files(given, Registry(paths), Path(folder))
         overrides = Overrides(
-            defenses=[_chosen(each) for each in defenses],
-            attacks=[_chosen(each) for each in attacks],
-            metrics=[_chosen(each) for each in metrics],
-            dataset=None if dataset is None else _chosen(dataset),
+            defenses=[choice_of(each) for each in defenses],
+            attacks=[choice_of(each) for each in attacks],
+            metrics=[choice_of(each) for each in metrics],
+            dataset=None if dataset is None else choice_of(dataset),
             data=None if data is None else Path(data),
             limit=limit,
             seed=seed,
@@ -126,6 +126,7 @@ def run(
             settings=settings,
             sweeps=sweeps,
             links=links,
+            secret=None if secret is None else read_secret(Path(secret)),
         )
         if engine is None or engine.times:
             server_context()  # It imports while this process does.
@@ -174,29 +175,3 @@ def _identity(
     from pedbench.network.certificates import read_identity
 
     return read_identity(folder, "edge")
-
-
-def _files(given: Sequence[Plugin], registry: Registry, folder: Path) -> list[Path]:
-    """Return the files from which plugins without a name are loaded."""
-    classes = list(dict.fromkeys(type(plugin) for plugin in given))
-    names = Counter((kind_of(plugin), getattr(plugin, "name", None)) for plugin in classes)
-    for (kind, name), count in names.items():
-        if count > 1:
-            raise PluginError(f"{count} classes of {kind} are named {name!r}: give each a name of its own.")
-    found = [plugin_file(plugin, registry, folder) for plugin in classes]
-    return [file for file in found if file is not None]
-
-
-def _chosen(given: str | Plugin) -> Any:
-    if isinstance(given, str):
-        return given
-    # Through JSON, as a suite file has lists where a plugin has tuples; its null is the default.
-    try:
-        params = json.loads(json.dumps(given.params))
-    except TypeError as error:
-        raise PluginError(
-            f"{given!r}: parameters are numbers, words, booleans or lists of these: {error}."
-        ) from None
-    return Choice(
-        name=given.name, params={name: value for name, value in params.items() if value is not None}
-    )

@@ -4,6 +4,7 @@ import difflib
 import sysconfig
 import traceback
 from collections.abc import Iterable
+from errno import EACCES
 from pathlib import Path
 
 
@@ -51,8 +52,19 @@ class AuditError(RuntimeError):
     """Edge and servers disagree about what crossed the wire."""
 
 
+def cure(error: BaseException) -> str:
+    """Return what to do about an error that plugins often meet, to follow its message, else nothing."""
+    if isinstance(error, ValueError) and str(error).endswith("is read-only"):
+        return ": arrays that a plugin is given are shared: change a copy, `array.copy()`"
+    # Libraries open files past Python's hooks: these are refused by the kernel.
+    refused = isinstance(error, PermissionError) and error.errno == EACCES
+    if refused or str(error).startswith("an attack may not open"):
+        return ": an attack names files of its own, such as weights, in its property `files`"
+    return ""
+
+
 def plugin_line(error: BaseException) -> str:
-    """Return ` (file.py:12)`, the last line of a plugin that an error passed, else nothing."""
+    """Return the cure, if there is one, and ` (file.py:12)`, the last line of a plugin that an error passed."""
     package = Path(__file__).parent
     standard, installed = (Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib"))
     passed = [
@@ -69,7 +81,7 @@ def plugin_line(error: BaseException) -> str:
     # Libraries that a plugin calls are installed; an installed plugin comes before those that it calls.
     own = [place for place in outside if not place[0].is_relative_to(installed)]
     file, line = own[-1] if own else outside[0] if outside else (Path(), 0)
-    return f" ({file.name}:{line})" if line else ""
+    return cure(error) + (f" ({file.name}:{line})" if line else "")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

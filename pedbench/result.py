@@ -66,11 +66,14 @@ class Result:
 
     @cached_property
     def problems(self) -> list[str]:
-        """Problems, a sentence each: cells that failed, and controls that did not come out."""
+        """Problems, a sentence each: causes for which cells failed, and controls that did not come out."""
+        causes: dict[tuple[str, str], list[Record]] = {}
+        for record in self.failed:
+            causes.setdefault((record.status, record.reason), []).append(record)
         cells = [
-            f"{record.status}: {record.cell['kind']} of {record.cell['defense']['name']} "
-            f"({record.cell_id}): {record.reason}"
-            for record in self.failed
+            f"{status}: {', '.join(dict.fromkeys(_measured(record) for record in records))} "
+            f"({records[0].cell_id}{f' and {len(records) - 1} more cells' if records[1:] else ''}): {reason}"
+            for (status, reason), records in causes.items()
         ]
         return [*cells, *(f"the run is invalid: {control}" for control in broken_controls(self.run))]
 
@@ -89,6 +92,10 @@ class Result:
     @cached_property
     def _content(self) -> Content:
         return gather(self.run)
+
+
+def _measured(record: Record) -> str:
+    return f"{record.cell['kind']} of {record.cell['defense']['name']}"
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> str:

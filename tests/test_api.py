@@ -108,9 +108,9 @@ def test_a_script_without_a_guard_runs_what_it_defines(tmp_path: Path) -> None:
     found: dict[str, Any] = json.loads(done.stdout)
     assert len(found["failed"]) == 4
     assert set(found["failed"]) == {"attack broken: RuntimeError: on purpose"}
-    *cells, control = found["problems"]
-    assert len(cells) == 4
-    assert all(sentence.startswith("failed: privacy of ") for sentence in cells)
+    cells, control = found["problems"]
+    assert cells.startswith("failed: privacy of full_offload, privacy of inverted (")
+    assert cells.endswith(" and 3 more cells): attack broken: RuntimeError: on purpose")
     assert control.startswith(
         "the run is invalid: control whole picture (full_offload) fails: failed: attack"
     )
@@ -220,7 +220,7 @@ class Anonymous(Attack):
         ({"defenses": [MeanColour()]}, r"names and instances of Defense, found MeanColour\(\)"),
         ({"attacks": ["mean_color"]}, r"no attack named 'mean_color' \(did you mean 'mean_colour'\?\)"),
         ({"suite": "prof"}, r"no suite named 'prof' \(did you mean 'proof'\?\)"),
-        ({"attacks": [Placed()]}, r"parameters are numbers, words, booleans or lists of these: .*PosixPath"),
+        ({"attacks": [Placed()]}, r"placed: the parameter 'place' is PosixPath\('here'\)"),
         ({"attacks": [Placed(), Misplaced()]}, "2 classes of attacks are named 'placed'"),
         ({"dataset": 3}, "datasets: expected names and instances of Dataset, found 3"),
     ],

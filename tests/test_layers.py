@@ -18,7 +18,8 @@ LAYERS = (
     "base",
     "models registry data codecs",
     "offload latency utility inversion metrics probes datasets",
-    "adversary suites attacks",
+    "adversary attacks",
+    "suites",
     "privacy defenses",
     "results checks",
     "validity",
@@ -142,7 +143,7 @@ def test_few_modules_lie_at_the_root() -> None:
         (
             "pedbench.cli.run",
             "from pedbench import Result, host",
-            ["pedbench.cli.run (layer 13) imports pedbench (layer 13)"],
+            ["pedbench.cli.run (layer 14) imports pedbench (layer 14)"],
         ),
         (
             "pedbench.report.page",

@@ -92,6 +92,13 @@ def view_from_bytes(data: bytes, prior: Prior) -> View:
     )
 
 
+def frame_size(data: bytes) -> tuple[int, int]:
+    """Return the height and width of the frame of a view that `view_to_bytes` wrote."""
+    header = json.loads(data[_LENGTH : _LENGTH + int.from_bytes(data[:_LENGTH], "little")])
+    height, width = header["frame_size"]
+    return height, width
+
+
 def _patch_header(patch: Patch) -> dict[str, Any]:
     return {
         "shape": patch.picture.shape,

@@ -17,6 +17,7 @@ Need = Literal["nothing", "pixels", "degraded", "tokens", "metadata"]
 
 Family = Literal[
     "",
+    "floor",
     "completion",
     "masked autoencoder",
     "inpainting",

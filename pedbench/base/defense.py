@@ -82,7 +82,7 @@ class Defense(Plugin, ABC):
 
         Args:
             frame: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255, longest side as the
-                model wants it, not padded.
+                model wants it, not padded. Read-only: change a copy.
             edge: Runs parts of the model here; carries `edge.rng` and `edge.request`.
             cloud: The servers; `len(cloud) == self.servers`.
         """

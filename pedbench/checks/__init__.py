@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from pedbench.base import Plugin
-from pedbench.checks.rule import BrokenRule, Outcome, outcome
-from pedbench.errors import PluginError
+from pedbench.checks.parameters import check_params
+from pedbench.checks.rule import Outcome, outcome
+from pedbench.host.scratch import ScratchFolder
 from pedbench.registry import PluginSpec, Registry, load
-from pedbench.registry.calibrations import check_calibration
-from pedbench.registry.constants import check_files, check_properties, undeclared
+from pedbench.registry.constants import check_properties
 from pedbench.registry.origins import from_path
 
 
@@ -26,21 +24,15 @@ def check(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
     Raises:
         PluginError: The plugin cannot be built.
     """
-    plugin = load(spec)
-    yield outcome("parameters survive JSON", lambda: _check_params(spec))
-    yield outcome("declared properties", lambda: check_properties(plugin))
     if spec.kind == "attacks":
-        yield outcome("declared files", lambda: check_files(plugin))
-        yield outcome("names in the calibration", lambda: check_calibration(plugin, registry))
-        from pedbench.checks.attacks import check_attack
+        from pedbench.checks.confined import check_confined
 
-        skipped = False
-        for found in check_attack(plugin):
-            skipped |= bool(found.skipped)
-            yield found
-        if not skipped:
-            yield outcome("the guess depends on the view alone", lambda: _check_non_interference(spec))
-    elif spec.kind == "defenses":
+        yield from check_confined(spec, registry)
+        return
+    plugin = load(spec)
+    yield outcome("parameters survive JSON", lambda: check_params(spec))
+    yield outcome("declared properties", lambda: check_properties(plugin))
+    if spec.kind == "defenses":
         from pedbench.checks.defenses import check_defense
 
         yield from check_defense(plugin, spec.origin)
@@ -76,7 +68,7 @@ def broken_rules(plugin: Path | Plugin | type[Plugin]) -> list[str]:
     Raises:
         PluginError: `plugin` is no plugin, or cannot be built.
     """
-    with tempfile.TemporaryDirectory(prefix="pedbench-plugins-") as folder:
+    with ScratchFolder("plugins") as folder:
         found = check(*_spec(plugin, Path(folder)))
         return [f"{each.rule}: {each.problem}" for each in found if each.problem]
 
@@ -93,33 +85,3 @@ def _spec(plugin: Path | Plugin | type[Plugin], folder: Path) -> tuple[PluginSpe
     params = {} if isinstance(plugin, type) else json.loads(json.dumps(plugin.params))
     registry = Registry([file] if file else ())
     return registry.spec(kind_of(plugin_class), plugin_class.name, params), registry
-
-
-def _check_params(spec: PluginSpec) -> None:
-    plugin = load(spec)
-    restored = load(replace(spec, params=json.loads(json.dumps(plugin.params))))
-    if restored != plugin:
-        raise BrokenRule(f"{plugin!r} is read from JSON as {restored!r}")
-    if loose := undeclared(type(plugin)):
-        raise BrokenRule(
-            f"`{loose[0]}` has no annotation, so it is no parameter: write `{loose[0]}: TYPE = ...`, or `_{loose[0]}` "
-            "for a constant"
-        )
-    for name, value in plugin.params.items():
-        other = (
-            not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else value
-        )
-        try:
-            changed = load(replace(spec, params={**restored.params, name: other}))
-        # The plugin may refuse a value that was made up here.
-        except PluginError:
-            continue
-        if other != value and getattr(changed, name) == value:
-            raise BrokenRule(f"the parameter {name!r} is {value!r} even if it is set to {other!r}")
-
-
-def _check_non_interference(spec: PluginSpec) -> None:
-    from pedbench.checks.non_interference import TwoWorlds, check_noninterference
-
-    with tempfile.TemporaryDirectory() as folder, TwoWorlds([spec], Path(folder)) as worlds:
-        check_noninterference(spec, worlds)

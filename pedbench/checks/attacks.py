@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pedbench.base import Attack, ReadOutAttack
 from pedbench.base.attack import Need
-from pedbench.checks.rule import Array, BrokenRule, Outcome, expect_array, expect_unchanged, outcome
+from pedbench.checks.rule import Array, BrokenRule, Outcome, expect_array, expect_unchanged, outcome, same
 from pedbench.checks.samples import made_up_picture, make_view, seed_globals
 from pedbench.types import SURE, Reading, View
 
@@ -33,7 +33,7 @@ def check_attack(attack: Attack) -> Iterator[Outcome]:
     for name, view in views.items():
         yield outcome(f"guess of a {name} frame", partial(_check_guess, attack, view))
     if "pixels" in attack.needs:
-        yield outcome("every pixel is filled", lambda: _check_filled(attack, views["wide"]))
+        yield outcome("every pixel is filled", lambda: _check_filled(attack))
     constant = make_view(attack, np.full((64, 64, 3), 51 / 255, np.float32))
     yield outcome("guess of a constant picture", lambda: _check_guess(attack, constant))
     wide = views["wide"]
@@ -74,12 +74,20 @@ def _check_guess(attack: Attack, view: View) -> None:
     _check_array(attack.reconstruct(view, _rng(1)), (*view.frame_size, 3))
 
 
-def _check_filled(attack: Attack, view: View) -> None:
-    canvas, seen = view.canvas()
-    if np.array_equal(attack.reconstruct(view, _rng(1))[~seen], canvas[~seen]):
-        raise BrokenRule(
-            "the guess is black wherever nothing was received, as the canvas is: fill every pixel"
-        )
+def _check_filled(attack: Attack) -> None:
+    """Refuse hidden pixels that are black, as the canvas is, in the guess of a frame and of its negative."""
+    for name, size in SIZES.items():
+        frame = made_up_picture(_rng(0), size)
+        views = [make_view(attack, picture) for picture in (frame, 1 - frame)]
+        _, seen = views[0].canvas()
+        black = np.logical_and.reduce([~attack.reconstruct(view, _rng(1)).any(axis=2) for view in views])
+        left = black & ~seen
+        if left.any():
+            row, column = np.argwhere(left)[0]
+            raise BrokenRule(
+                f"{left.sum()} of {(~seen).sum()} hidden pixels of a {name} frame are black, as the canvas is where "
+                f"nothing was received, the first in row {row}, column {column}: fill every pixel"
+            )
 
 
 def _check_array(array: object, shape: tuple[int, ...], subject: str = "") -> None:
@@ -149,13 +157,13 @@ def _check_determinism(attack: Attack, view: View) -> None:
     for seed in (1, 2):
         seed_globals(seed)
         guesses.append(attack.reconstruct(view, _rng(7)))
-    if not np.array_equal(guesses[0], guesses[1]):
+    if not same(*guesses):
         raise BrokenRule("the same view and generator gave two different guesses: draw from `rng` alone")
 
 
 def _check_chance(attack: Attack, view: View) -> None:
     guesses = [attack.reconstruct(view, _rng(seed)) for seed in (7, 8)]
-    if not np.array_equal(guesses[0], guesses[1]):
+    if not same(*guesses):
         raise BrokenRule(
             "the guess depends on `rng`: set `stochastic = True`, so that suites run the attack several times"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from pedbench.base import Metric
 from pedbench.checks.rule import BrokenRule, Outcome, expect_unchanged, outcome
 from pedbench.checks.samples import made_up_picture, seed_globals
+from pedbench.privacy.scoring import check_values
 from pedbench.types import Mask, Picture
 
 SIZES = {"square": (64, 64), "wide": (40, 96), "tall": (96, 40), "tiny": (8, 8), "very thin": (320, 3)}
@@ -68,7 +69,13 @@ def _task(truth: Picture) -> _Task:
 
 
 def _values(metric: Metric, task: _Task, guesses: list[Picture] | None = None) -> list[dict[str, float]]:
-    return metric(task.guesses if guesses is None else guesses, task.truth, task.regions)
+    pictures = task.guesses if guesses is None else guesses
+    found = metric(pictures, task.truth, task.regions)
+    try:
+        check_values(found, len(pictures))
+    except ValueError as error:
+        raise BrokenRule(str(error)) from None
+    return found
 
 
 def _check_declared(metric: Metric) -> None:
@@ -85,9 +92,6 @@ def _check_declared(metric: Metric) -> None:
 
 def _check_values(metric: Metric, task: _Task) -> None:
     found = _values(metric, task)
-    if not isinstance(found, list) or len(found) != len(task.guesses):
-        size = len(found) if isinstance(found, list) else type(found).__name__
-        raise BrokenRule(f"expected a list of {len(task.guesses)}, one item per guess, found {size}")
     low, high = metric.bounds
     for values in found:
         unknown = sorted(set(values) - set(task.regions))
@@ -135,7 +139,8 @@ def _check_determinism(metric: Metric, task: _Task) -> None:
         seed_globals(seed)
         found.append(_values(metric, task))
         _values(metric, _task(task.truth[::-1].copy()))
-    if found[0] != found[1]:
+    # Compared as text, as NaN differs from itself and has a rule of its own.
+    if repr(found[0]) != repr(found[1]):
         raise BrokenRule("the same guesses got two different values")
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from PIL import Image
 
-from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess, Guesses
+from pedbench.adversary.isolation.answers import AttackFailure, Guesses
+from pedbench.adversary.isolation.asking import ConfinedAttacks
+from pedbench.adversary.isolation.facts import AttackFacts, describe
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Attack
 from pedbench.checks.rule import BrokenRule
 from pedbench.checks.samples import WEIGHTS, made_up_picture, make_view
 from pedbench.pictures.frame import to_uint8
-from pedbench.registry import PluginSpec, load
+from pedbench.registry import PluginSpec
 from pedbench.types import SURE, Picture, Reading, Tokens, View
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _SEED = 3
 
 
 class TwoWorlds:
-    """Two worlds that differ in the truth alone, each with its own attack process.
+    """Two worlds that differ in the truth alone.
 
     Args:
         specs: The attacks that `guesses` may run.
@@ -42,8 +44,8 @@ class TwoWorlds:
 
     def __init__(self, specs: Sequence[PluginSpec], folder: Path) -> None:
         self._folder = folder
-        files = [file for spec in specs for file in load(spec).files]
-        self._processes = [AttackProcess(specs, readable=files) for _ in range(2)]
+        files = [file for spec in specs for file in describe(spec).files]
+        self._pool = ConfinedAttacks(specs, readable=files)
 
     def guesses(self, spec: PluginSpec) -> list[Guesses]:
         """Return an attack's answer in each world: one picture, and for read-outs its confidence.
@@ -51,12 +53,11 @@ class TwoWorlds:
         Raises:
             AttackFailure: The attack raised, or accessed something outside its view.
         """
-        attack: Attack = load(spec)
-        found = []
-        for process, truth in zip(self._processes, two_truths(), strict=True):
+        attack, found = describe(spec), []
+        for truth in two_truths():
             Image.fromarray(to_uint8(truth)).save(self._folder / TRUTH)
             view = view_to_bytes(shared_view(attack, truth))
-            found.append(process.guess(spec, [view], [_SEED]))
+            found.append(self._pool.guess(spec, [view], [_SEED]))
         return found
 
     def __enter__(self) -> Self:
@@ -65,8 +66,7 @@ class TwoWorlds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
-            process.close()
+        self._pool.close()
 
 
 def check_noninterference(spec: PluginSpec, worlds: TwoWorlds) -> None:
@@ -100,7 +100,7 @@ def two_truths() -> tuple[Picture, Picture]:
     return first, second
 
 
-def shared_view(attack: Attack, truth: Picture) -> View:
+def shared_view(attack: Attack | AttackFacts, truth: Picture) -> View:
     """Return a view of one of the two truths with what the attack needs; of tokens the first window's alone.
 
     Attacks that complete pictures also get a reading, which consists of the pixels that the truths share.

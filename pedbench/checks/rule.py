@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pedbench.errors import MissingWeightsError, PluginError, PluginUnavailable, ProbeUnavailable
+from pedbench.errors import MissingWeightsError, PluginError, PluginUnavailable, ProbeUnavailable, cure
 
 Array = npt.NDArray[Any]
 
@@ -57,14 +57,22 @@ def expect_array(array: object, shape: tuple[int, ...], dtype: str) -> None:
         found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise BrokenRule(f"expected a {dtype} array of shape {shape}, found {found}")
     if not np.isfinite(array).all():
-        raise BrokenRule(f"{np.count_nonzero(~np.isfinite(array))} values are not finite")
+        raise BrokenRule(
+            f"{np.count_nonzero(~np.isfinite(array))} values are not finite: look for a division by 0, for example by "
+            "the number of visible pixels"
+        )
+
+
+def same(one: object, other: object) -> bool:
+    """Return whether arrays are equal bit by bit, so that NaN, which has a rule of its own, equals itself."""
+    return np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
 def expect_unchanged(arrays: Sequence[Array], use: Callable[[], object]) -> None:
     """Raise BrokenRule if `use`, a call of the plugin, writes into its input `arrays`."""
     before = [array.copy() for array in arrays]
     use()
-    if not all(np.array_equal(old, new) for old, new in zip(before, arrays, strict=True)):
+    if not all(map(same, before, arrays)):
         raise BrokenRule("the plugin wrote into its input: copy arrays before changing them")
 
 
@@ -75,4 +83,4 @@ def _with_frames(error: Exception) -> str:
         frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent != folder
     ]
     stack = "".join(f"\n    {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
-    return f"{type(error).__name__}: {error}{stack}"
+    return f"{type(error).__name__}: {error}{cure(error)}{stack}"

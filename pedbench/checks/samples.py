@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.base import Attack
 from pedbench.types import MessageFacts, Patch, Picture, Prior, Tokens, View
 
@@ -34,7 +35,7 @@ def made_up_picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     return picture
 
 
-def make_view(attack: Attack, frame: Picture, needs: frozenset[str] | None = None) -> View:
+def make_view(attack: Attack | AttackFacts, frame: Picture, needs: frozenset[str] | None = None) -> View:
     """Return a view of a frame with the contents that an attack needs, once for each of `attack.requests`.
 
     Args:

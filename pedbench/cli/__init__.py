@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,6 +14,7 @@ import typer
 from pedbench.cli import (
     calibrate,
     check,
+    commit_seed,
     compare,
     doctor,
     fetch,
@@ -49,6 +51,8 @@ app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)
 app.command("gate")(compare.gate)
 app.command("accept-baseline")(compare.accept_baseline)
+app.command("set-tolerance")(compare.set_tolerance)
+app.command("commit-seed")(commit_seed.commit_seed)
 app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 
@@ -82,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: Command-line arguments; those of the process by default.
     """
+    # What a run has started and written aside is cleared away.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv
     codecs.register_error("pedbench-plain", _plain)

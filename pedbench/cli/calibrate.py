@@ -16,6 +16,7 @@ def keep_calibrations(
 
     Later runs read the stored scores. The exit status is 1 if an attack did not reach its score.
     """
+    from pedbench.report.words.text import flat
     from pedbench.suites.cell import canonical_json
     from pedbench.validity.calibration import DECLARED, keep
 
@@ -24,9 +25,12 @@ def keep_calibrations(
         attack, least = entry["attack"], entry[DECLARED]["least"]
         reached = entry["value"] >= least
         all_reached &= reached
-        print(
+        verdict = (
             f"{'proven' if reached else 'unproven'}: {attack['name']} {canonical_json(attack['params'])}: "
-            f"{entry['proof']['metric']} {entry['value']:.3f} on {entry['n']} pictures, at least {least:g}"
         )
+        score = (
+            f"{entry[DECLARED]['metric']} {entry['value']:.3f} on {entry['n']} pictures, at least {least:g}"
+        )
+        print(flat(verdict + score))
     if not all_reached:
         sys.exit(1)

@@ -49,9 +49,10 @@ def check_plugins(
     broken = 0
     for kind, name, params in chosen:
         print(f"{name} ({registry.origin(kind, name)})")
-        outcomes = []
+        outcomes: list[Outcome] = []
         for outcome in check(registry.spec(kind, name, params), registry):
-            _print(outcome)
+            same = (each.rule for each in outcomes if each.problem and each.problem == outcome.problem)
+            _print(outcome, next(same, ""))
             outcomes.append(outcome)
         problems = sum(bool(outcome.problem) for outcome in outcomes)
         skipped = sum(bool(outcome.skipped) for outcome in outcomes)
@@ -66,9 +67,10 @@ def _is_path(name: str) -> bool:
     return name.endswith(".py") or "/" in name
 
 
-def _print(outcome: Outcome) -> None:
+def _print(outcome: Outcome, same: str) -> None:
+    """Print an outcome; its problem only if no earlier rule, `same`, had it."""
     mark = "failed" if outcome.problem else "skipped" if outcome.skipped else "ok"
-    detail = outcome.problem or outcome.skipped
+    detail = f"as for {same!r}" if same else outcome.problem or outcome.skipped
     print(f"  {mark:8}{outcome.rule}{f': {detail}' if detail else ''}")
 
 

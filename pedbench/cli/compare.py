@@ -1,4 +1,4 @@
-"""`pedbench compare`, `gate` and `accept-baseline`: compare a run with another run or with a baseline."""
+"""`pedbench compare`, `gate`, `accept-baseline`, `set-tolerance`: compare a run with another run or a baseline."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ def compare_runs(
         ),
     ] = False,
 ) -> None:
-    """List the differences between two runs, cell by cell."""
+    """Show two runs side by side and list their differences, cell by cell.
+
+    In a GitHub workflow, the table of both is also written to the step's summary.
+    """
     if ranks:
         _compare_ranks(base, run)
         return
+    if base.suffix != ".jsonl":
+        _show_sides(base, run)
     from pedbench.regression.compare import compare
     from pedbench.regression.markdown import counted, numbers, whole_cells
     from pedbench.regression.measured import measured_run
@@ -41,20 +46,38 @@ def compare_runs(
             print(f"{part}\n")
 
 
+def _show_sides(*paths: Path) -> None:
+    from pedbench.report.numbers.side_by_side import side_by_side
+    from pedbench.report.tables.side_by_side import NOTE, side_table
+    from pedbench.results.run import load
+
+    frame = side_by_side(*(load(path) for path in paths))
+    if len(frame):
+        text = f"{NOTE}\n\n{side_table(frame).markdown()}\n"
+        print(text)
+        _summarise(text)
+
+
+def _summarise(text: str) -> None:
+    """Append to the summary of a GitHub workflow's step, if this is one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
 def _compare_ranks(*paths: Path) -> None:
     from pedbench.report.numbers.combined import combined
     from pedbench.report.numbers.ranks import agreements
     from pedbench.report.tables.comparisons import agreement_table, values_table
+    from pedbench.report.words.text import flat
     from pedbench.results.run import load
 
     runs = [load(path) for path in paths]
     for ordinal, run in zip(("first", "second"), runs, strict=True):
         flags = {flag for record in run.records for flag in record.flags}
         warnings = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
-        print(
-            f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
-            f"{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"
-        )
+        about = f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
+        print(flat(f"{about}{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"))
     found = agreements(*(combined(run) for run in runs))
     print(f"\n{agreement_table(found).markdown()}")
     for each in found:
@@ -84,9 +107,7 @@ def gate(
     broken = broken_controls(measured.run)
     text = outcome(lines, broken, accepted, measured, about, most=SHOWN)
     print(text)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+    _summarise(text)
     if junit is not None:
         write_junit(junit, lines, broken)
     if broken or any(line.fails for line in lines):
@@ -106,6 +127,21 @@ def accept_baseline(
     from pedbench.regression.accept import accept
 
     print(accept(run, repeat, baseline, reason))
+
+
+def set_tolerance(
+    baseline: Annotated[Path, typer.Argument(help="Records of the baseline, NAME.jsonl.")],
+    metric: Annotated[str, typer.Option(help="Metric, as `pedbench compare` lists it.")],
+    reason: Annotated[str, typer.Option("--why", help="The reason, logged with the change.")],
+    value: Annotated[
+        float, typer.Option("--range", min=0, help="Range of its mean, of which twice is tolerated.")
+    ],
+    region: Annotated[str, typer.Option(help="Region of the metric.")] = "",
+) -> None:
+    """Set a tolerance of a baseline, and log the reason."""
+    from pedbench.regression.baseline import set_range
+
+    print(set_range(baseline, metric, region, value, reason))
 
 
 def _measured(path: Path) -> Measured:

@@ -30,6 +30,7 @@ MEMORY_GB = 6
 
 
 def examine(
+    context: typer.Context,
     suite: Annotated[
         str | None, typer.Option(help="Also check this suite's files, and predict its time and memory.")
     ] = None,
@@ -51,22 +52,9 @@ def examine(
         findings += [*_weights(), *_probes(plugin or ()), *_attack_process()]
     else:
         from pedbench.cli.doctor_suite import examine_suite
-        from pedbench.cli.run import named_files
         from pedbench.suites.resolve import Overrides
 
-        overrides = Overrides(
-            defenses=defense or (),
-            attacks=attack or (),
-            metrics=metric or (),
-            sweeps=sweep or (),
-            dataset=dataset,
-            model=model,
-            data=data,
-            limit=limit,
-            weights=named_files(weights or ()),
-            settings=settings or (),
-        )
-        findings += examine_suite(suite, overrides, plugin or ())
+        findings += examine_suite(suite, Overrides(**options.selection(context.params)), plugin or ())
     findings += [*_home(), *_machine()]
     for finding in findings:
         mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
@@ -148,7 +136,9 @@ def _probes(plugins: Sequence[Path]) -> Iterator[Finding]:
 def _attack_process() -> Iterator[Finding]:
     """Load every attack with its defaults in a process as confined as in a run."""
     try:
-        from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
+        from pedbench.adversary.isolation.answers import AttackFailure
+        from pedbench.adversary.isolation.asking import ConfinedAttacks
+        from pedbench.adversary.isolation.facts import describe
         from pedbench.errors import PluginError
         from pedbench.registry import Registry
     except ImportError as error:
@@ -159,13 +149,13 @@ def _attack_process() -> Iterator[Finding]:
     for name in registry.origins("attacks"):
         # What must be configured, or is broken, is shown by `pedbench list` and by a run.
         with contextlib.suppress(PluginError):
-            attacks.append((registry.spec("attacks", name, {}), registry.create("attacks", name, {})))
+            attacks.append((spec := registry.spec("attacks", name, {}), describe(spec)))
     files = [file for _, attack in attacks for file in attack.files]
     loaded = 0
-    with AttackProcess([spec for spec, _ in attacks], readable=files) as process:
+    with ConfinedAttacks([spec for spec, _ in attacks], readable=files) as pool:
         for spec, _ in attacks:
             try:
-                process.guess(spec, [], [])
+                pool.load(spec)
             except AttackFailure as failure:
                 cure = f"install what it lacks in {sys.prefix}, or name it on PYTHONPATH; files go in Attack.files"
                 yield Finding(f"attack {spec.name}", f"fails in its own process: {failure}", cure)
@@ -173,9 +163,14 @@ def _attack_process() -> Iterator[Finding]:
                     break
             else:
                 loaded += 1
-        landlock = "Linux 5.13 or newer with Landlock also refuses files to code that is not Python's"
-        cure = "" if process.enforced else landlock
-    yield Finding("attack process", f"loaded {loaded} of {len(attacks)} attacks", cure, needed=False)
+    means = [name for name, in_force in pool.force.items() if in_force]
+    found = f"loaded {loaded} of {len(attacks)} attacks; confined by {', '.join(means) or 'Python alone'}"
+    cure = (
+        ""
+        if all(pool.force.values())
+        else f"the kernel refuses {', '.join(sorted(pool.force.keys() - means))}"
+    )
+    yield Finding("attack process", found, cure and f"{cure}: see SECURITY.md", needed=False)
 
 
 def _home() -> Iterator[Finding]:

@@ -73,8 +73,8 @@ def _print_long(registry: Registry, kind: Kind) -> None:
     for name, origin in registry.origins(kind).items():
         source = "in-tree" if origin.type == "in-tree" else str(origin)
         try:
-            plugin = registry.plugin_class(kind, name)
-            table.add_row(name, str(plugin.version), source, fact(plugin), plugin.summary(), plugin.cite)
+            plugin = _plugin(registry, kind, name)
+            table.add_row(name, str(plugin.version), source, fact(plugin), _summary(plugin), plugin.cite)
         except (PluginError, AttributeError) as reason:
             broken.append(reason)
             table.add_row(name, "", source, "", "broken, see below", "")
@@ -83,6 +83,18 @@ def _print_long(registry: Registry, kind: Kind) -> None:
         Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
     for error in broken:
         traceback.print_exception(error, file=sys.stdout)
+
+
+def _plugin(registry: Registry, kind: Kind, name: str) -> Any:
+    if kind == "attacks":
+        from pedbench.adversary.isolation.facts import describe
+
+        return describe(registry.spec(kind, name, {}))
+    return registry.plugin_class(kind, name)
+
+
+def _summary(plugin: Any) -> str:
+    return plugin.summary() if callable(plugin.summary) else str(plugin.summary)
 
 
 def _attack(attack: Any) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,3 +36,33 @@ Settings = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Only the suite's quick part.")]
 Plugins = Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")]
 Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+
+
+def selection(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a command's parameters as those of `Overrides` and of `pedbench.run` that select.
+
+    Raises:
+        ValueError: A value of --weights has another form than NAME=FILE.
+    """
+    listed = ("defense", "attack", "metric", "sweep", "link")
+    return {
+        **{f"{name}s": parameters.get(name) or () for name in listed},
+        **{name: parameters.get(name) for name in ("dataset", "data", "limit", "seed", "model")},
+        "settings": parameters.get("settings") or (),
+        "weights": _named_files(parameters.get("weights") or ()),
+    }
+
+
+def _named_files(values: Sequence[str]) -> dict[str, str]:
+    """Parse the values of `--weights NAME=FILE` into files by name.
+
+    Raises:
+        ValueError: A value has another form.
+    """
+    files = {}
+    for value in values:
+        name, _, file = value.partition("=")
+        if not (name and file):
+            raise ValueError(f"--weights expects NAME=FILE, found {value!r}.")
+        files[name] = file
+    return files

@@ -11,6 +11,7 @@ from pedbench.cli import options
 
 
 def plan_suite(
+    context: typer.Context,
     suite: options.SuiteArgument = None,
     named: options.SuiteOption = None,
     defense: options.Defenses = None,
@@ -34,7 +35,7 @@ def plan_suite(
     The prediction measures one picture on this machine.
     """
     from pedbench.cli.doctor_suite import cost
-    from pedbench.cli.run import named_files, named_suite
+    from pedbench.cli.run import named_suite
     from pedbench.models.sam.family import family
     from pedbench.registry import Registry
     from pedbench.suites.files import load_suite
@@ -44,19 +45,9 @@ def plan_suite(
 
     registry = Registry(plugin or ())
     loaded = load_suite(named_suite(suite, named))
-    overrides = Overrides(
-        defenses=defense or (),
-        attacks=attack or (),
-        metrics=metric or (),
-        sweeps=sweep or (),
-        dataset=dataset,
-        model=model,
-        data=data,
-        limit=limit,
-        weights=named_files(weights or ()),
-        settings=settings or (),
+    resolved = resolve(
+        quicker(loaded) if quick else loaded, Overrides(**options.selection(context.params)), registry
     )
-    resolved = resolve(quicker(loaded) if quick else loaded, overrides, registry)
     models = family(resolved.model, resolved.weights or {})
     plan = make_plan(resolved, registry, models)
     kinds = Counter(_kind(cell.kind, cell.attack, cell.probe) for cell in plan.cells())

@@ -17,7 +17,8 @@ def write_reports(
     """Write the report of a run again, without measuring.
 
     The report is report.html, report.md, tables and figures. Several runs of the same pictures with the same model are
-    merged into a new run directory.
+    merged into a new run directory. Two runs of one suite, such as two versions of a defense or two machines, are also
+    shown side by side.
     """
     from pedbench.report.outputs.writing import write_report
     from pedbench.results.merge import merge
@@ -25,5 +26,6 @@ def write_reports(
 
     directories = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
     directory = directories[0] if len(directories) == 1 else merge(directories, out / "runs")
-    written = write_report(load(directory))
+    sides = [load(path) for path in directories] if len(directories) == 2 else []
+    written = write_report(load(directory), sides if len({run.suite.name for run in sides}) == 1 else ())
     print(f"Report: {written.with_suffix('.html')}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,21 +12,6 @@ from pedbench.cli import options
 
 if TYPE_CHECKING:
     from pedbench.engines.jobs import Engine
-
-
-def named_files(values: Sequence[str]) -> dict[str, str]:
-    """Parse the values of `--weights NAME=FILE` into files by name.
-
-    Raises:
-        ValueError: A value has another form.
-    """
-    files = {}
-    for value in values:
-        name, _, file = value.partition("=")
-        if not (name and file):
-            raise ValueError(f"--weights expects NAME=FILE, found {value!r}.")
-        files[name] = file
-    return files
 
 
 def named_suite(argument: str | None, option: str | None) -> str:
@@ -62,6 +46,7 @@ def _engine(
 
 
 def run_suite(
+    context: typer.Context,
     suite: options.SuiteArgument = None,
     named: options.SuiteOption = None,
     defense: options.Defenses = None,
@@ -76,6 +61,9 @@ def run_suite(
     weights: options.Weights = None,
     settings: options.Settings = None,
     plugin: options.Plugins = None,
+    secret: Annotated[
+        Path | None, typer.Option(help="File of the secret seed that the suite commits to.")
+    ] = None,
     quick: options.Quick = False,
     out: options.Out = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run; complete no earlier one.")] = False,
@@ -124,27 +112,18 @@ def run_suite(
     from pedbench.host.stopwatch import describe_profile, read_profile
     from pedbench.report.outputs.terminal import print_overview
 
-    suite = named_suite(suite, named)
+    suite, selected = named_suite(suite, named), options.selection(context.params)
     if random_weights:
         from pedbench.models.sam.random_weights import random_weights as make_random_weights
 
         if weights or not model:
             raise ValueError("--random-weights takes a --model (vit_b, vit_l or vit_h) and no --weights.")
+        selected["weights"] = make_random_weights(model)
     result = api.run(
         suite,
-        defenses=defense or (),
-        attacks=attack or (),
-        metrics=metric or (),
-        dataset=dataset,
-        data=data,
-        limit=limit,
-        seed=seed,
-        model=model,
-        weights=make_random_weights(model) if random_weights and model else named_files(weights or ()),
-        settings=settings or (),
-        sweeps=sweep or (),
-        links=link or (),
+        **selected,
         plugins=plugin or (),
+        secret=secret,
         quick=quick,
         out=out,
         fresh=fresh,

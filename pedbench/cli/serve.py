@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -75,32 +74,26 @@ def serve(
             f"`pedbench fetch sam_{model}` gets the original ones."
         )
     keep_freed_memory()
-    with tempfile.TemporaryDirectory(prefix="pedbench-server-") as directory:
-        try:
-            service = Service(
-                ServerPlan(
-                    networks=networks,
-                    modules=tuple(plugin or ()),
-                    directory=Path(directory),
-                    payloads=wiretap_payloads,
-                )
-            )
-        except ModuleNotFoundError as error:
-            raise ValueError(f"--plugin: {error}; give the name of a module that can be imported.") from None
-        service.handler.threads = cores()
-        computer = machine(chosen)
-        facts = {
-            "version": pedbench.__version__,
-            "model": model,
-            "weights": weights,
-            "dtype": dtype,
-            "machine": computer,
-        }
-        server, bound = listen(service, host, port, facts, identity)
-        until = f", TLS until {identity.ends:%Y-%m-%d}" if identity else ""
-        print(f"serving {model} at {host}:{bound} on {computer['device_name']} ({chosen}{until})", flush=True)
-        _wait_for_signal()
-        server.stop(None)
+    try:
+        service = Service(
+            ServerPlan(networks=networks, modules=tuple(plugin or ()), payloads=wiretap_payloads)
+        )
+    except ModuleNotFoundError as error:
+        raise ValueError(f"--plugin: {error}; give the name of a module that can be imported.") from None
+    service.handler.threads = cores()
+    computer = machine(chosen)
+    facts = {
+        "version": pedbench.__version__,
+        "model": model,
+        "weights": weights,
+        "dtype": dtype,
+        "machine": computer,
+    }
+    server, bound = listen(service, host, port, facts, identity)
+    until = f", TLS until {identity.ends:%Y-%m-%d}" if identity else ""
+    print(f"serving {model} at {host}:{bound} on {computer['device_name']} ({chosen}{until})", flush=True)
+    _wait_for_signal()
+    server.stop(None)
     # A call that is still computing must not keep the process alive.
     os._exit(0)
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 def verify_run(
     run: Annotated[Path | None, typer.Argument(help="A run directory; by default the newest.")] = None,
-    cells: Annotated[int, typer.Option(min=0, help="Number of cells to measure again.")] = 6,
+    cells: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Number of cells to measure again, and of those without a result to try again."
+        ),
+    ] = 6,
     pictures: Annotated[int, typer.Option(min=1, help="Number of pictures per cell.")] = 2,
     seed: Annotated[int | None, typer.Option(help="Seed of the choice of cells; by default random.")] = None,
     tolerance: Annotated[
@@ -30,12 +35,13 @@ def verify_run(
 ) -> None:
     """Recompute a run's numbers, check the laws of the protocol on them, and measure a sample again.
 
-    The exit status is 1 if anything differs. Times are not measured again.
+    The exit status is 1 if anything differs; notes say what could not be checked here. Times are not measured again.
     """
     from pedbench.host.console import Console
     from pedbench.registry import Registry
     from pedbench.regression.laws import check_laws
-    from pedbench.regression.verify import check_records, redo
+    from pedbench.regression.redo import redo
+    from pedbench.regression.verify import check_records
     from pedbench.results.run import load
 
     directory = (run or out / "latest").resolve()
@@ -57,13 +63,16 @@ def verify_run(
 
 def _print_findings(title: str, findings: Iterable[Finding], quiet: bool = False) -> int:
     """Print findings as they arrive, with `quiet` only problems; return the number of problems."""
+    from pedbench.report.words.text import flat
+
     count = 0
     problems = 0
     for finding in findings:
-        count += 1
+        count += not finding.note
         problems += bool(finding.problem)
-        if finding.problem or not quiet:
-            mark = "differs" if finding.problem else "ok"
-            print(f"  {mark:8}{finding.subject}: {finding.problem or finding.detail}")
+        if finding.problem or finding.note or not quiet:
+            mark = "differs" if finding.problem else "note" if finding.note else "ok"
+            text = finding.problem or finding.note or finding.detail
+            print(f"  {mark:8}{flat(f'{finding.subject}: {text}')}")
     print(f"{title}: {count - problems} of {count} confirmed")
     return problems

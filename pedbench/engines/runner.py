@@ -210,6 +210,7 @@ class _PendingDefense:
             return
         total = self.shards.total()
         total.problems |= self.known.problems
+        lost: dict[tuple[str, str], list[str]] = {}
         for cell in self.cells:
             with self.profile.stage("records"):
                 record = make_record(
@@ -225,6 +226,9 @@ class _PendingDefense:
                 )
                 append_record(self.run_dir, record)
             if record.status in ("failed", "invalid"):
-                label = self.defense_plan.defense.label
-                self.console.line(f"{label}, {cell.kind}: {record.status}: {record.reason}")
+                lost.setdefault((record.status, record.reason), []).append(cell.kind)
+        for (status, reason), kinds in lost.items():
+            count = f" ({len(kinds)} cells)" if kinds[1:] else ""
+            measured = f"{self.defense_plan.defense.label}, {', '.join(dict.fromkeys(kinds))}{count}"
+            self.console.line(f"{measured}: {status}: {reason}")
         self.shards.clear()

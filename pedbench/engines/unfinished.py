@@ -19,8 +19,8 @@ import pandas as pd
 from pedbench.engines import jobs
 from pedbench.engines.jobs import Done, Job
 from pedbench.host.files import write_atomically
+from pedbench.measure.code_identity import code_of
 from pedbench.measure.outcome import Outcome
-from pedbench.registry import source_hash
 from pedbench.results.exhibits import write_exhibit
 from pedbench.results.values import DEFAULTS, remove_values, write_values
 from pedbench.suites.cell import canonical_json
@@ -58,8 +58,8 @@ class Note:
 def fingerprint(plan: Plan) -> str:
     """Return a hash of the source of a plan's plugins: changed code must not continue a run's shards."""
     planned = [*plan.attacks, *plan.probes, *(defense_plan.planned for defense_plan in plan.defenses)]
-    kinds = {type(plan.dataset), *(type(each.plugin) for each in planned), *map(type, plan.metrics)}
-    return hashlib.sha256("".join(sorted(map(source_hash, kinds))).encode()).hexdigest()
+    plugins = [plan.dataset, *(each.plugin for each in planned), *plan.metrics]
+    return hashlib.sha256("".join(sorted({code_of(each) for each in plugins})).encode()).hexdigest()
 
 
 class Shards:

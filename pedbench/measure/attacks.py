@@ -20,8 +20,9 @@ from pedbench.measure.view_independent_baselines import drawn, forget, unseen
 from pedbench.measure.views import Held, Reception, joined, public_description
 from pedbench.privacy.scoring import Score, one_colour, score
 from pedbench.suites.cell import Cell
-from pedbench.suites.plan import DefensePlan, Planned
+from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Picture
+from pedbench.validity.flags import UNCONFINED
 
 PORTION = 104
 """Views whose guesses are kept at a time: some ten megabytes each."""
@@ -64,7 +65,7 @@ def attack(
     ]
     for planned, cell in [*cells, *read]:
         with outcome.giving_up([cell], f"attack {planned.plugin.name}"):
-            if reason := _inapplicable(bench, plan, planned):
+            if reason := inapplicable(bench.plan, plan, planned):
                 outcome.unfit[cell.cell_id] = reason
     unfit = outcome.unfit.keys() | outcome.problems.keys()
     cells = [(planned, cell) for planned, cell in cells if cell.cell_id not in unfit]
@@ -88,7 +89,11 @@ def attack(
                     for label, each in participants.items()
                     if (each[0].read_out is not None) == chains
                 }
-                guess_views(bench, attacked, part, guessed, outcome, stage)
+                decoys = plan.defense.disclosure == "decoy"
+                guess_views(bench, attacked, part, guessed, outcome, stage, decoys=decoys)
+        if not bench.pool.enforced:
+            for _, cell in due:
+                outcome.flags[cell.cell_id].add(UNCONFINED)
         scored = [(planned, cell) for planned, cell in cells if planned.slow == slow]
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):
             leaked = _score(bench, plan, attacked, scored, participants, guessed, outcome)
@@ -97,11 +102,11 @@ def attack(
     return guessed
 
 
-def _inapplicable(bench: Bench, plan: DefensePlan, planned: Planned) -> str:
+def inapplicable(plan: Plan, part: DefensePlan, planned: Planned) -> str:
     """Return why an attack, or the read-out that it completes, can say nothing about a defense; else nothing."""
-    if plan.defense.disclosure == "decoy":
+    if part.defense.disclosure == "decoy":
         return ""
-    description = public_description(bench, plan)
+    description = public_description(plan, part)
     for plugin in reversed(planned.plugins):
         if reason := plugin.applies(description):
             return f"{plugin.label}: {reason}"
@@ -138,7 +143,7 @@ def _score(
             reason = f"a floor, to which leakage and advantage relate, failed: {broken}"
             outcome.spoil([cell], "failed", reason)
         elif not guessed.of(label):
-            outcome.unfit[cell.cell_id] = _unfit(planned)
+            outcome.unfit[cell.cell_id] = nothing_usable(planned)
     leaked: Leakages = {}
     if broken is not None:
         return leaked
@@ -195,7 +200,8 @@ def _score(
     return leaked
 
 
-def _unfit(planned: Planned) -> str:
+def nothing_usable(planned: Planned) -> str:
+    """Return in words that servers received nothing that an attack can use."""
     needs = ", ".join(sorted(planned.needs))
     if planned.read_out is None:
         return f"{planned.label} needs {needs}, of which nothing was received"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from pedbench.adversary.isolation.parent import AttackFailure
+from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.base import Metric
 from pedbench.errors import plugin_line
 from pedbench.host.determinism import single_threaded
 from pedbench.measure.bench import Bench
 from pedbench.measure.guesses import (
-    guess_seed,
     guesses_it,
+    seed_of,
 )
 from pedbench.measure.views import Reception
 from pedbench.privacy.scoring import score_blind
@@ -37,7 +37,7 @@ def guess_blind(
     for label, planned in needed.items():
         places = [place for place, item in enumerate(attacked) if guesses_it(bench, planned, item)]
         if "nothing" in planned.plugin.needs and places:
-            seeds = [guess_seed(bench, attacked[place], label) for place in places]
+            seeds = [seed_of(bench, planned, attacked[place], label) for place in places]
             jobs[label] = places, bench.pool.submit(planned.spec, [views[place] for place in places], seeds)
     found: dict[str, dict[int, Picture]] = {}
     failures: dict[str, AttackFailure] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.base import Plugin
 from pedbench.registry import source_hash
 from pedbench.results.records import Record
@@ -21,10 +22,21 @@ def readers(of: DefensePlan, cell: Cell) -> list[Planned]:
 
 def sources(plan: Plan, of: DefensePlan, cell: Cell) -> dict[str, str]:
     """`registry.source_hash` of each plugin that has a part in a cell, by name."""
-    return {plugin.name: source_hash(type(plugin)) for plugin in _plugins(plan, of, cell)}
+    return {plugin.name: code_of(plugin) for plugin in _plugins(plan, of, cell)}
 
 
-def _plugins(plan: Plan, of: DefensePlan, cell: Cell) -> Iterator[Plugin]:
+def code_of(plugin: Plugin | AttackFacts) -> str:
+    """Return the hash of a plugin's code."""
+    return plugin.source if isinstance(plugin, AttackFacts) else source_hash(type(plugin))
+
+
+def _in_tree(plugin: Plugin | AttackFacts) -> bool:
+    if isinstance(plugin, AttackFacts):
+        return plugin.origin.type == "in-tree"
+    return type(plugin).__module__.startswith("pedbench.")
+
+
+def _plugins(plan: Plan, of: DefensePlan, cell: Cell) -> Iterator[Plugin | AttackFacts]:
     yield plan.dataset
     yield of.defense
     yield from (plugin for planned in readers(of, cell) for plugin in planned.plugins)
@@ -42,15 +54,14 @@ def changed(plan: Plan, records: Mapping[str, Record]) -> dict[str, set[str]]:
         By name of the plugin the ids of cells.
     """
     found: dict[str, set[str]] = {}
-    hashes: dict[type[Plugin], str] = {}
+    hashes: dict[str, str] = {}
     for of in plan.defenses:
         for cell in of.cells():
             record = records.get(cell.cell_id)
             known = record.provenance.get("sources", {}) if record else {}
             for plugin in _plugins(plan, of, cell):
-                kind = type(plugin)
-                if plugin.name in known and not kind.__module__.startswith("pedbench."):
-                    hashes.setdefault(kind, source_hash(kind))
-                    if hashes[kind] != known[plugin.name]:
+                if plugin.name in known and not _in_tree(plugin):
+                    code = hashes.setdefault(plugin.name, code_of(plugin))
+                    if code != known[plugin.name]:
                         found.setdefault(plugin.name, set()).add(cell.cell_id)
     return found

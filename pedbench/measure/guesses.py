@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf
 
-from pedbench.adversary.isolation.parent import AttackFailure
+import numpy as np
+
+from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
-from pedbench.errors import plugin_line
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
-from pedbench.measure.seeds import torch_seed
+from pedbench.measure.seeds import guess_seed
 from pedbench.measure.views import Held, Reception
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import Planned, draws
-from pedbench.types import SURE, Picture, Reading, View
+from pedbench.types import SURE, Mask, Picture, Reading, View
 from pedbench.validity.flags import offers
 
 SLOW = 0.5
@@ -79,6 +80,8 @@ def guess_views(
     guessed: Guessed,
     outcome: Outcome,
     stage: Stage,
+    *,
+    decoys: bool = False,
 ) -> None:
     """Let attacks guess from views that hold something they can use.
 
@@ -86,6 +89,7 @@ def guess_views(
 
     Args:
         wanted: By label an attack or a chain, and the views that it is to guess from, unless it has.
+        decoys: Whether the views hold nothing of the pictures.
         guessed: Gets the guesses, readings and failures; holds those of the read-outs of chains.
     """
     jobs = []
@@ -99,16 +103,19 @@ def guess_views(
         try:
             parts = [part for together in _rounds(views) for part in _parts(bench, planned, together)]
         # The attack's own code says whether it takes views in batches.
-        except Exception as error:
-            message = f"{error}{plugin_line(error)}"
-            guessed.failures[label] = AttackFailure(planned.plugin.name, type(error).__name__, message)
+        except AttackFailure as failure:
+            guessed.failures[label] = failure
             continue
         for together, draw in product(parts, range(draws(planned.plugin, bench.plan.suite))):
             asked.append((again(label, draw), planned, {key: views[key] for key in together}))
     # The longest first, and before them what nobody has seen work: so no worker waits long for another's last job.
     asked.sort(key=lambda job: -len(job[2]) * bench.paces.get(job[1].label, inf))
     for name, planned, views in asked:
-        seeds = [guess_seed(bench, attacked[place], name) for place, _ in views]
+        seeds = [
+            seed_of(bench, planned, item, name, None if decoys else item.footprint[key[1]])
+            for key in views
+            for item in [attacked[key[0]]]
+        ]
         data = [view_to_bytes(view) for view in views.values()]
         jobs.append((name, list(views), bench.pool.submit(planned.spec, data, seeds)))
     for name, together, job in jobs:
@@ -184,6 +191,12 @@ def guesses_it(bench: Bench, planned: Planned, item: Reception) -> bool:
     return planned.limit is None or item.sample.id in bench.plan.dataset.ids()[: planned.limit]
 
 
-def guess_seed(bench: Bench, item: Reception, name: str) -> int:
-    # The same for every view of a picture, the empty one too: chance is then no difference between them.
-    return torch_seed(bench.plan.suite.seed, bench.plan.dataset.name, item.sample.id, name)
+def seed_of(bench: Bench, planned: Planned, item: Reception, name: str, footprint: Mask | None = None) -> int:
+    """Return the seed of a guess; without `footprint`, for empty views and decoys, that of the picture's empty view.
+
+    Chance is then no difference between what an attack makes of decoys and of nothing.
+    """
+    if not planned.plugin.stochastic:
+        return 0
+    pixels = b"" if footprint is None else np.packbits(footprint).tobytes()
+    return guess_seed(bench.plan.suite.seed, item.frame.tobytes(), pixels, name)

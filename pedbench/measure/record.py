@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.adversary.prior import describe_prior
-from pedbench.base import Attack, Disclosure, Metric
+from pedbench.base import Defense, Disclosure, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.host.provenance import provenance
 from pedbench.measure.code_identity import readers, sources
@@ -30,7 +31,6 @@ from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
 from pedbench.validity.controls import CONTROL, FEW_PICTURES
-from pedbench.validity.families import family
 from pedbench.validity.flags import ANNOTATIONS_LOST, UNVERIFIED, of_attack
 
 FEW_SAMPLES = 20
@@ -69,31 +69,14 @@ def make_record(
         servers: Facts of servers on other machines.
     """
     values = read_values(run_dir, cell.cell_id)
-    status: Status
-    status, reason = total.problems.get(cell.cell_id, ("ok", ""))
+    status, reason = status_of(cell, total, measured=not values.empty)
     metrics: tuple[MetricValue, ...] = ()
-    flags = set(total.flags[cell.cell_id])
-    control = of.defense.control or CONTROLS.get(of.defense.disclosure)
-    if cell.kind == "privacy" and cell.probe is None and control:
-        flags.add(f"{CONTROL}{control}")
-    if status == "ok" and values.empty:
-        status, reason = (
-            "skipped",
-            total.unfit.get(cell.cell_id, NO_VALUE if cell.probe is None else NO_SECRET),
-        )
     if status == "ok" and cell.probe is not None and (doubt := mistrusted(values)):
         status, reason = "invalid", f"probe {cell.probe.name} {doubt}"
     if status == "ok":
         metrics = summed_up(cell.as_dict(), values, plan.metrics)
-        flags |= _flags(plan, of, cell, values)
-    read_by = readers(of, cell)
-    attacks = [planned for planned in read_by if isinstance(planned.plugin, Attack)]
-    models = {
-        name: digest
-        for planned in read_by
-        for plugin in planned.plugins
-        for name, digest in weight_digests(plugin.files).items()
-    }
+    flags = total.flags[cell.cell_id] | lasting_flags(plan, of, cell, values if status == "ok" else None)
+    attacks = [planned for planned in readers(of, cell) if isinstance(planned.plugin, AttackFacts)]
     return Record(
         cell_id=cell.cell_id,
         cell=cell.as_dict(),
@@ -106,22 +89,50 @@ def make_record(
             run_id=run_dir.name,
             device=device,
             sources=sources(plan, of, cell),
-            weights=of.weights | models,
+            weights=weights_of(of, cell),
         )
         | {"engine": engine, "machines": list(machines)}
         | ({"servers": list(servers)} if servers else {}),
         attacker=_attacker(attacks[0].plugin) if attacks else {},
+        defaults=_defaults(of.defense, readers(of, cell)),
     )
 
 
-def _attacker(attack: Attack) -> dict[str, Any]:
+def status_of(cell: Cell, total: Outcome, *, measured: bool) -> tuple[Status, str]:
+    """Return status and reason of a cell by what became of it.
+
+    Args:
+        measured: Whether it has values.
+    """
+    if cell.cell_id in total.problems or measured:
+        return total.problems.get(cell.cell_id, ("ok", ""))
+    return "skipped", total.unfit.get(cell.cell_id, NO_VALUE if cell.probe is None else NO_SECRET)
+
+
+def weights_of(part: DefensePlan, cell: Cell) -> dict[str, str]:
+    """Return the sha256 of all weights files that have a part in a cell, by name."""
+    files = [plugin.files for planned in readers(part, cell) for plugin in planned.plugins]
+    return part.weights | {name: digest for each in files for name, digest in weight_digests(each).items()}
+
+
+def _attacker(attack: AttackFacts) -> dict[str, Any]:
     return {
         "floor": attack.floor,
-        "family": family(attack),
+        "family": attack.family,
         "needs": sorted(attack.needs),
         "knowledge": "; ".join(filter(None, (describe_prior(), attack.knowledge))),
         "proof": asdict(attack.calibration) if attack.calibration else None,
     }
+
+
+def _defaults(defense: Defense, read_by: Sequence[Planned]) -> dict[str, dict[str, Any]]:
+    """Return the defaults of a cell's plugins, by their field in the cell."""
+    found = {"defense": defense.defaults}
+    for planned in read_by:
+        found["attack" if isinstance(planned.plugin, AttackFacts) else "probe"] = planned.plugin.defaults
+        if planned.read_out is not None:
+            found["read_out"] = planned.read_out.plugin.defaults
+    return found
 
 
 def _timing(total: Outcome, attacks: Sequence[Planned]) -> dict[str, float]:
@@ -155,8 +166,17 @@ def summed_up(
     return privacy_metrics(values, {metric.column: metric for metric in metrics})
 
 
-def _flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame) -> set[str]:
-    flags = {UNVERIFIED} if plan.family.unverified() else set()
+def lasting_flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame | None) -> set[str]:
+    """Return the flags that follow from the plan and from a cell's values.
+
+    Args:
+        values: The cell's; None where it is not ok.
+    """
+    control = of.defense.control or CONTROLS.get(of.defense.disclosure)
+    flags = {f"{CONTROL}{control}"} if cell.kind == "privacy" and cell.probe is None and control else set()
+    if values is None:
+        return flags
+    flags |= {UNVERIFIED} if plan.family.unverified() else set()
     if cell.kind == "latency":
         timed = values[values["metric"].isin(["wall", "turn-taking"])]
         if timed.groupby("metric")["image"].nunique().min() < FEW_SAMPLES:

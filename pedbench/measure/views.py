@@ -8,9 +8,11 @@ from math import comb
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
 from pedbench.adversary.view import build_view, content_shares, footprints
+from pedbench.measure.authored_operations import unfaithful_operations, without_trust
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.seeds import generator
@@ -21,11 +23,11 @@ from pedbench.privacy.disclosure_audit import audit, same_messages
 from pedbench.privacy.exposure import exposed_shares
 from pedbench.privacy.visibility import visible_mask
 from pedbench.suites.cell import Cell, CoalitionRule
-from pedbench.suites.plan import DefensePlan
+from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.types import MOST_COALITIONS, Mask, Picture, Sample, View
 from pedbench.utility.segmentation import size_class
 from pedbench.validity.families import RECEIVED, received
-from pedbench.validity.flags import CAPPED, unread
+from pedbench.validity.flags import AUTHORED, CAPPED, UNEXPLAINED, unread
 
 Held = tuple[int, Coalition]
 """How many requests for a scene were listened to, and by which coalition."""
@@ -38,6 +40,7 @@ class Reception:
     Attributes:
         views: By number of requests and coalition.
         visible: Likewise, what was received exactly.
+        footprint: Likewise, the pixels that the content belongs to.
         subsets: The coalitions of each rule that are evaluated for this picture, by rule and number of requests.
         worst: Of these, the ones that fast attacks found worst, one per distance; known once those have guessed.
     """
@@ -46,6 +49,7 @@ class Reception:
     frame: Picture
     views: dict[Held, View]
     visible: dict[Held, Mask]
+    footprint: dict[Held, Mask]
     subsets: dict[tuple[CoalitionRule, int], tuple[Coalition, ...]]
     worst: dict[tuple[CoalitionRule, int], tuple[Coalition, ...]] = field(default_factory=dict)
 
@@ -85,10 +89,15 @@ def receive(
     if invalid:
         outcome.spoil(private, "invalid", f"picture {sample.id}: {invalid}")
         return None
-    found = Reception(sample=sample, frame=frame, views={}, visible={}, subsets={})
+    if judged := unfaithful_operations(bench, of, sample, frame, seen[0]):
+        seen = [without_trust(observations, judged) for observations in seen]
+        for cell in private:
+            outcome.flags[cell.cell_id].add(AUTHORED)
+    found = Reception(sample=sample, frame=frame, views={}, visible={}, footprint={}, subsets={})
     servers = of.defense.servers
     covered = footprints(seen[0], servers, size)
     held: dict[int, Holdings] = {}
+    belonging: dict[int, npt.NDArray[np.bool_]] = {}
     for cell in private:
         requests = cell.requests or 1
         if cell.coalition is None or (cell.coalition, requests) in found.subsets:
@@ -96,21 +105,23 @@ def receive(
         # An attack that asks for k requests gets k, whatever others ask for.
         heard = tuple(observation for observations in seen[:requests] for observation in observations)
         if requests not in held:
-            held[requests] = holdings(heard, frame, footprints(heard, servers, size))
+            belonging[requests] = footprints(heard, servers, size)
+            held[requests] = holdings(heard, frame, belonging[requests])
         c = max(1, servers) if cell.coalition.c == "N" else cell.coalition.c
         found.subsets[cell.coalition, requests] = search(held[requests], frame, c, cell.coalition.m)
         for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
                 _share_out(bench, of, heard, (requests, subset), found)
-    if any(observation.problem for observations in seen for observation in observations):
+                found.footprint[requests, subset] = np.logical_or.reduce(belonging[requests][list(subset)])
+    if any(each.problem and each.problem != judged for observations in seen for each in observations):
         for cell in private:
-            outcome.flags[cell.cell_id].add("unexplained bytes")
-    attacks = [planned.plugin for planned in bench.plan.attacks]
+            outcome.flags[cell.cell_id].add(UNEXPLAINED)
+    readable = {need for planned in bench.plan.attacks for need in planned.plugin.needs}
     for cell in private:
         if cell.coalition is not None:
             subsets = found.subsets[cell.coalition, cell.requests or 1]
             views = [found.views[cell.requests or 1, subset] for subset in subsets]
-            outcome.flags[cell.cell_id] |= unread(views, attacks)
+            outcome.flags[cell.cell_id] |= unread(views, readable)
             many = cell.coalition.m < comb(len(held[cell.requests or 1].active), len(subsets[0]))
             if many and cell.coalition.m < MOST_COALITIONS:
                 outcome.flags[cell.cell_id].add(CAPPED)
@@ -136,7 +147,7 @@ def _share_out(
         held[1],
         frame_size=size,
         disclosure=of.defense.disclosure,
-        description=public_description(bench, of),
+        description=public_description(bench.plan, of),
         prior=bench.prior,
         moves=bool(found.sample.later),
     )
@@ -167,15 +178,15 @@ def _broken_word(
     return ""
 
 
-def public_description(bench: Bench, of: DefensePlan) -> dict[str, Any]:
+def public_description(plan: Plan, of: DefensePlan) -> dict[str, Any]:
     """Return what everybody knows of a defense: its name, version, parameters and networks."""
     identity = of.planned.identity
-    named = dict(bench.plan.family.named)
+    named = dict(plan.family.named)
     return {
         "defense": identity.name,
         "version": identity.version,
         "params": dict(identity.params),
-        "family": bench.plan.family.name,
+        "family": plan.family.name,
         **({"weights": named} if named else {}),
         "servers": of.defense.servers,
     }

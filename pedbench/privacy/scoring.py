@@ -71,10 +71,23 @@ def measure(
     for metric in metrics:
         with around(metric):
             found = metric(different, truth, regions)
-        if len(found) != len(different):
-            raise ValueError(f"expected the values of {len(different)} pictures, found {len(found)}")
+            check_values(found, len(different))
         measured[metric.column] = {name: found[place] for name, place in places.items()}
     return measured
+
+
+def check_values(found: object, pictures: int) -> None:
+    """Raise ValueError unless a metric returned a list with the values by region of so many pictures."""
+    expected = f"expected a list of {pictures}, one item per guess, found"
+    if not isinstance(found, list):
+        raise ValueError(f"{expected} {type(found).__name__}")
+    if len(found) != pictures:
+        raise ValueError(f"{expected} {len(found)}")
+    for values in found:
+        if not isinstance(values, Mapping):
+            raise ValueError(
+                f"{expected} a {type(values).__name__} in it: an item is a dictionary, region to value"
+            )
 
 
 def _apart(pictures: Mapping[str, Picture]) -> tuple[list[Picture], dict[str, int]]:

@@ -32,7 +32,7 @@ class Objects(Probe):
 
     model: str = "objects-mini"
     threshold: float = 0.3
-    _detector: Any = field(default=None, init=False, repr=False, compare=False)
+    _detector: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.model = model_reference(self.model)

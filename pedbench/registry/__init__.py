@@ -27,7 +27,17 @@ from pedbench.registry.origins import (
 if TYPE_CHECKING:
     from pedbench.base import Plugin
 
-__all__ = ["KINDS", "Kind", "Origin", "PluginError", "PluginSpec", "Registry", "load", "source_hash"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Origin",
+    "PluginError",
+    "PluginSpec",
+    "Registry",
+    "file_hash",
+    "load",
+    "source_hash",
+]
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,12 @@ def source_hash(plugin: type[Any]) -> str:
         file = None
     if file is None or not Path(file).is_file():
         raise PluginError(f"{plugin.__name__} has no source file: define each plugin in its own file.")
-    return _text_hash(Path(file).read_text(encoding="utf-8"))
+    return file_hash(Path(file))
+
+
+def file_hash(file: Path) -> str:
+    """Return `source_hash` of a file."""
+    return _text_hash(file.read_text(encoding="utf-8"))
 
 
 @cache

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pedbench.errors import PluginError, suggestion
 from pedbench.registry import Registry
 
 if TYPE_CHECKING:
-    from pedbench.base import Attack, Metric
+    from pedbench.base import Calibration, Metric
+
+
+class Calibrated(Protocol):
+    """An attack, or the facts of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def calibration(self) -> Calibration | None: ...
+
 
 _RELATIVE = re.compile(r"(leakage|advantage)\[(.+)\]")
 """Names of the figures that relate a metric to the floors; larger ones are better for the attacker."""
 
 
-def check_calibration(attack: Attack, registry: Registry) -> None:
+def check_calibration(attack: Calibrated, registry: Registry) -> None:
     """Check that a calibration names a defense, an attack and a metric whose larger values mean a better attack.
 
     Raises:

@@ -127,6 +127,35 @@ def _kind_of(file: Path) -> Kind:
     return kinds[0]
 
 
+def source_file(origin: Origin) -> Path:
+    """Return the file of a plugin, without importing it.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if origin.type == "path":
+        return Path(origin.location)
+    module = origin.location.partition(":")[0]
+    if origin.type == "in-tree":
+        from pedbench import plugins
+
+        places = [Path(folder) for folder in plugins.__path__]
+        parts = module.removeprefix("pedbench.plugins.").split(".")
+        if not module.startswith("pedbench.plugins."):
+            places, parts = [Path(__file__).parents[1]], parts[1:]
+    else:
+        places, parts = [Path(folder) for folder in sys.path], module.split(".")
+        top = importlib.util.find_spec(parts[0])
+        # An editable package may lie where no folder on the path tells.
+        if top is not None and top.origin:
+            places.append(Path(top.origin).parents[1 if top.submodule_search_locations is not None else 0])
+    for place in places:
+        for file in (place.joinpath(*parts).with_suffix(".py"), place.joinpath(*parts, "__init__.py")):
+            if file.is_file():
+                return file
+    raise FileNotFoundError(f"{origin} has no source file: define each plugin in its own file")
+
+
 def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
     """Import a plugin's class.
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pedbench.regression.baseline import changes_path, read_baseline, write_baseline
+from pedbench.regression.baseline import add_to_diary, read_baseline, write_baseline
 from pedbench.regression.compare import compare
 from pedbench.regression.markdown import causes, counted, numbers, whole_cells
 from pedbench.regression.measured import Measured, measured_run
@@ -54,9 +54,7 @@ def accept(run_dir: Path, repeats: Sequence[Path], path: Path, reason: str) -> s
         "runs": [_origin(each) for each in (measured, *others)],
     }
     write_baseline(path, measured, measure(runs), about)
-    diary = changes_path(path)
-    before = diary.read_text(encoding="utf-8") if diary.is_file() else f"# Changes of {path.name}\n"
-    diary.write_text(f"{before}\n{entry}", encoding="utf-8")
+    add_to_diary(path, entry)
     return entry
 
 

@@ -6,9 +6,11 @@ was made, and the tolerances. NAME.changes.md is a diary that nothing reads.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pedbench.errors import suggestion
 from pedbench.fetching.digests import fresh_digest
+from pedbench.host.files import write_atomically
 from pedbench.regression.judged_numbers import COLUMNS
 from pedbench.regression.measured import Measured
 from pedbench.regression.tolerance import Tolerances
 from pedbench.results.records import parse_records, record_line
 from pedbench.results.run import Run
+from pedbench.suites.cell import canonical_json
 from pedbench.suites.schema import Suite
 
 SCHEMA = 1
 """Version of the files' layout."""
+
+_ABOUT = ".about.json"
 
 _VALUES = pa.schema(
     [
@@ -72,11 +79,16 @@ def read_baseline(path: Path) -> tuple[Measured, dict[str, Any]]:
         raise ValueError(
             f"{parts[0]} has schema {about['schema']}, pedbench here reads up to {SCHEMA}; update it."
         )
-    for part in (path, parts[1]):
-        if about["sha256"].get(part.suffix) != fresh_digest(part):
+    digests = {
+        parts[0]: _sealed(about)["sha256"][_ABOUT],
+        **{part: fresh_digest(part) for part in (path, parts[1])},
+    }
+    for part, digest in digests.items():
+        if about["sha256"].get(_ABOUT if part == parts[0] else part.suffix) != digest:
             raise ValueError(
-                f"{part} is not what was accepted: its content does not fit {parts[0].name}. A baseline changes "
-                "by `pedbench accept-baseline` alone; take its files from version control again."
+                f"{part} is not what was accepted: its content does not fit the sha256 in {parts[0].name}. A baseline "
+                "changes by `pedbench accept-baseline` and `pedbench set-tolerance` alone; take its files from "
+                "version control again."
             )
     records = tuple(
         replace(record, provenance={**about["provenance"], **record.provenance})
@@ -128,9 +140,61 @@ def write_baseline(path: Path, measured: Measured, tolerances: Tolerances, about
         "provenance": common,
         "tolerances": tolerances.to_json(),
     }
-    in_about.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    in_about.write_text(_about_text(content), encoding="utf-8")
     for part, partial in new.items():
         partial.replace(part)
+
+
+def set_range(path: Path, metric: str, region: str, found: float, reason: str) -> str:
+    """Set the range of a metric and region from which its tolerance follows, and leave the reason.
+
+    Args:
+        path: Path of the baseline's records.
+        found: The new range of a mean, of which `MARGIN` times is tolerated.
+
+    Returns:
+        The diary's new entry, as Markdown.
+
+    Raises:
+        FileNotFoundError: There is no baseline, or a part of it is missing.
+        ValueError: It was changed by hand, it has no such number, or there is no reason.
+    """
+    if not reason.strip():
+        raise ValueError("a tolerance changes for a reason: --why must say it.")
+    _, about = read_baseline(path)
+    entries = [each for each in about["tolerances"] if (each["metric"], each["region"]) == (metric, region)]
+    if not entries:
+        known = [f"{each['metric']}, {each['region']}" for each in about["tolerances"]]
+        near = suggestion(f"{metric}, {region}", known)
+        raise ValueError(f"{path} has no tolerance of {metric!r}, region {region!r}{near}.")
+    before = max(max(each["repeats"], each["levels"]) for each in entries)
+    for each in entries:
+        each |= {"repeats": found, "levels": found}
+    day = datetime.now(UTC).date()
+    line = f"range of {metric}, {region}: {before:.3g} -> {found:.3g}"
+    about["set"] = [*about.get("set", []), f"{day}: {line}: {reason}"]
+    write_atomically(about_path(path), _about_text(about))
+    entry = f"## {day}: {reason}\n\nTolerance: {line}; twice the range is tolerated.\n"
+    add_to_diary(path, entry)
+    return entry
+
+
+def add_to_diary(path: Path, entry: str) -> None:
+    """Append an entry to a baseline's accepted changes."""
+    diary = changes_path(path)
+    before = diary.read_text(encoding="utf-8") if diary.is_file() else f"# Changes of {path.name}\n"
+    write_atomically(diary, f"{before}\n{entry}")
+
+
+def _about_text(about: Mapping[str, Any]) -> str:
+    return json.dumps(_sealed(about), indent=1) + "\n"
+
+
+def _sealed(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a baseline is about with the sha256 of all its fields."""
+    parts = {suffix: found for suffix, found in about["sha256"].items() if suffix != _ABOUT}
+    digest = hashlib.sha256(canonical_json({**about, "sha256": parts}).encode()).hexdigest()
+    return {**about, "sha256": {**parts, _ABOUT: digest}}
 
 
 def _common(provenances: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,8 +13,10 @@ class Finding:
         subject: What was checked, in words, e.g. a cell.
         problem: Empty where nothing is wrong.
         detail: What was found, where nothing is wrong.
+        note: What could not be checked here, and why.
     """
 
     subject: str
     problem: str = ""
     detail: str = ""
+    note: str = ""

@@ -6,7 +6,9 @@ Selection and report on the same pictures would favour whichever attack was luck
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -53,19 +55,14 @@ def cross_fit(values: pd.DataFrame) -> CrossFitted | None:
     if table.empty:
         return None
     # By a hash, so that neither the order of a dataset nor of attacks decides.
-    table = table[sorted(table.columns, key=_digest)].loc[sorted(table.index, key=_digest)]
+    table = table[in_order(table.columns)].loc[in_order(table.index)]
     numbers = table.to_numpy(float)
     count = numbers.shape[1]
     middle = count // 2
     halves = (numbers[:, :middle], numbers[:, middle:]) if middle else (numbers, numbers)
     first, second = (int(_rounded(half.mean(axis=1)).argmax()) for half in halves)
     reported = np.concatenate([numbers[second, :middle], numbers[first, middle:]])
-    rng = np.random.default_rng(0)
-    resampled = tuple(
-        rng.multinomial(half.shape[1], np.full(half.shape[1], 1 / half.shape[1]), RESAMPLES).astype(float)
-        for half in halves
-    )
-    draws = _means(halves, resampled)
+    draws = _means(halves, resampled(count))
     low, high = (float(end) for end in np.quantile(draws, (0.025, 0.975)))
     return CrossFitted(
         estimate=Estimate(
@@ -102,6 +99,25 @@ def cross_fitted_difference(values: pd.DataFrame, reference: pd.DataFrame) -> Di
         n=len(apart),
         p=sign_flips(apart),
     )
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names by a hash: the order of pictures in which `resampled` counts them."""
+    return sorted(names, key=_digest)
+
+
+@lru_cache(maxsize=16)
+def resampled(pictures: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return how often each bootstrap draw holds the pictures of the first half and of the second, (draws, half) each.
+
+    A single picture is both halves.
+    """
+    rng = np.random.default_rng(0)
+    sizes = (pictures // 2, pictures - pictures // 2) if pictures > 1 else (1, 1)
+    first, second = (
+        rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).astype(float) for size in sizes
+    )
+    return first, second
 
 
 def _means(

@@ -1,7 +1,7 @@
 """The exhibits of a run: some of its pictures, with what became of each under every defense, as people see it.
 
 A folder of the run directory for each picture: `picture.json`, `truth.webp`, and for each defense a JSON file with
-the pictures that it names. The runner writes them, reports read them.
+the pictures that it names. The runner writes them, reports read them by `stored_exhibits`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from PIL import Image
 
 from pedbench.host.files import write_atomically
 from pedbench.pictures.frame import Size, frame_size, to_uint8
-from pedbench.results.selection import read_selection
 from pedbench.suites.cell import PluginIdentity, canonical_json
 from pedbench.types import Picture, Secret
 
@@ -27,8 +26,8 @@ FOLDER = "exhibits"
 LONGEST_SIDE = 400
 """Longest side of a stored picture in pixels; larger ones are reduced."""
 
-_QUALITY = 85
-_PICTURE, _TRUTH = "picture.json", "truth.webp"
+QUALITY = 85
+PICTURE, TRUTH = "picture.json", "truth.webp"
 
 
 @dataclass(kw_only=True)
@@ -60,27 +59,6 @@ class Exhibit:
     guesses: Sequence[tuple[PluginIdentity, Picture]] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stored:
-    """An exhibit as reports read it: paths in the place of pictures.
-
-    Attributes:
-        secrets: Each with kind, number, content and box: left, top, width, height as shares of the frame.
-        guesses: Identity of the attack, and the path.
-    """
-
-    image: str
-    secrets: Sequence[Mapping[str, Any]]
-    truth: Path
-    defense: Mapping[str, Any]
-    masks: Path | None
-    seen: Path | None
-    received: str
-    servers: str
-    rule: tuple[str, int]
-    guesses: Sequence[tuple[Mapping[str, Any], Path]] = field(default=())
-
-
 def shown_size(size: Size) -> Size:
     """Return height and width of the stored form of a picture of this size."""
     return frame_size(*size, min(LONGEST_SIDE, max(size)))
@@ -100,9 +78,9 @@ def write_exhibit(run_dir: Path, exhibit: Exhibit) -> None:
         }
         for (kind, number), secret in exhibit.secrets.items()
     ]
-    if not (folder / _PICTURE).is_file():
-        _save(exhibit.frame, folder / _TRUTH)
-        _write(folder / _PICTURE, {"image": exhibit.image, "secrets": secrets})
+    if not (folder / PICTURE).is_file():
+        _save(exhibit.frame, folder / TRUTH)
+        _write(folder / PICTURE, {"image": exhibit.image, "secrets": secrets})
     identity = asdict(exhibit.defense)
     stem = _file_name(exhibit.defense.name, canonical_json(identity))
     path = folder / f"{stem}.json"
@@ -123,36 +101,6 @@ def write_exhibit(run_dir: Path, exhibit: Exhibit) -> None:
     _write(path, entry)
 
 
-def read_exhibits(run_dir: Path) -> Iterator[Stored]:
-    """Yield the exhibits of a run, picture by picture in the order of its selection; none where none were written."""
-    selection = read_selection(run_dir)
-    places = {image: place for place, image in enumerate(selection.images if selection else ())}
-    found = [
-        (json.loads((folder / _PICTURE).read_text(encoding="utf-8")), folder)
-        for folder in sorted((run_dir / FOLDER).glob("*/"))
-        if (folder / _PICTURE).is_file()
-    ]
-    for picture, folder in sorted(found, key=lambda each: places.get(each[0]["image"], len(places))):
-        for path in sorted(folder.glob("*.json")):
-            if path.name == _PICTURE:
-                continue
-            entry = json.loads(path.read_text(encoding="utf-8"))
-            masks, seen = (folder / entry[name] if name in entry else None for name in ("masks", "seen"))
-            rule = entry.get("rule", ["", 0])
-            yield Stored(
-                image=picture["image"],
-                secrets=picture["secrets"],
-                truth=folder / _TRUTH,
-                defense=entry["defense"],
-                masks=masks,
-                seen=seen,
-                received=entry.get("received", ""),
-                servers=entry.get("servers", ""),
-                rule=(rule[0], rule[1]),
-                guesses=[(attack, folder / file) for attack, file in entry.get("guesses", ())],
-            )
-
-
 def _file_name(name: str, identity: str) -> str:
     """Return a name that any file system takes, and that distinguishes identities."""
     digest = hashlib.sha256(identity.encode()).hexdigest()[:6]
@@ -164,7 +112,7 @@ def _save(picture: Picture, path: Path) -> str:
     image = Image.fromarray(to_uint8(picture))
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.LANCZOS)
-    write_atomically(path, lambda partial: image.save(partial, format="WEBP", quality=_QUALITY))
+    write_atomically(path, lambda partial: image.save(partial, format="WEBP", quality=QUALITY))
     return path.name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pedbench.host.files import write_atomically
+from pedbench.suites.cell import Cell
 from pedbench.types import Status
 
 SCHEMA = 1
@@ -62,6 +64,8 @@ class Record:
         provenance: See `provenance.provenance`.
         attacker: Of privacy cells with an attack: `floor`; `family` and `needs`, which earlier versions left out;
             `knowledge`, the data and training behind it; `proof`, the calibration that the attack declares, or None.
+        defaults: Defaults of the parameters of the cell's plugins, by the plugin's field in `cell`; earlier versions
+            left them out.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -75,6 +79,7 @@ class Record:
     timing: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     attacker: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -159,7 +164,10 @@ def record_line(record: Record) -> bytes:
 
 def _parse(line: bytes, place: str) -> Record:
     try:
-        return _adapter().validate_json(line)
+        record = _adapter().validate_json(line)
+        _cells().validate_python(record.cell)
+        _refuse_ids([record.cell_id], place)
+        return record
     except ValidationError as error:
         found = _schema_of(line)
         if isinstance(found, int) and found > SCHEMA:
@@ -169,6 +177,20 @@ def _parse(line: bytes, place: str) -> Record:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
         raise ValueError(f"{place}: not a record, at {field}: {first['msg']}.") from None
+
+
+@cache
+def _cells() -> TypeAdapter[Cell]:
+    return TypeAdapter(Cell)
+
+
+def _refuse_ids(cell_ids: Sequence[str], place: str) -> None:
+    """Refuse what is no id of a cell: files are named by them."""
+    for cell_id in cell_ids:
+        if not re.fullmatch("[0-9a-f]{12}", cell_id):
+            raise ValueError(
+                f"{place}: {cell_id[:40]!r} is no id of a cell, which has 12 hexadecimal digits."
+            )
 
 
 def _schema_of(line: bytes) -> object:
@@ -193,9 +215,14 @@ def read_plan(run_dir: Path) -> list[str]:
 
     Raises:
         FileNotFoundError: The run has not begun.
+        ValueError: The file is not a list of cells' ids.
     """
     path = run_dir / PLAN
     if not path.is_file():
         raise FileNotFoundError(f"{run_dir} holds no run: there is no {path.name} in it.")
-    ids: list[str] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        ids = TypeAdapter(list[str]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path}: not a list of cells' ids: {error.errors()[0]['msg']}.") from None
+    _refuse_ids(ids, str(path))
     return ids

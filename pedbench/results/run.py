@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from pedbench.results.records import Record, read_plan, read_records
-from pedbench.results.run_directory import SUITE
+from pedbench.results.run_directory import SUITE, refuse_links_out
 from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
-from pedbench.suites.files import load_suite
+from pedbench.suites.files import load_whole_suite
 from pedbench.suites.schema import Suite
 
 REFERENCE = "reference"
@@ -58,13 +59,15 @@ class Run:
     @cached_property
     def _labels(self) -> dict[str, dict[str, str]]:
         roles = {"defense": ("defense",), "attack": ("attack", "read_out"), "probe": ("probe",)}
-        return {
-            role: labels(r.cell[field] for r in self.records for field in fields if field in r.cell)
-            for role, fields in roles.items()
-        }
+        found = {}
+        for role, fields in roles.items():
+            shown = [(r, field) for r in self.records for field in fields if field in r.cell]
+            defaults = {canonical_json(r.cell[field]): r.defaults.get(field, {}) for r, field in shown}
+            found[role] = labels((r.cell[field] for r, field in shown), defaults)
+        return found
 
     def defense(self, record: Record) -> str:
-        """Return what tables call the record's defense: its name, and what distinguishes it from its namesakes."""
+        """Return what tables call the record's defense: its name, and what tells it from its defaults and namesakes."""
         return self._labels["defense"][canonical_json(record.cell["defense"])]
 
     def attack(self, record: Record) -> str:
@@ -171,21 +174,25 @@ def load(run_dir: Path) -> Run:
         FileNotFoundError: The directory holds no run.
         ValueError: A file of the run cannot be understood.
     """
+    refuse_links_out(run_dir)
     plan = read_plan(run_dir)
     records = read_records(run_dir)
     return Run(
         directory=run_dir,
-        suite=load_suite(str(run_dir / SUITE)),
+        suite=load_whole_suite(run_dir / SUITE),
         records=tuple(records[cell_id] for cell_id in plan if cell_id in records),
         missing=tuple(cell_id for cell_id in plan if cell_id not in records),
     )
 
 
-def labels(identities: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return names for configured plugins that distinguish all of them, as short as that allows.
+def labels(
+    identities: Iterable[Mapping[str, Any]], defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return names for configured plugins that distinguish all of them, with what differs from the defaults.
 
     Args:
         identities: Each with name, version and params; repetitions count once.
+        defaults: Canonical JSON of an identity -> defaults of its parameters, where they are known.
 
     Returns:
         Canonical JSON of the identity -> label.
@@ -195,7 +202,13 @@ def labels(identities: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         by_name.setdefault(identity["name"], {})[canonical_json(identity)] = identity
     result = {}
     for name, same in by_name.items():
-        differing = _differing([identity["params"] for identity in same.values()])
+        changed = [
+            parameter
+            for key, identity in same.items()
+            for parameter, value in identity["params"].items()
+            if value != defaults.get(key, {}).get(parameter, value)
+        ]
+        differing = dict.fromkeys([*_differing([identity["params"] for identity in same.values()]), *changed])
         versions = {identity["version"] for identity in same.values()}
         for key, identity in same.items():
             parts = [f"{p}={_plain(identity['params'][p])}" for p in differing if p in identity["params"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -30,6 +31,24 @@ LOCK = ".lock"
 
 class RunLockedError(OSError):
     """Another process writes the run directory."""
+
+
+def refuse_links_out(directory: Path) -> None:
+    """Refuse a run directory that holds links to elsewhere, or anything but files and folders.
+
+    Raises:
+        ValueError: One was found; a run from elsewhere could show private files by it, or have them overwritten.
+    """
+    inside = directory.resolve()
+    for folder, names, files in os.walk(directory):
+        for path in (Path(folder, name) for name in (*names, *files)):
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode) and not path.resolve().is_relative_to(inside):
+                raise ValueError(
+                    f"{path} is a link out of the run: put what it points to there, or remove it."
+                )
+            if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise ValueError(f"{path} is neither a file nor a folder, and no part of a run: remove it.")
 
 
 def run_directory(reports: Path, suite: ResolvedSuite, *, fresh: bool = False) -> Path:

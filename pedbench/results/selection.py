@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from pedbench.host.files import write_atomically
 
 FILE = "pictures.json"
@@ -34,6 +36,15 @@ def write_selection(run_dir: Path, selection: Selection) -> None:
 
 
 def read_selection(run_dir: Path) -> Selection | None:
-    """Return the selection of a run; None where none was written."""
+    """Return the selection of a run; None where none was written.
+
+    Raises:
+        ValueError: The file is no selection.
+    """
     path = run_dir / FILE
-    return Selection(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return TypeAdapter(Selection).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path}: not a selection of pictures: {error.errors()[0]['msg']}.") from None

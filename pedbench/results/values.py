@@ -31,6 +31,9 @@ servers: indices of the coalition's servers in ascending order joined by "+", ""
 region, tag: "" where they have no meaning; tag is a further cut, e.g. a size class or a phase.
 """
 
+MOST_ROWS = 10_000_000
+"""Rows of a shard, which holds a cell's values of eight pictures."""
+
 DEFAULTS: dict[str, int | str] = {
     "annotation": -1,
     "region": "",
@@ -39,6 +42,10 @@ DEFAULTS: dict[str, int | str] = {
     "seed": 0,
     "tag": "",
 }
+
+
+KEY = ["image", "annotation", "region", "servers", "request", "seed", "metric"]
+"""Columns that distinguish the values of a cell."""
 
 
 def write_values(run_dir: Path, cell_id: str, shard: int, values: pd.DataFrame) -> Path:
@@ -80,8 +87,16 @@ def _refuse_gaps(cell_id: str, values: pd.DataFrame) -> None:
 
 
 def read_values(run_dir: Path, cell_id: str) -> pd.DataFrame:
-    """Return all values of a cell, shard by shard, with the columns of `SCHEMA`; empty when there are none."""
-    shards = [pq.read_table(path, schema=SCHEMA) for path in _shards(run_dir, cell_id)]
+    """Return all values of a cell, shard by shard, with the columns of `SCHEMA`; empty when there are none.
+
+    Raises:
+        ValueError: A shard holds more rows than any run measures: a small file can unpack to more than the memory.
+    """
+    shards = []
+    for path in _shards(run_dir, cell_id):
+        if (rows := pq.read_metadata(path).num_rows) > MOST_ROWS:
+            raise ValueError(f"{path}: {rows} rows are more than the {MOST_ROWS} that are read.")
+        shards.append(pq.read_table(path, schema=SCHEMA))
     values: pd.DataFrame = pa.concat_tables([SCHEMA.empty_table(), *shards]).to_pandas()
     return values
 

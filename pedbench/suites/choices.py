@@ -100,11 +100,18 @@ class ProbeChoice(Choice):
 
 
 class DatasetChoice(Strict):
-    """A dataset and how many of its first pictures are used; all without a limit."""
+    """A dataset and how many of its first pictures are used; all without a limit.
+
+    Attributes:
+        commitment: Digest of a secret from which the dataset's parameter `seed` follows.
+        secret: That secret, in the suite of a run, which reveals it.
+    """
 
     name: str
     params: dict[str, Value] = {}
     limit: int | None = Field(default=None, ge=1)
+    commitment: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    secret: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
 
 class GalleryChoice(DatasetChoice):

@@ -10,7 +10,8 @@ from itertools import islice
 import numpy as np
 import torch
 
-from pedbench.base import Attack, Dataset, Defense, Embedding
+from pedbench.adversary.isolation.facts import create
+from pedbench.base import Dataset, Defense, Embedding
 from pedbench.host.determinism import without_onednn
 from pedbench.host.provenance import cores
 from pedbench.models.sam.assembly import preprocess
@@ -70,7 +71,7 @@ def forecast(suite: ResolvedSuite, of: Family, registry: Registry, dataset: Data
         PluginError: A plugin is broken.
     """
     pictures = len(dataset.ids()[: suite.dataset.limit])
-    requests = [_attack(registry, choice.name, choice.params).requests for choice in suite.attacks]
+    requests = [create(registry, "attacks", each.name, each.params).requests for each in suite.attacks]
     passes = sum(_passes(choice, pictures, max([1, *requests]), suite) for choice in suite.defenses)
     measured = sum(
         min(choice.limit or pictures, pictures) * (1 + len(choice.lies or ())) for choice in suite.defenses
@@ -95,11 +96,6 @@ def _passes(choice: DefenseChoice, pictures: int, requests: int, suite: Resolved
     # What is replayed is asked for anew, once a picture.
     scored += count * any(lies.lie == "replay" for lies in choice.lies or ())
     return scored + suite.latency.warmup + again * min(suite.latency.samples, count)
-
-
-def _attack(registry: Registry, name: str, params: object) -> Attack:
-    attack: Attack = registry.create("attacks", name, params)  # type: ignore[arg-type]
-    return attack
 
 
 def _defense(registry: Registry, choice: DefenseChoice) -> Defense:

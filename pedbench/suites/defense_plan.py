@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pedbench.adversary.isolation.facts import create
 from pedbench.base import Plugin
 from pedbench.models.hub.folders import weight_digests
 from pedbench.models.sam.family import Family
@@ -14,7 +15,7 @@ from pedbench.network.links import find_link
 from pedbench.offload.wire.codec_labels import find_codec
 from pedbench.registry import Registry
 from pedbench.registry.calibrations import check_calibration
-from pedbench.registry.constants import check_files, check_properties
+from pedbench.registry.constants import check_properties
 from pedbench.suites.cell import Cell, CoalitionRule, Lie, selection_hash
 from pedbench.suites.choices import Choice, DefenseChoice, ProbeChoice
 from pedbench.suites.plan import DTYPE, ClaimsPlan, DefensePlan, LiePlan, Planned, draws
@@ -23,11 +24,11 @@ from pedbench.suites.schema import CoalitionChoice, ResolvedSuite
 
 def configured(kind: Any, choice: Choice, registry: Registry) -> Planned:
     spec = registry.spec(kind, choice.name, choice.params)
-    plugin = registry.create(kind, choice.name, choice.params)
-    check_properties(plugin)
+    plugin = create(registry, kind, choice.name, choice.params)
     if kind == "attacks":
-        check_files(plugin)
         check_calibration(plugin, registry)
+    else:
+        check_properties(plugin)
     return Planned(plugin=plugin, spec=spec)
 
 

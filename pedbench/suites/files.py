@@ -50,6 +50,18 @@ def load_suite(name_or_path: str) -> Suite:
     return _validated(_with_included(_read(path), [path]), path)
 
 
+def load_whole_suite(path: Path) -> Suite:
+    """Read a suite file that includes no other: those of runs, which may come from elsewhere.
+
+    Raises:
+        SuiteError: The file is not such a suite; the message says where and why.
+        FileNotFoundError: There is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no suite file {path}.")
+    return _validated(_read(path), path)
+
+
 def _path(name_or_path: str, folder: Path) -> Path:
     """Return the file of a suite; paths are relative to a folder."""
     known = suite_names()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
+from pedbench.adversary.isolation.facts import AttackFacts
+from pedbench.base import Dataset, Defense, Metric, Plugin
 from pedbench.models.sam.family import Family
 from pedbench.network.links import Link
 from pedbench.registry import PluginSpec
@@ -162,6 +163,6 @@ class Plan:
         return [cell for defense in self.defenses for cell in defense.cells()]
 
 
-def draws(attack: Attack, suite: ResolvedSuite) -> int:
+def draws(attack: AttackFacts, suite: ResolvedSuite) -> int:
     """Return how often an attack guesses each picture: floors once: all others relate to the same."""
     return suite.seeds if attack.stochastic and not attack.floor else 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pedbench.base import Dataset, Metric, ReadOutAttack
+from pedbench.base import Dataset, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.errors import DatasetError, PluginError
 from pedbench.fetching.fetch import provider
@@ -21,8 +21,16 @@ from pedbench.suites.plan import Plan, Planned
 from pedbench.suites.schema import ResolvedSuite
 
 
-def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
+def make_plan(
+    suite: ResolvedSuite,
+    registry: Registry,
+    family: Family,
+    recorded: tuple[Dataset, str | None] | None = None,
+) -> Plan:
     """Open the dataset, build the plugins and list the cells.
+
+    Args:
+        recorded: What stands in for the dataset, which then is not opened, and the hash of the gallery's pictures.
 
     Raises:
         PluginError: A plugin is unknown or broken, a parameter is wrong, or an attack asks to read the truth.
@@ -30,7 +38,9 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         CheckpointError: Weights are missing.
         ValueError: The dataset holds too few readable pictures, or no attack is a floor.
     """
-    dataset: Dataset = registry.create("datasets", suite.dataset.name, suite.dataset.params)
+    dataset: Dataset = (
+        recorded[0] if recorded else registry.create("datasets", suite.dataset.name, suite.dataset.params)
+    )
     ids = list(dataset.ids()[: suite.dataset.limit])
     unread = [f"\nleft out: {id}: {reason}" for id, reason in dataset.left_out.items()]
     if not ids:
@@ -57,7 +67,7 @@ def make_plan(suite: ResolvedSuite, registry: Registry, family: Family) -> Plan:
         defense=PluginIdentity(name="", version=0),
         seed=suite.seed,
     )
-    gallery, known = _gallery(suite, dataset, ids, registry)
+    gallery, known = (None, recorded[1]) if recorded else _gallery(suite, dataset, ids, registry)
     attacks = _attacks(suite.attacks, registry)
     keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
     floors = [planned for planned in attacks if planned.plugin.floor]
@@ -112,7 +122,7 @@ def _attacks(choices: Sequence[AttackChoice], registry: Registry) -> tuple[Plann
         )
         for choice in choices
     ]
-    reading = [planned for _, planned in singles if isinstance(planned.plugin, ReadOutAttack)]
+    reading = [planned for _, planned in singles if planned.plugin.reads_out]
     chains = []
     for choice, planned in singles:
         if choice.read_outs and not planned.plugin.completes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pedbench.adversary.isolation.facts import create
 from pedbench.base import Defense, Plugin
 from pedbench.fetching.fetch import missing, provider, states
 from pedbench.models.sam.family import Family
@@ -77,7 +78,7 @@ def _plugins(suite: ResolvedSuite, registry: Registry) -> Iterator[Need]:
     )
     for kind, word, choices in kinds:
         for choice in choices:
-            plugin: Plugin = registry.create(kind, choice.name, choice.params)
+            plugin: Plugin = create(registry, kind, choice.name, choice.params)
             for path in plugin.files:
                 entry = provider(path)
                 advice = (

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pedbench.adversary.isolation.facts import create
 from pedbench.errors import suggestion
 from pedbench.models.hub.folders import model_reference
 from pedbench.registry import Kind, Registry
@@ -21,6 +22,7 @@ from pedbench.suites.choices import (
     ProbeChoice,
 )
 from pedbench.suites.files import SuiteError
+from pedbench.suites.fresh_seed import revealed
 from pedbench.suites.lies import with_each_lie
 from pedbench.suites.schema import ResolvedSuite, Suite
 from pedbench.suites.settings import named_choice, with_settings, with_sweep
@@ -43,6 +45,7 @@ class Overrides:
             and `servers` stand for these tables.
         sweeps: `defense.parameter=value,value,...`: each entry of that defense is run once per value.
         links: Names of links, in the place of the suite's.
+        secret: From which the seed follows that the suite's dataset commits to.
     """
 
     defenses: Sequence[str | Choice] = ()
@@ -57,6 +60,7 @@ class Overrides:
     settings: Sequence[str] = ()
     sweeps: Sequence[str] = ()
     links: Sequence[str] = ()
+    secret: str | None = None
 
 
 def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedSuite:
@@ -145,7 +149,9 @@ def _with_selection(suite: Suite, overrides: Overrides) -> Suite:
             "defenses": _selected(suite.defenses, overrides.defenses, DefenseChoice),
             "attacks": _selected(suite.attacks, overrides.attacks, AttackChoice),
             "metrics": _selected(suite.metrics, overrides.metrics, Choice),
-            "dataset": DatasetChoice(name=dataset.name, params=dataset.params, limit=suite.dataset.limit),
+            "dataset": suite.dataset
+            if dataset is suite.dataset
+            else DatasetChoice(name=dataset.name, params=dataset.params, limit=suite.dataset.limit),
         }
     )
 
@@ -155,7 +161,8 @@ def _gallery(suite: Suite, overrides: Overrides, registry: Registry) -> GalleryC
     other = overrides.dataset not in (None, suite.dataset.name) or overrides.data is not None
     if suite.gallery is None or other:
         return None
-    params = _all_params("datasets", suite.gallery.name, dict(suite.gallery.params), registry)
+    seed, _ = revealed(suite.dataset, overrides.secret)
+    params = _all_params("datasets", suite.gallery.name, {**suite.gallery.params, **seed}, registry)
     model = suite.gallery.model and model_reference(suite.gallery.model)
     return suite.gallery.model_copy(update={"params": params, "model": model})
 
@@ -192,12 +199,13 @@ def _reading(suite: Suite, attacks: Sequence[Choice]) -> list[ProbeChoice]:
 
 
 def _dataset(dataset: DatasetChoice, overrides: Overrides, registry: Registry) -> DatasetChoice:
-    params = dict(dataset.params)
+    seed, secret = revealed(dataset, overrides.secret)
+    params = {**dataset.params, **seed}
     if overrides.data is not None:
         params["data"] = str(overrides.data)
     limit = dataset.limit if overrides.limit is None else overrides.limit
     complete = _all_params("datasets", dataset.name, params, registry)
-    return DatasetChoice(name=dataset.name, params=complete, limit=limit)
+    return dataset.model_copy(update={"params": complete, "limit": limit, "secret": secret})
 
 
 def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> list[SomeChoice]:
@@ -212,7 +220,7 @@ def _complete(kind: Kind, choices: Sequence[SomeChoice], registry: Registry) -> 
 
 
 def _all_params(kind: Kind, name: str, params: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    given = registry.create(kind, name, params).params
+    given = create(registry, kind, name, params).params
     # Through JSON, as a suite file has lists where a plugin has tuples. TOML has no null: it is the default.
     return {
         key: _absolute(key, value)

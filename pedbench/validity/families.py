@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from pedbench.base import Attack, Defense
+from pedbench.base import Defense
 from pedbench.types import View
 from pedbench.validity.flags import offers
 
@@ -38,20 +38,6 @@ def received(views: Iterable[View], defense: Defense) -> set[str]:
         kinds |= {"randomised"} if defense.randomised else set()
         kinds |= {"shuffled"} if defense.shuffles else set()
     return kinds
-
-
-def family(attack: Attack) -> str:
-    """Return the family that an attack declares; of one that declares none, what its other declarations suggest."""
-    if attack.floor:
-        return "floor"
-    if attack.family:
-        return attack.family
-    if attack.requests > 1:
-        return "averaging" if attack.needs & {"degraded", "tokens"} else "accumulation"
-    for need, found in (("tokens", "inversion"), ("degraded", "sharpening"), ("pixels", "completion")):
-        if need in attack.needs:
-            return found
-    return "metadata"
 
 
 def lacking(kinds: Collection[str], attackers: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from pedbench.base import Attack
 from pedbench.results.statistics import mean
 from pedbench.types import View
 
@@ -16,8 +15,11 @@ WORSE_THAN_PASTING = "worse than pasting"
 SEED_SPREAD = "seed spread above the effect"
 UNVERIFIED = "weights unverified"
 DEGRADED = "degraded"
+UNCONFINED = "attacks not confined by the kernel"
 CAPPED = "coalitions capped"
 ANNOTATIONS_LOST = "annotations left out"
+UNEXPLAINED = "unexplained bytes"
+AUTHORED = "content judged by its author"
 UNREAD = {
     "pixels": "pixels are not read",
     "degraded": "degraded pixels are not read",
@@ -37,11 +39,14 @@ def offers(view: View) -> set[str]:
     return {"nothing"} | {kind for kind, content in kinds.items() if content}
 
 
-def unread(views: Iterable[View], attacks: Sequence[Attack]) -> set[str]:
-    """Return flags of content that was received and that no attack can use: a leakage of 0 then means nothing."""
+def unread(views: Iterable[View], readable: Collection[str]) -> set[str]:
+    """Return flags of content that was received and that no attack can use: a leakage of 0 then means nothing.
+
+    Args:
+        readable: The needs of all attacks.
+    """
     received = {kind for view in views for kind in offers(view)}
-    readable = {need for attack in attacks for need in attack.needs}
-    return {UNREAD[kind] for kind in received - readable if kind in UNREAD}
+    return {UNREAD[kind] for kind in received.difference(readable) if kind in UNREAD}
 
 
 def of_attack(values: pd.DataFrame, *, floor: bool) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess, Guesses
+from pedbench.adversary.isolation.answers import AttackFailure, Guesses
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior, make_prior
 from pedbench.adversary.view_bytes import view_from_bytes, view_to_bytes
@@ -193,10 +192,10 @@ class Bench:
             "mean_colour": registry.spec("attacks", "mean_colour", {}),
         }
         self.prior = folder / "prior"
-        self.process = AttackProcess([*self.specs.values()], prior=self.prior)
+        self.pool = AttackPool([*self.specs.values()], prior=self.prior)
 
     def ask(self, way: str, seed: int = 0) -> Picture:
-        return self.process.guess(self.specs[way], [self.view], [seed]).pictures[0]
+        return self.pool.guess(self.specs[way], [self.view], [seed]).pictures[0]
 
 
 @pytest.fixture(name="bench", scope="module")
@@ -207,7 +206,7 @@ def _bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         patched.setenv("COCO", str(folder / "data"))
         patched.setattr(sys, "argv", [*sys.argv, "--data", str(folder / "data")])
         bench = Bench(folder)
-        with bench.process:
+        with bench.pool:
             yield bench
 
 
@@ -230,13 +229,14 @@ def test_reaching_for_the_truth_is_refused(bench: Bench, way: str) -> None:
     with pytest.raises(AttackFailure, match="an attack may not") as caught:
         bench.ask(way)
     assert caught.value.kind == "TruthAccessError"
+    assert ("in its property `files`" in str(caught.value)) == ("may not open" in str(caught.value))
 
 
 def test_kernel_refuses_readers_that_python_does_not_see(bench: Bench) -> None:
     bench.ask("honest")
-    if not bench.process.enforced:
+    if not bench.pool.force["landlock"]:
         pytest.skip("this kernel has no Landlock")
-    with pytest.raises(AttackFailure, match=r"PermissionError: .*Permission denied"):
+    with pytest.raises(AttackFailure, match=r"PermissionError: .*Permission denied.*in its property `files`"):
         bench.ask("read_around_python")
 
 
@@ -294,20 +294,20 @@ def test_errors_are_reported_with_their_traceback(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("way", ["leave", "die"])
-def test_process_that_ends_is_replaced(bench: Bench, way: str) -> None:
+def test_a_job_that_ends_fails_alone(bench: Bench, way: str) -> None:
     with pytest.raises(AttackFailure, match="ended without an answer") as caught:
         bench.ask(way)
     assert caught.value.kind == "AttackDied"
     assert bench.ask("honest").shape == (24, 32, 3)
 
 
-def test_killed_process_is_replaced(bench: Bench) -> None:
+def test_killed_zygote_is_replaced(bench: Bench) -> None:
     bench.ask("honest")
-    assert bench.process._process is not None
-    os.kill(bench.process._process.pid, signal.SIGKILL)
-    with pytest.raises(AttackFailure, match="ended without an answer"):
-        bench.ask("honest")
+    zygote = bench.pool._zygote()
+    zygote.process.kill()
+    zygote.process.wait()
     assert bench.ask("honest").shape == (24, 32, 3)
+    assert bench.pool._zygote() is not zygote
 
 
 def test_pool_gives_what_one_process_gives(bench: Bench) -> None:
@@ -357,11 +357,12 @@ def test_an_attack_that_misses_its_deadline_is_ended_and_not_asked_again(bench: 
 def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:
     script = (
         "import sys, threading, time; from pathlib import Path\n"
-        "from pedbench.adversary.isolation.parent import AttackProcess; from pedbench.registry import PluginSpec\n"
-        "spec = PluginSpec.from_json(sys.argv[1]); process = AttackProcess([spec], prior=Path(sys.argv[2]))\n"
-        "threading.Thread(target=process.guess, args=(spec, [sys.stdin.buffer.read()], [0])).start()\n"
-        "while process.enforced is None: time.sleep(0.01)\n"
-        "print(process._process.pid, flush=True)\n"
+        "from pedbench.adversary.isolation.pool import AttackPool; from pedbench.registry import PluginSpec\n"
+        "spec = PluginSpec.from_json(sys.argv[1]); pool = AttackPool([spec], prior=Path(sys.argv[2]))\n"
+        "threading.Thread(target=pool.guess, args=(spec, [sys.stdin.buffer.read()], [0])).start()\n"
+        "while not pool.force: time.sleep(0.01)\n"
+        "(job,) = pool._running\n"
+        "print(pool._zygote().process.pid, job.pid, flush=True)\n"
     )
     arguments = [bench.specs["hang"].to_json(), str(bench.prior)]
     root = str(Path(__file__).parents[2])
@@ -375,11 +376,12 @@ def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:
         assert harness.stdout is not None
         harness.stdin.write(bench.view)
         harness.stdin.close()
-        worker = os.pidfd_open(int(harness.stdout.readline()))
+        handles = [os.pidfd_open(int(pid)) for pid in harness.stdout.readline().split()]
         harness.kill()
-    ended, _, _ = select.select([worker], [], [], 10)
-    os.close(worker)
-    assert ended
+    assert len(handles) == 2
+    for handle in handles:
+        assert select.select([handle], [], [], 10)[0]
+        os.close(handle)
 
 
 @pytest.mark.parametrize("place", ["{}", "{}/annotations/instances.json", "{}/images", "/"])

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pedbench.adversary.isolation import libraries
+from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.environment import environment
-from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
+from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.registry import Registry
@@ -106,16 +107,15 @@ def test_attacks_get_the_libraries_of_the_run_and_nothing_beside_them(
     specs = [
         registry.spec("attacks", "borrower", {"way": way, "target": str(target)}) for way, target in ways
     ]
-    registry.create("attacks", "borrower", specs[0].params)
     view = view_to_bytes(View(frame_size=(4, 4), patches=(), prior=load_prior()))
     assert len(truths) == 4
-    with AttackProcess(specs) as process:
-        assert np.all(process.guess(specs[0], [view], [0]).pictures[0] == np.float32(0.5))
+    with AttackPool(specs) as pool:
+        assert np.all(pool.guess(specs[0], [view], [0]).pictures[0] == np.float32(0.5))
         for (way, _), spec in zip(ways[1:], specs[1:], strict=True):
-            if way == "read" or process.enforced:
+            if way == "read" or pool.force["landlock"]:
                 refusal = "an attack may not open" if way == "read" else "refused by the kernel"
                 with pytest.raises(AttackFailure, match=refusal):
-                    process.guess(spec, [view], [0])
+                    pool.guess(spec, [view], [0])
 
 
 def test_a_library_that_holds_truth_or_the_working_directory_is_not_offered(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.adversary.isolation.parent import AttackFailure
+from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_to_bytes

@@ -158,7 +158,11 @@ class Unfilled(Attack):
         self.steps = 2
 
     def reconstruct(self, view, rng):
-        return view.canvas()[0]
+        guess, seen = view.canvas()
+        height, width = view.frame_size
+        filled = slice(1 if height > width else 0, None)
+        guess[filled][~seen[filled]] = 0.5
+        return guess
 """
 
 
@@ -167,7 +171,25 @@ def test_an_unfilled_canvas_and_lost_parameters_are_found(tmp_path: Path) -> Non
     file.write_text(UNFILLED)
     loose, unfilled = broken_rules(file)
     assert "`brightness` has no annotation, so it is no parameter" in loose
-    assert "every pixel is filled: the guess is black wherever nothing was received" in unfilled
+    assert "every pixel is filled: 20 of 2880 hidden pixels of a tall frame are black" in unfilled
+    assert "the first in row 0, column 20: fill every pixel" in unfilled
     file.write_text(UNFILLED.replace("brightness =", "brightness: float ="))
     dropped, _ = broken_rules(file)
     assert "the parameter 'steps' is 2 even if it is set to 3" in dropped
+
+
+class Empty(Attack):
+    """Divide by the number of pixels in nothing."""
+
+    name = "empty"
+    version = 1
+    needs = frozenset({"pixels"})
+
+    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
+        return np.full((*view.frame_size, 3), np.nan, np.float32)
+
+
+def test_values_that_are_not_finite_are_not_taken_for_chance() -> None:
+    problems = {each.rule: each.problem for each in check_attack(Empty()) if each.problem}
+    assert "not finite: look for a division by 0" in problems["guess of a wide frame"]
+    assert not {"guesses are deterministic", "the guess does not depend on chance"} & set(problems)

@@ -84,6 +84,10 @@ class Knowing(Attack):
     def files(self):
         return (Path(FOLDER),) if self.way == "declared" else ()
 
+    @property
+    def knowledge(self):
+        return "the truth" if self.files else ""
+
     def prepare(self, device):
         self._learned = np.asarray(Image.open(Path(FOLDER) / TRUTH)) if self.way == "prepared" else None
 

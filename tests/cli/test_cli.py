@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pedbench.adversary.isolation.parent import AttackFailure, AttackProcess
+from pedbench.adversary.isolation.answers import AttackFailure
+from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.cli import main
 from pedbench.host.console import Console
 from pedbench.registry import PluginSpec
@@ -103,7 +104,9 @@ def test_the_long_list_shows_origin_version_needs_and_source(
     status, out, _ = pedbench(capsys, "list", "attacks", "--long", "--plugin", str(path))
     assert status == 0
     (line,) = [line for line in out.splitlines() if line.startswith("careless")]
-    assert re.fullmatch(r"careless +7 +/\S+ +degraded, nothing, pixels +Break every rule\. +Doe 2020 *", line)
+    assert re.fullmatch(
+        r"careless +7 +/\S+ +degraded, nothing, pixels, tokens +Break every rule\. +Doe 2020 *", line
+    )
     assert re.search(r"^mean_colour +1 +in-tree +nothing, pixels \(floor\) ", out, re.MULTILINE)
 
 
@@ -122,6 +125,9 @@ def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: 
         "guess from degraded alone: IndexError: tuple index out of range",
     ):
         assert any(words in line for line in failed), (words, out)
+    assert any(
+        line.endswith("guess from tokens alone: as for 'guess from degraded alone'") for line in failed
+    )
     assert "checks failed" in err
 
 
@@ -139,10 +145,10 @@ class Careless(Attack):
 
     name = "careless"
     version = 1
-    needs = frozenset({"nothing", "pixels", "degraded"})
+    needs = frozenset({"nothing", "pixels", "degraded", "tokens"})
 
     def reconstruct(self, view, rng):
-        if view.degraded:
+        if view.degraded or view.tokens:
             view.patches[0]
         if not view.patches:
             return np.full((*view.frame_size, 3), -0.5, np.float32)
@@ -162,10 +168,10 @@ def test_all_plugins_keep_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_names_what_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def guess(_: AttackProcess, spec: PluginSpec, *__: object) -> None:
+    def load(_: ConfinedAttacks, spec: PluginSpec) -> None:
         raise AttackFailure(spec.name, "AttackDied", "No module named 'torch'")
 
-    monkeypatch.setattr(AttackProcess, "guess", guess)
+    monkeypatch.setattr(ConfinedAttacks, "load", load)
     monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
     status, out, _ = pedbench(capsys, "doctor")
     assert status == 1

@@ -410,3 +410,22 @@ def test_many_annotations_take_some_bytes_each(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"nowhere\.json: the annotations cannot be read"):
         CocoFolder(tmp_path, tmp_path / "nowhere.json")
+
+
+def test_pictures_that_are_no_candidates_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Any] = []
+
+    def spy(segmentation: Any, size: tuple[int, int]) -> Any:
+        decoded.append(segmentation)
+        return decode_segmentation(segmentation, size)
+
+    monkeypatch.setattr("pedbench.data.coco.decode_segmentation", spy)
+    images = [{"id": id, "file_name": "a.png", "height": HEIGHT, "width": WIDTH} for id in range(6)]
+    annotations = [annotation(id=id, image_id=id // 2) for id in range(12)]
+    folder = CocoFolder(*write(tmp_path, images=images, annotations=annotations))
+    assert decoded == []
+    assert folder.ids[:2] == ["0", "1"]
+    assert len(decoded) == 4
+    assert folder.counts.used == 4

@@ -67,6 +67,7 @@ def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
     prior = json.loads((FOLDER / DESCRIPTION).read_text())
     known = f"{len(prior['pictures'])} training pictures, mean colour of {prior['sample']}"
     for record in small_run.records:
+        assert record.defaults.keys() == record.cell.keys() & {"defense", "attack", "read_out", "probe"}
         if "attack" in record.cell:
             assert record.attacker == {
                 "floor": True,

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.pictures.frame import from_uint8
-from pedbench.types import Patch, Payload
+from pedbench.types import Patch, Payload, Tokens
 
 BLOB = {"blob": Field(dtypes=("uint8",), shape=("size",))}
 PIXELS = {"pixels": Field(dtypes=("uint8",), shape=("height", "width", 3))}
@@ -68,6 +69,18 @@ class Opaque(Operation):
         return payload
 
 
+class Misshapen(Opaque):
+    """Shows tokens with an axis too many."""
+
+    name = "misshapen"
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Tokens]:
+        values, positions = np.ones((1, 2, 8), np.float32), np.zeros((1, 2, 2), np.int64)
+        return [Tokens(values=values, positions=positions, depth=0, server=server, request=request)]
+
+
 class Hang(Opaque):
     """Never answers."""
 
@@ -92,3 +105,18 @@ class Other(Opaque):
 
     name = "other"
     reply: ClassVar = PIXELS
+
+
+class Keyed(Echo):
+    """Receives pixels under a key that it holds, and shows what lies on the wire."""
+
+    name = "keyed"
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        return {"pixels": under_key(payload["pixels"])}
+
+
+def under_key(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    key = np.random.default_rng(0xC0FFEE).integers(0, 256, pixels.shape, np.uint8)
+    changed: npt.NDArray[np.uint8] = np.bitwise_xor(pixels, key)
+    return changed

@@ -10,7 +10,7 @@ import pytest
 
 from pedbench.adversary.view import build_view, footprints
 from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
-from pedbench.errors import AuditError, DisclosureError
+from pedbench.errors import AuditError, DisclosureError, plugin_line
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
@@ -403,6 +403,10 @@ def without_a_way_to_pixels(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     cloud[0].call("opaque", blob=to_uint8(frame).reshape(-1)).result()
 
 
+def in_misshapen_tokens(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call("misshapen", blob=np.zeros(8, np.uint8)).result()
+
+
 def in_the_low_bits_of_floats(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     hidden = frame[::-1] / np.float32(1000)
     cloud[0].call("coarse", pixels=frame + hidden).result()
@@ -421,7 +425,11 @@ def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         (in_the_user_agent, "undeclared metadata 'user-agent'"),
         (behind_the_message, "explain no others"),
         (in_the_method, "a call of '/pedbench.Server/Call/"),
-        (without_a_way_to_pixels, "opaque cannot show its payload"),
+        (without_a_way_to_pixels, "opaque cannot show its payload: its `observe` is missing"),
+        (
+            in_misshapen_tokens,
+            "tokens with values (n, C) and positions (n, 2), found values of shape (1, 2, 8)",
+        ),
         (by_an_operation_that_shows_a_corner, "liar carries"),
         (in_the_low_bits_of_floats, "coarse carries"),
         (beyond_the_frame, "reaches beyond the frame"),
@@ -435,6 +443,24 @@ def test_unexplained_bytes_are_the_whole_frame(
     covered = footprints(seen, 3, wide.shape[:2])
     assert covered[0].all()
     assert not covered[1:].any()
+
+
+def test_the_edge_says_why_a_message_counts_as_the_whole_frame(
+    wide: Picture, servers: VirtualServers, networks: FamilyNetworks
+) -> None:
+    with pytest.raises(DisclosureError, match="counts as the whole frame: opaque cannot show its payload"):
+        run(Cheat(script=without_a_way_to_pixels), wide, servers, networks)
+
+
+def in_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    frame[:8] = 0
+
+
+def test_the_frame_is_read_only(wide: Picture, servers: VirtualServers, networks: FamilyNetworks) -> None:
+    with pytest.raises(ValueError, match="read-only") as caught:
+        judge(Unbound(script=in_the_frame), wide, servers, networks)
+    assert ": change a copy, `array.copy()` (test_cheating.py:" in plugin_line(caught.value)
+    assert wide[:8].any()
 
 
 def test_a_message_that_bypasses_the_ledger_is_detected(

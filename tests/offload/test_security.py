@@ -60,23 +60,21 @@ Start = Callable[..., AbstractContextManager[Listening]]
 def start(networks: FamilyNetworks) -> Start:
     @contextmanager
     def started(identity: Identity | None = None, *, payloads: bool = True) -> Iterator[Listening]:
-        with tempfile.TemporaryDirectory() as name:
-            plan = ServerPlan(networks=networks, modules=(), directory=Path(name), payloads=payloads)
-            service = Service(plan)
-            facts = {"version": pedbench.__version__, "model": "mini", "weights": {}}
-            server, port = listen(service, HOST, 0, facts, identity)
-            found = Listening(service=service, port=port)
-            spool = service.handler.wiretap.spool
+        service = Service(ServerPlan(networks=networks, modules=(), payloads=payloads))
+        facts = {"version": pedbench.__version__, "model": "mini", "weights": {}}
+        server, port = listen(service, HOST, 0, facts, identity)
+        found = Listening(service=service, port=port)
+        spool = service.handler.wiretap.spool
 
-            def kept(method: str, metadata: Any, received: float, data: bytes) -> int:
-                found.received.append(data)
-                return spool(method, metadata, received, data)
+        def kept(method: str, metadata: Any, received: float, data: bytes) -> int:
+            found.received.append(data)
+            return spool(method, metadata, received, data)
 
-            service.handler.wiretap.spool = kept  # type: ignore[method-assign]
-            try:
-                yield found
-            finally:
-                server.stop(0).wait()
+        service.handler.wiretap.spool = kept  # type: ignore[method-assign]
+        try:
+            yield found
+        finally:
+            server.stop(0).wait()
 
     return started
 
@@ -309,24 +307,31 @@ def test_calls_above_the_rate_limit_are_refused(start: Start) -> None:
 
 
 def test_a_full_wiretap_computes_nothing(
-    start: Start, wide: Picture, networks: FamilyNetworks, tmp_path: Path
+    start: Start,
+    wide: Picture,
+    networks: FamilyNetworks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    small = Wiretap(directory=tmp_path, max_bytes=5)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    small = Wiretap(max_bytes=5)
     small.spool(METHOD, (), 0.0, b"12345")
     with pytest.raises(WiretapFull, match="holds 5 bytes and takes 5"):
         small.spool(METHOD, (), 0.0, b"6")
     small.forget()
     assert small.contents() == []
-    small.spool(METHOD, (), 0.0, b"67890")
-    (file,) = tmp_path.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600
+    small.spool(METHOD, (), 0.0, b"678")
+    small.spool(METHOD, (), 0.0, b"90")
+    assert small.contents() == [b"678", b"90"]
+    # A file without a name is gone when its process is killed.
+    assert not list(tmp_path.iterdir())
     with start() as server, connect(networks, server.address, None) as servers:
         server.service.handler.wiretap.max_bytes = 1000
         with pytest.raises(ServerLost, match="RESOURCE_EXHAUSTED, the wiretap holds 0 bytes"):
             run(wide, servers, networks)
         server.service.handler.wiretap.max_bytes = 10**9
         # This stands in for a full disk.
-        server.service.handler.wiretap.directory = tmp_path / "nowhere"
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
         with pytest.raises(ServerLost, match="RESOURCE_EXHAUSTED, the wiretap cannot be written"):
             run(wide, servers, networks)
 
@@ -335,27 +340,28 @@ def test_servers_need_not_keep_the_bytes_of_messages(
     start: Start, wide: Picture, networks: FamilyNetworks
 ) -> None:
     with ExitStack() as stack:
-        passes, files = [], []
+        passes, lengths = [], []
         for payloads in (True, False):
             server = stack.enter_context(start(payloads=payloads))
             servers = stack.enter_context(connect(networks, server.address, None))
             tap = server.service.handler.wiretap
             collect = tap.contents
 
-            def noted(tap: Wiretap = tap, collect: Any = collect) -> list[bytes]:
-                files.append(len(list(tap.directory.iterdir())))
+            def noted(collect: Any = collect) -> list[bytes]:
                 found: list[bytes] = collect()
+                lengths.append([len(data) for data in found])
                 return found
 
             tap.contents = noted  # type: ignore[method-assign]
             passes.append(run(wide, servers, networks))
-        assert files == [1, 0]
+    (stored,), empty = lengths
+    assert empty == [0]
     kept, known = (done.received[0] for done in passes)
     assert kept.payload is not None
     assert known.payload is not None
     assert np.array_equal(kept.payload["pixels"], known.payload["pixels"])
     assert known.unexplained == ""
-    assert kept.bytes_in == known.bytes_in
+    assert stored == kept.bytes_in == known.bytes_in
 
 
 def test_a_server_that_records_other_bytes_is_detected(

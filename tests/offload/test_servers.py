@@ -27,7 +27,7 @@ from pedbench.offload.servers.virtual import VirtualServers
 if __name__ == "__main__":
     servers = VirtualServers(2, FamilyNetworks(family=MINI, random_seed=0))
     forkserver = multiprocessing.forkserver._forkserver._forkserver_pid
-    print(*servers.pids(), forkserver, servers._directory.name, flush=True)
+    print(*servers.pids(), forkserver, flush=True)
     {end}
 """
 
@@ -51,7 +51,7 @@ def test_servers_end_with_their_parent(tmp_path: Path, end: str) -> None:
     )
     with parent:
         assert parent.stdout is not None
-        *pids, directory = parent.stdout.readline().split()
+        pids = parent.stdout.readline().split()
         descriptors = []
         for pid in pids:
             try:
@@ -64,7 +64,6 @@ def test_servers_end_with_their_parent(tmp_path: Path, end: str) -> None:
         for descriptor in descriptors:
             assert ended(descriptor, PATIENCE)
             os.close(descriptor)
-    assert not Path(directory).exists()
 
 
 def test_commands_reach_the_living_when_one_is_lost(networks: FamilyNetworks) -> None:
@@ -124,9 +123,3 @@ def test_messages_beyond_the_limit_are_refused(servers: VirtualServers) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         servers.call(0)(bytes(65 * 2**20))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-
-
-def test_spools_are_private(servers: VirtualServers) -> None:
-    root = Path(servers._directory.name)
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (root, *root.iterdir()))
-    assert len(list(root.iterdir())) == len(servers)

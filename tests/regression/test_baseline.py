@@ -161,6 +161,35 @@ def test_what_is_no_baseline_is_refused_with_a_sentence(
     assert "a part of the baseline" in refused(*gated, baseline)
 
 
+def test_a_tolerance_raised_by_hand_is_noticed_and_one_raised_on_purpose_leaves_its_reason(
+    baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = about_path(baseline)
+    text = about.read_text()
+    far = run(tmp_path, "far", -0.0035)
+    for field, value in {
+        "why": "Another.",
+        "accepted": "2031-01-01",
+        "tolerances": [{**each, "levels": 1.0} for each in json.loads(text)["tolerances"]],
+        "sha256": {
+            suffix: text for suffix, text in json.loads(text)["sha256"].items() if "about" not in suffix
+        },
+    }.items():
+        about.write_text(json.dumps({**json.loads(text), field: value}))
+        status, _, err = told(capsys, "gate", "--baseline", baseline, "--run", far)
+        assert (status, "made-v1.about.json is not what was accepted" in err) == (2, True), field
+    about.write_text(text)
+    assert told(capsys, "gate", "--baseline", baseline, "--run", far)[0] == 1
+    words = ["set-tolerance", baseline, "--metric", "mIoU[1 click]", "--range", "0.002"]
+    assert "no tolerance of 'mIoU[1 click]'" in told(capsys, *words, "--why", "Noise.")[2]
+    assert "--why must say it" in told(capsys, *words, "--region", "all", "--why", " ")[2]
+    for region in ("all", "ML"):
+        assert told(capsys, *words, "--region", region, "--why", "Another camera.")[0] == 0
+    assert ": Another camera." in changes_path(baseline).read_text()
+    assert "0.001 -> 0.002: Another camera." in json.loads(about.read_text())["set"][0]
+    assert told(capsys, "gate", "--baseline", baseline, "--run", far)[0] == 0
+
+
 def test_what_cannot_become_a_baseline_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "made-v1.jsonl"
     first, again = run(tmp_path, "first"), run(tmp_path, "again")

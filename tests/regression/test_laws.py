@@ -36,6 +36,12 @@ HONEST: Mapping[tuple[str, str], tuple[float, float]] = {
 """Leakage by RMSE and by SSIM of a defense to an attack."""
 
 
+@pytest.fixture(autouse=True)
+def two_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs have two distances and no probe; these are enough for a name here."""
+    monkeypatch.setattr(best_defense, "REQUIRED", ("RMSE", "SSIM"))
+
+
 def guesses(leakages: tuple[float, float], rule: CoalitionRule, images: list[str]) -> pd.DataFrame:
     """A coalition of two or three misleads its attack: it leaks less than its members alone."""
     rows = []
@@ -228,8 +234,12 @@ def test_one_metric_alone_names_a_defense_that_leaks_more_by_another(
     disagreeing = dict(HONEST) | {("split", "reader"): (0.2, 0.45)}
     run = run_of(tmp_path / "run", disagreeing)
     assert violations(run) == []
-    assert "the measures disagree (`split` by leakage[RMSE], `veil` by leakage[SSIM])" in headline(run)
+    assert (
+        "the measures disagree (`split` least by leakage[RMSE], `veil` least by leakage[SSIM])"
+        in headline(run)
+    )
     monkeypatch.setattr(best_defense, "measures_of", lambda frame: ["leakage[RMSE]"])
+    monkeypatch.setattr(best_defense, "REQUIRED", ("RMSE",))
     found = violations(load(run.directory))
     assert any("by leakage[SSIM] another defense leaks less" in line for line in found)
 
@@ -237,7 +247,10 @@ def test_one_metric_alone_names_a_defense_that_leaks_more_by_another(
 @pytest.mark.parametrize(
     ("leakages", "words"),
     [
-        ({("split", "reader"): (0.4, 0.3)}, "the pictures are too few to tell"),
+        (
+            {("split", "reader"): (0.4, 0.3)},
+            "8 pictures are too few to tell `split` from `veil` by leakage[RMSE]",
+        ),
         (
             {("split", "reader"): (0.7, 0.1), ("veil", "reader"): (0.8, 0.3)},
             "leakage[RMSE] is 0.699, which is not below 0.5",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ import pytest
 from pedbench.host.console import Console
 from pedbench.registry import Registry
 from pedbench.regression.finding import Finding
-from pedbench.regression.verify import check_records, redo
+from pedbench.regression.redo import redo
+from pedbench.regression.verify import check_records
 from pedbench.results.records import append_record, read_plan, read_records, write_plan
-from pedbench.results.values import read_values, write_values
+from pedbench.results.values import read_values, remove_values, write_values
 from pedbench.suites.cell import cell_digest
 
 
@@ -86,48 +89,141 @@ def unfinished(run_dir: Path) -> None:
     write_plan(run_dir, [*read_plan(run_dir), "0" * 12])
 
 
-@pytest.mark.parametrize(
-    ("tamper", "said"),
-    [
-        (flattered, "value of mIoU"),
-        (narrowed, "ci95 of mIoU"),
-        (silent, "is not told"),
-        (relabelled, "its id is not that of its cell"),
-        (picked, "there are no values"),
-        (foreign, "not selected: another"),
-        (unfinished, "planned and has no record"),
-    ],
-)
-def test_what_was_tampered_with_is_named(copied: Path, tamper: Callable[[Path], None], said: str) -> None:
-    assert not problems(copied)
+def attacked(run_dir: Path) -> str:
+    """The cell of the attack on ped_sam that did best."""
+    return next(
+        cell_id
+        for cell_id, record in read_records(run_dir).items()
+        if record.cell["defense"]["name"] == "ped_sam"
+        and record.cell.get("attack", {}).get("name") == "mean_colour"
+    )
+
+
+def without(run_dir: Path, cell_ids: Collection[str]) -> None:
+    """Drop cells from plan, records and values, as if they had never been planned."""
+    write_plan(run_dir, [cell_id for cell_id in read_plan(run_dir) if cell_id not in cell_ids])
+    records = [record for cell_id, record in read_records(run_dir).items() if cell_id not in cell_ids]
+    (run_dir / "records.jsonl").unlink()
+    for record in records:
+        append_record(run_dir, record)
+    for cell_id in cell_ids:
+        remove_values(run_dir, cell_id)
+
+
+def dropped(run_dir: Path) -> None:
+    """An unwelcome attack was never planned."""
+    without(run_dir, [attacked(run_dir)])
+
+
+def cut(run_dir: Path) -> None:
+    """A picture was never selected."""
+    selection = json.loads((run_dir / "pictures.json").read_text())
+    (run_dir / "pictures.json").write_text(json.dumps({**selection, "images": selection["images"][:-1]}))
+
+
+def excused(run_dir: Path, status: Any = "skipped", reason: str = "") -> None:
+    """An unwelcome attack could not be run."""
+    record = read_records(run_dir)[attacked(run_dir)]
+    remove_values(run_dir, record.cell_id)
+    reason = reason or "mean_colour needs tokens, of which nothing was received"
+    append_record(run_dir, replace(record, status=status, reason=reason, metrics=(), flags=()))
+
+
+def unflagged(run_dir: Path) -> None:
+    """A flag is not told."""
+    record = read_records(run_dir)[cell_of(run_dir, "utility", "ped_sam")]
+    append_record(
+        run_dir, replace(record, flags=tuple(flag for flag in record.flags if flag != "few pictures"))
+    )
+
+
+def flagged(run_dir: Path) -> None:
+    """A rival's number is made to look worse than it is."""
+    record = read_records(run_dir)[attacked(run_dir)]
+    append_record(run_dir, replace(record, flags=(*record.flags, "seed spread above the effect")))
+
+
+def other_code(run_dir: Path, field: str = "sources") -> None:
+    """The hashes are those of other code."""
+    record = read_records(run_dir)[attacked(run_dir)]
+    made_up = dict.fromkeys(record.provenance[field], "0" * 64)
+    append_record(run_dir, replace(record, provenance=record.provenance | {field: made_up}))
+
+
+def other_weights(run_dir: Path) -> None:
+    other_code(run_dir, "weights")
+
+
+TAMPERED: dict[Callable[[Path], None], str] = {
+    flattered: "value of mIoU",
+    narrowed: "ci95 of mIoU",
+    silent: "is not told",
+    relabelled: "its id is not that of its cell",
+    picked: "there are no values",
+    foreign: "not selected: another",
+    unfinished: "planned and has no record|plans no such cell",
+    dropped: "the suite asks for it, and the run lacks it",
+    cut: "fewer than the limit of 4|selection is not that|not selected",
+    excused: "the attack can use what servers received .nothing, pixels",
+    unflagged: "it lacks the flag 'few pictures'",
+    flagged: "its flag 'seed spread above the effect' follows from nothing",
+    other_code: "sources of .* are not those of this installation",
+    other_weights: "weights of .* are not those of this installation",
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERED)
+def test_what_was_tampered_with_is_named(copied: Path, tamper: Callable[[Path], None]) -> None:
     tamper(copied)
-    (found,) = problems(copied)
-    assert said in found.problem
+    found = problems(copied)
+    assert found
+    assert all(re.search(TAMPERED[tamper], finding.problem) for finding in found), found
 
 
-def test_values_that_nobody_measured_are_found_by_measuring_again(copied: Path) -> None:
+def test_an_honest_run_holds_and_what_is_not_known_of_it_is_a_note(copied: Path) -> None:
+    assert not problems(copied)
+    # Earlier versions recorded less.
+    records = read_records(copied)
+    for record in records.values():
+        kept = {
+            name: value for name, value in record.provenance.items() if name not in ("sources", "weights")
+        }
+        append_record(copied, replace(record, provenance=kept | {"versions": {"pedbench": "0.1.0"}}))
+    (note,) = [
+        finding.note for finding in check_records(copied, Registry()) if finding.note or finding.problem
+    ]
+    assert note.startswith("measured by pedbench 0.1.0, this is")
+
+
+def test_made_up_values_and_excuses_are_found_by_measuring_again(copied: Path) -> None:
     """Values and aggregates agree with each other; only the sources tell."""
-    utility = cell_of(copied, "utility", "ped_sam")
-    for cell_id in read_plan(copied):
-        if cell_id not in (utility, cell_of(copied, "utility", "on_device")):
-            record = read_records(copied)[cell_id]
-            append_record(copied, replace(record, status="skipped", reason="not looked at", metrics=()))
-    assert all(not finding.problem for finding in again(copied))
+    utility, honest = cell_of(copied, "utility", "ped_sam"), cell_of(copied, "utility", "on_device")
+    failed, skipped = (
+        next(
+            cell_id
+            for cell_id, record in read_records(copied).items()
+            if record.cell["defense"]["name"] == "ped_sam"
+            and record.cell.get("attack", {}).get("name") == attack
+        )
+        for attack in ("random_image", "mean_colour")
+    )
+    without(copied, set(read_plan(copied)) - {utility, honest, failed, skipped})
+    excused(copied, reason="mean_colour was not installed")
+    record = read_records(copied)[failed]
+    remove_values(copied, failed)
+    append_record(copied, replace(record, status="failed", reason="picture 3: it fell over", metrics=()))
     values = read_values(copied, utility)
-    shards = sorted((copied / "values").glob(f"{utility}-*"))
-    for shard in shards:
-        shard.unlink()
+    remove_values(copied, utility)
     write_values(copied, utility, 0, values.assign(value=(values["value"] + 0.01).clip(upper=1)))
-    findings = again(copied)
-    (lie,) = [finding for finding in findings if finding.problem]
-    assert "ped_sam" in lie.subject
-    assert "measured again" in lie.problem
-
-
-def again(run_dir: Path) -> list[Finding]:
-    found = list(redo(run_dir, [], Console(io.StringIO()), cells=9, pictures=2, seed=3, tolerance=1e-3))
-    assert len(found) == 2
-    return found
+    found = list(redo(copied, [], Console(io.StringIO()), cells=9, pictures=2, seed=3, tolerance=1e-3))
+    told = {finding.subject[:12]: finding for finding in found if "the run lacks it" not in finding.problem}
+    assert set(told) == {utility, honest, failed, skipped}
+    assert not told[honest].problem
+    assert "measured again it is" in told[utility].problem
+    assert re.match(
+        r"it is failed .*, measured again it is ok: \d+ values of [23] pictures", told[failed].problem
+    )
+    assert "it is skipped (mean_colour was not installed), measured again it is ok" in told[skipped].problem
 
 
 def test_a_run_of_other_plugins_cannot_be_redone_and_says_so(copied: Path) -> None:
@@ -138,4 +234,4 @@ def test_a_run_of_other_plugins_cannot_be_redone_and_says_so(copied: Path) -> No
     append_record(copied, replace(record, cell=cell, cell_id=cell_digest(cell)))
     write_plan(copied, [cell_digest(cell), *plan[1:]])
     found = list(redo(copied, [], Console(io.StringIO()), cells=0, pictures=1, seed=0, tolerance=1e-3))
-    assert ["plans no such cell" in finding.problem for finding in found] == [True]
+    assert ["plans no such cell" in finding.problem for finding in found] == [False, True]

@@ -78,12 +78,12 @@ def test_each_payload_has_the_reconstruction_that_fits_it(
     assert row["masked_autoencoder_SSIM_n"] == 2
 
 
-def test_only_what_was_measured_has_a_column(shown: pd.DataFrame) -> None:
-    table = as_table(shown)
+def test_only_what_was_measured_has_a_column(run: Run, shown: pd.DataFrame) -> None:
+    table = as_table(run, shown, reported=True)
     titles = [column.title for column in table.columns]
     assert [title for title in titles if ": " in title] == ["masked autoencoder: SSIM"]
     assert sum("reported on COCO" in str(row[0]) for row in table.rows) == 3
     assert all(len(row) == len(titles) for row in table.rows)
-    markdown = as_table(shown, reported=False).markdown()
+    markdown = as_table(run, shown).markdown()
     assert f"({BLIND})" in markdown
     assert "(filler after patch_inversion)" in markdown

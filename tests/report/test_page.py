@@ -19,6 +19,7 @@ from pedbench.types import Secret
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
 
 webdriver = pytest.importorskip("selenium.webdriver")
+Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
@@ -66,7 +67,7 @@ def column(browser: Any, place: int) -> list[str]:
 
 
 def test_page_is_sound_and_asks_for_nothing(opened: Any, page: Path) -> None:
-    assert page.stat().st_size < 10_000_000
+    assert page.stat().st_size < 5_000_000
     assert [entry for entry in opened.get_log("browser") if entry["level"] != "INFO"] == []
     asked = re.findall(
         r'"url":"([^"]+)"', " ".join(str(entry["message"]) for entry in opened.get_log("performance"))
@@ -130,12 +131,83 @@ def test_slider_uncovers_the_truth(opened: Any) -> None:
     assert opened.execute_script("return arguments[0].naturalWidth", tile) == 64
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_page_is_as_wide_as_the_window(opened: Any, width: int) -> None:
-    opened.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
-    )
+def resized(browser: Any, width: int, height: int, scheme: str = "light") -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
+def test_page_is_as_wide_as_the_window(opened: Any, width: int, height: int) -> None:
+    resized(opened, width, height)
+    opened.execute_script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert opened.execute_script("return innerWidth") == width
     root = "document.documentElement"
     assert opened.execute_script(f"return {root}.scrollWidth - {root}.clientWidth") == 0
+    wide = opened.execute_script(
+        "return [...document.querySelectorAll('.table:not(.matrix)')]"
+        ".filter((each) => each.scrollWidth > each.clientWidth).length"
+    )
+    assert wide == 0 or width < 1400
+
+
+def test_a_picture_is_enlarged_and_compared_by_keyboard_alone(opened: Any) -> None:
+    resized(opened, 1400, 900)
+    tile = opened.find_element("css selector", ".matrix .over")
+    opened.execute_script("arguments[0].focus()", tile)
+    opened.switch_to.active_element.send_keys(Keys.ENTER)
+    dialog = opened.find_element("css selector", "dialog[open]")
+    large = dialog.find_element("css selector", ".over img")
+    assert large.size["width"] > 2 * tile.size["width"]
+    slider = dialog.find_element("css selector", "input")
+    slider.send_keys(*[Keys.ARROW_RIGHT] * 7)
+    assert large.value_of_css_property("clip-path") == "inset(0px 0px 0px 7%)"
+    slider.send_keys(Keys.ESCAPE)
+    assert opened.find_elements("css selector", "dialog[open]") == []
+    assert opened.switch_to.active_element == tile
+
+
+CONTRAST = """
+const light = (text) => {
+  const parts = text.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+};
+const ground = (each) => {
+  for (let at = each; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (colour !== "rgba(0, 0, 0, 0)") return colour;
+  }
+  return "rgb(255, 255, 255)";
+};
+let least = 21;
+const words = "p, td, th, code, a, li, dt, dd, summary, figcaption, button, strong, h1, h2, h3";
+for (const each of document.querySelectorAll(words)) {
+  const [one, other] = [light(getComputedStyle(each).color), light(ground(each))].sort((a, b) => b - a);
+  if (each.innerText) least = Math.min(least, (one + 0.05) / (other + 0.05));
+}
+return least;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(opened: Any, scheme: str) -> None:
+    resized(opened, 1400, 900, scheme)
+    # WCAG 2.1, 1.4.3, level AA.
+    assert opened.execute_script(CONTRAST) >= 4.5
+
+
+def test_first_screen_and_what_folds(opened: Any) -> None:
+    resized(opened, 1400, 900)
+    order = opened.execute_script(
+        "return ['.headline', '#results table', '#results .drawn'].map("
+        "(each) => document.querySelector(each).getBoundingClientRect().top)"
+    )
+    assert order == sorted(order)
+    assert order[1] < 450
+    folded = opened.find_element("css selector", "#problems summary")
+    assert re.fullmatch(r"Not measured: \d+ lines", folded.text)
+    assert not opened.find_element("css selector", "#problems li").is_displayed()

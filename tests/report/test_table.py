@@ -92,7 +92,7 @@ def test_foreign_text_stays_text_in_markdown_and_html(one: str, other: str) -> N
     tokens = READER.parse(of_one(cell).markdown())
     cells: list[Any] = [text_of(token) for token in tokens if token.type == "inline"]
     assert [text.split() for text in cells] == [["a"], ["b"], read.split(), ["1"]]
-    assert "<" not in inline_html(one)
+    assert "<" not in inline_html(one).replace("<br>", "")
 
 
 def test_numbers_are_written_as_their_column_says() -> None:

@@ -15,6 +15,7 @@ from pedbench.report.numbers.combined import combined
 from pedbench.report.numbers.tidy import latency, privacy, utility
 from pedbench.results.records import append_record, read_plan, read_records
 from pedbench.results.run import labels, load
+from pedbench.suites.cell import canonical_json
 
 SIZES = {"all": "SML", "S": "S", "M": "M", "L": "L", "ML": "ML"}
 
@@ -209,11 +210,8 @@ def test_labels_tell_plugins_apart() -> None:
         identity("c", version=2),
         identity("b", x=1),
     ]
-    assert list(labels(given).values()) == [
-        "a(x=1)",
-        "a(x=2.5)",
-        "a(x=2.5, z=[1])",
-        "b",
-        "c(version=1)",
-        "c(version=2)",
-    ]
+    names = ["a(x=1)", "a(x=2.5)", "a(x=2.5, z=[1])", "b", "c(version=1)", "c(version=2)"]
+    assert list(labels(given).values()) == names
+    known = {canonical_json(each): {"x": 1, "y": "other", "z": [1]} for each in given}
+    with_shared = ["a(x=1, y=same)", "a(x=2.5, y=same)", "a(x=2.5, z=[1], y=same)", *names[3:]]
+    assert list(labels(given, known).values()) == with_shared

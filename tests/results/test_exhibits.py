@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pedbench.report.outputs.gallery import gallery
-from pedbench.results.exhibits import Exhibit, read_exhibits, write_exhibit
+from pedbench.report.outputs.gallery import Tile, gallery
+from pedbench.results.exhibits import Exhibit, write_exhibit
+from pedbench.results.records import append_record, read_plan, write_plan
 from pedbench.results.run import load
 from pedbench.results.selection import Selection, write_selection
+from pedbench.results.stored_exhibits import read_exhibits
 from pedbench.results.values import read_values
 from pedbench.suites.cell import PluginIdentity
 
@@ -67,21 +72,45 @@ def test_server_shown_is_the_one_that_leaks_most(small_run: Any) -> None:
 
 def test_words_below_pictures_are_the_values(small_run: Any) -> None:
     run = load(small_run.directory)
-    (first, *_) = gallery(run)
+    (first, *_) = gallery(run, defaultdict(str), ())
     row = next(row for row in first.rows if row.defense == "ped_sam")
-    titles = [tile.title for tile in row.tiles]
-    assert titles[0].startswith("masks")
-    assert titles[1].startswith("what server")
-    record = next(
-        record
-        for record in small_run.of("ped_sam", "privacy", titles[2])
+    assert first.columns[:2] == ["received by the worst server", "best guess by RMSE"]
+    seen, guess, *_ = (cell for cell in row.cells if isinstance(cell, Tile))
+    values = {
+        attack: read_values(small_run.directory, record.cell_id)
+        for attack in ("mean_colour", "random_image")
+        for record in small_run.of("ped_sam", "privacy", attack)
         if record.cell["coalition"]["c"] == 1
-    )
-    values = read_values(small_run.directory, record.cell_id)
-    server = titles[1].split()[2]
-    mine = values[(values["image"] == first.image) & (values["servers"] == server)]
-    told = mine.loc[mine["metric"] == "leakage[RMSE]", "value"].iloc[0]
-    assert row.tiles[2].caption == f"leakage[RMSE] {told:.3f}"
+    }
+    server = seen.title.removeprefix("server ")
+    leaked = {
+        attack: float(
+            table.loc[
+                (table["image"] == first.image)
+                & (table["servers"] == server)
+                & (table["metric"] == "leakage[RMSE]"),
+                "value",
+            ].iloc[0]
+        )
+        for attack, table in values.items()
+    }
+    assert guess.title == max(leaked, key=lambda attack: leaked[attack])
+    assert guess.caption.startswith(f"leakage RMSE {leaked[guess.title]:.3f}")
+
+
+def test_other_weights_of_the_same_messages_join_a_row(small_run: Any, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(small_run.directory, tmp_path / "run"))
+    record = next(record for record in small_run.of("ped_sam") if record.cell["kind"] == "utility")
+    defense = record.cell["defense"]
+    other = {**defense, "params": {**defense["params"], "weights": "reordered"}}
+    append_record(directory, replace(record, cell={**record.cell, "defense": other}, cell_id="0" * 12))
+    write_plan(directory, [*read_plan(directory), "0" * 12])
+    masks = np.zeros((8, 8, 3), np.float32)
+    identity = PluginIdentity(name="ped_sam", version=defense["version"], params=other["params"])
+    write_exhibit(directory, Exhibit(image="1", frame=masks, secrets={}, defense=identity, masks=masks))
+    (picture,) = (each for each in gallery(load(directory), defaultdict(str), ()) if each.image == "1")
+    rows = [row for row in picture.rows if row.defense.startswith("ped_sam")]
+    assert [list(row.others) for row in rows] == [["ped_sam(weights=reordered)"]]
 
 
 def test_pictures_come_in_the_order_of_the_selection(tmp_path: Path) -> None:

@@ -111,7 +111,6 @@ def test_further_weights_are_part_of_the_cells_that_use_them(tmp_path: Path) -> 
     ("plugin", "kinds"),
     [
         ("defenses.on_device:OnDevice", {"utility", "privacy", "latency"}),
-        ("attacks.vitmae:Vitmae", {"privacy"}),
         ("metrics.root_mean_square_error:RootMeanSquareError", {"privacy"}),
     ],
 )
@@ -130,6 +129,18 @@ def test_files_of_any_plugin_and_ending_are_part_of_its_cells(
     changed = [cell for cell_id, cell in cells[0].items() if cell_id not in cells[1]]
     assert {cell.kind for cell in changed} == kinds
     assert all(cell.attack for cell in changed) == (kinds == {"privacy"})
+
+
+def test_files_of_an_attack_are_part_of_its_cells(tmp_path: Path) -> None:
+    cells = []
+    for content in (b"trained", b"\0\0\0\0\0\0\0"):
+        (tmp_path / "weights.pt").write_bytes(content)
+        attack = {"name": "vitmae", "params": {"model": str(tmp_path)}}
+        planned = plan(defenses=[{"name": "on_device"}], attacks=["mean_colour", attack])
+        cells.append({cell.cell_id: cell for cell in planned.cells()})
+    changed = [cell for cell_id, cell in cells[0].items() if cell_id not in cells[1]]
+    assert changed
+    assert all(cell.attack is not None and cell.attack.name == "vitmae" for cell in changed)
 
 
 def test_links_are_cells_of_their_own_and_loopback_is_the_default() -> None:

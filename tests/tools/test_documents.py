@@ -6,6 +6,7 @@ import inspect
 import re
 import runpy
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import typer
 import pedbench
 from pedbench.api import run as measure
 from pedbench.checks import check
-from pedbench.cli import app, main
-from pedbench.cli.run import named_files
+from pedbench.checks.samples import made_up_picture, make_view
+from pedbench.cli import app, main, options
+from pedbench.engines.view_stream import views as real_views
 from pedbench.fetching.catalogue import entry
+from pedbench.plugins.attacks.mean_colour import MeanColour
 from pedbench.registry import Registry
 from pedbench.registry.instances import plugin_file
 from pedbench.results.run import load
@@ -64,8 +67,8 @@ COMMANDS = [
     if (words := shlex.split(line, comments=True))
 ]
 FILES = {block.file: block for block in BLOCKS if block.file}
-STUDY = "first_study.py"
-PLUGINS = [name for name in FILES if name.endswith(".py") and not name.startswith("test_") and name != STUDY]
+STUDY, ONE_VIEW = SCRIPTS = ("first_study.py", "one_view.py")
+PLUGINS = [name for name in FILES if name.endswith(".py") and not name.startswith(("test_", *SCRIPTS))]
 MOST_LINES = 40
 """Of the plugins that how-to documents are built around."""
 
@@ -120,18 +123,8 @@ def _parsed(words: list[str]) -> None:
 
 def _resolved(given: dict[str, Any]) -> None:
     """The suite, its plugins and their parameters exist."""
-    overrides = Overrides(
-        defenses=given["defense"] or (),
-        attacks=given["attack"] or (),
-        sweeps=given["sweep"] or (),
-        dataset=given["dataset"],
-        settings=given["settings"] or (),
-        weights=named_files(given["weights"] or ()),
-        data=given["data"],
-        limit=given["limit"],
-    )
     suite = load_suite(given["suite"] or "mini")
-    assert resolve(suite, overrides, Registry(given["plugin"] or ())).defenses
+    assert resolve(suite, Overrides(**options.selection(given)), Registry(given["plugin"] or ())).defenses
 
 
 def test_suites_in_documents_are_suites(tmp_path: Path) -> None:
@@ -167,6 +160,20 @@ def test_plugins_of_how_to_documents_are_short_and_tested(folder: Path) -> None:
     attacks = [name for name in PLUGINS if "(Attack):" in FILES[name].text]
     assert attacks == ["gaussian_fill.py"]
     runpy.run_path(str(folder / "test_gaussian_fill.py"))["test_it_keeps_the_rules"]()
+
+
+def test_an_attack_can_be_called_on_one_view(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def views(*names: Any, **arguments: Any) -> Iterator[Any]:
+        assert inspect.signature(real_views).bind(*names, **arguments)
+        frame = made_up_picture(np.random.default_rng(0), (48, 64))
+        yield make_view(MeanColour(), frame), frame
+
+    monkeypatch.setattr(pedbench, "views", views, raising=False)
+    monkeypatch.syspath_prepend(folder)
+    runpy.run_path(str(folder / ONE_VIEW))
+    assert re.fullmatch(r"received \d+%, mean error of the rest 0\.\d{3}\n", capsys.readouterr().out)
 
 
 @pytest.mark.long

@@ -147,6 +147,8 @@ def test_documents_are_illustrated_from_a_run(tmp_path: Path) -> None:
     lines = _check_results(_block(tmp_path / "README.md", "results"))
     assert [row["defense"] for row in lines] == ["`on_device`", "`full_offload`", "`ped_sam`"]
     assert [row["visible, c=1 ↓"] for row in lines[:2]] == ["0.000", "1.000"]
+    floors = _block(tmp_path / "docs" / "measured" / "models.md", "floors")
+    assert re.search(r"\n\| `\w+`, the best floor +\| +\d+\.\d\d \| +\d\.\d{3} \|$", floors)
     pictures = tmp_path / "docs" / "pictures"
     assert {path.name for path in pictures.iterdir()} == {"masks.png", "scenes.png", "what_servers_see.png"}
     for path in pictures.iterdir():

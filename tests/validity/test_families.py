@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pedbench.adversary.isolation.facts import describe, family
 from pedbench.adversary.prior import load_prior
 from pedbench.base import Attack
 from pedbench.registry import Registry
 from pedbench.types import Patch, Tokens, View
-from pedbench.validity.families import COMPLETING, REQUIRED, family, lacking, received
+from pedbench.validity.families import COMPLETING, REQUIRED, lacking, received
 
 FAMILIES = {
     "accumulate": "accumulation",
@@ -37,7 +38,9 @@ FAMILIES = {
 
 def test_every_attack_of_the_tree_has_its_family() -> None:
     registry = Registry()
-    found = {name: family(registry.create("attacks", name, {})) for name in registry.origins("attacks")}
+    found = {
+        name: describe(registry.spec("attacks", name, {})).family for name in registry.origins("attacks")
+    }
     assert found == FAMILIES
     required = {name for kinds in REQUIRED.values() for each in kinds for name in np.atleast_1d(each)}
     assert required - {"completion of a read-out"} <= set(FAMILIES.values())

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pedbench.base import Attack
 from pedbench.base.attack import Need
 from pedbench.models.sam.family import MINI
 from pedbench.report.words.legend import FLAGS
-from pedbench.types import Patch, Picture, Prior, Tokens, View
+from pedbench.types import Patch, Prior, Tokens, View
 from pedbench.validity.flags import NO_BETTER, SEED_SPREAD, UNREAD, WORSE_THAN_PASTING, of_attack, unread
 
 FLAGS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "flags.md"
@@ -71,17 +70,6 @@ def test_seeds_that_disagree(means: list[float], flagged: bool) -> None:
     assert (SEED_SPREAD in of_attack(rows("advantage[RMSE]", means), floor=False)) == flagged
 
 
-class Reader(Attack):
-    name = "reader"
-    version = 1
-
-    def __init__(self, *needs: Need) -> None:
-        self.needs = frozenset(needs)  # type: ignore[misc]
-
-    def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        raise NotImplementedError
-
-
 def test_content_that_no_attack_can_use_is_told() -> None:
     patch = Patch(picture=np.zeros((2, 2, 3), np.float32), top=0, left=0, server=0)
     tokens = Tokens(
@@ -92,9 +80,9 @@ def test_content_that_no_attack_can_use_is_told() -> None:
     held["tokens"] = {"tokens": (tokens,)}
     for kind, content in held.items():
         views = [View(frame_size=(4, 4), prior=prior), View(frame_size=(4, 4), prior=prior, **content)]
-        assert unread(views, [Reader("nothing", "metadata")]) == {UNREAD[kind]}
-        assert unread(views, [Reader("nothing"), Reader(kind)]) == set()
-        assert unread(views[:1], [Reader("nothing")]) == set()
+        assert unread(views, {"nothing", "metadata"}) == {UNREAD[kind]}
+        assert unread(views, {"nothing", kind}) == set()
+        assert unread(views[:1], {"nothing"}) == set()
 
 
 @pytest.mark.long

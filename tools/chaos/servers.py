@@ -45,13 +45,10 @@ def serve_and_note(
         connection: Receives the port.
         networks: The models.
         identity: The server's certificates.
-        folder: Folder of one file per message, and of the wiretap's files.
+        folder: Folder of one file per message.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    (folder / "wiretap").mkdir(exist_ok=True)
-    for left in (folder / "wiretap").iterdir():
-        left.unlink()
-    service = Service(ServerPlan(networks=networks, modules=(), directory=folder / "wiretap"))
+    service = Service(ServerPlan(networks=networks, modules=()))
     networks.network("reordered")
     spool = service.handler.wiretap.spool
 

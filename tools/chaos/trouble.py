@@ -42,7 +42,7 @@ def full(out: Path) -> None:
 
 def read_only(out: Path) -> None:
     """Make the kernel refuse writing, except in the folder for temporary files."""
-    if not landlock.confine([Path("/")], [Path(os.environ["TMPDIR"]), Path("/dev")]):
+    if not landlock.confine([Path("/")], [], [Path(os.environ["TMPDIR"]), Path("/dev")]):
         sys.exit("the kernel has no Landlock")
 
 

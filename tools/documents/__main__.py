@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pedbench.models.manifest import ASSETS
 from tools.documents.drawings import draw_all
+from tools.documents.floor_table import against_floors
 from tools.documents.measured_blocks import DOCS, replace_block
 from tools.documents.network_tables import attackers, models
 from tools.documents.readme_table import results
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=DOCS.parent, help="another copy of the documents")
     options = parser.parse_args()
     replace_block(options.to / "README.md", "results", results(options.run))
+    replace_block(options.to / "docs" / "measured" / "models.md", "floors", against_floors(options.run))
     manifest = ASSETS / "manifest.json"
     if manifest.is_file():
         replace_block(options.to / "docs" / "measured" / "models.md", "networks", models(manifest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from PIL import Image
 
 from pedbench.pictures.frame import from_uint8
 from pedbench.registry import Registry
+from pedbench.report.figures.drawing import run_looks, save
+from pedbench.report.figures.frontier import frontier_figure
+from pedbench.report.numbers.combined import combined
+from pedbench.report.numbers.frontier import frontier
 from pedbench.report.outputs.gallery import DefenseRow, PictureRow, gallery
 from pedbench.report.outputs.gallery import Tile as Shown
 from pedbench.results.run import Run, load
@@ -49,7 +54,7 @@ def draw_all(folder: Path, run_dir: Path) -> None:
     """Draw the pictures of the README into a folder.
 
     Args:
-        run_dir: A run of `mini`.
+        run_dir: A run of `mini`; with strengths, of which the frontier is drawn, joined with one of `frontier`.
 
     Raises:
         FileNotFoundError: The directory holds no run.
@@ -57,11 +62,14 @@ def draw_all(folder: Path, run_dir: Path) -> None:
     """
     draw_scenes(folder / "scenes.png")
     run = load(run_dir)
-    pictures = list(gallery(run))[:PICTURES]
+    pictures = list(gallery(run, defaultdict(str), ()))[:PICTURES]
     if not pictures:
         raise ValueError(f"{run_dir} has no exhibits to draw; a suite with exhibits = 0 keeps none")
     _draw_views(run, pictures, folder / "what_servers_see.png")
     _draw_masks(run, pictures, folder / "masks.png")
+    drawing = frontier_figure(run, frontier(run), combined(run), run_looks(run))
+    if drawing is not None:
+        save(drawing, folder)
 
 
 def draw_scenes(path: Path) -> None:
@@ -73,7 +81,7 @@ def draw_scenes(path: Path) -> None:
 
 
 def _draw_views(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
-    """Draw the worst server's received content, and the strongest attack's guess."""
+    """Draw the worst server's received content, and the guess that leaks most by the first distance."""
     rows: list[list[Tile]] = []
     titles = list(_present(run, pictures[0], ATTACKED))
     for picture in pictures:
@@ -81,7 +89,7 @@ def _draw_views(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
         received = [Tile(picture=_pixels(picture.truth), caption=["the scene"])]
         guessed = [Tile(caption=KEY)]
         for title in titles:
-            _, seen, strongest, *_ = present[title].tiles
+            seen, strongest, *_ = (cell for cell in present[title].cells if isinstance(cell, Shown))
             received.append(_tile(seen, f"received: {seen.caption}"))
             guessed.append(_tile(strongest, strongest.title, strongest.caption))
         rows += [received, guessed]
@@ -94,8 +102,9 @@ def _draw_masks(run: Run, pictures: Sequence[PictureRow], path: Path) -> None:
     titles = list(_present(run, pictures[0], SEGMENTED))
     for picture in pictures:
         present = _present(run, picture, SEGMENTED)
-        masks = [present[title].tiles[0] for title in titles]
-        rows.append([Tile(picture=_pixels(picture.truth)), *(_tile(shown, shown.caption) for shown in masks)])
+        masks = [present[title].masks for title in titles]
+        shown = [_tile(tile, tile.caption) for tile in masks if tile is not None]
+        rows.append([Tile(picture=_pixels(picture.truth)), *shown])
     draw_sheet(rows, path, headers=["the scene", *titles], width=WIDTH)
 
 

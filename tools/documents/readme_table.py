@@ -8,10 +8,18 @@ import pandas as pd
 
 from pedbench.report.numbers.combined import rules_of
 from pedbench.report.numbers.first_table import first_table as first_numbers
-from pedbench.report.tables.first import first_table
-from pedbench.report.tables.overview import without_controls
+from pedbench.report.numbers.frontier import equal_leakage
+from pedbench.report.tables.first import first_tables
+from pedbench.report.tables.frontier import EQUAL_NOTE, equal_table
 from pedbench.results.run import Run, load
-from pedbench.validity.controls import broken_controls, controls
+from pedbench.validity.controls import broken_controls
+
+_ABOUT = {
+    "": "",
+    "Variants": "Variants: the messages of a row above under other weights.",
+    "Controls": "Controls, which are no baselines:",
+}
+"""Sentences above the tables by their titles."""
 
 
 def results(run_dir: Path) -> str:
@@ -32,11 +40,12 @@ def results(run_dir: Path) -> str:
     frame = first_numbers(run)
     if not rules_of(frame):
         raise ValueError(f"{run_dir} is no run to show: its suite has no coalition rule")
-    compared, apart = without_controls(frame, controls(run))
-    parts = [_selection(run, frame), first_table(compared).markdown()]
-    if len(apart):
-        parts += ["Controls, which are no baselines:", first_table(apart, reported=False).markdown()]
-    return "\n\n".join(parts)
+    parts = [_selection(run, frame)]
+    for table in first_tables(run):
+        parts += [_ABOUT[str(table.title)], table.markdown()]
+        if not table.title and not equal_leakage(run).empty:
+            parts += [EQUAL_NOTE, equal_table(equal_leakage(run)).markdown()]
+    return "\n\n".join(filter(None, parts))
 
 
 def _selection(run: Run, frame: pd.DataFrame) -> str:

@@ -10,10 +10,13 @@ from pathlib import Path
 import pedbench
 from pedbench.registry import PluginSpec
 
+SWITCH = "PEDBENCH_WITHOUT"
+"""Variable that names means of the kernel to leave out, with commas between them: landlock, seccomp, namespaces."""
+
 _KEPT = frozenset({
     "PATH", "HOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "LD_LIBRARY_PATH", "LD_PRELOAD",
     "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME",
-    "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TORCH_HOME", "PEDBENCH_HOME",
+    "XDG_CACHE_HOME", SWITCH, "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TORCH_HOME",
     "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "CUDA_PATH", "CUDA_MODULE_LOADING",
     "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
     "NVIDIA_TF32_OVERRIDE", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION",
@@ -46,6 +49,11 @@ def environment(scratch: str, libraries: str) -> dict[str, str]:
         # To ask whether there is an accelerator must not begin its context, which would not survive the fork either.
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     }
+
+
+def left_out() -> frozenset[str]:
+    """Return the means of confinement that the environment says to leave out."""
+    return frozenset(os.environ.get(SWITCH, "").split(","))
 
 
 def sources(specs: Sequence[PluginSpec]) -> list[Path]:

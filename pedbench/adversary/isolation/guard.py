@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pedbench
 from pedbench import plugins
-from pedbench.adversary.isolation import landlock
+from pedbench.adversary.isolation import landlock, seccomp
+from pedbench.adversary.isolation.environment import left_out
 
 FORBIDDEN_MODULES = ("pedbench.scenes", "pedbench.plugins.datasets")
 """The generator of scenes and the readers of datasets: through them an attack could fetch the truth."""
 
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc", "/sys", "/proc")
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc", "/sys")
+_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/version",
+         "/proc/sys", "/proc/driver")  # fmt: skip
+"""Facts of the machine and of the process itself; command lines of others may name the data."""
+
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/dri", "/dev/kfd")
 
 _READS = {"os.listdir", "os.scandir", "os.chdir", "sqlite3.connect"}
@@ -36,22 +42,64 @@ class TruthAccessError(PermissionError):
     """An attack reached for something outside of its view."""
 
 
-def install(readable: Iterable[Path], scratch: Path) -> bool:
-    """Close this process, from now on, to everything but code, model weights and its scratch folder.
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Files and folders that an attack's process may read.
+
+    Attributes:
+        readable: Files and folders, with all that these hold.
+        listed: Folders of which only parts are readable; their names may be listed.
+    """
+
+    readable: tuple[Path, ...]
+    listed: tuple[Path, ...]
+
+
+def places(further: Iterable[Path]) -> Places:
+    """Return code, model weights and further files and folders, without the generator of scenes and the datasets."""
+    closed = _closed_folders()
+    readable: list[Path] = []
+    listed: list[Path] = []
+    for path in (*installation(), *_code(), *_weights(), *further):
+        if path.exists():
+            _open(path.resolve(), closed, readable, listed)
+    return Places(readable=tuple(dict.fromkeys(readable)), listed=tuple(dict.fromkeys(listed)))
+
+
+def _open(path: Path, closed: Sequence[Path], readable: list[Path], listed: list[Path]) -> None:
+    """Add a file or folder, piece by piece where it holds something that stays closed."""
+    if path in closed:
+        return
+    if not any(folder.is_relative_to(path) for folder in closed):
+        readable.append(path)
+        return
+    listed.append(path)
+    for child in path.iterdir():
+        _open(child, closed, readable, listed)
+
+
+def install(allowed: Places, scratch: Path, *, shared_memory: bool = False) -> dict[str, bool]:
+    """Close this process, from now on, to everything but the allowed places and its scratch folder.
 
     Args:
-        readable: Further files and folders that may be read: plugins, weights.
+        allowed: From `places`.
         scratch: The one folder that may be written.
+        shared_memory: As for `seccomp.confine`.
 
     Returns:
-        Whether the kernel enforces the same; without it only what Python sees is refused.
+        By its name, whether the kernel has each means: "landlock" refuses files, "seccomp" system calls. Without them
+        only what Python sees is refused.
     """
-    roots = [*installation(), *(path.resolve() for path in (*_code(), *_weights(), *readable))]
+    own = [path for path in map(Path, _PROC) if path.exists()]
     devices = [Path(device) for device in _DEVICES] + sorted(Path("/dev").glob("nvidia*"))
-    scratch = scratch.resolve()
-    enforced = landlock.confine(roots, [scratch, *devices])
-    sys.addaudithook(_hook([str(path) for path in roots], [str(path) for path in (scratch, *devices)]))
-    return enforced
+    scratch, readable = scratch.resolve(), [*allowed.readable, *(path.resolve() for path in own)]
+    off = left_out()
+    force = {
+        "landlock": "landlock" not in off and landlock.confine(readable, allowed.listed, [scratch, *devices]),
+        "seccomp": "seccomp" not in off and seccomp.confine(shared_memory=shared_memory),
+    }
+    sys.addaudithook(_hook(readable, allowed.listed, (scratch, *devices)))
+    return force
 
 
 @cache
@@ -80,22 +128,24 @@ def _folder(variable: str, default: Path) -> Path:
     return Path(os.path.expandvars(os.environ.get(variable) or default)).expanduser()
 
 
-def _forbidden_folders() -> tuple[str, ...]:
+def _closed_folders() -> tuple[Path, ...]:
     package = Path(pedbench.__file__).resolve().parent
-    readers = [str(Path(folder).resolve() / "datasets") for folder in plugins.__path__]
-    return (str(package / "scenes"), *readers)
+    readers = [Path(folder).resolve() / "datasets" for folder in plugins.__path__]
+    return (package / "scenes", package / "suites", *readers)
 
 
-def _hook(readable: list[str], writable: list[str]) -> Callable[[str, tuple[Any, ...]], None]:
-    """The audit hook; it names what was refused.
+def _hook(
+    readable: Iterable[Path], listed: Iterable[Path], writable: Iterable[Path]
+) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return the audit hook; it names what was refused.
 
     Paths are resolved first, so that links and `/proc/self/root` lead nowhere.
     """
     # Bound now: what an attack replaces in these modules later changes nothing here.
-    fsdecode, realpath, getpid = os.fsdecode, os.path.realpath, os.getpid
-    below_roots = tuple(path.rstrip("/") + "/" for path in (*readable, *writable))
-    below_writable = tuple(path.rstrip("/") + "/" for path in writable)
-    below_forbidden = tuple(folder + "/" for folder in _forbidden_folders())
+    fsdecode, realpath = os.fsdecode, os.path.realpath
+    below_writable = tuple(f"{path}/" for path in writable)
+    below_roots = (*(f"{path}/" for path in readable), *below_writable)
+    folders = frozenset(map(str, listed))
 
     def check_path(path: Any, writes: bool) -> None:
         if isinstance(path, int) or path is None:
@@ -103,10 +153,7 @@ def _hook(readable: list[str], writable: list[str]) -> Callable[[str, tuple[Any,
         real = realpath(fsdecode(path))
         if writes and not (real + "/").startswith(below_writable):
             raise TruthAccessError(f"an attack may not write {real}")
-        allowed = (real + "/").startswith(below_roots)
-        owner = real.split("/")[2] if real.startswith("/proc/") else ""
-        other_process = owner.isdigit() and int(owner) != getpid()
-        if not allowed or other_process or (real + "/").startswith(below_forbidden):
+        if not (real + "/").startswith(below_roots) and real not in folders:
             raise TruthAccessError(f"an attack may not open {real}")
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

@@ -27,13 +27,15 @@ class _PathRule(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-def confine(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
+def confine(readable: Iterable[Path], listed: Iterable[Path], writable: Iterable[Path]) -> bool:
     """Let this process and its children read and write only below the given paths, from now on.
 
-    TCP (kernel 6.7 and later) and signals to other processes (6.12) are refused as well. It cannot be undone.
+    TCP (kernel 6.7 and later), and signals and abstract sockets to other processes (6.12), are refused as well. It
+    cannot be undone.
 
     Args:
         readable: Folders and files; those that do not exist are passed over.
+        listed: Folders whose names may be listed, and no more.
         writable: Folders and files that may be read and written.
 
     Returns:
@@ -52,7 +54,7 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _checked(library.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), 0))
     reading = _EXECUTE | _READ_FILE | _READ_DIRECTORY
-    for paths, rights in ((readable, reading), (writable, handled)):
+    for paths, rights in ((readable, reading), (listed, _READ_DIRECTORY), (writable, handled)):
         for path in paths:
             if path.exists():
                 allowed = rights if path.is_dir() else rights & _FILE_RIGHTS

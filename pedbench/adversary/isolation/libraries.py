@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import importlib.util
 import json
@@ -19,14 +20,16 @@ from pedbench.host.requirements import requirements
 _STARTED_BY_PYTHON = {"__main__", "__mp_main__", "sitecustomize", "usercustomize"}
 
 
-def libraries(plugins: Iterable[str], closed: Iterable[Path]) -> dict[str, Path]:
+def libraries(plugins: Iterable[str], closed: Iterable[Path], code: Iterable[Path] = ()) -> dict[str, Path]:
     """Return single modules, packages and their metadata outside of the Python installation, by file name.
 
-    These are what this process has imported, and what the distributions that it needs have installed.
+    These are what this process has imported, what the distributions that it needs have installed, and what attacks,
+    which this process does not import, name in their code.
 
     Args:
         plugins: Names of the distributions that declare attacks.
         closed: Files and folders with some of the truth, that no library may hold or lie in.
+        code: Files of attacks, and folders of those that are packages.
     """
     imported = dict(_imported())
     installed = _installed_by((*requirements(), *plugins, *imported), tuple(sys.path))
@@ -39,7 +42,8 @@ def libraries(plugins: Iterable[str], closed: Iterable[Path]) -> dict[str, Path]
             real.is_relative_to(truth) for truth in truths
         )
 
-    return {path.name: path for path in (*installed, *imported.values()) if is_open(path)}
+    found = (*installed, *imported.values(), *_named_in(code))
+    return {path.name: path for path in found if is_open(path)}
 
 
 def shared_objects() -> list[Path]:
@@ -77,10 +81,61 @@ def _places(spec: ModuleSpec) -> Iterator[Path]:
             yield path
 
 
+def _named_in(code: Iterable[Path]) -> Iterator[Path]:
+    """Yield packages among `code`, and what it imports from outside, and what that imports; nothing is run."""
+    due, seen = list(code), set[str]()
+    while due:
+        path = due.pop()
+        if path.is_dir() and _outside(path):
+            yield path
+        for name in _imports(path):
+            if name in seen or name.startswith("pedbench"):
+                continue
+            seen.add(name)
+            try:
+                spec = importlib.util.find_spec(name)
+            except (ImportError, ValueError):
+                continue
+            for place in _places(spec) if spec is not None else ():
+                yield place
+                due.append(place)
+
+
+def _imports(path: Path) -> set[str]:
+    """Return the top-level names that a file, or the files of a folder, imports."""
+    names = set()
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        try:
+            nodes = list(ast.walk(ast.parse(file.read_bytes())))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
+
+
 @cache
 def _installed_by(names: tuple[str, ...], _path: tuple[str, ...]) -> tuple[Path, ...]:
     """Return what distributions, and those that they require in turn, have installed outside."""
-    due, seen, found = list(names), {"pedbench"}, list[Path]()
+    return tuple(path for distribution in _with_required(names) for path in _installed(distribution))
+
+
+@cache
+def importable() -> frozenset[str]:
+    """Return the names of pedbench and of the packages and modules of the distributions that it requires."""
+    names = {"pedbench"}
+    for distribution in _with_required(tuple(requirements())):
+        listed = (distribution.read_text("top_level.txt") or "").split()
+        names.update(listed or (file.parts[0].partition(".")[0] for file in distribution.files or ()))
+    return frozenset(names)
+
+
+def _with_required(names: Iterable[str]) -> Iterator[Distribution]:
+    """Yield distributions and those that they require in turn, of those that are installed."""
+    due, seen = list(names), {"pedbench"}
     while due:
         match = re.match(r"[\w.-]+", due.pop())
         name = re.sub(r"[-_.]+", "-", match[0]).lower() if match else "pedbench"
@@ -91,9 +146,8 @@ def _installed_by(names: tuple[str, ...], _path: tuple[str, ...]) -> tuple[Path,
             distribution = importlib.metadata.distribution(name)
         except PackageNotFoundError:
             continue
-        found += _installed(distribution)
+        yield distribution
         due += distribution.requires or ()
-    return tuple(found)
 
 
 def _installed(distribution: Distribution) -> Iterator[Path]:

@@ -1,246 +1,226 @@
 """Attacks in processes of their own, which hold neither the truth nor the way to it.
 
-What crosses over is bytes: a serialised view and a seed in, raw pixels out; nothing is pickled. The process
-starts from nothing (no fork of this one), in an empty folder, with an environment that says nothing of data,
-and `pedbench.adversary.isolation.guard` refuses it every file but code and weights, the network, and other programs.
+What crosses over is bytes: serialised views and seeds in, raw pixels out; nothing is pickled. A process that runs no
+code of plugins, the zygote, starts from nothing (no fork of this one), in an empty folder, with an environment that
+says nothing of data. Each job of an attack is a fork of it that ends with the job; `guard` refuses it every file but
+code and weights, the network, and other programs.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import itertools
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from pedbench.adversary.isolation.environment import environment, sources
+from pedbench.adversary.isolation import messages
+from pedbench.adversary.isolation.environment import environment
 from pedbench.adversary.isolation.libraries import libraries, shared_objects
-from pedbench.adversary.prior import FOLDER
-from pedbench.registry import PluginSpec
-from pedbench.types import Picture
-
-DEADLINE = 600.0
-"""Seconds that an attack may take for one job, preparation included, unless the suite says otherwise."""
+from pedbench.host.scratch import ScratchFolder
 
 
-class AttackFailure(RuntimeError):
-    """An attack raised, gave no picture, took too long, or took its process with it.
-
-    Attributes:
-        attack: Its name.
-        kind: The exception's class, e.g. "ValueError"; "AttackDied" when the process ended, "AttackOverdue"
-            when the deadline passed.
-        trace: The traceback in the attack's process; empty when that ended.
-    """
-
-    def __init__(self, attack: str, kind: str, message: str, trace: str = "") -> None:
-        super().__init__(f"attack {attack}: {kind}: {message}")
-        self.attack = attack
-        self.kind = kind
-        self.trace = trace
+class ZygoteLost(RuntimeError):
+    """The process from which jobs are forked has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guesses:
-    """Answer of an attack: a guess per view, and confidences of a read-out.
+class Ward:
+    """The reach of jobs of one kind.
 
     Attributes:
-        pictures: One guess a view, (H, W, 3) float32 in [0, 1], checked.
-        confidences: Of a read-out attack likewise, (H, W) float32 in [0, 1]; none of others.
-        seconds: Time that the attack took for all of them, without preparation and transport.
+        readable: Files and folders besides code and shipped weights.
+        links: Libraries outside of the Python installation, by file name: see `libraries`.
+        prior: Folder of the prior.
+        home: Where pedbench keeps files, if the environment says it.
+        shared_memory: Whether they may share memory with a driver.
     """
 
-    pictures: tuple[Picture, ...]
-    seconds: float
-    confidences: tuple[npt.NDArray[np.float32], ...] = ()
+    readable: tuple[str, ...]
+    links: tuple[tuple[str, Path], ...]
+    prior: str
+    home: str = ""
+    shared_memory: bool = False
 
 
-class AttackProcess:
-    """One process that prepares attacks and runs them on views; started when first needed.
+class Zygote:
+    """The process from which jobs are forked; it lives as long as this process or until it is closed."""
 
-    Args:
-        specs: The attacks it may be asked for.
-        device: Where attacks prepare their models.
-        threads: Threads that torch may use in a guess.
-        readable: Further files and folders that attacks may read, e.g. weights.
-        closed: Files and folders with some of the truth; a library that holds one is not offered.
-        prior: Folder of the prior; by default the one that pedbench ships.
-        deadline: Seconds that one call of `guess` may take.
-    """
-
-    def __init__(
-        self,
-        specs: Sequence[PluginSpec],
-        *,
-        device: str = "cpu",
-        threads: int = 1,
-        readable: Sequence[Path] = (),
-        closed: Sequence[Path] = (),
-        prior: Path = FOLDER,
-        deadline: float = DEADLINE,
-    ) -> None:
-        self.specs = tuple(specs)
-        self.deadline = deadline
-        self._settings: dict[str, Any] = {
-            "specs": [spec.to_json() for spec in self.specs],
-            "device": device,
-            "threads": threads,
-            "readable": [str(path.resolve()) for path in (prior, *readable, *sources(self.specs))],
-            "prior": str(prior.resolve()),
-        }
-        self._closed_to_libraries = tuple(closed)
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._closed = False
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection[Any, Any] | None = None
-        self.enforced: bool | None = None
-        """Whether the kernel enforces the guard; None until the process has started."""
-
-    def guess(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
-        """Attack some views, each with its own seed; without any, the attack is but loaded.
-
-        Never put two views of one picture in one call: the attack sees them all. From call to call it
-        remembers nothing.
-
-        Raises:
-            AttackFailure: The attack raised, answered with something that is no picture of the frame, missed
-                the deadline, or its process ended; the next call then starts a new process.
-        """
-        index = self.specs.index(spec)
-        if len(views) != len(seeds):
-            raise ValueError(f"attack {spec.name}: {len(views)} views with {len(seeds)} seeds")
-        with self._lock:
-            try:
-                connection = self._connection or self._start()
-                # Asked after the start: `close` marks first and kills then, so one of the two is seen.
-                if self._closed:
-                    raise EOFError
-                with self._until_deadline():
-                    connection.send_bytes(json.dumps({"attack": index, "seeds": list(seeds)}).encode())
-                    for view in views:
-                        connection.send_bytes(view)
-                    answer = json.loads(connection.recv_bytes())
-                    arrays = [connection.recv_bytes() for _ in answer.get("shapes", ())]
-            except TimeoutError as error:
-                self._stop()
-                raise AttackFailure(spec.name, "AttackOverdue", str(error)) from error
-            except (EOFError, ConnectionError) as error:
-                status = self._stop()
-                reason = f"its process ended without an answer (exit status {status})"
-                raise AttackFailure(spec.name, "AttackDied", reason) from error
-            # Interrupted half-way, the next answer to arrive would belong to this call.
-            except BaseException:
-                self._kill()
-                self._stop()
-                raise
-        if "failure" in answer:
-            raise AttackFailure(spec.name, answer["failure"], answer["message"], answer["trace"])
-        found = tuple(
-            np.frombuffer(data, np.float32).reshape(shape)
-            for data, shape in zip(arrays, answer["shapes"], strict=True)
-        )
-        pictures, confidences = found[: len(views)], found[len(views) :]
-        return Guesses(pictures=pictures, confidences=confidences, seconds=answer["seconds"])
-
-    def close(self) -> None:
-        """End the process for good; a guess that another thread waits for fails."""
-        self._closed = True
-        self._kill()
-        with self._lock:
-            self._stop()
-
-    @contextlib.contextmanager
-    def _until_deadline(self) -> Iterator[None]:
-        """End the process if what happens inside takes too long; a `TimeoutError` then comes out."""
-        passed = threading.Event()
-
-        def end() -> None:
-            passed.set()
-            self._kill()
-
-        timer = threading.Timer(self.deadline, end)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except (EOFError, ConnectionError):
-            if not passed.is_set():
-                raise
-        finally:
-            timer.cancel()
-            timer.join()
-        if passed.is_set():
-            raise TimeoutError(f"no answer within {self.deadline:g} s")
-
-    def _kill(self) -> None:
-        process = self._process
-        if process is not None and process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _start(self) -> Connection[Any, Any]:
-        self._scratch = tempfile.TemporaryDirectory(prefix="attack-")
-        scratch, links = Path(self._scratch.name, "scratch"), Path(self._scratch.name, "libraries")
+        self._folder = ScratchFolder("attacks")
+        scratch = Path(self._folder.name, "scratch")
         scratch.mkdir()
-        links.mkdir()
-        found = libraries({spec.origin.distribution for spec in self.specs}, self._closed_to_libraries)
-        for name, path in found.items():
-            (links / name).symlink_to(path.resolve())
-        more = [str(path.resolve()) for path in (links, *found.values(), *shared_objects())]
-        settings = self._settings | {"readable": [*self._settings["readable"], *more]}
-        ours, theirs = Pipe(duplex=True)
-        self._connection = ours
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pedbench.adversary.isolation.child", str(theirs.fileno())],
+        links = libraries((), ())
+        linked = self._linked("own", links.items())
+        self._numbers = itertools.count()
+        self._wards: dict[Ward, str] = {}
+        self._imported: set[str] = set()
+        self.refused: dict[Ward, set[tuple[str, str]]] = {}
+        """Loaders and models that could not be kept."""
+        self._link, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pedbench.adversary.isolation.zygote", str(theirs.fileno())],
                 cwd=scratch,
-                env=environment(str(scratch), str(links)),
+                env=environment(str(scratch), str(linked)),
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        finally:
-            theirs.close()
-        ours.send_bytes(json.dumps(settings).encode())
-        self.enforced = json.loads(ours.recv_bytes())["enforced"]
-        return ours
 
-    def _stop(self) -> int | None:
-        """Clear away after a process that has ended or is to end, and return its exit status."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        status = None
-        if self._process is not None:
-            try:
-                status = self._process.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                self._kill()
-                status = self._process.wait()
-            self._process = None
-        if self._scratch is not None:
-            self._scratch.cleanup()
-            self._scratch = None
-        return status
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self.process.poll() is None
+
+    @contextlib.contextmanager
+    def job(self, ward: Ward) -> Iterator[Job]:
+        """Fork a job, which ends with the block.
+
+        Raises:
+            ZygoteLost: There is nothing to fork from.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs, self._lock:
+            if ward not in self._wards:
+                self._open(ward)
+            number = next(self._numbers)
+            pid = self._ask(do="start", ward=self._wards[ward], number=number, handle=theirs.fileno())["pid"]
+            connection = Connection(ours.detach())
+        try:
+            job = Job(self, pid, connection)
+        except EOFError:
+            connection.close()
+            raise ZygoteLost(f"a job could not be confined (exit status {self.finish(pid)})") from None
+        try:
+            yield job
+        except BaseException:
+            job.end()
+            raise
+        job.end(answered=True)
+
+    def _open(self, ward: Ward) -> None:
+        name = str(len(self._wards))
+        linked = self._linked(name, ward.links)
+        outside = [linked, *(path for _, path in ward.links), *shared_objects()]
+        self._ask(
+            do="open",
+            ward=name,
+            readable=[*ward.readable, *(str(path.resolve()) for path in outside)],
+            libraries=str(linked.resolve()),
+            prior=ward.prior,
+            home=ward.home,
+            shared_memory=ward.shared_memory,
+        )
+        self._wards[ward] = name
+
+    def _linked(self, name: str, links: Iterable[tuple[str, Path]]) -> Path:
+        folder = Path(self._folder.name, "libraries", name)
+        folder.mkdir(parents=True)
+        for library, path in links:
+            (folder / library).symlink_to(path.resolve())
+        return folder
+
+    def keep(self, ward: Ward, loader: str, model: str) -> None:
+        """Load a network that jobs then share; one that cannot be loaded is remembered in `refused`."""
+        with self._lock:
+            answer = self._ask(do="keep", ward=self._wards[ward], loader=loader, model=model)
+            if answer["error"]:
+                self.refused.setdefault(ward, set()).add((loader, model))
+
+    def import_(self, modules: Sequence[str]) -> None:
+        """Import what jobs have imported, of pedbench and of its dependencies, lest each does it anew."""
+        with self._lock:
+            if new := [module for module in modules if module not in self._imported]:
+                self._ask(do="import", modules=new)
+                self._imported.update(new)
+
+    def finish(self, pid: int, *, answered: bool = False) -> int | None:
+        """End a job, and return its exit status; None for one that has answered, whose end need not be awaited."""
+        with self._lock, contextlib.suppress(ZygoteLost):
+            status: int | None = self._ask(do="finish", pid=pid, answered=answered)["status"]
+            return status
+        return None
+
+    def _ask(self, *, handle: int | None = None, **message: Any) -> dict[str, Any]:
+        try:
+            messages.send(self._link, message, handle)
+            return messages.receive(self._link)[0]
+        except (EOFError, OSError) as error:
+            raise ZygoteLost("the process from which attacks are forked has ended") from error
+
+    def close(self) -> None:
+        """End the process and all jobs."""
+        self._link.close()
+        try:
+            self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._folder.cleanup()
+
+
+class Job:
+    """One fork of the zygote.
+
+    Attributes:
+        connection: To it.
+        force: By name, which means of the kernel confine it; known before any code of an attack runs.
+    """
+
+    def __init__(self, zygote: Zygote, pid: int, connection: Connection[Any, Any]) -> None:
+        self._zygote = zygote
+        self.pid = pid
+        self.connection = connection
+        self.status: int | None = None
+        self._ended = False
+        self.force: dict[str, bool] = json.loads(connection.recv_bytes())
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time since it was confined."""
+        return time.perf_counter() - self._began
+
+    def end(self, *, answered: bool = False) -> None:
+        """End it if it has not ended, and keep its exit status unless it has answered."""
+        if not self._ended:
+            self._ended = True
+            self.status = self._zygote.finish(self.pid, answered=answered)
+            self.connection.close()
+
+
+_shared: dict[tuple[Any, ...], Zygote] = {}
+_opening = threading.Lock()
+
+
+def shared() -> Zygote:
+    """Return the zygote of this process; another one where the environment has changed."""
+    key = os.getpid(), tuple(sorted(environment("", "").items()))
+    with _opening:
+        if key in _shared and not _shared[key].alive:
+            _shared.pop(key).close()
+        if key not in _shared:
+            _shared[key] = Zygote()
+        return _shared[key]
+
+
+@atexit.register
+def close_all() -> None:
+    """End all zygotes of this process."""
+    for (owner, _), zygote in list(_shared.items()):
+        if owner == os.getpid():
+            zygote.close()
+    _shared.clear()

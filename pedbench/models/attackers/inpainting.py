@@ -19,6 +19,7 @@ from pedbench.errors import CheckpointError
 from pedbench.models.attackers.inpaint_mini import InpaintMini
 from pedbench.models.attackers.vitmae import MaskedAutoencoder, load_pixel_autoencoder
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
+from pedbench.models.kept import kept
 
 _KIND = "diffusion inpainting pipeline (diffusers)"
 
@@ -56,6 +57,7 @@ class Inpainting:
         )
 
 
+@kept
 def load_inpainting(model: str) -> Inpainting:
     """Load an inpainting pipeline of diffusers; nothing is downloaded and no code of the model is run.
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from pedbench.models.attackers.initialisation import sinusoidal_positions, xavier
 from pedbench.models.attackers.sized import load_sized
+from pedbench.models.kept import kept
 from pedbench.models.sam.checkpoints import write_safetensors
 
 
@@ -124,6 +125,7 @@ def save_restoration(network: RestorationTransformer, path: Path) -> None:
     write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
 
 
+@kept
 def load_restoration(path: Path) -> RestorationTransformer:
     """Load a network of `save_restoration`, in evaluation mode, its parameters frozen.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pedbench.models.attackers.sized import load_sized
+from pedbench.models.kept import kept
 from pedbench.models.sam.checkpoints import write_safetensors
 from pedbench.types import Picture
 
@@ -116,6 +117,7 @@ def save_sharpening(network: SharpeningNetwork, path: Path) -> None:
     write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
 
 
+@kept
 def load_sharpening(path: Path) -> SharpeningNetwork:
     """Load a network of `save_sharpening`, in evaluation mode, its parameters frozen.
 

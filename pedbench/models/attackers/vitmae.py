@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
+from pedbench.models.kept import kept
 
 WEIGHTS = (".safetensors", ".bin")
 """Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
@@ -80,6 +81,7 @@ def load_pixel_autoencoder(model: str) -> MaskedAutoencoder:
     return loaded
 
 
+@kept
 def load_autoencoder(model: str) -> MaskedAutoencoder:
     """Load a ViTMAE with its decoder; nothing is downloaded and no code of the model is run.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pedbench.base import Networks, Operation
+from pedbench.errors import plugin_line
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.wire.codec_labels import lossy
 from pedbench.types import Mask, Patch, Received, Tokens
@@ -24,6 +25,7 @@ class Observation:
         problem: Reason for which it counts as the whole frame; "" if the schema and the operation explain all bytes.
         patch_size: Side in pixels of the patch of one token.
         lossy: Whether a lossy codec encoded its pixels.
+        built_in: Whether the operation is pedbench's own, and its content not judged by a plugin's author.
     """
 
     message: Received
@@ -32,6 +34,7 @@ class Observation:
     problem: str = ""
     patch_size: int = 1
     lossy: bool = False
+    built_in: bool = True
 
     def footprint(self, frame: tuple[int, int]) -> Mask:
         """Return the (H, W) mask of the frame's pixels that the content covers, exact or not."""
@@ -72,13 +75,18 @@ def _observe(
         seen = operation.observe(
             message.payload, message.arguments, networks, message.server, message.request
         )
+        patches = tuple(item for item in seen or () if isinstance(item, Patch))
+        tokens = tuple(item for item in seen or () if isinstance(item, Tokens))
+        for each in tokens:
+            if each.values.ndim != 2 or each.positions.shape != (len(each.values), 2):
+                shapes = f"values of shape {each.values.shape} and positions of shape {each.positions.shape}"
+                raise ValueError(f"expected tokens with values (n, C) and positions (n, 2), found {shapes}")
     # A plugin can raise anything; in any case it has not explained the bytes.
     except Exception as error:
-        return Observation(message=message, problem=f"{message.operation} cannot be observed: {error}")
+        problem = f"{message.operation} cannot be observed: {error}{plugin_line(error)}"
+        return Observation(message=message, problem=problem)
     if seen is None:
-        return Observation(message=message, problem=f"{message.operation} cannot show its payload as pixels")
-    patches = tuple(item for item in seen if isinstance(item, Patch))
-    tokens = tuple(item for item in seen if isinstance(item, Tokens))
+        return Observation(message=message, problem=_no_observation(operation))
     return Observation(
         message=message,
         patches=patches,
@@ -86,7 +94,13 @@ def _observe(
         problem=_unexplained(message, operation, patches, tokens, frame),
         patch_size=_patch_size(message, networks) if tokens else 1,
         lossy=lossy(message.codecs),
+        built_in=_built_in(operation),
     )
+
+
+def _no_observation(operation: Operation) -> str:
+    fault = "returned None" if type(operation).observe is not Operation.observe else "is missing"
+    return f"{operation.name} cannot show its payload: its `observe` {fault}: return Patches and Tokens there"
 
 
 def _unexplained(
@@ -103,7 +117,7 @@ def _unexplained(
             return (
                 f"a patch at row {patch.top}, column {patch.left} reaches beyond the frame of {frame} pixels"
             )
-    if type(operation).__module__.startswith("pedbench.offload.operations."):
+    if _built_in(operation):
         return ""
     explained = sum(map(_shown, patches)) + sum(each.values.nbytes for each in tokens)
     places = _PATCH_PLACE * len(patches) + _TOKEN_PLACE * sum(len(each.positions) for each in tokens)
@@ -114,6 +128,10 @@ def _unexplained(
     if found > explained + places + _MESSAGE:
         return f"{message.operation} carries {found} bytes and shows {explained} of them"
     return ""
+
+
+def _built_in(operation: Operation) -> bool:
+    return type(operation).__module__.startswith("pedbench.offload.operations.")
 
 
 def _shown(patch: Patch) -> int:

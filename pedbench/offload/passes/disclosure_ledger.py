@@ -100,11 +100,11 @@ class Ledger:
         """
         admitted: list[tuple[int, int, list[Tile]]] = []
         for server, operation, arguments, payload in messages:
-            tiles, always_counts = self._content(operation, arguments, payload)
+            tiles, always_counts, unknown = self._content(operation, arguments, payload)
             covered = self._covered.setdefault(server, np.zeros(self.frame, np.bool_))
             seen = self.session.seen(server, self.frame)
             count = sum(tile.area if always_counts else _missing(covered, tile) for tile in tiles)
-            self._check(server, self._pixels[server] + count, self.max_share, "of the frame")
+            self._check(server, self._pixels[server] + count, self.max_share, "of the frame", unknown)
             seen_count = int(seen.sum()) + sum(_missing(seen, tile) for tile in tiles)
             self._check(server, seen_count, self.session.max_share, "of what the session shows")
             admitted.append((server, count, tiles))
@@ -140,30 +140,33 @@ class Ledger:
                     f"{self._pixels[server]}"
                 )
 
-    def _check(self, server: int, count: int, bound: float, whole: str) -> None:
+    def _check(self, server: int, count: int, bound: float, whole: str, unknown: str = "") -> None:
         area = self.frame[0] * self.frame[1]
         if count > bound * area + 0.5:
             raise DisclosureError(
                 f"server {server} would get {count / area:.1%} {whole}, the defense may give {bound:.1%}; "
-                "nothing was sent"
+                f"nothing was sent{unknown and f'. A message counts as the whole frame: {unknown}'}"
             )
 
     def _content(
         self, operation: str, arguments: Mapping[str, str], payload: Payload
-    ) -> tuple[list[Tile], bool]:
-        """Return the part of the frame that a message covers, and whether it counts where the server has content."""
+    ) -> tuple[list[Tile], bool, str]:
+        """Return the part of the frame that a message covers, and whether it counts where the server has content.
+
+        The third value says why the content is unknown, so that it counts as the whole frame; empty if it is known.
+        """
         whole = [Tile(0, 0, *self.frame)]
         always_counts = arguments.get("first", "0") == "0"
         if operation in _BY_FRAME:
-            return whole, always_counts
+            return whole, always_counts, ""
         try:
             if operation not in _BY_WINDOWS:
-                return self._shown(operation, arguments, payload), False
+                return self._shown(operation, arguments, payload), False, ""
             grid = window_grid(self.networks.network(arguments["weights"]).image_encoder)
-            return [grid.tile(window, self.frame) for window in places(payload, grid)[0]], always_counts
-        # Whatever fails, the content is unknown and counts as the whole frame.
-        except Exception:
-            return whole, always_counts
+            tiles = [grid.tile(window, self.frame) for window in places(payload, grid)[0]]
+            return tiles, always_counts, ""
+        except Exception as error:
+            return whole, always_counts, str(error)
 
     def _shown(self, operation: str, arguments: Mapping[str, str], payload: Payload) -> list[Tile]:
         """Return the part of the frame that a message of a plugin's own operation covers.

@@ -124,7 +124,7 @@ def run_pass(
 
     Args:
         defense: The defense.
-        frame: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255.
+        frame: (H, W, 3) float32 in [0, 1], every value a multiple of 1/255; the defense cannot write into it.
         servers: At least as many servers as the defense calls.
         networks: The edge's models.
         rng: The source of all randomness of the pass.
@@ -138,6 +138,8 @@ def run_pass(
         ValueError: The frame's values are not those of an 8-bit picture.
     """
     settings = settings or PassSettings()
+    frame = frame.view()
+    frame.flags.writeable = False
     size = frame.shape[:2]
     if np.abs(frame * 255 - to_uint8(frame)).max() > 1e-3:
         raise ValueError("expected a frame whose values are multiples of 1/255")

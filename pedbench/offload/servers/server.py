@@ -5,17 +5,14 @@ Importing this module must open no channel and start no thread, because server p
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -43,13 +40,11 @@ class ServerPlan:
     Attributes:
         networks: The models.
         modules: Importable modules with further operations.
-        directory: Folder for the wiretap; the server owns it and removes it at its end.
         payloads: Whether the wiretap keeps the messages' bytes besides lengths and digests.
     """
 
     networks: Networks
     modules: tuple[str, ...]
-    directory: Path
     payloads: bool = True
 
 
@@ -67,10 +62,6 @@ def serve(connection: Connection, plan: ServerPlan) -> None:
     except (EOFError, OSError):
         pass
     finally:
-        shutil.rmtree(plan.directory, ignore_errors=True)
-        # The last server removes the common directory, in case the parent was killed.
-        with contextlib.suppress(OSError):
-            plan.directory.parent.rmdir()
         # Threads that are still computing must not keep the process alive.
         os._exit(0)
 
@@ -115,7 +106,7 @@ class Service:
         self.handler = Handler(
             networks=plan.networks,
             operations=operations,
-            wiretap=Wiretap(directory=plan.directory, payloads=plan.payloads),
+            wiretap=Wiretap(payloads=plan.payloads),
         )
 
     def obey(self, command: bytes) -> Iterator[bytes]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 from typing import cast
 
 import grpc
@@ -48,7 +46,6 @@ class VirtualServers(Servers):
         self._threads = 1
         self._loaded: dict[str, None] = {}
         self._context = server_context()
-        self._directory = tempfile.TemporaryDirectory(prefix="pedbench-servers-", ignore_cleanup_errors=True)
         try:
             self._members = self._start(range(count))
         except BaseException:
@@ -98,7 +95,7 @@ class VirtualServers(Servers):
         self.restart_lost()
 
     def close(self) -> None:
-        """Stop all servers and remove their recorded messages."""
+        """Stop all servers; their recorded messages end with them."""
         members = self._own
         super().close()
         for member in members:
@@ -106,7 +103,6 @@ class VirtualServers(Servers):
             if member.process.is_alive():
                 member.process.kill()
                 member.process.join()
-        self._directory.cleanup()
 
     def _start(self, servers: Sequence[int]) -> list[_Member]:
         started = []
@@ -114,8 +110,7 @@ class VirtualServers(Servers):
             for server in servers:
                 control, server_end = self._context.Pipe()
                 unfinished.callback(control.close)
-                directory = Path(tempfile.mkdtemp(prefix=f"{server}-", dir=self._directory.name))
-                plan = ServerPlan(networks=self.networks, modules=self.modules, directory=directory)
+                plan = ServerPlan(networks=self.networks, modules=self.modules)
                 process = self._context.Process(
                     target=serve, args=(server_end, plan), name=f"server {server}", daemon=True
                 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
+import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pedbench.base import Operation
 from pedbench.offload.servers.rate_limits import SPOOLED_BYTES, SPOOLED_MESSAGES
@@ -49,20 +50,22 @@ class WiretapFull(RuntimeError):
 
 @dataclass(kw_only=True)
 class Wiretap:
-    """The record of one server's messages, in a directory of its own. It is not thread-safe: callers lock.
+    """The record of one server's messages. It is not thread-safe: callers lock.
+
+    Bytes lie in a file without a name, which ends with its process however that ends.
 
     Attributes:
-        directory: Folder for the messages' bytes.
         payloads: Whether bytes are kept; otherwise only lengths and digests.
         max_bytes: Bytes that are accepted until the next `forget`.
     """
 
-    directory: Path
     payloads: bool = True
     max_bytes: int = SPOOLED_BYTES
     _next: int = 0
     _bytes: int = 0
     _entries: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _places: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _file: IO[bytes] | None = None
 
     def spool(
         self, method: str, metadata: Iterable[tuple[str, str | bytes]], received: float, data: bytes
@@ -81,10 +84,10 @@ class Wiretap:
         self._next += 1
         if self.payloads:
             try:
-                with open(self._file(number), "xb", opener=_private) as stream:
-                    stream.write(data)
+                self._write(data)
             except OSError as error:
                 raise WiretapFull(f"the wiretap cannot be written: {error.strerror}") from error
+        self._places[number] = self._bytes, len(data)
         self._bytes += len(data)
         pairs = [(key, value if isinstance(value, str) else value.hex()) for key, value in metadata]
         self._entries[number] = {
@@ -108,17 +111,25 @@ class Wiretap:
 
     def contents(self) -> list[bytes]:
         """Return the bytes of all entries in the order of arrival; b"" for each if they are not kept."""
-        return [self._file(number).read_bytes() if self.payloads else b"" for number in self._entries]
+        if self._file is None:
+            return [b""] * len(self._entries)
+        return [os.pread(self._file.fileno(), length, start) for start, length in self._places.values()]
 
     def forget(self) -> None:
-        """Drop all entries and their files."""
-        for number in self._entries:
-            self._file(number).unlink(missing_ok=True)
+        """Drop all entries and their bytes."""
+        if self._file is not None:
+            self._file.truncate(0)
         self._entries.clear()
+        self._places.clear()
         self._bytes = 0
 
-    def _file(self, number: int) -> Path:
-        return self.directory / f"{number}.message"
+    def _write(self, data: bytes) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self._file.fileno(), data[written:], self._bytes + written)
 
 
 def with_contents(taps: Sequence[Sequence[Tapped]], sent: Iterable[bytes]) -> list[list[Tapped]]:
@@ -140,10 +151,6 @@ def with_contents(taps: Sequence[Sequence[Tapped]], sent: Iterable[bytes]) -> li
 def digest(data: bytes) -> str:
     """Return the hex SHA-256 of some bytes."""
     return hashlib.sha256(data).hexdigest()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def read_messages(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import cycle
@@ -16,8 +16,10 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from pedbench.report.words.text import one_line
+from pedbench.results.run import Run
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_LINES = ("-", "--", "-.", ":")
 _LONGEST = 40
 STYLE: Any = {"svg.hashsalt": "pedbench", "font.size": 9.0}
 """Settings of matplotlib."""
@@ -58,6 +60,28 @@ def save(drawing: Drawing, folder: Path) -> Path:
         drawing.figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
         drawing.figure.savefig(path)
     return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a plugin is drawn wherever it occurs: it is told apart by colour, and without colour by marker and line."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+def run_looks(run: Run) -> dict[str, Look]:
+    """Return the look of each plugin of a run's defenses, in the order of the suite."""
+    return plugin_looks(identity["name"] for identity in run.defenses.values())
+
+
+def plugin_looks(names: Iterable[str]) -> dict[str, Look]:
+    """Return the look of each plugin, in the order of their first occurrence."""
+    colours = cycle(sns.color_palette("colorblind").as_hex())
+    lines = cycle(_LINES)
+    looks = zip(dict.fromkeys(names), colours, cycle(_MARKERS), lines, strict=False)
+    return {name: Look(colour=colour, marker=marker, line=line) for name, colour, marker, line in looks}
 
 
 def looks_of(count: int) -> Iterator[tuple[Any, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pedbench.report.figures.drawing import STYLE, Drawing, arms, drawable, looks_of, shortened
+from pedbench.report.figures.drawing import STYLE, Drawing, Look, arms, drawable, shortened
 from pedbench.report.figures.label_placement import Segment, place_labels
 from pedbench.report.numbers.combined import measures_of, rules_of
 from pedbench.report.words.legend import short_rule, utility_title
@@ -24,12 +23,15 @@ SYNTHETIC = frozenset({"scenes"})
 """Datasets whose pictures are rendered."""
 
 
-def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:
+def privacy_utility(
+    run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame, looks: Mapping[str, Look]
+) -> Drawing | None:
     """Draw leakage against retained utility, one panel for each distance and coalition rule.
 
     Args:
         combined: From `combined`.
         sweeps: From `curves.sweeps`, whose defenses are joined by lines.
+        looks: By plugin.
 
     Returns:
         None where no defense has both numbers.
@@ -42,10 +44,12 @@ def privacy_utility(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
         else (f"retention of {utility_title(combined)}" if retained else utility_title(combined)),
         upwards=True,
     )
-    return _against(run, combined, sweeps, axis, "privacy_utility", "Privacy against utility")
+    return _against(run, combined, sweeps, axis, looks, ("privacy_utility", "Privacy against utility"))
 
 
-def privacy_latency(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> Drawing | None:
+def privacy_latency(
+    run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame, looks: Mapping[str, Look]
+) -> Drawing | None:
     """Draw privacy against the time from the picture to the embedding on this host."""
     frame = combined.copy()
     parts = [name for name in ("value", "low", "high") if not combined.empty]
@@ -53,7 +57,7 @@ def privacy_latency(run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame) -> D
         frame[f"wall_ms_{part}"] = combined[f"wall_p50_{part}"] * 1e3
     link = "" if combined.empty else next((name for name in combined["link"] if name), "")
     axis = _Axis(column="wall_ms", label=f"wall p50 in ms, link {link}", upwards=False)
-    return _against(run, frame, sweeps, axis, "privacy_latency", "Privacy against latency")
+    return _against(run, frame, sweeps, axis, looks, ("privacy_latency", "Privacy against latency"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +75,19 @@ class _Axis:
 
 
 def _against(
-    run: Run, combined: pd.DataFrame, sweeps: pd.DataFrame, axis: _Axis, name: str, title: str
+    run: Run,
+    combined: pd.DataFrame,
+    sweeps: pd.DataFrame,
+    axis: _Axis,
+    looks: Mapping[str, Look],
+    titled: tuple[str, str],
 ) -> Drawing | None:
-    """Draw a row of panels for each leakage, with a panel for each coalition rule."""
+    """Draw a row of panels for each leakage, with a panel for each coalition rule.
+
+    Args:
+        titled: The figure's name and title.
+    """
+    name, title = titled
     if combined.empty:
         return None
     across = axis.column
@@ -90,7 +104,7 @@ def _against(
         figure = Figure(figsize=size, dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(len(leakages), len(rules), sharex=True, sharey="row", squeeze=False)
-        looks = dict(zip(combined["defense"], looks_of(len(combined)), strict=True))
+        plugins = {label: looks[identity["name"]] for label, identity in run.defenses.items()}
         panels = {
             (leakage, rule): axes
             for leakage, line in zip(leakages, grid, strict=True)
@@ -100,7 +114,7 @@ def _against(
             rows, up = shown[leakage, rule], f"{leakage}_{rule}"
             _curves(axes, rows, sweeps, across, up)
             _front(axes, rows[~rows[f"{up}_bound"].astype(bool)], axis, up)
-            _scatter(axes, rows, across, up, looks)
+            _scatter(axes, rows, across, up, plugins)
             axes.set_title(f"coalitions of {short_rule(rule)}")
         better = "→" if axis.upwards else "←"
         for axes in grid[-1]:
@@ -166,18 +180,16 @@ def _front(axes: Axes, rows: pd.DataFrame, axis: _Axis, up: str) -> None:
     )
 
 
-def _scatter(
-    axes: Axes, rows: pd.DataFrame, across: str, up: str, looks: Mapping[str, tuple[Any, str]]
-) -> None:
+def _scatter(axes: Axes, rows: pd.DataFrame, across: str, up: str, looks: Mapping[str, Look]) -> None:
     for _, row in rows.iterrows():
-        colour, marker = looks[row["defense"]]
+        look = looks[row["defense"]]
         axes.errorbar(
             row[f"{across}_value"],
             row[f"{up}_value"],
             xerr=arms(row, across),
             yerr=arms(row, up),
-            color=colour,
-            marker=marker,
+            color=look.colour,
+            marker=look.marker,
             markersize=6,
             markeredgecolor="white",
             markeredgewidth=0.6,

@@ -41,7 +41,7 @@ def combined(run: Run) -> pd.DataFrame:
     known. Columns of a coalition rule end with `_c{c}_m{m}`. There each leakage and advantage has the number of the
     attack that speaks for it, with _attack, _ties (others that are as strong), _bound (a lower bound) and _ahead (a
     limited attack that does better, its mean and number of pictures); words_read and faces_found have the source that
-    finds most, with _source. Latency is about the first link, end to end.
+    finds most of those that a probe read in most pictures, with _source. Latency is about the first link, end to end.
 
     Returns:
         Numbers as four columns, NAME_value, _low, _high and _n; utility_status, privacy_status_c{c}_m{m} and
@@ -133,11 +133,39 @@ def _ahead(row: Any) -> str:
 def _claims(rows: pd.DataFrame, rule: str) -> Iterator[tuple[str, Any]]:
     """Yield the largest share of words and faces that any source gives."""
     for metric, name in CLAIMS.items():
-        found = rows[(rows["metric"] == metric) & (rows["region"] == PLANTED) & rows["value"].notna()]
-        found = found[found["source"] != UNDEFENDED]
-        best = None if found.empty else found.iloc[int(found["value"].argmax())]
+        best = strongest_claim(rows, metric)
         yield from _number(f"{name}_{rule}", best).items()
         yield f"{name}_{rule}_source", "" if best is None else best["attack"] or best["source"]
+
+
+def utility_values(run: Run, row: Any) -> pd.DataFrame | None:
+    """Return the values behind a row's utility, one an annotation; None where it was not measured.
+
+    Args:
+        row: Of the combined table.
+    """
+    metric = str(row["utility_metric"]).replace("mIoU", "IoU", 1)
+    for record in run.of_kind("utility"):
+        if record.status == "ok" and run.defense(record) == row["defense"]:
+            values = run.values(record.cell_id)
+            values = values[values["metric"] == metric]
+            if row["utility_region"] == "ML":
+                values = values[values["tag"].str.split().str[0].isin(["M", "L"])]
+            if len(values):
+                return values
+    return None
+
+
+def strongest_claim(rows: pd.DataFrame, metric: str) -> Any:
+    """Return the row of the source that gives most of a claim away, of those read in most pictures; None without any.
+
+    Args:
+        rows: From `tidy.claims`, of one defense and rule.
+    """
+    found = rows[(rows["metric"] == metric) & (rows["region"] == PLANTED) & rows["value"].notna()]
+    found = found[found["source"] != UNDEFENDED]
+    found = found[found["n"] == found["n"].max()]
+    return None if found.empty else found.iloc[int(found["value"].argmax())]
 
 
 def _latency(rows: pd.DataFrame) -> dict[str, Any]:
@@ -152,6 +180,7 @@ def _latency(rows: pd.DataFrame) -> dict[str, Any]:
         "dtype": "" if rows.empty else rows.iloc[0]["dtype"],
         **number("wall_p50", "wall p50", ("end to end",)),
         **number("turn_taking_p50", "turn-taking p50", ("end to end",)),
+        **number("projected_p50", "projected p50", ("end to end",)),
         **number("bytes_up", "bytes up", ("", "all")),
         **number("bytes_down", "bytes down", ("", "all")),
         "latency_status": _status(rows),

@@ -131,7 +131,7 @@ def sweeps(run: Run, combined: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFr
     """
     exposed = privacy[(privacy["metric"] == EXPOSURE) & (privacy["region"] == "all")]
     rows = []
-    for name, parameter, members in _families(run):
+    for name, parameter, members in swept(run):
         for setting, defense in sorted(members.items()):
             row = combined[combined["defense"] == defense].iloc[0].to_dict()
             for rule in rules_of(combined):
@@ -144,8 +144,8 @@ def sweeps(run: Run, combined: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame(rows, columns=None if rows else ["sweep", "parameter", "setting"])
 
 
-def _families(run: Run) -> Iterator[tuple[str, str, dict[float, str]]]:
-    """Name, parameter and label by value of defenses that are alike in all but one number.
+def swept(run: Run) -> Iterator[tuple[str, str, dict[float, str]]]:
+    """Yield name, parameter and label by value of at least `LEAST_POINTS` defenses that differ in one number.
 
     The name is the defense's, with what tells it from others that are swept alike.
     """
@@ -160,8 +160,8 @@ def _families(run: Run) -> Iterator[tuple[str, str, dict[float, str]]]:
                 families.setdefault((parameter, canonical_json(fixed)), {})[value] = label
     for (parameter, key), members in families.items():
         if len(members) >= LEAST_POINTS:
-            swept = [each for fixed, each in alike[parameter].items() if _long(families, parameter, fixed)]
-            yield labels(swept)[key], parameter, members
+            found = [each for fixed, each in alike[parameter].items() if _long(families, parameter, fixed)]
+            yield labels(found)[key], parameter, members
 
 
 def _long(families: Mapping[tuple[str, str], Any], parameter: str, fixed: str) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import combined
+from pedbench.report.numbers.combined import combined, rules_of
+from pedbench.report.numbers.curves import swept
 from pedbench.report.numbers.tidy import privacy
 from pedbench.results.records import Record
 from pedbench.results.run import Run, once_per_run
@@ -58,6 +59,27 @@ def first_table(run: Run) -> pd.DataFrame:
     more = pd.DataFrame(rows, index=frame.index)
     counts = [name for name in more.columns if name.endswith("_n")]
     return frame.join(more.astype(dict.fromkeys(counts, "Int64")))
+
+
+def variants(run: Run, frame: pd.DataFrame) -> pd.Series:
+    """Return which rows of the first table are variants of others, which it folds away.
+
+    A variant was measured on fewer axes than another row of the same plugin, such as other weights that send the same
+    messages; or it belongs to a sweep and was measured on fewer axes than any other row.
+
+    Args:
+        frame: From `first_table`, without controls.
+    """
+    statuses = [
+        "utility_status",
+        *(f"privacy_status_{rule}" for rule in rules_of(frame)[:1]),
+        "latency_status",
+    ]
+    axes = (frame[statuses] != "").sum(axis=1)
+    plugins = frame["defense"].map(lambda label: run.defenses[label]["name"])
+    members = {label for _, _, family in swept(run) for label in family.values()}
+    most = axes.groupby(plugins).transform("max").mask(frame["defense"].isin(members), axes.max())
+    return axes < most
 
 
 def _shown(run: Run, rows: pd.DataFrame, family: str, metric: str, column: str) -> Iterator[tuple[str, Any]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from pedbench.report.figures.curves import coalition_figure, sweep_figures
-from pedbench.report.figures.drawing import Drawing
+from pedbench.report.figures.drawing import Drawing, run_looks
+from pedbench.report.figures.frontier import frontier_figure
 from pedbench.report.figures.phases import phase_figures
 from pedbench.report.figures.scatter import SYNTHETIC, privacy_latency, privacy_utility
 from pedbench.report.numbers.attackers import attackers
@@ -19,31 +18,33 @@ from pedbench.report.numbers.comparisons import comparisons
 from pedbench.report.numbers.curves import coalition_curve, sweeps
 from pedbench.report.numbers.dishonest_servers import integrity
 from pedbench.report.numbers.first_table import first_table as first_numbers
+from pedbench.report.numbers.first_table import variants
+from pedbench.report.numbers.frontier import equal_leakage, frontier
 from pedbench.report.numbers.retrieval import retrieval
+from pedbench.report.numbers.side_by_side import side_by_side
 from pedbench.report.numbers.speaking import speaking
 from pedbench.report.numbers.tidy import claims, latency, privacy, utility
 from pedbench.report.numbers.times import times
 from pedbench.report.numbers.worst_case import worst_cases
+from pedbench.report.outputs.origin import configurations, origin
 from pedbench.report.tables.attacks import attackers_table, coalition_tables, retrieval_tables
 from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_tables
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
-from pedbench.report.tables.first import NOTE, first_table
+from pedbench.report.tables.first import NOTE, first_tables
+from pedbench.report.tables.frontier import EQUAL_NOTE, equal_table
 from pedbench.report.tables.overview import combined_table, without_controls
 from pedbench.report.tables.published import published_table
-from pedbench.report.tables.table import Cell, Table, columns
+from pedbench.report.tables.side_by_side import NOTE as SIDES_NOTE
+from pedbench.report.tables.side_by_side import side_table
+from pedbench.report.tables.table import Table
 from pedbench.report.tables.times import latency_note, time_tables
 from pedbench.report.words import legend
 from pedbench.report.words.headline import headline_sentence
-from pedbench.report.words.inline import Code
 from pedbench.report.words.problems import problems
 from pedbench.report.words.unused import unused
 from pedbench.results.run import REFERENCE, Run
 from pedbench.results.run_directory import PLUGINS, SUITE
-from pedbench.suites.cell import canonical_json
 from pedbench.validity.controls import Control, controls
-
-_MOMENT = "utc"
-"""The entry of the provenance of which only first and last are shown."""
 
 _NOTES = {
     "Utility": "Every prompt by size, each with its retention, is in `tables/utility.csv`.",
@@ -82,9 +83,8 @@ class Content:
         headline: What the run comes to, in one sentence.
         problems: Cells without a result, one line each.
         reference: The undefended defense to which the retention of rows with original weights relates; plain.
-        first: The first table; None where nothing has a result.
+        first: The first table, its variants, and controls that are no baselines; None where nothing has a result.
         combined: The overview; None where nothing has a result.
-        controls_table: The same of controls that are no baselines; None without any.
         published: What others report.
         flags: Letter of each flag that occurs; plain.
         origin: Names and values of the provenance; plain.
@@ -98,7 +98,6 @@ class Content:
     reference: str
     first: Section | None
     combined: Table | None
-    controls_table: Table | None
     published: Table
     figures: Sequence[Drawing]
     sections: Sequence[Section]
@@ -124,8 +123,11 @@ class Content:
         return str(self.run.records[0].cell["revision"]) if self.run.records else "unknown"
 
 
-def gather(run: Run) -> Content:
+def gather(run: Run, sides: Sequence[Run] = ()) -> Content:
     """Return everything that a report of the run says.
+
+    Args:
+        sides: Two runs of one suite that are shown side by side.
 
     Raises:
         ValueError: A file of the run cannot be understood.
@@ -140,14 +142,18 @@ def gather(run: Run) -> Content:
     frames["comparisons"] = comparisons(run, frames["utility"])
     frames["retrieval"] = retrieval(frames["privacy"])
     frames["sweeps"] = sweeps(run, frames["combined"], frames["privacy"])
+    frames["frontier"] = frontier(run)
+    frames["equal_leakage"] = equal_leakage(run)
+    if sides:
+        frames["side_by_side"] = side_by_side(*sides)
     frames["claims"] = claims(run)
     frames["integrity"] = integrity(run)
     frames["times"] = times(run)
     names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
-    compared, apart = without_controls(overview, controls(run))
-    first, _ = without_controls(frames["first"], controls(run))
+    compared, _ = without_controls(overview, controls(run))
+    first = _first(run, frames["equal_leakage"])
     return Content(
         run=run,
         frames=frames,
@@ -155,28 +161,47 @@ def gather(run: Run) -> Content:
         headline=headline_sentence(run, overview, controls(run)),
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
-        first=Section(heading="Results", note=NOTE, tables=[first_table(first)]) if len(first) else None,
+        first=first,
         combined=combined_table(compared, flags) if len(compared) else None,
-        controls_table=combined_table(apart, flags, "Controls") if len(apart) else None,
         published=published_table(run, frames["utility"], frames["latency"]),
-        figures=list(_figures(run, frames)),
-        sections=list(_sections(run, frames, flags)),
+        figures=list(_figures(run, frames, compared)),
+        sections=[*_two_runs(frames), *_sections(run, frames, flags)],
         flags=flags,
         attackers=attackers_table(frames["attackers"]) if len(frames["attackers"]) else None,
-        configurations=_configurations(run),
-        origin=dict(_origin(run)),
+        configurations=configurations(run),
+        origin=dict(origin(run)),
     )
 
 
-def _figures(run: Run, frames: Mapping[str, pd.DataFrame]) -> Iterator[Drawing]:
+def _first(run: Run, equal: pd.DataFrame) -> Section | None:
+    """Return the first table with what belongs to it, utility at equal leakage directly below."""
+    tables = first_tables(run)
+    if not tables:
+        return None
+    note = NOTE
+    if len(equal):
+        tables.insert(1, equal_table(equal))
+        note += f" {EQUAL_NOTE}"
+    return Section(heading="Results", note=note, tables=tables)
+
+
+def _figures(run: Run, frames: Mapping[str, pd.DataFrame], compared: pd.DataFrame) -> Iterator[Drawing]:
+    looks = run_looks(run)
+    shown = compared[~variants(run, compared)].copy() if len(compared) else compared
     drawings = [
-        privacy_utility(run, frames["combined"], frames["sweeps"]),
-        privacy_latency(run, frames["combined"], frames["sweeps"]),
+        frontier_figure(run, frames["frontier"], frames["combined"], looks),
+        privacy_utility(run, shown, frames["sweeps"], looks),
+        privacy_latency(run, shown, frames["sweeps"], looks),
         coalition_figure(run, frames["coalition_curve"]),
         *sweep_figures(run, frames["sweeps"]),
         *phase_figures(frames["latency"]),
     ]
     yield from (drawing for drawing in drawings if drawing is not None)
+
+
+def _two_runs(frames: Mapping[str, pd.DataFrame]) -> Iterator[Section]:
+    if len(frames.get("side_by_side", ())):
+        yield Section(heading="Runs", note=SIDES_NOTE, tables=[side_table(frames["side_by_side"])])
 
 
 def _sections(run: Run, frames: Mapping[str, pd.DataFrame], flags: Mapping[str, str]) -> Iterator[Section]:
@@ -202,38 +227,3 @@ def _privacy_tables(
     yield from coalition_tables(frames["coalition_curve"])
     gallery = run.suite.gallery
     yield from retrieval_tables(run.headline(frames["retrieval"]), (gallery and gallery.model) or "")
-
-
-def _configurations(run: Run) -> Table:
-    """Return all parameters of everything that took part."""
-    rows: list[list[Cell]] = []
-    for role, label in (("defense", run.defense), ("attack", run.attack), ("probe", run.probe)):
-        plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
-        rows += [
-            [role, Code(name), str(plugin["version"]), Code(canonical_json(plugin["params"]))]
-            for name, plugin in plugins.items()
-        ]
-    head = columns("role", "name", "version", "parameters", text=True)
-    return Table(title="Configurations", columns=head, rows=rows)
-
-
-def _origin(run: Run) -> Iterator[tuple[str, list[str]]]:
-    """Yield what the records say about their origin; several values where not all of them agree."""
-    found: dict[str, dict[str, None]] = {}
-    for record in run.records:
-        for name, value in record.provenance.items():
-            parts = (
-                [f"{key} {_short(part)}" for key, part in value.items()]
-                if isinstance(value, dict)
-                else [_short(value)]
-            )
-            found.setdefault(name, {}).update(dict.fromkeys(parts))
-    for name, values in found.items():
-        listed = sorted(values) if name == _MOMENT else list(values)
-        yield name, [listed[0], listed[-1]] if name == _MOMENT and len(listed) > 1 else listed
-
-
-def _short(value: Any) -> str:
-    """Return a value as text, a sha256 by its first digits."""
-    text = value if isinstance(value, str) else canonical_json(value)
-    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -1,29 +1,20 @@
-"""The exhibits of a run in order: pictures with the words below them, and boxes on what was read."""
+"""The exhibits of a run as a matrix for each picture: a row a defense, a column a question about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from pedbench.privacy.claims import FOUND
+from pedbench.report.numbers.first_table import FAMILIES
+from pedbench.report.outputs.exhibit_values import Box, ExhibitValues
 from pedbench.report.words.text import quantity
-from pedbench.results.exhibits import Stored, read_exhibits
 from pedbench.results.run import Run
+from pedbench.results.stored_exhibits import Stored, read_exhibits
 from pedbench.suites.cell import canonical_json
 
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """Where something was read: percent of the picture's width and height, and which word or what it was."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    content: str
+_RECEIVED = "received by the worst server"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,147 +22,163 @@ class Tile:
     """A picture with words; all plain.
 
     Attributes:
-        over_truth: Whether it is a guess or a received picture, which the slider holds against the truth.
+        title: Empty where the column says it.
+        span: Number of columns for which it is the answer.
+        over_truth: Whether it is a guess or a received picture, which the slider compares with the truth.
     """
 
     title: str
     caption: str
     path: Path
-    over_truth: bool
+    span: int = 1
+    over_truth: bool = True
     boxes: Sequence[Box] = ()
+
+
+Cell = Tile | str | None
+"""A picture, words in the place of one, or nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DefenseRow:
-    """One picture under one defense."""
+    """One picture under one defense, and the masks of other weights that send the same.
+
+    Attributes:
+        colour: That of its plugin in figures.
+        others: Masks by defense.
+    """
 
     defense: str
-    tiles: Sequence[Tile]
+    colour: str
+    masks: Tile | None
+    others: Mapping[str, Tile]
+    cells: Sequence[Cell]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRow:
-    """One picture under all defenses."""
+    """One picture under all defenses.
+
+    Attributes:
+        columns: Headings of the cells, after the one of the masks.
+        controls: Rows of defenses that are no baselines.
+    """
 
     image: str
     truth: Path
+    columns: Sequence[str]
     rows: Sequence[DefenseRow]
+    controls: Sequence[DefenseRow]
 
     @property
     def paths(self) -> list[Path]:
         """All its pictures."""
-        return [self.truth, *(tile.path for row in self.rows for tile in row.tiles)]
+        rows = [*self.rows, *self.controls]
+        tiles = [tile for row in rows for tile in (row.masks, *row.others.values(), *row.cells)]
+        return [self.truth, *(tile.path for tile in tiles if isinstance(tile, Tile))]
 
 
-def gallery(run: Run) -> Iterator[PictureRow]:
-    """Yield the exhibits in the order of the suite's pictures as far as it is known, and of its defenses."""
+def gallery(run: Run, colours: Mapping[str, str], apart: Collection[str]) -> Iterator[PictureRow]:
+    """Yield the exhibits in the order of the suite's pictures as far as it is known, and of its defenses.
+
+    Args:
+        colours: By plugin.
+        apart: Defenses that are controls and no baselines.
+    """
     order = {canonical_json(identity): place for place, identity in enumerate(run.defenses.values())}
     names = {canonical_json(identity): label for label, identity in run.defenses.items()}
     known = [stored for stored in read_exhibits(run.directory) if canonical_json(stored.defense) in order]
-    values = _Values(run)
+    values = ExhibitValues(run)
+    families = [family for family in FAMILIES if family in values.families]
+    columns = [_RECEIVED, *(f"best guess by {name}" for name in values.distances), *families]
     for image, group in groupby(known, key=lambda stored: stored.image):
         mine = sorted(group, key=lambda stored: order[canonical_json(stored.defense)])
-        rows = [
-            DefenseRow(defense=names[canonical_json(stored.defense)], tiles=list(_tiles(run, stored, values)))
-            for stored in mine
-        ]
-        yield PictureRow(image=image, truth=mine[0].truth, rows=rows)
+        together: dict[str, list[Stored]] = {}
+        for stored in mine:
+            together.setdefault(_messages(stored), []).append(stored)
+        rows = {}
+        for same in together.values():
+            # The row of the defense whose messages were attacked; other weights send the same.
+            first = next((stored for stored in same if stored.seen is not None), same[0])
+            label = names[canonical_json(first.defense)]
+            masks = {names[canonical_json(each.defense)]: _masks(each, values) for each in same}
+            rows[label] = DefenseRow(
+                defense=label,
+                colour=colours[first.defense["name"]],
+                masks=masks.pop(label),
+                others={name: tile for name, tile in masks.items() if tile},
+                cells=list(_cells(run, first, values, families)),
+            )
+        yield PictureRow(
+            image=image,
+            truth=mine[0].truth,
+            columns=columns,
+            rows=[row for label, row in rows.items() if label not in apart],
+            controls=[row for label, row in rows.items() if label in apart],
+        )
 
 
-def _tiles(run: Run, stored: Stored, values: _Values) -> Iterator[Tile]:
-    defense = canonical_json(stored.defense)
-    if stored.masks is not None:
-        iou = values.utility(defense, stored.image)
-        caption = "" if iou is None else f"mean {iou[0]} here {quantity(iou[1])}"
-        yield Tile(title="masks, one click an object", caption=caption, path=stored.masks, over_truth=False)
+def _messages(stored: Stored) -> str:
+    """Return what tells a defense's messages from those of others: all but its weights."""
+    params = {name: value for name, value in stored.defense["params"].items() if name != "weights"}
+    return canonical_json({**stored.defense, "params": params})
+
+
+def _masks(stored: Stored, values: ExhibitValues) -> Tile | None:
+    if stored.masks is None:
+        return None
+    iou = values.utility(canonical_json(stored.defense), stored.image)
+    caption = "" if iou is None else f"mean {iou[0]} here {quantity(iou[1])}"
+    return Tile(title="", caption=caption, path=stored.masks, over_truth=False)
+
+
+def _cells(run: Run, stored: Stored, values: ExhibitValues, families: Sequence[str]) -> Iterator[Cell]:
+    """Yield what was received, the best guess by each distance (one tile for equal ones), and that of each family."""
     if stored.seen is None:
+        yield from [None] * (1 + len(values.distances) + len(families))
         return
-    receiver = f"server {stored.servers}" if "+" not in stored.servers else f"servers {stored.servers}"
+    receiver = (
+        f"server{'s' if '+' in stored.servers else ''} {stored.servers}" if stored.servers else "all servers"
+    )
     yield Tile(
-        title=f"what {receiver} received" if stored.servers else "what servers received",
+        title=receiver,
         caption=stored.received,
         path=stored.seen,
-        over_truth=True,
-        boxes=values.read(defense, "", stored),
+        boxes=values.read("", stored),
     )
-    guesses = [
-        (values.leakage(defense, canonical_json(attack), stored), attack, path)
+    leakages = {
+        canonical_json(attack): (values.leakages(canonical_json(attack), stored), path)
         for attack, path in stored.guesses
-    ]
-    for leakage, attack, path in sorted(guesses, key=lambda guess: -(guess[0][1] if guess[0] else -9)):
-        key = canonical_json(attack)
-        yield Tile(
-            title=run.attacks[key],
-            caption=f"{leakage[0]} {quantity(leakage[1])}" if leakage else "",
-            path=path,
-            over_truth=True,
-            boxes=values.read(defense, key, stored),
-        )
-
-
-class _Values:
-    """Single values of a run, for the words below its exhibits."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def utility(self, defense: str, image: str) -> tuple[str, float] | None:
-        """Name and mean of the first prompt's values over a picture's objects."""
-        for record in self._run.of_kind("utility"):
-            if canonical_json(record.cell["defense"]) == defense and record.status == "ok":
-                values = self._run.values(record.cell_id)
-                mine = values[(values["image"] == image) & (values["metric"] == values["metric"].iloc[0])]
-                return None if mine.empty else (str(mine["metric"].iloc[0]), float(mine["value"].mean()))
-        return None
-
-    def leakage(self, defense: str, attack: str, stored: Stored) -> tuple[str, float] | None:
-        """Name and value of the first leakage of a guess."""
-        for record in self._run.of_kind("privacy"):
-            if self._matches(record, defense, attack, stored) and record.status == "ok":
-                values = self._run.values(record.cell_id)
-                mine = values[
-                    (values["image"] == stored.image)
-                    & (values["servers"] == stored.servers)
-                    & values["metric"].str.startswith("leakage[")
-                ]
-                if not mine.empty:
-                    name = str(mine["metric"].iloc[0])
-                    return name, float(mine.loc[mine["metric"] == name, "value"].iloc[0])
-        return None
-
-    def read(self, defense: str, attack: str, stored: Stored) -> list[Box]:
-        """Return boxes of what probes read in what was received (attack "") or in a guess."""
-        found = set()
-        for record in self._run.claims:
-            if not self._matches(record, defense, attack, stored) or record.status != "ok":
-                continue
-            source = "guess" if attack else "tiles"
-            values = self._run.values(record.cell_id)
-            mine = values[(values["image"] == stored.image) & (values["servers"] == stored.servers)]
-            for kind, measure in FOUND.items():
-                hits = mine[(mine["metric"] == f"{measure}[{source}]") & (mine["value"] >= 1)]
-                found |= {(kind, int(number)) for number in hits["annotation"]}
-        return [
-            Box(
-                **dict(
-                    zip(
-                        ("left", "top", "width", "height"),
-                        (100 * side for side in secret["box"]),
-                        strict=True,
-                    )
-                ),
-                content="a face" if secret["kind"] == "face" else secret["content"],
+        if canonical_json(attack) in run.attacks
+    }
+    shown: list[Tile | None] = []
+    for distance in values.distances:
+        scored = {key: found[distance] for key, (found, _) in leakages.items() if distance in found}
+        if not scored:
+            shown.append(None)
+            continue
+        key = max(scored, key=lambda each: scored[each])
+        caption = f"leakage {distance} {quantity(scored[key])}"
+        last = shown[-1] if shown else None
+        if last and last.path == leakages[key][1]:
+            shown[-1] = replace(
+                last, span=last.span + 1, caption=f"{last.caption}, {caption.removeprefix('leakage ')}"
             )
-            for secret in stored.secrets
-            if (secret["kind"], secret["number"]) in found
-        ]
-
-    def _matches(self, record: Any, defense: str, attack: str, stored: Stored) -> bool:
-        cell = record.cell
-        rule = cell["coalition"]
-        mine = cell.get("attack")
-        return (
-            canonical_json(cell["defense"]) == defense
-            and (str(rule["c"]), rule["m"]) == stored.rule
-            and (canonical_json(mine) if mine else "") == attack
-        )
+        else:
+            title, path = run.attacks[key], leakages[key][1]
+            shown.append(Tile(title=title, caption=caption, path=path, boxes=values.read(key, stored)))
+    yield from shown
+    best = {tile.path for tile in shown if tile}
+    for family in families:
+        own = [key for key in leakages if family in values.families_of(key)]
+        if not own:
+            yield None
+        elif leakages[own[0]][1] in best:
+            yield f"the best guess of {run.attacks[own[0]]}, to the left"
+        else:
+            found, path = leakages[own[0]]
+            caption = ", ".join(f"{name} {quantity(value)}" for name, value in found.items())
+            caption = f"leakage {caption}" if caption else ""
+            yield Tile(
+                title=run.attacks[own[0]], caption=caption, path=path, boxes=values.read(own[0], stored)
+            )

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting by a click on a heading, a filter for the overview, flags that explain themselves, and the slider.
+// Sorting by a click on a heading, a filter for the overview, flags that explain themselves, enlarging, and the slider.
 const FACTORS = { ms: 1e-3, s: 1, B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
 
 function key(cell) {
@@ -22,8 +22,14 @@ function sort(table, column, descending) {
   body.append(...rows.map((each) => each.row));
 }
 
-for (const table of document.querySelectorAll(".table table")) {
-  const heads = [...table.tHead.rows[0].cells];
+function headings(table) {
+  // Where neighbours share a heading, each column's own has its number.
+  const numbered = [...table.tHead.querySelectorAll("[data-column]")];
+  return numbered.length ? numbered.sort((a, b) => a.dataset.column - b.dataset.column) : [...table.tHead.rows[0].cells];
+}
+
+for (const table of document.querySelectorAll(".table:not(.matrix) table")) {
+  const heads = headings(table);
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -40,8 +46,8 @@ for (const table of document.querySelectorAll(".table table")) {
 
 const meanings = {};
 for (const term of document.querySelectorAll("#flags dt")) meanings[term.textContent] = term.nextElementSibling.textContent;
-for (const table of document.querySelectorAll(".table table")) {
-  const column = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent.trim() === "flags");
+for (const table of document.querySelectorAll(".table:not(.matrix) table")) {
+  const column = headings(table).findIndex((head) => head.textContent.trim() === "flags");
   if (column < 0) continue;
   for (const row of table.tBodies[0].rows) {
     const parts = row.cells[column].textContent.split(/(?<![\w=])([a-z]\d?)(?![\w=])/);
@@ -65,4 +71,23 @@ document.querySelector("input[type=search]")?.addEventListener("input", (event) 
 for (const slider of document.querySelectorAll(".exhibit input[type=range]")) {
   slider.addEventListener("input", () => slider.closest(".exhibit").style.setProperty("--cut", slider.value));
 }
+
+const dialog = document.querySelector("dialog");
+for (const tile of document.querySelectorAll(".matrix .stack")) {
+  tile.addEventListener("click", () => {
+    const shown = tile.closest("figure").cloneNode(true);
+    const still = document.createElement("div");
+    still.className = tile.className;
+    still.append(...shown.querySelector(".stack").childNodes);
+    shown.querySelector(".stack").replaceWith(still);
+    dialog.querySelector(".place").replaceChildren(shown);
+    dialog.querySelector(".exhibit").style.setProperty("--truth", tile.closest(".exhibit").style.getPropertyValue("--truth"));
+    dialog.querySelector(".against").hidden = !tile.classList.contains("over");
+    const slider = dialog.querySelector("input");
+    slider.value = 0;
+    slider.dispatchEvent(new Event("input"));
+    dialog.showModal();
+  });
+}
+dialog?.querySelector(".close").addEventListener("click", () => dialog.close());
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));

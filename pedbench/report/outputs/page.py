@@ -10,12 +10,15 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from pedbench.report.figures.drawing import run_looks
 from pedbench.report.outputs.content import Content
 from pedbench.report.outputs.gallery import PictureRow, gallery
+from pedbench.report.tables.overview import controls_apart
 from pedbench.report.words import legend
 from pedbench.report.words.inline import inline_html
+from pedbench.results.stored_exhibits import encoded_again
 
-MOST_BYTES = 9_000_000
+MOST_BYTES = 5_000_000
 """Maximum size of the page; gallery pictures beyond it are left out, and the page says so."""
 
 _BASE64 = 4 / 3
@@ -28,8 +31,9 @@ def page(content: Content, folder: Path) -> str:
     """Return the text of `report.html`: everything foreign in it is escaped, and it asks for nothing from elsewhere.
 
     Args:
-        drawn: Folder that holds the figures.
+        folder: Folder that holds the figures.
     """
+    pictures: dict[Path, bytes] = {}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
         autoescape=True,
@@ -37,35 +41,44 @@ def page(content: Content, folder: Path) -> str:
     )
     environment.filters |= {
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
-        "webp": lambda path: _url("image/webp", path.read_bytes()),
+        "webp": lambda path: _url("image/webp", pictures[path]),
         "inline": lambda text: Markup(inline_html(text)),
         "table": lambda table: Markup(table.html()),
     }
+    files = resources.files("pedbench.report.outputs")
+    style, script = (Markup((files / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
     figures = [
         (drawing, _url("image/svg+xml", (folder / f"{drawing.name}.svg").read_bytes()))
         for drawing in content.figures
     ]
-    room = float(MOST_BYTES - sum(len(source) for _, source in figures))
+    colours = {name: look.colour for name, look in run_looks(content.run).items()}
+    exhibits = list(gallery(content.run, colours, controls_apart(content.controls)))
+
     shown: list[PictureRow] = []
-    exhibits = list(gallery(content.run))
+
+    def rendered(shown: list[PictureRow]) -> str:
+        return environment.get_template("report.html.jinja").render(
+            content=content,
+            suite=content.run.suite,
+            style=style,
+            script=script,
+            opening=[figure for figure in figures if figure[0].name == "frontier"] or figures[:1],
+            figures=figures,
+            gallery=shown,
+            left_out=len(exhibits) - len(shown),
+            terms=legend.TERMS,
+            meanings=legend.FLAGS,
+        )
+
+    room = float(MOST_BYTES - len(rendered([]).encode()))
     for exhibit in exhibits:
-        room -= sum(_BASE64 * path.stat().st_size for path in exhibit.paths)
+        pictures |= {path: encoded_again(path) for path in exhibit.paths}
+        # The words around a picture take about 600 bytes.
+        room -= sum(_BASE64 * len(pictures[path]) + 600 for path in exhibit.paths)
         if room < 0:
             break
         shown.append(exhibit)
-    files = resources.files("pedbench.report.outputs")
-    style, script = (Markup((files / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
-    return environment.get_template("report.html.jinja").render(
-        content=content,
-        suite=content.run.suite,
-        style=style,
-        script=script,
-        figures=figures,
-        gallery=shown,
-        left_out=len(exhibits) - len(shown),
-        terms=legend.TERMS,
-        meanings=legend.FLAGS,
-    )
+    return rendered(shown)
 
 
 def _url(kind: str, data: bytes) -> str:

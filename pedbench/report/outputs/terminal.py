@@ -1,15 +1,17 @@
-"""The overview for a terminal."""
+"""The first table for a terminal."""
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Iterator
+from dataclasses import replace
+
 from rich.console import Console
 from rich.markdown import Markdown as RichMarkdown
 from rich.table import Table
 from rich.text import Text
 
 from pedbench.report.numbers.combined import combined
-from pedbench.report.tables.overview import narrow_table, without_controls
+from pedbench.report.tables.first import first_tables
 from pedbench.report.words.headline import headline_sentence
 from pedbench.results.run import Run
 from pedbench.validity.controls import controls
@@ -19,7 +21,7 @@ _WIDE = 200
 
 
 def print_overview(run: Run) -> None:
-    """Print the headline and the combined table.
+    """Print the headline and the first table.
 
     Raises:
         ValueError: A file of the run cannot be understood.
@@ -27,25 +29,24 @@ def print_overview(run: Run) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE)
-    frame = combined(run)
-    compared, apart = without_controls(frame, controls(run))
-    console.print(console_table(run, compared, console.width))
-    if len(apart):
-        table, _ = narrow_table(apart, "Controls").fitted(console.width)
-        console.print(table.rich(console.width))
-    console.print(RichMarkdown(headline_sentence(run, frame, controls(run))))
+    console.print(RichMarkdown(headline_sentence(run, combined(run), controls(run))))
+    for table in console_tables(run, console.width):
+        console.print(table)
 
 
-def console_table(run: Run, frame: pd.DataFrame, width: int) -> Table:
-    """Return the overview with fewer columns than in the report, as many as a terminal holds.
+def console_tables(run: Run, width: int) -> Iterator[Table]:
+    """Yield the first table, its variants and the controls, with as many columns as a terminal holds.
 
     Args:
-        frame: What `combined` makes of the run.
         width: Letters of the terminal's lines.
     """
-    title = f"{run.suite.name}: {run.suite.dataset.name}, {run.pictures} pictures, model {run.suite.model}"
-    table, left_out = narrow_table(frame, title).fitted(width)
-    caption = "95 % bootstrap intervals over pictures; arrows: better for the defender"
-    if left_out:
-        caption += f"\nin the report, or in a wider terminal: {', '.join(left_out)}"
-    return table.rich(width, caption=Text(caption))
+    suite = run.suite
+    about = f"{suite.name}: {suite.dataset.name}, {run.pictures} pictures, model {suite.model}"
+    for table in first_tables(run, reported=False):
+        fitted, left_out = table.fitted(width)
+        caption = ""
+        if not table.title:
+            caption = "95 % bootstrap intervals over pictures; arrows: better for the defender"
+            if left_out:
+                caption += f"\nin the report, or in a wider terminal: {', '.join(left_out)}"
+        yield replace(fitted, title=table.title or about).rich(width, caption=Text(caption))

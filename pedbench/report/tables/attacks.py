@@ -32,9 +32,11 @@ def speaking_tables(spoken: pd.DataFrame, worst: pd.DataFrame) -> Iterator[Table
         shown = [leakage, leakage.replace("leakage", "advantage", 1)]
         head = columns("defense", text=True)
         for name in shown:
-            head += columns(f"{name}, cross-fitted", better="lower") + columns("attack", text=True)
-            head += columns("worst case", better="lower") + columns("draws")
-            head += columns("gain over draws", better="lower")
+            kind = name.partition("[")[0]
+            head += columns(f"{name}, cross-fitted", better="lower", group=kind)
+            head += columns("attack", text=True, group=kind)
+            head += columns("worst case", better="lower", group=kind) + columns("draws", group=kind)
+            head += columns("gain over draws", better="lower", group=kind)
         rows = spoken[spoken["metric"] == leakage]
         lines: list[list[Cell]] = []
         for _, row in rows.iterrows():

@@ -92,12 +92,14 @@ def _attack_metrics(rows: pd.DataFrame) -> Iterator[Metric]:
     tails = (", p90", ", worst")
     for name in names_in(rows):
         if {"hidden", "whole"} <= regions[name] and not name.endswith(tails):
-            yield Metric(title=f"{name}, hidden / whole", name=name, regions=("hidden", "whole"))
+            yield Metric(
+                title=f"{name}, hidden / whole", name=name, regions=("hidden", "whole"), group="distances"
+            )
     for kind, region in (("leakage", "whole"), ("advantage", "hidden")):
         for name in names_in(rows):
             if re.fullmatch(rf"{kind}\[.*\]", name):
-                yield Metric(title=name, name=name, regions=(region,))
+                yield Metric(title=name, name=name, regions=(region,), group="leakage and advantage")
     for name in names_in(rows):
         if re.fullmatch(r"leakage\[.*\]", name):
             for tail in tails:
-                yield Metric(title=f"{name}{tail}", name=f"{name}{tail}", regions=("whole",))
+                yield Metric(title=f"{name}{tail}", name=f"{name}{tail}", regions=("whole",), group="tails")

@@ -10,18 +10,29 @@ from typing import Any
 import pandas as pd
 
 from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
-from pedbench.report.numbers.first_table import DISTANCES, FAMILIES
-from pedbench.report.tables.overview import attack, attacked, claimed, counts, number, reference
+from pedbench.report.numbers.first_table import DISTANCES, FAMILIES, variants
+from pedbench.report.numbers.first_table import first_table as first_numbers
+from pedbench.report.tables.overview import (
+    attack,
+    attacked,
+    claimed,
+    counts,
+    number,
+    reference,
+    without_controls,
+)
 from pedbench.report.tables.table import Cell, Column, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.legend import short_rule, utility_title
+from pedbench.results.run import Run
+from pedbench.validity.controls import controls
 
 NOTE = (
     "From the worst coalition of the rule in the headings (c=1: one server alone): LPIPS and SSIM of the whole picture "
     "as a masked autoencoder and as inpainting complete it (read out: the payload leaves nothing to complete; blind: "
     "nothing was received), leakage by each distance with the attack that speaks for it, and the words and faces that "
-    "are found. Wall times are measured with all servers on this host, turn-taking ones composed; n counts pictures of "
-    "utility, privacy and latency. Lines of other weights have the privacy of the same messages above."
+    "are found. Wall times are measured with all servers on this host, turn-taking ones composed; projected ones are "
+    "calculated for the named devices, one a server. n counts pictures of utility, privacy and latency."
 )
 """Markdown below the table."""
 
@@ -29,16 +40,38 @@ _BETTER = {"LPIPS": "higher", "SSIM": "lower"}
 
 _CLAIM_TITLES = {"words_read": "words read", "faces_found": "faces found"}
 
+_TIMES = {"wall_p50": "wall, measured", "turn_taking_p50": "turn-taking, composed"}
 
-def first_table(frame: pd.DataFrame, *, reported: bool = True) -> Table:
+
+def first_tables(run: Run, *, reported: bool = True) -> list[Table]:
+    """Return the first table, its variants, and the controls that are no baselines, as far as the run has them.
+
+    Args:
+        reported: Whether the first one ends with what the paper about PED-SAM reports.
+    """
+    frame = first_numbers(run)
+    if frame.empty:
+        return []
+    compared, apart = without_controls(frame, controls(run))
+    folded = variants(run, compared)
+    parts = {"": compared[~folded], "Variants": compared[folded], "Controls": apart}
+    return [
+        first_table(run, rows, title=title, reported=reported and not title)
+        for title, rows in parts.items()
+        if len(rows)
+    ]
+
+
+def first_table(run: Run, frame: pd.DataFrame, *, title: str = "", reported: bool = False) -> Table:
     """Return one line a defense, and below them what the paper about PED-SAM reports.
 
     Args:
-        frame: From `numbers.first_table.first_table`, without controls and with at least one row.
+        frame: From `numbers.first_table.first_table`, with at least one row.
         reported: Whether the paper's lines are added.
     """
     rule = next(iter(rules_of(frame)), "")
-    measures = measures_of(frame) if rule else []
+    attacked_at_all = bool(rule) and bool((frame[f"privacy_status_{rule}"] != "").any())
+    measures = measures_of(frame) if attacked_at_all else []
     claims = [name for name in CLAIMS.values() if _has(frame, f"{name}_{rule}")]
     pictures = [
         (family, column, distance)
@@ -46,31 +79,69 @@ def first_table(frame: pd.DataFrame, *, reported: bool = True) -> Table:
         for distance in DISTANCES
         if _has(frame, f"{column}_{distance}")
     ]
+    times = dict(_TIMES) if (frame["latency_status"] != "").any() else {}
+    if _has(frame, "projected_p50"):
+        times["projected_p50"] = f"projected, {_devices(run)}"
     head = columns("defense", text=True)
-    head += columns(utility_title(frame), "retention", better="higher") + columns("of", text=True)
+    head += columns(utility_title(frame), better="higher")
+    head += columns("retention", better="higher", group="retention", above="retention", below="share")
+    head += columns("of", text=True, group="retention", above="retention", below="of")
     head += [
-        Column(title=f"{family}: {distance}", better=_BETTER[distance], group="reconstructions")
+        Column(
+            title=f"{family}: {distance}",
+            better=_BETTER[distance],
+            group="reconstructions",
+            above=family,
+            below=distance,
+        )
         for family, _, distance in pictures
     ]
-    head += columns(*(f"{name}, {short_rule(rule)}" for name in measures), better="lower")
-    head += columns(*(_CLAIM_TITLES[name] for name in claims), better="lower", group="words and faces")
-    head += columns(
-        *([f"visible, {short_rule(rule)}"] if rule else []), better="lower", group="visible share"
-    )
-    head += columns("wall", "turn-taking", unit="s", better="lower", group="latency") + columns("n")
+    head += [
+        Column(
+            title=f"{name}, {short_rule(rule)}",
+            better="lower",
+            group="further leakages" if place else "",
+            above=f"leakage, {short_rule(rule)}",
+            below=name.removeprefix("leakage[").removesuffix("]"),
+        )
+        for place, name in enumerate(measures)
+    ]
+    head += [
+        Column(
+            title=_CLAIM_TITLES[name],
+            better="lower",
+            group="words and faces",
+            above="found",
+            below=name.split("_")[0],
+        )
+        for name in claims
+    ]
+    if attacked_at_all:
+        head += columns(f"visible, {short_rule(rule)}", better="lower", group="visible share")
+    head += [
+        Column(title=title, unit="s", better="lower", group="latency", above="latency", below=title)
+        for title in times.values()
+    ]
+    head += columns("n", group="counts")
     lines = []
     for _, row in frame.iterrows():
         line: list[Cell] = [Code(row["defense"]), number(row, "utility", row["utility_status"])]
         line += [number(row, "retention", interval=False), reference(row)]
         line += [_picture(row, f"{column}_{distance}") for _, column, distance in pictures]
-        line += [(attacked(row, name, rule), " ", *attack(row, name, rule)) for name in measures]
+        line += [(attacked(row, name, rule), "\n", *attack(row, name, rule)) for name in measures]
         line += [claimed(row, f"{name}_{rule}") for name in claims]
-        line += [number(row, f"visible_share_{rule}", interval=False)] if rule else []
-        line += [number(row, name, interval=False) for name in ("wall_p50", "turn_taking_p50")]
+        line += [number(row, f"visible_share_{rule}", interval=False)] if attacked_at_all else []
+        line += [number(row, name, row["latency_status"], interval=False) for name in times]
         lines.append([*line, counts(row, frame)])
     if reported:
-        lines += _reported(len(head), [column.title for column in head].index("wall"))
-    return Table(title="Results", columns=head, rows=lines)
+        titles = [column.title for column in head]
+        lines += _reported(len(head), titles.index(_TIMES["wall_p50"]) if times else None)
+    return Table(title=title, columns=head, rows=lines)
+
+
+def _devices(run: Run) -> str:
+    devices = run.suite.latency.devices
+    return f"edge {devices.edge}, servers {devices.server}" if devices else "other devices"
 
 
 def _has(frame: pd.DataFrame, name: str) -> bool:
@@ -85,14 +156,15 @@ def _picture(row: Any, name: str) -> Cell:
     most = row[f"{name}_of"]
     marks += [f"n {row[f'{name}_n']}"] if row[f"{name}_n"] < most else []
     shown = number(row, name, interval=False)
-    return (shown, f" ({', '.join(marks)})") if marks else shown
+    return (shown, f"\n({', '.join(marks)})") if marks else shown
 
 
-def _reported(width: int, wall: int) -> Iterator[list[Cell]]:
+def _reported(width: int, wall: int | None) -> Iterator[list[Cell]]:
     path = resources.files("pedbench.report.tables") / "published.toml"
     for each in tomllib.loads(path.read_text(encoding="utf-8"))["rows"]:
         if each.get("first_table", False):
             line: list[Cell] = [f"reported on COCO, not measured: {each['reported']}", each["miou"]]
             line += [None] * (width - 2)
-            line[wall] = each.get("encoder")
+            if wall is not None:
+                line[wall] = each.get("encoder")
             yield line

@@ -1,4 +1,4 @@
-"""The combined table: one line a defense, for the report and, with fewer columns, for a terminal."""
+"""The overview: one line a defense, with what one would ask first about each axis."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ _APART = ("decoy", "mixed tokens")
 """Controls that are no baseline as well: they have a table of their own."""
 
 
+def controls_apart(controls: Sequence[Control]) -> set[str]:
+    """Return the defenses that are controls and no baselines."""
+    return {control.defense for control in controls if control.name in _APART}
+
+
 def without_controls(frame: pd.DataFrame, controls: Sequence[Control]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of the combined table that are compared, and those of controls that are none of them.
 
     Args:
         frame: From `combined`.
     """
-    apart = {control.defense for control in controls if control.name in _APART}
-    chosen = frame["defense"].isin(apart) if len(frame) else pd.Series(dtype=bool)
+    chosen = frame["defense"].isin(controls_apart(controls)) if len(frame) else pd.Series(dtype=bool)
     return frame[~chosen], frame[chosen]
 
 
@@ -72,7 +76,7 @@ def reference(row: Any) -> Cell:
     return (Code(bare), name[len(bare) :])
 
 
-def combined_table(frame: pd.DataFrame, flags: Mapping[str, str], title: str = "Overview") -> Table:
+def combined_table(frame: pd.DataFrame, flags: Mapping[str, str]) -> Table:
     """Return one line a defense; leakages, words and faces are those of the first coalition rule.
 
     Args:
@@ -82,28 +86,30 @@ def combined_table(frame: pd.DataFrame, flags: Mapping[str, str], title: str = "
     rules, measures = rules_of(frame), measures_of(frame)
     first = rules[:1]
     head = columns("defense", text=True)
-    head += columns(utility_title(frame), "retention", better="higher") + columns("of", text=True)
-    head += columns(*(f"visible share, {short_rule(rule)}" for rule in rules), better="lower")
-    head += columns(*(f"{name}, {short_rule(rule)}" for rule in first for name in measures), better="lower")
+    head += columns(utility_title(frame), "retention", better="higher", group="utility")
+    head += columns("of", text=True, group="utility")
+    privacy = [f"visible share, {short_rule(rule)}" for rule in rules]
+    privacy += [f"{name}, {short_rule(rule)}" for rule in first for name in measures]
+    head += columns(*privacy, better="lower", group="privacy")
     claims = [(name, f"{column}_{rule}") for rule in first for name, column in CLAIMS.items()]
     claims = [(name, column) for name, column in claims if frame[f"{column}_value"].notna().any()]
-    head += columns(*(name for name, _ in claims), better="lower")
-    head += columns("wall p50", "turn-taking p50", unit="s", better="lower")
-    head += columns("up", "down", unit="B", better="lower")
-    head += columns("n", "flags", "cells")
+    head += columns(*(name for name, _ in claims), better="lower", group="privacy")
+    head += columns("wall p50", "turn-taking p50", unit="s", better="lower", group="latency")
+    head += columns("up", "down", unit="B", better="lower", group="latency")
+    head += columns("n", "flags", "cells", group="counts and flags")
     lines: list[list[Cell]] = []
     for _, row in frame.iterrows():
         line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]
         line.append(reference(row))
         line += [number(row, f"visible_share_{rule}", interval=False) for rule in rules]
         line += [
-            (attacked(row, name, rule), " ", *attack(row, name, rule)) for rule in first for name in measures
+            (attacked(row, name, rule), "\n", *attack(row, name, rule)) for rule in first for name in measures
         ]
         line += [claimed(row, column) for _, column in claims]
         line += [number(row, "wall_p50", row["latency_status"]), number(row, "turn_taking_p50")]
         line += [number(row, name, interval=False) for name in ("bytes_up", "bytes_down")]
         lines.append([*line, counts(row, frame), _flagged(row, first, flags), cells(row)])
-    return Table(title=title, columns=head, rows=lines)
+    return Table(title="Overview", columns=head, rows=lines)
 
 
 def claimed(row: Any, column: str) -> Cell:
@@ -111,46 +117,6 @@ def claimed(row: Any, column: str) -> Cell:
     if pd.isna(row[f"{column}_value"]):
         return None
     return (number(row, column, interval=False), f" (n {row[f'{column}_n']})")
-
-
-def narrow_table(frame: pd.DataFrame, title: str) -> Table:
-    """Return one line a defense with fewer columns, in groups for terminals, attacks below the numbers.
-
-    Args:
-        frame: From `combined`.
-    """
-    if frame.empty:
-        return Table(title=title, columns=[], rows=[])
-    rules, measures = rules_of(frame), measures_of(frame)
-    first = rules[:1]
-    head = columns("defense", text=True)
-    head += columns(utility_title(frame).replace(", ", ",\n"), better="higher")
-    head += columns("retention", better="higher", group="retention")
-    head += columns(f"visible ↓\n{' / '.join(map(short_rule, rules))}", group="visible share")
-    leakages = [f"{name}\n{short_rule(rule)}" for rule in first for name in measures]
-    head += columns(*leakages[:1], better="lower")
-    head += columns(*leakages[1:], better="lower", group="further leakages")
-    head += columns("wall p50", unit="s", better="lower", group="latency")
-    head += columns("bytes\nup, down", unit="B", better="lower", group="latency")
-    head += columns("n", "cells", group="counts")
-    lines: list[list[Cell]] = []
-    for _, row in frame.iterrows():
-        line = [Code(row["defense"]), number(row, "utility", row["utility_status"]), number(row, "retention")]
-        line.append(_together(row, [f"visible_share_{rule}" for rule in rules], " / "))
-        line += [
-            (attacked(row, name, rule), "\n", *attack(row, name, rule)) for rule in first for name in measures
-        ]
-        line.append(number(row, "wall_p50", row["latency_status"], interval=False))
-        line.append(_together(row, ["bytes_up", "bytes_down"], "\n"))
-        lines.append([*line, counts(row, frame).replace(" / ", "\n"), cells(row).replace(", ", "\n")])
-    return Table(title=title, columns=head, rows=lines)
-
-
-def _together(row: Any, names: Sequence[str], between: str) -> Cell:
-    numbers = [number(row, name, interval=False) for name in names]
-    if all(pd.isna(value) for value in numbers):
-        return None
-    return tuple(part for value in numbers for part in (between, value))[1:]
 
 
 def counts(row: Any, frame: pd.DataFrame) -> str:

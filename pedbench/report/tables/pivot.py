@@ -21,12 +21,14 @@ class Metric:
         title: Heading of the column, without the arrow.
         regions: Several share the column, separated by slashes and without intervals.
         fields: Columns of the tidy frame that hold value, low, high.
+        group: Name of the columns that pages show together; they show those without one in each group.
     """
 
     title: str
     name: str
     regions: tuple[str, ...]
     fields: tuple[str, str, str] = ("value", "low", "high")
+    group: str = ""
 
 
 def names_in(rows: pd.DataFrame) -> list[str]:
@@ -88,7 +90,7 @@ def _of_metric(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
 def _column(rows: pd.DataFrame, metric: Metric) -> Column:
     first = _of_metric(rows, metric).iloc[0]
     unit = first["unit"] if metric.fields[0] == "value" else ""
-    return Column(title=metric.title, better=first["better"], unit=unit)
+    return Column(title=metric.title, better=first["better"], unit=unit, group=metric.group)
 
 
 def _numbers(known: Mapping[tuple[str, str], Mapping[Any, Any]], metric: Metric) -> Cell:

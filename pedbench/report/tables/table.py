@@ -6,8 +6,9 @@ a table is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -49,6 +50,8 @@ class Column:
         text: Whether the cells are text, aligned to the left.
         optional: Whether the column is left out where all its cells are empty.
         group: Name of the columns that `Table.fitted` leaves out together; it keeps columns without one.
+        above, below: On pages and terminals in the place of the title: the heading that neighbouring columns share, and
+            the column's own below it.
     """
 
     title: str
@@ -58,6 +61,8 @@ class Column:
     text: bool = False
     optional: bool = False
     group: str = ""
+    above: str = ""
+    below: str = ""
 
     def spans(self, cell: Cell) -> tuple[str, ...]:
         """Return the texts that a cell consists of."""
@@ -108,6 +113,8 @@ class Table:
         shown, head, body = self._rendered(inline_latex)
         sides = "".join("l" if column.text else "r" for column in shown)
         first, *rest = (" & ".join(row) + r" \\" for row in (head, *body))
+        # After a row, LaTeX takes a bracket or an asterisk for an argument.
+        rest = [f"{{}}{row}" if row.startswith(("[", "*")) else row for row in rest]
         lines = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", first, r"\midrule", *rest, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
@@ -122,7 +129,13 @@ class Table:
             return f"<tr>\n{''.join(cells)}</tr>\n"
 
         rows = f"<tbody>\n{''.join(line(row, 'td') for row in body)}</tbody>\n" if body else ""
-        return f"<table>\n<thead>\n{line(head, 'th')}</thead>\n{rows}</table>\n"
+        headings = _two_lines(shown, head) if any(column.above for column in shown) else line(head, "th")
+        return f"<table>\n<thead>\n{headings}</thead>\n{rows}</table>\n"
+
+    def groups(self) -> Iterator[tuple[str, Table]]:
+        """Yield each group of columns by its name, with the columns without one in front."""
+        for group in dict.fromkeys(column.group for column in self.columns if column.group):
+            yield group, self._restricted(["", group])
 
     def fitted(self, width: int) -> tuple[Table, list[str]]:
         """Return the table with the groups of columns that fit into a terminal, and the names of the others.
@@ -175,7 +188,13 @@ class Table:
         )
 
     def _for_terminal(self) -> tuple[list[Column], list[str], list[list[str]]]:
-        shown, head, body = self._rendered(inline_terminal)
+        shown, _, body = self._rendered(inline_terminal)
+        titles = (f"{column.above}\n{column.below}" if column.above else column.title for column in shown)
+        arrows = (arrow(column.better) for column in shown)
+        head = [
+            inline_terminal(title.replace(", ", ",\n") + way)
+            for title, way in zip(titles, arrows, strict=True)
+        ]
         return shown, head, [[cell.replace(" [", "\n[") for cell in row] for row in body]
 
     def _rendered(self, inline: Callable[[Inline], str]) -> tuple[list[Column], list[str], list[list[str]]]:
@@ -188,3 +207,19 @@ class Table:
         shown = [self.columns[place] for place in kept]
         rows = [[inline(self.columns[place].spans(row[place])) for place in kept] for row in self.rows]
         return shown, [inline(f"{column.title}{arrow(column.better)}") for column in shown], rows
+
+
+def _two_lines(shown: Sequence[Column], head: Sequence[str]) -> str:
+    """Return the rows of headings of which neighbours share one above; each column's own is numbered for scripts."""
+    upper: list[str] = []
+    lower: list[str] = []
+    for above, places in groupby(range(len(shown)), key=lambda place: shown[place].above):
+        for place in (members := list(places)):
+            column, side = shown[place], "left" if shown[place].text else "right"
+            own = inline_html(f"{column.below}{arrow(column.better)}") if above else head[place]
+            rows = "" if above else " rowspan=2"
+            cell = f'<th data-column="{place}"{rows} style="text-align:{side}">{own}</th>\n'
+            (lower if above else upper).append(cell)
+        if above:
+            upper.append(f'<th colspan="{len(members)}" class="above">{inline_html(above)}</th>\n')
+    return f"<tr>\n{''.join(upper)}</tr>\n<tr>\n{''.join(lower)}</tr>\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,8 +35,19 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
         return (
             "No defense of this run has both a retention and a leakage with intervals, so none can be named."
         )
+    pictures = f"{run.pictures} pictures are too few to tell"
+    if choice.keeping.empty and choice.undecided:
+        return f"{pictures} whether any defense that offloads keeps {margin}: {_names(choice.undecided)} may."
     if choice.keeping.empty:
-        return f"No defense that offloads is sure to keep {margin}."
+        return f"No defense that offloads keeps {margin}."
+    open_ones = (
+        f" Whether {_names(choice.undecided)} may keep it, too, {pictures}." if choice.undecided else ""
+    )
+    return f"{_compared(choice, margin)}{open_ones}"
+
+
+def _compared(choice: Choice, margin: str) -> str:
+    """Return the sentence about the defenses that keep utility."""
     listener = (
         "the worst server" if choice.rule.startswith("c1_") else f"coalitions of {short_rule(choice.rule)}"
     )
@@ -44,8 +55,8 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
     if len(rows) == 1:
         (name,) = rows
         return (
-            f"{code(name)} is the only defense that offloads and is sure to keep {margin}; {listener} learns "
-            f"{_leaks(rows[name], choice)}."
+            f"{code(name)} is the only defense that offloads and is sure to keep {margin}, so that there is none to "
+            f"compare it with: {listener} learns {_leaks(rows[name], choice)}."
         )
     among = f"Of the {len(rows)} defenses that offload and keep {margin},"
     if choice.best:
@@ -54,32 +65,48 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
             f"{among} {code(choice.best)} gives most privacy by every measure: {listener} learns "
             f"{_leaks(rows[choice.best], choice)}, where 1 is an exact copy and 0 what anybody could guess; retention "
             f"{_number(rows[choice.best], 'retention')}. Next {'is' if len(others) == 1 else 'are'} "
-            f"{', '.join(code(name) for name in others)}."
+            f"{_names(others)}."
         )
     return f"{among} none can be named the most private: {_obstacle(choice, rows)}."
 
 
 def _obstacle(choice: Choice, rows: dict[str, Any]) -> str:
     """Return why no defense is named, as a clause."""
-    firsts = dict.fromkeys(lead.first for lead in choice.leads)
+    if choice.bounds:
+        return (
+            f"the numbers of {_names(choice.bounds)} are lower bounds (≥), as an attack that fits was limited, failed "
+            "or is absent"
+        )
+    certain = [lead for lead in choice.leads if lead.certain]
+    firsts = dict.fromkeys(lead.first for lead in certain)
     if len(firsts) > 1:
         parts = [
-            f"{code(name)} by {' and '.join(escape(lead.measure) for lead in choice.leads if lead.first == name)}"
+            f"{code(name)} least by {' and '.join(escape(lead.measure) for lead in certain if lead.first == name)}"
             for name in firsts
         ]
         return f"the measures disagree ({', '.join(parts)})"
+    if len(certain) < len(choice.leads):
+        unsure = [lead for lead in choice.leads if not lead.certain]
+        pairs = dict.fromkeys((lead.first, lead.runner_up) for lead in unsure)
+        parts = [
+            f"{code(first)} from {code(other)} by "
+            f"{' and '.join(escape(lead.measure) for lead in unsure if (lead.first, lead.runner_up) == (first, other))}"
+            for first, other in pairs
+        ]
+        return f"{min(lead.n for lead in unsure)} pictures are too few to tell {', '.join(parts)}"
     (first,) = firsts
-    if choice.bounds:
-        bounds = ", ".join(code(name) for name in choice.bounds)
-        return f"the numbers of {bounds} are lower bounds (≥), as an attack that fits was limited, failed or is absent"
-    unsure = [lead for lead in choice.leads if not lead.certain]
-    if unsure:
-        parts = [f"{code(lead.runner_up)} by {escape(lead.measure)}" for lead in unsure]
-        return f"the pictures are too few to tell {code(first)} from {', '.join(parts)}"
+    if choice.absent:
+        return (
+            f"{code(first)} leaks least by every measure, and {' and '.join(choice.absent)} were not measured"
+        )
     return (
         f"{code(first)} leaks least by every measure, and {_large(rows[first], choice)}, which is not below "
         f"{MOST_LEAKAGE}"
     )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(code(name) for name in names)
 
 
 def _large(row: Any, choice: Choice) -> str:

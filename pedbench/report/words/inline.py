@@ -46,10 +46,11 @@ def inline_markdown(inline: Inline) -> str:
 
 
 def inline_html(inline: Inline) -> str:
-    """Return text as HTML, escaped."""
+    """Return text as HTML, escaped; line breaks of plain text stay."""
 
     def text(plain: str) -> str:
-        return _INTERVAL.sub(r"[\1,&nbsp;\2]", escape_html(flat(plain), quote=False).replace('"', "&quot;"))
+        lines = [escape_html(flat(line), quote=False).replace('"', "&quot;") for line in plain.split("\n")]
+        return _INTERVAL.sub(r"[\1,&nbsp;\2]", "<br>".join(lines))
 
     return _marked(inline, text, lambda name: f"<code>{text(name)}</code>", "<strong>{}</strong>")
 

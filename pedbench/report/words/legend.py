@@ -10,10 +10,13 @@ from pedbench.report.words.text import NOTHING
 from pedbench.validity.calibration import UNPROVEN
 from pedbench.validity.flags import (
     ANNOTATIONS_LOST,
+    AUTHORED,
     CAPPED,
     DEGRADED,
     NO_BETTER,
     SEED_SPREAD,
+    UNCONFINED,
+    UNEXPLAINED,
     UNREAD,
     UNVERIFIED,
     WORSE_THAN_PASTING,
@@ -90,7 +93,9 @@ FLAGS: Mapping[str, str] = {
     "few pictures": "fewer than 100, too few to see differences of some points",
     ANNOTATIONS_LOST: "more than 1 % of the annotations cannot be used",
     "few samples": "fewer than 20 timed pictures, so that medians and tails are rough",
-    "unexplained bytes": "a server received what the operation's schema does not explain; it counts as the "
+    AUTHORED: "a plugin's own operation says by itself what its payload shows, and a check does not bear it out; it "
+    "counts as the whole frame",
+    UNEXPLAINED: "a server received what the operation's schema does not explain; it counts as the "
     "whole frame",
     "randomised defense attacked once": "more requests for the same scene could reveal more",
     NO_BETTER: "in no metric does the interval of the advantage lie above 0, over all coalitions: the attack adds "
@@ -101,6 +106,7 @@ FLAGS: Mapping[str, str] = {
     SEED_SPREAD: "the means of the attack's seeds differ more from each other than from 0",
     DEGRADED: "a server was late or lost, and the edge computed its windows of some pictures; such passes are not "
     "timed",
+    UNCONFINED: "the kernel did not keep attacks to their view: a cheating one could have learned more",
     CAPPED: "the suite evaluates fewer coalitions of this size than the protocol asks for",
     UNVERIFIED: "no manifest says which weights these should be",
     UNREAD[

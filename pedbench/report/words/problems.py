@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pedbench.report.words.inline import Code, Inline, inline_markdown
@@ -14,16 +14,19 @@ from pedbench.suites.cell import Lie
 
 _ORDER = ("failed", "invalid", "skipped")
 
+_SHOWN = 3
+"""Cells with one cause and the same defenses that a line names."""
+
 
 def problems(run: Run) -> Iterator[str]:
-    """Yield failed cells first, those together that differ in the defense only.
+    """Yield one line per cause, failed cells first.
 
-    A defense all of whose cells have the same fate has one line.
+    A defense all of whose cells have the same fate is named without them.
     """
     cells = Counter(run.defense(record) for record in run.records)
     alike = Counter((run.defense(record), record.status, record.reason) for record in run.records)
     for status in _ORDER:
-        together: dict[tuple[str, str], list[str]] = {}
+        causes: dict[str, dict[str, list[str]]] = {}
         for record in run.records:
             if record.status == status:
                 defense = run.defense(record)
@@ -31,12 +34,24 @@ def problems(run: Run) -> Iterator[str]:
                 subject = (
                     f"all {cells[defense]} cells" if lost else inline_markdown(measured_cell(run, record))
                 )
-                together.setdefault((subject, record.reason), []).append(defense)
-        for (subject, reason), defenses in together.items():
-            names = ", ".join(code(name) for name in dict.fromkeys(defenses))
-            yield f"**{status}**: {subject} of {names}: {escape(reason)}"
+                causes.setdefault(record.reason, {}).setdefault(subject, []).append(defense)
+        for reason, lost_cells in causes.items():
+            yield f"**{status}**: {_listed(lost_cells)}: {escape(reason)}"
     if run.missing:
         yield f"**not run yet**: {len(run.missing)} of {len(run.missing) + len(run.records)} cells"
+
+
+def _listed(cells: Mapping[str, Sequence[str]]) -> str:
+    """Join cells of the same defenses; `cells` maps what was to be measured to defenses."""
+    alike: dict[str, list[str]] = {}
+    for subject, defenses in cells.items():
+        names = ", ".join(code(name) for name in dict.fromkeys(defenses))
+        alike.setdefault(names, []).append(subject)
+    parts = []
+    for names, subjects in alike.items():
+        more = [f"{len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
+        parts.append(f"{'; '.join([*subjects[:_SHOWN], *more])} of {names}")
+    return "; ".join(parts)
 
 
 def measured_cell(run: Run, record: Record) -> Inline:

@@ -1,0 +1,1 @@
+"""An attack, a defense and a dataset for pedbench, to copy from."""

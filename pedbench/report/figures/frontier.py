@@ -1,0 +1,99 @@
+"""The figure of the frontier: utility against leakage of every strength, one panel a measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pedbench.report.figures.drawing import STYLE, Drawing, Look, arms, drawable
+from pedbench.report.figures.label_placement import place_labels
+from pedbench.report.words.legend import utility_title
+from pedbench.results.run import Run
+
+_COLUMNS = 2
+
+
+def frontier_figure(
+    run: Run, frontier: pd.DataFrame, combined: pd.DataFrame, looks: Mapping[str, Look]
+) -> Drawing | None:
+    """Draw utility against leakage of each strength, one panel a measure.
+
+    Args:
+        frontier: From `numbers.frontier`.
+        looks: By plugin.
+
+    Returns:
+        None without a curve.
+    """
+    if frontier.empty:
+        return None
+    measures = list(dict.fromkeys(frontier["measure"]))
+    lines = -(-len(measures) // _COLUMNS)
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+        figure = Figure(figsize=(9.6, 3.5 * lines + 0.5), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+        for axes in grid[len(measures) :]:
+            axes.set_visible(False)
+        for axes, measure in zip(grid, measures, strict=False):
+            rows = frontier[frontier["measure"] == measure]
+            for name, curve in rows.groupby("curve", sort=False):
+                _curve(axes, curve, looks[str(name)])
+            axes.set_xlabel(drawable(f"{measure} (← better)"), parse_math=False)
+            axes.set_ylabel(drawable(f"{utility_title(combined)} (↑ better)"), parse_math=False)
+            axes.margins(0.08)
+        handles = {
+            line.get_label(): line for axes in grid for line in axes.lines if line.get_label()[0] != "_"
+        }
+        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5, fontsize=8.5)
+        figure.draw_without_rendering()
+        for axes, measure in zip(grid, measures, strict=False):
+            studied = frontier[(frontier["measure"] == measure) & frontier["studied"]]
+            names = [f"{setting:g}" for setting in studied["setting"]]
+            xs, ys = (studied[f"{name}_value"].to_list() for name in ("leakage", "utility"))
+            place_labels(axes, names, xs, ys, [])
+    studied = frontier[frontier["studied"]]
+    labelled = (
+        f" Labels: {studied['parameter'].iloc[0]} of {studied['curve'].iloc[0]}." if len(studied) else ""
+    )
+    caption = (
+        f"{utility_title(combined)} against what the worst server learns, by each measure: upper left is better. Lines "
+        f"join the strengths of one defense, each with the network that keeps most of its utility.{labelled} "
+        f"Bars: 95 % bootstrap intervals over {frontier['n'].max()} pictures; open marks: lower bounds (≥)."
+    )
+    return Drawing(
+        name="frontier", title="Utility against leakage by strength", caption=caption, figure=figure
+    )
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
+    rows = rows.sort_values("setting")
+    studied = bool(rows["studied"].iloc[0])
+    axes.plot(
+        rows["leakage_value"], rows["utility_value"], color=look.colour, linestyle=look.line,
+        linewidth=2.2 if studied else 1.2, label=drawable(str(rows["curve"].iloc[0])),
+        marker=look.marker, markersize=7 if studied else 5, zorder=3 if studied else 2,
+    )  # fmt: skip
+    for _, row in rows.iterrows():
+        ends: dict[str, Any] = {"xerr": arms(row, "leakage"), "yerr": arms(row, "utility")}
+        axes.errorbar(
+            row["leakage_value"],
+            row["utility_value"],
+            **ends,
+            color=look.colour,
+            elinewidth=0.9,
+            fmt="none",
+            alpha=0.6,
+        )
+        if row["bound"]:
+            axes.plot(
+                row["leakage_value"], row["utility_value"], color=look.colour, marker=look.marker,
+                markerfacecolor="white", markersize=7 if studied else 5, zorder=4,
+            )  # fmt: skip

@@ -1,0 +1,50 @@
+"""Origin of a report: all parameters of what took part, and what records say about commit, versions and machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pedbench.report.tables.table import Cell, Table, columns
+from pedbench.report.words.inline import Code
+from pedbench.results.run import Run
+from pedbench.suites.cell import canonical_json
+
+_MOMENT = "utc"
+"""The entry of the provenance of which only first and last are shown."""
+
+
+def configurations(run: Run) -> Table:
+    """Return all parameters of everything that took part."""
+    rows: list[list[Cell]] = []
+    for role, label in (("defense", run.defense), ("attack", run.attack), ("probe", run.probe)):
+        plugins = {label(record): record.cell[role] for record in run.records if role in record.cell}
+        rows += [
+            [role, Code(name), str(plugin["version"]), Code(canonical_json(plugin["params"]))]
+            for name, plugin in plugins.items()
+        ]
+    head = columns("role", "name", "version", "parameters", text=True)
+    return Table(title="Configurations", columns=head, rows=rows)
+
+
+def origin(run: Run) -> Iterator[tuple[str, list[str]]]:
+    """Yield what the records say about their origin; several values where not all of them agree."""
+    found: dict[str, dict[str, None]] = {}
+    for record in run.records:
+        for name, value in record.provenance.items():
+            parts = (
+                [f"{key} {_short(part)}" for key, part in value.items()]
+                if isinstance(value, dict)
+                else [_short(value)]
+            )
+            found.setdefault(name, {}).update(dict.fromkeys(parts))
+    for name, values in found.items():
+        listed = sorted(values) if name == _MOMENT else list(values)
+        yield name, [listed[0], listed[-1]] if name == _MOMENT and len(listed) > 1 else listed
+
+
+def _short(value: Any) -> str:
+    """Return a value as text, a sha256 by its first digits."""
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -1,0 +1,91 @@
+"""The frontier against interpolation by hand, on made-up sweeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from pedbench.report.figures.drawing import plugin_looks, save
+from pedbench.report.figures.frontier import frontier_figure
+from pedbench.report.numbers.combined import combined
+from pedbench.report.numbers.frontier import equal_leakage, frontier
+from pedbench.report.tables.frontier import equal_table
+from pedbench.results.run import Run
+from tests.report.made_defenses import REFERENCE, Numbers, made_run
+
+FOG = ((1, 0.7, 0.9), (2, 0.6, 0.5), (3, 0.2, 0.3))
+"""Depth, mIoU and leakage: at a leakage of 0.4 the line between the last two strengths is half way."""
+
+SPLIT = ((2, 0.8, 0.4), (3, 0.78, 0.3), (9, 0.75, 0.1))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    fog = [
+        Numbers(name="fog", params={"depth": d, "weights": "old"}, iou=u, leakage=x, wall=None)
+        for d, u, x in FOG
+    ]
+    # The same messages to another network, which keeps more at one strength.
+    tuned = [
+        Numbers(name="fog", params={"depth": d, "weights": "new"}, iou=u, leakage=None, wall=None)
+        for d, u in ((1, 0.6), (2, 0.65), (3, 0.1))
+    ]
+    split = [Numbers(name="split", params={"servers": n}, iou=u, leakage=x, wall=None) for n, u, x in SPLIT]
+    result = made_run(
+        tmp_path_factory.mktemp("frontier") / "run", [REFERENCE, *fog, *tuned, *split], pictures=9
+    )
+    suite = result.suite.model_copy(
+        update={"compare_with": result.suite.defenses[0].model_copy(update={"name": "split"})}
+    )
+    return Run(directory=result.directory, suite=suite, records=result.records, missing=result.missing)
+
+
+def test_each_strength_has_its_best_network(run: Run) -> None:
+    rows = frontier(run)
+    rows = rows[(rows["measure"] == "leakage[RMSE]") & (rows["curve"] == "fog")]
+    assert rows["network"].tolist() == [
+        "fog(depth=1, weights=old)",
+        "fog(depth=2, weights=new)",
+        "fog(depth=3, weights=old)",
+    ]
+    assert rows["utility_value"].tolist() == pytest.approx([0.7, 0.65, 0.2])
+    assert not rows["studied"].any()
+
+
+def test_utility_at_equal_leakage_is_interpolated(run: Run) -> None:
+    rows = equal_leakage(run)
+    rows = rows[rows["measure"] == "leakage[RMSE]"].set_index("defense")
+    by_hand = {2: 0.2 + 0.5 * (0.65 - 0.2), 3: 0.2}
+    for servers, expected in by_hand.items():
+        row = rows.loc[f"split(servers={servers})"]
+        assert row["equal_value"] == pytest.approx(expected, abs=1e-6)
+        assert row["gain_value"] == pytest.approx(row["utility_value"] - expected, abs=1e-6)
+        # The noise is the same for both, so that it moves them together.
+        assert row["equal_low"] == pytest.approx(expected, abs=1e-6)
+    none = rows.loc["split(servers=9)"]
+    assert np.isnan(none["equal_value"])
+    assert none["least"] == pytest.approx(0.3, abs=0.02)
+    assert rows["baseline"].unique().tolist() == ["fog"]
+    markdown = equal_table(equal_leakage(run)).markdown()
+    assert "(least 0.299)" in markdown
+    assert "0.425" in markdown
+
+
+def test_the_figure_has_a_panel_for_each_measure(run: Run, tmp_path: Path) -> None:
+    drawing = frontier_figure(run, frontier(run), combined(run), plugin_looks(["fog", "split"]))
+    assert drawing is not None
+    titles = [axes.get_xlabel() for axes in drawing.figure.axes]
+    assert titles[:3] == [f"leakage[{name}] (← better)" for name in ("RMSE", "SSIM", "LPIPS-alex")]
+    labels = [text.get_text() for text in drawing.figure.axes[0].texts]
+    assert sorted(labels) == ["2", "3", "9"]
+    ElementTree.parse(save(drawing, tmp_path).with_suffix(".svg"))
+
+
+def test_a_run_without_sweeps_has_no_frontier(tmp_path: Path) -> None:
+    result = made_run(tmp_path / "run", [REFERENCE, Numbers(name="split")], pictures=4)
+    assert frontier(result).empty
+    assert equal_leakage(result).empty
+    assert frontier_figure(result, frontier(result), combined(result), {}) is None
