@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pedbench.base import Calibration
 from pedbench.models.attackers.pretrained import PretrainedAttack
+from pedbench.models.hub.folders import model_files, read_json
 from pedbench.types import Picture, View
 
 
@@ -18,7 +20,8 @@ class DiffusionInpaint(PretrainedAttack):
     """Inpaint hidden parts with a diffusion model, and keep the sample that continues the visible parts best.
 
     The guess is the sample with the smallest step at the border of the visible part, measured at the size at
-    which the model paints.
+    which the model paints. `inpaint-mini` refines a first guess, a completion blended with the nearest visible
+    pixels; repeating texture of visible surfaces is continued.
 
     Attributes:
         model: `inpaint-mini`, or the folder or hub id of any inpainting pipeline of diffusers, present on
@@ -29,7 +32,7 @@ class DiffusionInpaint(PretrainedAttack):
     """
 
     name = "diffusion_inpaint"
-    version = 2
+    version = 3
     cite = "Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239"
     needs = frozenset({"nothing", "pixels"})
     completes = True
@@ -45,13 +48,19 @@ class DiffusionInpaint(PretrainedAttack):
 
     model: str = "inpaint-mini"
     samples: int = 4
-    steps: int = 10
+    steps: int = 2
     caption: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if min(self.samples, self.steps) < 1:
             raise ValueError(f"samples and steps are at least 1, found {self.samples} and {self.steps}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        settings = super().files[0] / "model_index.json"
+        guesser = read_json(settings).get("guesser", "") if settings.is_file() else ""
+        return (*super().files, *(model_files(guesser) if guesser else ()))
 
     def batches(self, device: str) -> bool:
         return device != "cpu"

@@ -28,6 +28,28 @@ def make_autoencoder(folder: Path, side: int = 320, patch: int = 16, **changes: 
     return folder
 
 
+def make_inpaint_mini(folder: Path, guesser: str = "") -> Path:
+    """A pipeline of the mini family that paints at 64 px."""
+    from diffusers import UNet2DModel
+
+    from pedbench.models.attackers.inpaint_mini import InpaintMini, build_inpaint_mini
+
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=64,
+        in_channels=40,
+        out_channels=12,
+        layers_per_block=1,
+        block_out_channels=(8, 8),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=4,
+        attention_head_dim=4,
+    )
+    InpaintMini(unet, build_inpaint_mini().scheduler, guesser).save_pretrained(folder)
+    return folder
+
+
 def make_inpainting(folder: Path, variant: str | None = None) -> Path:
     """A Stable Diffusion pipeline for inpainting with all its parts."""
     from diffusers import (

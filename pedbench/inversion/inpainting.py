@@ -11,15 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
 from pedbench.host.device import in_batches
+from pedbench.inversion.masked_autoencoder import complete_frames
 from pedbench.inversion.read_out import fill_with_nearest
+from pedbench.inversion.repetition import continue_texture
 from pedbench.inversion.resizing import resize
 from pedbench.models.attackers.inpaint_mini import painted_size, solving
 from pedbench.models.attackers.inpainting import Inpainting
+from pedbench.models.attackers.vitmae import MaskedAutoencoder
 from pedbench.types import Picture, View
+
+_REACH = 1 / 20
+"""Distance from the visible part at which its nearest pixels weigh 1 / e in a first guess, in longest sides."""
+
+_SMOOTHING = 1 / 160
+"""Standard deviation of the filter that smooths completions, in longest sides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +37,7 @@ class _Sketch:
     """A view's pixels at the size of painting.
 
     Attributes:
-        picture: (3, h, w), hidden pixels with the nearest seen one's colour.
+        picture: (3, h, w), hidden pixels as first guessed.
         hidden: (h, w) bool.
     """
 
@@ -41,7 +51,9 @@ def paint(
     """Paint the hidden part of frames several times, and return the samples that continue the seen part best.
 
     Sample and seen pixels are merged at the pipeline's size before enlarging, so that colours have no step at the
-    border. Accelerators paint samples of one size together; each has its noise from its own seed.
+    border. Of a pipeline that refines first guesses, only what it changes is enlarged and added, and repeating texture
+    of seen surfaces is continued. Accelerators paint samples of one size together; each has its noise from its own
+    seed.
 
     Args:
         model: An inpainting pipeline of diffusers.
@@ -60,7 +72,15 @@ def paint(
     parameters = inspect.signature(pipeline.__call__).parameters
     if caption and "prompt" not in parameters:
         raise ValueError(f"{type(pipeline).__name__} takes no caption, found {caption!r}: leave it out")
-    sketches = [_sketch(view, painted_size(view.frame_size, _side(pipeline))) for view in views]
+    guesses = (
+        [fill_with_nearest(view) for view in views]
+        if model.guesser is None
+        else first_guesses(model.guesser, views)
+    )
+    sketches = [
+        _sketch(view, guess, painted_size(view.frame_size, _side(pipeline)))
+        for view, guess in zip(views, guesses, strict=True)
+    ]
 
     def samples_of(part: Sequence[tuple[int, int]]) -> list[Tensor]:
         chosen = [sketches[index] for index, _ in part]
@@ -91,19 +111,50 @@ def paint(
             misfit = seam(together, sketches[index].hidden)
             if misfit < best[index][0]:
                 best[index] = (misfit, together)
-    guesses = []
-    for view, (_, together) in zip(views, best, strict=True):
+    painted = []
+    for view, guess, sketch, (_, together) in zip(views, guesses, sketches, best, strict=True):
         canvas, seen = view.canvas()
-        guess = resize(together, view.frame_size).permute(1, 2, 0).numpy()
-        guesses.append(np.where(seen[..., None], canvas, guess))
-    return guesses
+        if model.guesser is None:
+            guess = _enlarged(together, view)
+        else:
+            guess = (guess + 2 * _enlarged((together - sketch.picture + 1) / 2, view) - 1).clip(0, 1)
+            guess = continue_texture(np.where(seen[..., None], canvas, guess), seen)
+        painted.append(np.where(seen[..., None], canvas, guess))
+    return painted
 
 
-def _sketch(view: View, size: tuple[int, int]) -> _Sketch:
+def _sketch(view: View, guess: Picture, size: tuple[int, int]) -> _Sketch:
     return _Sketch(
-        picture=resize(torch.from_numpy(fill_with_nearest(view)).permute(2, 0, 1), size),
+        picture=resize(torch.from_numpy(guess).permute(2, 0, 1), size),
         hidden=hidden_part(torch.from_numpy(view.canvas()[1]), size),
     )
+
+
+def _enlarged(picture: Tensor, view: View) -> Picture:
+    enlarged: Picture = resize(picture, view.frame_size).permute(1, 2, 0).numpy()
+    return enlarged
+
+
+def first_guesses(guesser: MaskedAutoencoder, views: Sequence[View]) -> list[Picture]:
+    """Complete frames, and blend the completions with the nearest visible pixels close to the visible part.
+
+    Completions are smoothed, as their patches have borders.
+
+    Returns:
+        (H, W, 3) in [0, 1] each, the received pixels pasted.
+    """
+    guesses = []
+    for view, completed in zip(views, complete_frames(guesser, views), strict=True):
+        canvas, seen = view.canvas()
+        side = max(view.frame_size)
+        if seen.any():
+            distances, (rows, columns) = distance_transform_edt(~seen, return_indices=True)
+            weights = np.exp(-distances / (_REACH * side)).astype(np.float32)[..., None]
+            smooth = gaussian_filter(completed, (_SMOOTHING * side, _SMOOTHING * side, 0))
+            blend = weights * canvas[rows, columns] + (1 - weights) * smooth
+            completed = np.where(seen[..., None], canvas, blend)
+        guesses.append(completed)
+    return guesses
 
 
 def hidden_part(seen: Tensor, size: tuple[int, int]) -> Tensor:

@@ -56,7 +56,9 @@ RECIPES: dict[str, Any] = {
         loss_trunk="lpips-mini",
         schedule=Schedule(steps=1400, warmup=100, decay=0.75, rate=5e-4),
     ),
-    "inpaint-mini": InpaintingRecipe(schedule=Schedule(steps=2000, warmup=100, decay=0.5)),
+    "inpaint-mini": InpaintingRecipe(
+        guesser="completion-mini", schedule=Schedule(steps=1500, warmup=50, decay=0.5)
+    ),
     "decoder-interleaved-mini": RestorationRecipe(
         encoder="sam-mini",
         blocks=4,

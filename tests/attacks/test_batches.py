@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.models.attackers.inpaint_mini import build_inpaint_mini
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.plugins.attacks.guided_inversion import GuidedInversion
@@ -17,7 +16,7 @@ from pedbench.plugins.attacks.token_inversion import TokenInversion
 from pedbench.plugins.attacks.vitmae import Vitmae
 from pedbench.types import Patch, Picture, Prior, View
 from tests.attacks.test_guided_inversion import scene_view
-from tests.made_models import make_autoencoder, make_inpainting
+from tests.made_models import make_autoencoder, make_inpaint_mini, make_inpainting
 from tests.pretended_device import pretended_cuda
 
 PRIOR = Prior(mean_colour=np.array([0.2, 0.4, 0.6], np.float32), pictures=())
@@ -44,9 +43,8 @@ def _make(kind: str, folder: Path) -> Any:
         return Vitmae(model=str(make_autoencoder(folder, norm_pix_loss=True)), statistics="neighbours")
     if kind == "stable diffusion":
         return DiffusionInpaint(model=str(make_inpainting(folder)), samples=2, steps=2)
-    torch.manual_seed(0)
-    build_inpaint_mini().save_pretrained(folder)
-    return DiffusionInpaint(model=str(folder), samples=2, steps=2)
+    model = make_inpaint_mini(folder, guesser="completion-mini")
+    return DiffusionInpaint(model=str(model), samples=2, steps=2)
 
 
 def _guess(attack: Any, views: list[View]) -> list[Picture]:

@@ -11,9 +11,9 @@ from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior
 from pedbench.adversary.view_bytes import view_to_bytes
-from pedbench.models.attackers.inpaint_mini import build_inpaint_mini
 from pedbench.registry import Registry
 from pedbench.types import Patch, View
+from tests.made_models import make_inpaint_mini
 
 
 def _view() -> View:
@@ -36,7 +36,7 @@ def _save(name: str, folder: Path) -> None:
             torch.nn.init.normal_(positions)
         network.save_pretrained(folder)
     else:
-        build_inpaint_mini().save_pretrained(folder)
+        make_inpaint_mini(folder, guesser="completion-mini")
 
 
 @pytest.mark.slow

@@ -7,30 +7,33 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter, uniform_filter
 
 from pedbench.errors import CheckpointError
 from pedbench.inversion.inpainting import hidden_part, paint, seam
+from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.models.attackers.inpaint_mini import (
     InpaintMini,
     build_inpaint_mini,
+    fold,
     inpainting_loss,
+    known,
     painted_size,
     solving,
 )
 from pedbench.models.attackers.inpainting import Inpainting, load_inpainting
+from pedbench.models.manifest import ASSETS
+from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
 from pedbench.types import Patch, Picture, Prior, View
-from tests.made_models import make_inpainting
+from tests.made_models import make_inpaint_mini, make_inpainting
 
 PRIOR = Prior(mean_colour=np.array([0.2, 0.4, 0.6], np.float32), pictures=())
 
 
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("mini")
-    build_inpaint_mini().save_pretrained(folder)
-    return folder
+    return make_inpaint_mini(tmp_path_factory.mktemp("mini") / "pipeline")
 
 
 @pytest.fixture(scope="module")
@@ -63,72 +66,121 @@ def _guess(attack: DiffusionInpaint, view: View, seed: int = 0) -> Picture:
     return guess
 
 
-def test_the_mini_pipeline_is_small_and_survives_saving(mini: Path) -> None:
-    torch.manual_seed(0)
-    built, loaded = build_inpaint_mini(), load_inpainting(str(mini)).pipeline
+def test_the_mini_pipeline_is_small_and_survives_saving(tmp_path: Path) -> None:
+    built = build_inpaint_mini("completion-mini")
+    built.save_pretrained(tmp_path)
+    found = load_inpainting(str(tmp_path))
+    loaded = found.pipeline
     assert isinstance(loaded, InpaintMini)
-    assert sum(values.numel() for values in built.unet.parameters()) < 3.2e6
+    assert found.guesser is not None
+    assert sum(values.numel() for values in built.unet.parameters()) < 2e6
     for name, values in built.unet.state_dict().items():
         assert torch.equal(values, loaded.unet.state_dict()[name])
-    for name in ("beta_schedule", "prediction_type", "timestep_spacing", "thresholding"):
+    for name in ("beta_schedule", "prediction_type", "timestep_spacing"):
         assert loaded.scheduler.config[name] == built.scheduler.config[name]
 
 
 class _Oracle(torch.nn.Module):
-    """Knows the picture, so it predicts the velocity that leads there."""
+    """Knows what the first guess lacks."""
 
-    def __init__(self, unet: Any, picture: torch.Tensor, alphas: torch.Tensor) -> None:
+    def __init__(self, unet: Any, difference: torch.Tensor) -> None:
         super().__init__()
-        self.config, self.picture, self.alphas = unet.config, picture, alphas
+        self.config, self.difference = unet.config, difference
         self.dtype, self.device = torch.float32, torch.device("cpu")
 
     def forward(self, inputs: torch.Tensor, time: torch.Tensor) -> Any:
-        alpha = self.alphas[time.long()].reshape(-1, 1, 1, 1)
-        noise = (inputs[:, :3] - alpha.sqrt() * self.picture) / (1 - alpha).sqrt()
-        velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * self.picture
-        return type("Output", (), {"sample": velocity})
+        return type("Output", (), {"sample": fold(self.difference)})
 
 
 def test_the_solver_ends_where_a_perfect_network_points() -> None:
-    """The loss's schedule and the pipeline's are one: the network that has no loss paints the picture itself."""
+    """The loss's target is what the pipeline adds: the network that has no loss paints the picture itself."""
     built = build_inpaint_mini()
-    picture = torch.rand(1, 3, 48, 64) * 2 - 1
-    oracle = _Oracle(built.unet, picture, built.scheduler.alphas_cumprod)
+    picture, guess = torch.rand(2, 1, 3, 48, 64) * 2 - 1
     masks = torch.zeros(1, 1, 48, 64)
-    masks[:, :, 8:40, 16:48] = 1
-    assert inpainting_loss(oracle, picture, masks, torch.Generator().manual_seed(0)) < 1e-6
+    masks[:, :, 7:40, 16:49] = 1
+    oracle = _Oracle(built.unet, 3 * (picture - guess))
+    assert inpainting_loss(oracle, picture, guess, masks, torch.Generator().manual_seed(0)) < 1e-6
     pipeline = InpaintMini(unet=built.unet, scheduler=built.scheduler)
     pipeline.unet = oracle
     pipeline.set_progress_bar_config(disable=True)
-    for steps in (4, 12):
+    for steps in (1, 4):
         painted = pipeline(
-            image=torch.zeros(1, 3, 48, 64) + 0.5,
+            image=guess / 2 + 0.5,
             mask_image=masks,
             num_inference_steps=steps,
             generator=torch.Generator().manual_seed(1),
             output_type="pt",
         ).images
-        expected = torch.where(masks > 0, picture / 2 + 0.5, torch.tensor(0.5))
-        torch.testing.assert_close(painted, expected, atol=0.02, rtol=0)
+        expected = torch.where(masks > 0, picture, guess) / 2 + 0.5
+        torch.testing.assert_close(painted, expected, atol=1e-4, rtol=0)
 
 
-def test_hidden_pixels_make_up_most_of_the_loss() -> None:
-    class Wrong(torch.nn.Module):
+def test_the_loss_is_that_of_hidden_pixels() -> None:
+    class Same(torch.nn.Module):
         def forward(self, inputs: torch.Tensor, time: torch.Tensor) -> Any:
             seen.append(inputs)
-            return type("Output", (), {"sample": torch.zeros_like(inputs[:, :3])})
+            return type("Output", (), {"sample": torch.zeros_like(inputs[:, :12])})
 
     seen: list[torch.Tensor] = []
-    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    masks = torch.zeros(2, 1, 64, 64)
-    masks[..., :32] = 1
-    loss = inpainting_loss(Wrong(), pictures, masks, torch.Generator().manual_seed(5))
-    repeated = inpainting_loss(Wrong(), pictures, masks, torch.Generator().manual_seed(5))
-    assert loss == repeated
-    assert loss == pytest.approx(1 / 3 + 0.35, abs=0.35)
-    torch.testing.assert_close(seen[0][:, 3:4], masks)
-    assert not seen[0][:, 4:, :, :32].any()
-    torch.testing.assert_close(seen[0][:, 4:, :, 32:], pictures[..., 32:])
+    rng = np.random.default_rng(0)
+    pictures, guesses = (
+        torch.from_numpy(rng.uniform(-1, 1, (2, 3, 16, 24)).astype(np.float32)) for _ in "ab"
+    )
+    masks = torch.zeros(2, 1, 16, 24)
+    masks[:, :, 3:10, 5:] = 1
+    loss = inpainting_loss(Same(), pictures, guesses, masks, torch.Generator().manual_seed(5))
+    other = torch.where(masks > 0, pictures, torch.rand_like(pictures))
+    inpainting_loss(Same(), other, guesses, masks, torch.Generator().manual_seed(5))
+    assert torch.equal(*seen)
+    hidden, truth = masks.numpy() > 0, pictures.numpy().astype(np.float64)
+    errors = np.where(hidden, guesses.numpy() - truth, 0)
+    expected = np.abs(errors).sum() / (3 * hidden.sum())
+    for axis in (2, 3):
+        steps = np.abs(np.diff(truth, axis=axis)).mean(axis=1)
+        contrast = np.stack([uniform_filter(plane, 5, mode="constant") for plane in steps])[:, None]
+        weights = 4 * 0.03 / (contrast + 0.03)
+        expected += (weights * np.abs(np.diff(errors, axis=axis))).sum() / (3 * hidden.sum())
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_network_is_given_nearest_pixels_and_the_first_guess() -> None:
+    frame = _picture((48, 64))
+    view = View(
+        frame_size=(48, 64), patches=(Patch(picture=frame[:17, 20:], top=0, left=20, server=0),), prior=PRIOR
+    )
+    hidden = torch.from_numpy(~view.canvas()[1])[None, None].float()
+    guess = torch.from_numpy(np.where(view.canvas()[1][..., None], frame, 0.25)).permute(2, 0, 1)[None]
+    mask, nearest, first = torch.split(known(guess, hidden), [4, 12, 12], dim=1)
+    unfolded = [torch.nn.functional.pixel_shuffle(each, 2) for each in (mask, nearest, first)]
+    expected = torch.from_numpy(fill_with_nearest(view)).permute(2, 0, 1)[None]
+    for found, planes in zip(unfolded, (hidden, expected, guess), strict=True):
+        assert torch.equal(found, planes)
+    assert torch.equal(known(guess, torch.ones_like(hidden))[:, 4:16], fold(guess))
+
+
+def test_a_pipeline_refines_the_completion_of_the_network_that_it_names(tmp_path: Path) -> None:
+    folder = make_inpaint_mini(tmp_path / "pipeline", guesser="completion-mini")
+    attack, view = _attack(folder, samples=1), _view(_picture((240, 320)))
+    assert attack.files == (folder.resolve(), ASSETS / "completion-mini")
+    last = attack.network.pipeline.unet.conv_out
+    for values in last.parameters():
+        torch.nn.init.zeros_(values)
+    completion = Completion()
+    completion.prepare("cpu")
+    completed = completion.reconstruct(view, np.random.default_rng(0))
+    canvas, seen = view.canvas()
+    distances = distance_transform_edt(~seen)[..., None]
+    smooth = np.stack([gaussian_filter(completed[..., c], 2) for c in range(3)], axis=2)
+    blend = smooth + np.exp(-distances / 16) * (fill_with_nearest(view) - smooth)
+    unchanged = np.where(seen[..., None], canvas, blend)
+    np.testing.assert_allclose(_guess(attack, view), unchanged, atol=1e-5)
+    # A network that adds 0.1 everywhere changes hidden pixels alone.
+    torch.nn.init.constant_(last.bias, 0.6)
+    added = (_guess(attack, view) - unchanged)[128:192, 192:256]
+    assert not added.any()
+    far = distances[..., 0] > 12
+    lighter = (_guess(attack, view) - unchanged)[far & (unchanged < 0.85).all(axis=2)]
+    np.testing.assert_allclose(lighter, 0.1, atol=5e-3)
 
 
 def test_hidden_pixels_have_no_influence(mini: Path) -> None:
@@ -245,10 +297,10 @@ def test_pixels_seen_in_part_are_hidden() -> None:
 
 
 def test_frames_keep_their_shape_when_painted() -> None:
-    assert painted_size((240, 320)) == (48, 64)
-    assert painted_size((320, 320)) == (64, 64)
+    assert painted_size((240, 320)) == (120, 160)
+    assert painted_size((320, 320)) == (160, 160)
     assert painted_size((768, 1024), 512) == (384, 512)
-    assert painted_size((2, 1024)) == (8, 64)
+    assert painted_size((2, 1024)) == (8, 160)
 
 
 def test_what_is_no_such_pipeline_is_refused(tmp_path: Path, mini: Path) -> None:

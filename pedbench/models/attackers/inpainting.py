@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from pedbench.errors import CheckpointError
 from pedbench.models.attackers.inpaint_mini import InpaintMini
+from pedbench.models.attackers.vitmae import MaskedAutoencoder, load_pixel_autoencoder
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
 from pedbench.models.kept import kept
 
@@ -29,11 +30,13 @@ class Inpainting:
 
     Attributes:
         pipeline: Pipeline of diffusers, with a solver of few steps if its scheduler can be exchanged.
+        guesser: Network whose completions are the pipeline's first guesses; None for the nearest visible pixels.
         published: The type of its weights.
         device: Torch's name of its device.
     """
 
     pipeline: Any
+    guesser: MaskedAutoencoder | None = None
     published: torch.dtype = torch.float32
     device: str = "cpu"
 
@@ -46,7 +49,12 @@ class Inpainting:
             for part in self.pipeline.components.values():
                 if isinstance(part, torch.nn.Module):
                     part.float() if device == "cpu" else part.half()
-        return replace(self, pipeline=self.pipeline.to(device, silence_dtype_warnings=True), device=device)
+        return replace(
+            self,
+            pipeline=self.pipeline.to(device, silence_dtype_warnings=True),
+            guesser=self.guesser and self.guesser.to(device),
+            device=device,
+        )
 
 
 @kept
@@ -70,7 +78,7 @@ def load_inpainting(model: str) -> Inpainting:
     index = read_json(folder / "model_index.json")
     name = index.get("_class_name")
     if name == InpaintMini.__name__:
-        loaded = _own(folder)
+        loaded = _own(folder, index)
     elif isinstance(name, str):
         loaded = _public(folder, name, index)
     else:
@@ -79,13 +87,15 @@ def load_inpainting(model: str) -> Inpainting:
     return loaded
 
 
-def _own(folder: Path) -> Inpainting:
+def _own(folder: Path, index: dict[str, Any]) -> Inpainting:
     options = {"local_files_only": True, "use_safetensors": True}
     unet, report = UNet2DModel.from_pretrained(folder / "unet", output_loading_info=True, **options)
     refuse_gaps(folder, report["missing_keys"], "the pipeline's network")
     scheduler = DPMSolverMultistepScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    guesser = index.get("guesser", "")
     return Inpainting(
-        pipeline=InpaintMini(unet=unet.float().eval().requires_grad_(False), scheduler=scheduler)
+        pipeline=InpaintMini(unet.float().eval().requires_grad_(False), scheduler, guesser),
+        guesser=load_pixel_autoencoder(guesser) if guesser else None,
     )
 
 
