@@ -19,6 +19,9 @@ from pedbench.report.words.text import one_line
 from pedbench.results.run import Run
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_DARK = (0, 1, 2, 3, 4, 5, 9)
+"""Places of the palette's colours that stand out from white, also in grey."""
+
 _LINES = ("-", "--", "-.", ":")
 _LONGEST = 40
 STYLE: Any = {"svg.hashsalt": "pedbench", "font.size": 9.0}
@@ -78,7 +81,7 @@ def run_looks(run: Run) -> dict[str, Look]:
 
 def plugin_looks(names: Iterable[str]) -> dict[str, Look]:
     """Return the look of each plugin, in the order of their first occurrence."""
-    colours = cycle(sns.color_palette("colorblind").as_hex())
+    colours = cycle(sns.color_palette("colorblind").as_hex()[i] for i in _DARK)
     lines = cycle(_LINES)
     looks = zip(dict.fromkeys(names), colours, cycle(_MARKERS), lines, strict=False)
     return {name: Look(colour=colour, marker=marker, line=line) for name, colour, marker, line in looks}

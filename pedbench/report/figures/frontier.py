@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -58,7 +59,10 @@ def frontier_figure(
             studied = frontier[(frontier["measure"] == measure) & frontier["studied"]]
             names = [f"{setting:g}" for setting in studied["setting"]]
             xs, ys = (studied[f"{name}_value"].to_list() for name in ("leakage", "utility"))
-            place_labels(axes, names, xs, ys, [])
+            points = list(zip(xs, ys, strict=True))
+            ends = zip(studied["leakage_low"], studied["leakage_high"], ys, strict=True)
+            bars = [((low, y), (high, y)) for low, high, y in ends if pd.notna(low) and pd.notna(high)]
+            place_labels(axes, names, xs, ys, [*pairwise(points), *bars])
     studied = frontier[frontier["studied"]]
     labelled = (
         f" Labels: {studied['parameter'].iloc[0]} of {studied['curve'].iloc[0]}." if len(studied) else ""
@@ -77,7 +81,7 @@ def _curve(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
     rows = rows.sort_values("setting")
     studied = bool(rows["studied"].iloc[0])
     axes.plot(
-        rows["leakage_value"], rows["utility_value"], color=look.colour, linestyle=look.line,
+        rows["leakage_value"], rows["utility_value"], color=look.colour, linestyle="-" if studied else look.line,
         linewidth=2.2 if studied else 1.2, label=drawable(str(rows["curve"].iloc[0])),
         marker=look.marker, markersize=7 if studied else 5, zorder=3 if studied else 2,
     )  # fmt: skip
