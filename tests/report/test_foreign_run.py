@@ -68,8 +68,9 @@ def naming(name: str) -> Callable[[Path], None]:
 def linked(place: str, target: str) -> Callable[[Path], None]:
     def link(run_dir: Path) -> None:
         path = next(iter(run_dir.glob(place)), run_dir / place)
-        if path.exists():
-            path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
         path.symlink_to(run_dir.parent / target)
 
     return link
