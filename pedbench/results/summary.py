@@ -46,6 +46,9 @@ RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
 FOUND, EXPECTED = "liar found", "expected to be found"
 """Metrics of each pass with liars: whether one of them was detected, and how likely that was."""
 
+MOMENTS = ("begins", "ends")
+"""Values of each step of a pass: seconds since the pass began; the step is the region, its number the tag."""
+
 _VERSION = 1
 """Version of the metrics defined here; those of plugins have their own."""
 
@@ -149,10 +152,12 @@ def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
 
     Args:
         values: Of one latency cell: `wall`, `turn-taking` and `projected` in seconds with the phase as region; `bytes
-            up` and `bytes down` per server; `energy` in joules with the power rail as region.
+            up` and `bytes down` per server; `energy` in joules with the power rail as region; `MOMENTS`, which no
+            average sums up.
     """
     result = []
-    for (metric, phase), rows in values.groupby(["metric", "region"], sort=False):
+    summed = values[~values["metric"].isin(MOMENTS)]
+    for (metric, phase), rows in summed.groupby(["metric", "region"], sort=False):
         name = str(metric)
         if name.startswith("bytes"):
             totals = rows.groupby("image")["value"].sum().reset_index()
