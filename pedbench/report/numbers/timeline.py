@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.results.summary import MOMENTS
 from pedbench.validity.controls import controls
@@ -22,24 +23,29 @@ def timeline(run: Run) -> pd.DataFrame:
         where no pass of the run was timed in steps.
     """
     columns = ["defense", "link", "image", "step", "server", *MOMENTS]
-    passes = []
     apart = {control.defense for control in controls(run) if control.name != "whole picture"}
-    for record in run.of_kind("latency"):
-        if record.status != "ok" or run.defense(record) in apart:
-            continue
-        values = run.values(record.cell_id)
-        steps = values[values["metric"].isin(MOMENTS)]
-        servers = steps.loc[steps["servers"] != "", "servers"].nunique()
-        if servers:
-            passes.append((servers < FEWEST, servers, len(passes), record, values, steps))
+    passes: list[tuple[int, Record]] = []
+    for timed in run.of_kind("latency"):
+        if timed.status == "ok" and run.defense(timed) not in apart:
+            called = _steps(run, timed)["servers"]
+            passes.append((called[called != ""].nunique(), timed))
+    passes = sorted((each for each in passes if each[0]), key=lambda each: (each[0] < FEWEST, each[0]))
     if not passes:
         return pd.DataFrame(columns=columns)
-    *_, record, values, steps = min(passes, key=lambda each: each[:3])
+    record = passes[0][1]
+    values = run.values(record.cell_id)
     whole = values[(values["metric"] == "wall") & (values["region"] == "end to end")].sort_values("value")
     image = whole["image"].iloc[(len(whole) - 1) // 2]
+    steps = _steps(run, record)
     wide = steps[steps["image"] == image].pivot_table(
         index=["tag", "region", "servers"], columns="metric", values="value"
     )
     rows = wide.reset_index().rename(columns={"region": "step", "servers": "server"})
     rows = rows.assign(defense=run.defense(record), link=record.cell["link"], image=image)
-    return rows.sort_values([*MOMENTS])[columns].reset_index(drop=True)
+    ordered: pd.DataFrame = rows[columns].sort_values([*MOMENTS], ignore_index=True)
+    return ordered
+
+
+def _steps(run: Run, record: Record) -> pd.DataFrame:
+    values = run.values(record.cell_id)
+    return values[values["metric"].isin(MOMENTS)]
