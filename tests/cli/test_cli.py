@@ -1,8 +1,7 @@
-"""The command line: its output, its exit status, and its progress display."""
+"""The command line: its output and its exit status."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
@@ -14,7 +13,6 @@ import pytest
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.cli import main
-from pedbench.host.console import Console
 from pedbench.registry import PluginSpec
 
 ROOT = Path(__file__).parents[2]
@@ -180,38 +178,6 @@ def test_doctor_names_what_is_missing(
     assert "ok      Python" in out
     assert "missing attack accumulate: fails in its own process" in out
     assert "attack averaging" not in out
-
-
-def test_only_slow_stages_print_progress_lines() -> None:
-    now = 0.0
-    stream = io.StringIO()
-    console = Console(stream, clock=lambda: now)
-    with console.stage("quick", 2) as advance:
-        advance(2)
-    assert stream.getvalue() == ""
-    with console.stage("slow [1]", 30) as advance:
-        for _ in range(30):
-            now += 1.0
-            advance(1)
-    assert stream.getvalue().splitlines() == [
-        "slow [1]: 2 of 30, about 28 s left",
-        "slow [1]: 12 of 30, about 18 s left",
-        "slow [1]: 22 of 30, about 8 s left",
-        "slow [1]: 30 done in 30.0 s",
-    ]
-
-
-def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    stream = io.StringIO()
-    console = Console(stream)
-    with console.stage("outer", 2) as outer, console.stage("inner") as inner:
-        inner(3)
-        outer(1)
-        console.line("a [red] line")
-    assert "outer" in stream.getvalue()
-    assert "a [red] line" in stream.getvalue()
 
 
 def test_streams_of_other_encodings_get_plain_marks() -> None:
