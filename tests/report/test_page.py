@@ -61,6 +61,15 @@ def opened(browser: Any, page: Path) -> Any:
     return browser
 
 
+def tab_to(browser: Any, element: Any) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(300):
+        if browser.switch_to.active_element == element:
+            return
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+    raise AssertionError(f"no Tab leads to {element.tag_name} {element.text!r}")
+
+
 def column(browser: Any, place: int) -> list[str]:
     cells = browser.find_elements("css selector", f"#overview .table:not(.reported) td:nth-child({place})")
     return [cell.text for cell in cells if cell.is_displayed()]
@@ -91,11 +100,12 @@ def test_headings_sort_by_number_and_what_has_none_stays_last(opened: Any) -> No
     def numbers() -> list[float]:
         return [float(match[0]) for text in column(opened, place + 1) if (match := re.match(r"[\d.]+", text))]
 
-    heads[place].click()
+    tab_to(opened, heads[place])
+    opened.switch_to.active_element.send_keys(Keys.ENTER)
     assert len(numbers()) == 4
     assert numbers() == sorted(numbers())
     assert column(opened, place + 1)[-1] == "failed"
-    heads[place].click()
+    opened.switch_to.active_element.send_keys(Keys.SPACE)
     assert numbers() == sorted(numbers(), reverse=True)
     assert column(opened, place + 1)[-1] == "failed"
     # Seconds and milliseconds, bytes and kilobytes are one scale.
@@ -107,7 +117,8 @@ def test_headings_sort_by_number_and_what_has_none_stays_last(opened: Any) -> No
 
 
 def test_lines_are_filtered(opened: Any) -> None:
-    opened.find_element("css selector", "input[type=search]").send_keys("BLUR")
+    tab_to(opened, opened.find_element("css selector", "input[type=search]"))
+    opened.switch_to.active_element.send_keys("BLUR")
     assert column(opened, 1) == ["blur"]
 
 
@@ -155,7 +166,7 @@ def test_page_is_as_wide_as_the_window(opened: Any, width: int, height: int) -> 
 def test_a_picture_is_enlarged_and_compared_by_keyboard_alone(opened: Any) -> None:
     resized(opened, 1400, 900)
     tile = opened.find_element("css selector", ".matrix .over")
-    opened.execute_script("arguments[0].focus()", tile)
+    tab_to(opened, tile)
     opened.switch_to.active_element.send_keys(Keys.ENTER)
     dialog = opened.find_element("css selector", "dialog[open]")
     large = dialog.find_element("css selector", ".over img")
@@ -211,3 +222,6 @@ def test_first_screen_and_what_folds(opened: Any) -> None:
     folded = opened.find_element("css selector", "#problems summary")
     assert re.fullmatch(r"Not measured: \d+ lines", folded.text)
     assert not opened.find_element("css selector", "#problems li").is_displayed()
+    tab_to(opened, folded)
+    opened.switch_to.active_element.send_keys(Keys.ENTER)
+    assert opened.find_element("css selector", "#problems li").is_displayed()
