@@ -240,3 +240,16 @@ def test_an_attack_that_falls_silent_is_given_up_by_its_own_history(
         cheat(tmp_path, "", "time.sleep(600)")
         with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 1 s"):
             pool.guess(spec, [view], [0])
+
+
+def test_an_attack_that_computes_longer_than_ever_has_until_the_deadline(
+    tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = "end = time.thread_time() + {}\n        while time.thread_time() < end: pass"
+    spec = cheat(tmp_path, "", busy.format(0.5))
+    with AttackPool([spec], deadline=4.0) as pool:
+        monkeypatch.setattr(pool, "_allowed", lambda *_: 0.2)
+        assert len(pool.guess(spec, [view], [0]).pictures) == 1
+        cheat(tmp_path, "", busy.format(600))
+        with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 4 s"):
+            pool.guess(spec, [view], [0])
