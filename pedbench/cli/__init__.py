@@ -33,7 +33,6 @@ app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision gain and cost.",
     epilog="Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -81,7 +80,8 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit.
 
-    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong.
+    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong,
+    130 after Ctrl-C and 143 after SIGTERM.
 
     Args:
         arguments: Command-line arguments; those of the process by default.
