@@ -19,6 +19,7 @@ from pedbench.cli import (
     doctor,
     fetch,
     keys,
+    leaderboard,
     listing,
     new,
     plan,
@@ -41,6 +42,7 @@ app.command("run")(run.run_suite)
 app.command("new")(new.new_plugin)
 app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
+app.command("leaderboard")(leaderboard.write_site)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
