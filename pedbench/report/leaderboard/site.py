@@ -75,7 +75,7 @@ def _with_report(submission: Submission, folder: Path) -> Submission:
         reason = one_line(f"it gives no report: {type(error).__name__}: {error}")
         return replace(submission, run=None, status="refused", reason=reason)
     write_atomically(folder / "report.html", text)
-    write_atomically(folder / CARD, tomli_w.dumps(submission.card.model_dump()))
+    write_atomically(folder / CARD, tomli_w.dumps(submission.card.model_dump(exclude_none=True)))
     return submission
 
 

@@ -28,16 +28,20 @@ class Card(BaseModel):
     """The card of a run, written by its authors.
 
     Attributes:
-        link: Page of the code or the paper.
+        link: Page of the code or the paper, if there is one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: _Line
     authors: Annotated[list[_Line], Field(min_length=1, max_length=50)]
-    link: Annotated[
-        str, StringConstraints(pattern=r"^https://[\w.-]+(:\d+)?(/[\w./~%#?=&+-]*)?$", max_length=300)
-    ]
+    link: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^https://[\w.-]+(:\d+)?(/[\w./~%#?=&+-]*)?$", max_length=300),
+        ]
+        | None
+    ) = None
     date: date
 
 
