@@ -19,6 +19,7 @@ from pedbench.cli import (
     doctor,
     fetch,
     keys,
+    leaderboard,
     listing,
     new,
     plan,
@@ -33,7 +34,6 @@ app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision gain and cost.",
     epilog="Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,6 +42,7 @@ app.command("run")(run.run_suite)
 app.command("new")(new.new_plugin)
 app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
+app.command("leaderboard")(leaderboard.write_site)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
@@ -81,7 +82,8 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit.
 
-    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong.
+    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong,
+    130 after Ctrl-C and 143 after SIGTERM.
 
     Args:
         arguments: Command-line arguments; those of the process by default.

@@ -45,6 +45,7 @@ def examine(
     weights: options.Weights = None,
     settings: options.Settings = None,
     plugin: options.Plugins = None,
+    as_json: options.Json = False,
 ) -> None:
     """Report what this machine lacks, with remedies."""
     findings = [*_python(), *_packages()]
@@ -56,12 +57,15 @@ def examine(
 
         findings += examine_suite(suite, Overrides(**options.selection(context.params)), plugin or ())
     findings += [*_home(), *_machine()]
-    for finding in findings:
-        mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
-        print(f"{mark:8}{finding.subject}: {finding.found}")
-        if finding.cure:
-            print(f"{'':8}-> {finding.cure}")
-    if any(finding.cure and finding.needed for finding in findings):
+    if as_json:
+        facts = ("status", "subject", "found", "cure")
+        options.print_json(findings=[{fact: getattr(each, fact) for fact in facts} for each in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.status:8}{finding.subject}: {finding.found}")
+            if finding.cure:
+                print(f"{'':8}-> {finding.cure}")
+    if any(finding.status == "missing" for finding in findings):
         sys.exit(1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,7 @@ from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
 
-webdriver = pytest.importorskip("selenium.webdriver")
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
-)
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +34,6 @@ def page(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         exhibit.guesses = [(FLOOR, guess), (PluginIdentity(name="gone", version=1), guess)][:1]
         write_exhibit(directory, exhibit)
     return write_report(load(directory)).with_suffix(".html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
