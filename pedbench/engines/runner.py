@@ -14,6 +14,7 @@ from pedbench.engines.local import Local
 from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
 from pedbench.host.device import choose_dtype
+from pedbench.host.requirements import has_bench
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.code_identity import changed
 from pedbench.measure.outcome import Outcome
@@ -21,7 +22,6 @@ from pedbench.measure.record import make_record
 from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
-from pedbench.report.outputs.writing import write_report
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.run import Run, load
 from pedbench.results.selection import Selection, read_selection, write_selection
@@ -107,7 +107,10 @@ def run(
     clear_others(run_dir, [])
     with profile.stage("report"):
         finished = load(run_dir)
-        write_report(finished)
+        if has_bench():
+            from pedbench.report.outputs.writing import write_report
+
+            write_report(finished)
     profile.write(run_dir)
     return finished
 
