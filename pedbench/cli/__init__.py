@@ -106,4 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
         print(harmless(f"pedbench: {error}{advice(error)}"), file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("pedbench"):
+            raise
+        from pedbench.host.requirements import remedy
+
+        print(f"pedbench: {remedy(error)}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(0)

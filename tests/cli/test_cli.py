@@ -242,7 +242,7 @@ def test_doctor_names_what_is_missing(
         raise AttackFailure(spec.name, "AttackDied", "No module named 'torch'")
 
     monkeypatch.setattr(ConfinedAttacks, "load", load)
-    monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
+    monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda _="": ["torch>=99", "no-such-package>=1"])
     status, out, _ = pedbench(capsys, "doctor", "--json")
     findings = {finding.pop("subject"): finding for finding in json.loads(out)["findings"]}
     assert status == 1

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from typing_extensions import Self
 
 from pedbench.adversary.isolation import answers
 from pedbench.adversary.isolation.answers import AttackFailure, BrokenAnswer, Guesses
