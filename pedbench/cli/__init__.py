@@ -17,6 +17,7 @@ from pedbench.cli import (
     commit_seed,
     compare,
     doctor,
+    explore,
     fetch,
     keys,
     listing,
@@ -46,6 +47,7 @@ app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
 app.command("calibrate")(calibrate.keep_calibrations)
+app.command("explore")(explore.explore)
 app.command("serve")(serve.serve)
 app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)

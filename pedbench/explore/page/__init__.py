@@ -1,0 +1,1 @@
+"""What the explorer shows: its page, drawings and style."""
