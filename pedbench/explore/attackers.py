@@ -55,7 +55,7 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """What an attack made of a view.
+    """An attack's guess from a view, and how near it comes.
 
     Attributes:
         picture: (H, W, 3) in [0, 1], with what was received exactly pasted over it.
@@ -95,8 +95,6 @@ class Attackers:
 
     def __init__(self, registry: Registry, device: str = "cpu") -> None:
         self.registry, self.device = registry, device
-        self.seconds: dict[str, float] = {}
-        """By attack, how long its last guess took."""
         self.metrics: list[Metric] = [
             registry.create("metrics", choice.name, choice.params) for choice in load_suite("mini").metrics
         ]
@@ -143,9 +141,9 @@ class Attackers:
         pictures = {planned.label: self._picture(trial, planned, coalition, switch) for planned in floors}
         began = time.monotonic()
         guessed = self._picture(trial, chosen, coalition, switch)
-        self.seconds[attack.name] = seconds = time.monotonic() - began
+        seconds = time.monotonic() - began
         pictures[chosen.label] = guessed
-        _, visible = trial.view(coalition, chosen.requests)
+        visible = trial.pool(coalition, chosen.requests).visible
         measured = measure(trial.frame, visible, pictures, self.metrics)
         best = {
             metric.column: _best(metric, [measured[metric.column][each.label] for each in floors])
@@ -163,7 +161,8 @@ class Attackers:
         if switch.off:
             raise Cancelled
         attack, plan = planned.plugin, trial.bench.plan
-        view, _ = trial.view(coalition, planned.requests)
+        pooled = trial.pool(coalition, planned.requests)
+        view = pooled.view
         if trial.plan.defense.disclosure != "decoy" and (reason := attack.applies(view.description)):
             raise ValueError(f"{attack.label} says nothing about {trial.plan.defense.label}: {reason}")
         if not attack.needs & offers(view):
@@ -171,8 +170,7 @@ class Attackers:
                 f"{attack.label} needs {' or '.join(sorted(attack.needs))}, and these servers received none of it."
             )
         keep_apart([planned], plan.truths, "the pictures lie")
-        held = (planned.requests, tuple(sorted(coalition)))
-        footprint = np.packbits(trial.reception.footprint[held]).tobytes()
+        footprint = np.packbits(pooled.footprint).tobytes()
         seed = guess_seed(plan.suite.seed, trial.frame.tobytes(), footprint, planned.label)
         with ConfinedAttacks(
             [planned.spec],
@@ -198,7 +196,7 @@ class Attackers:
             self._reader = Reader(self.registry.create("probes", "ocr", {}), self.device)
         if self._reader.unavailable:
             raise ValueError(self._reader.unavailable)
-        view, _ = trial.view(coalition)
+        view = trial.pool(coalition).view
         size = (trial.frame.shape[0], trial.frame.shape[1])
         found = list(pieces(view))
         if guess is not None:

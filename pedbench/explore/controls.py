@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pedbench.adversary.isolation.facts import describe
 from pedbench.errors import PluginError
-from pedbench.models.sam.family import WEIGHTS
+from pedbench.models.sam.family import WEIGHTS, Family
 from pedbench.registry import Kind, Registry
 from pedbench.registry.origins import source_file
 
@@ -36,11 +36,11 @@ class Control:
     whole: bool = False
 
 
-def controls(registry: Registry, kind: Kind, name: str, windows: int) -> list[Control]:
+def controls(registry: Registry, kind: Kind, name: str, models: Family) -> list[Control]:
     """Return the controls of a plugin's parameters in their order.
 
     Args:
-        windows: Windows of the family's grid: more servers than that have nothing to do.
+        models: The model family: there are no more servers than its grid has windows, and no weights but its own.
 
     Raises:
         PluginError: The plugin is unknown or broken.
@@ -49,7 +49,7 @@ def controls(registry: Registry, kind: Kind, name: str, windows: int) -> list[Co
     defaults = describe(spec).defaults if kind == "attacks" else registry.create(kind, name, {}).defaults
     annotations, notes = _source(registry, kind, name)
     return [
-        _control(parameter, value, annotations.get(parameter, ""), notes.get(parameter, ""), windows)
+        _control(parameter, value, annotations.get(parameter, ""), notes.get(parameter, ""), models)
         for parameter, value in defaults.items()
     ]
 
@@ -92,29 +92,28 @@ def _class(registry: Registry, kind: Kind, name: str) -> ast.ClassDef:
     raise PluginError(f"{kind} {name!r} ({origin}): found no class in it with `name = {name!r}`.")
 
 
-def _control(name: str, value: Any, annotation: str, note: str, windows: int) -> Control:
+def _control(name: str, value: Any, annotation: str, note: str, models: Family) -> Control:
     if isinstance(value, bool):
         return Control(name=name, kind="switch", about=note, default=value)
     if isinstance(value, int | float):
-        high = float(windows) if name == "servers" else max(4 * value, 10 if isinstance(value, int) else 0)
-        low = 1.0 if name == "servers" else 0.0
         whole = isinstance(value, int)
-        return Control(
-            name=name, kind="number", about=note, default=value, low=low, high=high or 1.0, whole=whole
-        )
-    options = _options(name, value, annotation, note)
+        low, high = 0.0, float(max(4 * value, 10) if whole else 4 * value or 1)
+        if name == "servers":
+            low, high = 1.0, float(models.original.architecture.grid.count)
+        return Control(name=name, kind="number", about=note, default=value, low=low, high=high, whole=whole)
+    options = _options(name, value, annotation, note, models)
     return Control(
         name=name, kind="choice" if options else "text", about=note, default=value, options=options
     )
 
 
-def _options(name: str, value: Any, annotation: str, note: str) -> tuple[str, ...]:
+def _options(name: str, value: Any, annotation: str, note: str, models: Family) -> tuple[str, ...]:
     """Return the words that a parameter can have: of its `Literal`, or those that its note quotes."""
     if not isinstance(value, str):
         return ()
     if annotation.startswith("Literal["):
         return tuple(ast.literal_eval(f"({annotation[8:-1]},)"))
     if name == "weights":
-        return tuple(WEIGHTS)
-    quoted = tuple(re.findall(r"`([^`]+)`", note))
+        return tuple(weights for weights in WEIGHTS if models.member(weights))
+    quoted = tuple(dict.fromkeys(re.findall(r"`([^`]+)`", note)))
     return quoted if value in quoted and len(quoted) > 1 else ()

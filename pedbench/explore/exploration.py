@@ -1,4 +1,4 @@
-"""What one tab looks at: a picture, a prompt, a defense, a coalition and an attack, with what came out."""
+"""State of one tab: a picture, a prompt, a defense, a coalition and an attack, with what came out."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ class Exploration:
         requests = attackers.planned(self.attack).requests
         if requests > len(trial.passes):
             workshop.passes.submit(workshop.explorer.listen, trial, requests).result()
-        guess = attackers.guess(trial, self.attack, coalition, switch)
+        attack = self.attack
+        guess = attackers.guess(trial, attack, coalition, switch)
+        workshop.seconds[attack.name] = guess.seconds
         if trial is self.trial and coalition == sorted(self.coalition):
             self.guess_made = guess
         return guess
@@ -101,12 +103,12 @@ class Exploration:
         """Return the suite that measures the same over many pictures as TOML, and the command that runs it."""
         from pedbench.explore.questions import as_text, many_pictures
 
-        explorer = self.workshop.explorer
-        scenes = self._sample().id in explorer.scenes.ids()
+        workshop = self.workshop
+        scenes = self._sample().id in workshop.scenes.ids()
         suite = many_pictures(
-            self.defense, self.attack, len(self.coalition), explorer.model, self.link, scenes=scenes
+            self.defense, self.attack, len(self.coalition), workshop.model, self.link, scenes=scenes
         )
-        return as_text(suite, self.workshop.plugins)
+        return as_text(suite, workshop.plugins)
 
     def _sample(self) -> Sample:
         if self.sample is None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pedbench.adversary.prior import load_prior
 from pedbench.base import Dataset, Embedding
@@ -15,26 +13,21 @@ from pedbench.explore.trial import Trial, Watch
 from pedbench.host.provenance import cores
 from pedbench.measure.authored_operations import unfaithful_operations, without_trust
 from pedbench.measure.bench import PassBench
+from pedbench.measure.outcome import InvalidEmbedding
 from pedbench.measure.utility import undefended_embedding
 from pedbench.measure.views import broken_word
-from pedbench.models.sam.family import family
+from pedbench.models.sam.family import Family
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.modules import operation_modules
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
-from pedbench.pictures.windows import WindowGrid
 from pedbench.registry import Registry
 from pedbench.suites.choices import Choice
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.suites.planning import make_plan
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.types import Sample
-
-SCENES = 8
-"""Scenes to choose from."""
-
 
 _KEPT = 8
 """Embeddings of the undefended model that are kept."""
@@ -44,26 +37,20 @@ class Explorer:
     """Networks, servers and scenes that all tabs share. One thread at a time may use it.
 
     Args:
-        model: The model family.
+        registry: The plugins.
+        models: The model family.
+        scenes: The dataset of which pictures may be samples; others are taken as pictures without annotations.
         device: Where models compute.
-        plugins: Files and folders with further plugins.
     """
 
-    def __init__(self, *, model: str = "mini", device: str = "cpu", plugins: Sequence[Path] = ()) -> None:
-        self.model, self.device = model, device
-        self.registry = Registry(plugins)
-        self.family = family(model, {})
-        self.networks = FamilyNetworks(family=self.family, device=device)
+    def __init__(self, registry: Registry, models: Family, scenes: Dataset, device: str = "cpu") -> None:
+        self.registry, self.family, self.scenes, self.device = registry, models, scenes, device
+        self.networks = FamilyNetworks(family=models, device=device)
         self.prior = load_prior()
-        self.scenes: Dataset = self.registry.create("datasets", "scenes", {"count": SCENES})
+        self._servers: VirtualServers | None = None
         self._bench: PassBench | None = None
         self._warm: set[str] = set()
         self._embeddings: dict[str, Embedding] = {}
-
-    @property
-    def grid(self) -> WindowGrid:
-        """The window grid of the family's networks."""
-        return window_grid(self.networks.network("original").image_encoder)
 
     def undefended(self, sample: Sample) -> Embedding:
         """Embed a picture with the undefended model; the last pictures' embeddings are kept."""
@@ -84,55 +71,60 @@ class Explorer:
         Raises:
             ValueError: The defense, a parameter or the link is wrong.
             AuditError: The defense does other than it declares.
+            InvalidEmbedding: The embedding has values that are not finite.
             ServerLost: A server died or does not answer.
         """
         plan = self._plan(sample, defense, link)
-        (of,) = plan.defenses
-        of.defense.prepare(self.device)
-        bench = self._stand(plan, of)
-        if of.defense.label not in self._warm:
-            bench.warm_up(of, Sample(id="warm-up", image=self.prior.pictures[0]))
-            self._warm.add(of.defense.label)
-        trial = Trial(bench=replace(bench), plan=of, sample=sample, frame=bench.frame(sample))
+        (planned,) = plan.defenses
+        planned.defense.prepare(self.device)
+        bench = self._stand(plan, planned)
+        if planned.defense.label not in self._warm:
+            bench.warm_up(planned, Sample(id="warm-up", image=self.prior.pictures[0]))
+            self._warm.add(planned.defense.label)
+        trial = Trial(bench=replace(bench), plan=planned, sample=sample, frame=bench.frame(sample))
         self.listen(trial, 1, watch)
         return trial
 
     def listen(self, trial: Trial, requests: int, watch: Watch | None = None) -> None:
         """Run further passes of a trial, until there are `requests` of them."""
-        of, sample = trial.plan, trial.sample
-        bench = self._stand(trial.bench.plan, of)
+        planned, sample = trial.plan, trial.sample
+        bench = self._stand(trial.bench.plan, planned)
         for request in range(len(trial.passes), requests):
             frame = bench.frame(sample, request)
-            settings = replace(bench.settings(of, sample, request=request), watch=watch)
-            done = bench.run(of, sample, frame, settings)
+            settings = replace(bench.settings(planned, sample, request=request), watch=watch)
+            done = bench.run(planned, sample, frame, settings)
+            if not done.embedding.features.isfinite().all():
+                raise InvalidEmbedding(f"{planned.defense.label} returned an embedding that is not finite.")
             size = (frame.shape[0], frame.shape[1])
             seen = observe(done.received, bench.servers.operations, self.networks, size)
-            if reason := broken_word(bench, of, sample, [frame], [done], [seen]):
-                raise AuditError(f"{of.defense.label} does other than it declares: {reason}")
+            if reason := broken_word(bench, planned, sample, [frame], [done], [seen]):
+                raise AuditError(f"{planned.defense.label} does other than it declares: {reason}")
             if request == 0:
-                trial.distrust = unfaithful_operations(bench, of, sample, frame, seen)
+                trial.distrust = unfaithful_operations(bench, planned, sample, frame, seen)
             trial.passes.append(done)
             trial.seen.append(without_trust(seen, trial.distrust) if trial.distrust else seen)
 
     def _plan(self, sample: Sample, defense: Choice, link: str) -> Plan:
         known = sample.id in self.scenes.ids()
         dataset = self.scenes if known else Brought(sample=sample)
-        suite = resolve(bench_suite(defense, self.model, link), Overrides(), self.registry)
+        suite = resolve(bench_suite(defense, self.family.name, link), Overrides(), self.registry)
         return make_plan(suite, self.registry, self.family, (dataset, None))
 
-    def _stand(self, plan: Plan, of: DefensePlan) -> PassBench:
+    def _stand(self, plan: Plan, planned: DefensePlan) -> PassBench:
         """Return the bench with as many servers as a defense calls, and with its operations."""
-        count = max(1, of.defense.servers)
-        modules = operation_modules(of.defense, of.planned.spec.origin)
-        bench = self._bench
-        if bench is None or not modules <= {*bench.servers.modules}:
-            known = () if bench is None else bench.servers.modules
+        count = max(1, planned.defense.servers)
+        modules = operation_modules(planned.defense, planned.planned.spec.origin)
+        servers = self._servers
+        known: tuple[str, ...] = () if servers is None else servers.modules
+        if servers is None or not modules <= {*known}:
             self.close()
             servers = VirtualServers(count, self.networks, modules=sorted({*known, *modules}))
-            self._bench = PassBench(plan=plan, networks=self.networks, servers=servers, prior=self.prior)
-        elif isinstance(bench.servers, VirtualServers) and len(bench.servers) < count:
-            bench.servers.grow(count)
+            self._servers = servers
+        elif len(servers) < count:
+            servers.grow(count)
             self._warm.clear()
+        if self._bench is None:
+            self._bench = PassBench(plan=plan, networks=self.networks, servers=servers, prior=self.prior)
         bench = self._bench
         bench.plan = plan
         bench.servers.set_mode(turns=False, threads=max(1, cores() // count))
@@ -140,7 +132,7 @@ class Explorer:
 
     def close(self) -> None:
         """Stop the servers."""
-        if self._bench is not None:
-            self._bench.servers.close()
-        self._bench = None
+        if self._servers is not None:
+            self._servers.close()
+        self._servers = self._bench = None
         self._warm.clear()

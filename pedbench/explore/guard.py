@@ -42,11 +42,17 @@ _ENTER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>pedbench
 <meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="0;url=/"><p>Opening …</p></html>"""
 
 _ASK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>pedbench explore</title>
-<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: 20vh auto; padding: 0 1rem }}
 input, button {{ font: inherit; padding: .4rem .7rem }}</style>
 <h1>pedbench explore</h1><p>{sentence}</p><form method="post" action="/"><label>Password
 <input type="password" name="password" autofocus required></label> <button>Open</button></form></html>"""
+
+
+def _at_most(length: str, limit: int) -> bool:
+    """Return whether a Content-Length header is a number up to a limit."""
+    return length.isdecimal() and len(length) <= len(str(limit)) and int(length) <= limit
 
 
 def _is_address(name: str) -> bool:
@@ -92,7 +98,7 @@ class Guard:
             await _refuse(scope, send, 421, "This address does not belong to pedbench explore.")
         elif not self._knows(headers.get(b"cookie", "")):
             await self._let_in(scope, receive, send)
-        elif int(headers.get(b"content-length", "0") or 0) > self._limit:
+        elif not _at_most(headers.get(b"content-length", "0"), self._limit):
             await _refuse(scope, send, 413, f"More than the {self._limit:,} bytes that are accepted.")
         elif scope["path"] != "/" and not scope["path"].startswith(OPEN):
             await _refuse(scope, send, 404, "There is no such page.")
@@ -119,8 +125,8 @@ class Guard:
         if scope["type"] != "http" or scope["path"] != "/":
             await _refuse(scope, send, 403, "Open the address that the command printed.")
             return
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        known = self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        known = self.token is not None and hmac.compare_digest(token.encode(), self.token.encode())
         if known:
             self.token = None
         elif self._password is None:
@@ -170,13 +176,13 @@ def _with_headers(send: Send) -> Send:
 
 
 async def _body(receive: Receive, limit: int) -> bytes:
-    body = b""
+    body: bytes = b""
     while len(body) <= limit:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
-    return b""
+            break
+    return body if len(body) <= limit else b""
 
 
 async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""What the page asks: a suite of one picture for the bench, and the suite that measures the same over many."""
+"""Suites of the page: one of one picture for the bench, and the suite that measures the same over many."""
 
 from __future__ import annotations
 

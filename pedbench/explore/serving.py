@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from pedbench.errors import PluginUnavailable
 from pedbench.explore.guard import App, Guard
@@ -96,6 +97,7 @@ def serve(
             server = uvicorn.Server(config)
             ready(f"http://{shown}:{port}/?token={guard.token}")
             try:
-                server.run(sockets=[listening])
+                with suppress(KeyboardInterrupt):
+                    server.run(sockets=[listening])
             finally:
                 workshop.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,12 +55,10 @@ class Masks:
 def segment(sample: Sample, undefended: Embedding, defended: Embedding | None, prompt: Prompt) -> Masks:
     """Return what both models make of a prompt."""
     size = (sample.image.shape[0], sample.image.shape[1])
-    given = np.array([prompt], np.float64)
-    found = [
-        predict(each, size, **({"boxes": given} if len(prompt) == 4 else {"points": given[:, None]})).masks[0]
-        for each in (undefended, defended)
-        if each is not None
-    ]
+    prompts = np.array([prompt], np.float64)
+    boxes, points = (prompts, None) if len(prompt) == 4 else (None, prompts[:, None])
+    models = [undefended] if defended is None else [undefended, defended]
+    found = [predict(each, size, points=points, boxes=boxes).masks[0] for each in models]
     truth = _meant(sample.instances, prompt)
     scores = () if truth is None else tuple(_iou(mask, truth.mask) for mask in found)
     agreement = _iou(found[1], found[0]) if defended is not None else None
@@ -96,6 +95,19 @@ def _box_iou(one: Sequence[float], other: Sequence[float]) -> float:
     return shared / (areas - shared) if areas > shared else 0.0
 
 
+class Pooled(NamedTuple):
+    """The view of a coalition, and two masks of the frame, (H, W) bool.
+
+    Attributes:
+        visible: Pixels that it holds exactly.
+        footprint: Pixels that its content belongs to, exact or not.
+    """
+
+    view: View
+    visible: Mask
+    footprint: Mask
+
+
 @dataclass(kw_only=True)
 class Trial:
     """A defense's passes over a picture, checked as in a run.
@@ -125,16 +137,17 @@ class Trial:
         """The first pass."""
         return self.passes[0]
 
-    def view(self, coalition: Sequence[int], requests: int = 1) -> tuple[View, Mask]:
-        """Return what a coalition holds, and the (H, W) mask of the frame's pixels that it holds exactly."""
-        held = (requests, tuple(sorted(coalition)))
-        if held not in self.reception.views:
-            heard = [each for observations in self.seen[:requests] for each in observations]
-            share_out(self.bench, self.plan, heard, held, self.reception)
+    def pool(self, coalition: Iterable[int], requests: int = 1) -> Pooled:
+        """Return what a coalition holds of the first requests."""
+        key = (requests, tuple(sorted(coalition)))
+        found = self.reception
+        if key not in found.views:
+            observed = [each for observations in self.seen[:requests] for each in observations]
+            share_out(self.bench, self.plan, observed, key, found)
             size = (self.frame.shape[0], self.frame.shape[1])
-            belonging = footprints(heard, self.plan.defense.servers, size)
-            self.reception.footprint[held] = belonging[list(held[1])].any(axis=0)
-        return self.reception.views[held], self.reception.visible[held]
+            belonging = footprints(observed, self.plan.defense.servers, size)
+            found.footprint[key] = np.logical_or.reduce(belonging[list(key[1])])
+        return Pooled(view=found.views[key], visible=found.visible[key], footprint=found.footprint[key])
 
     @cached_property
     def covered(self) -> npt.NDArray[np.bool_]:

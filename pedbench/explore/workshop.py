@@ -1,60 +1,76 @@
-"""What all tabs share, and the lanes in which their work takes turns."""
+"""State that all tabs share, and the lanes in which their work takes turns."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from pedbench.base import Dataset
     from pedbench.explore.attackers import Attackers
     from pedbench.explore.explorer import Explorer
     from pedbench.types import Sample
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SCENES = 8
+"""Scenes to choose from."""
 
 
 class Lane:
-    """A queue with one worker."""
+    """A queue with one worker, which holds up no end of the process."""
 
     def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._lock = threading.Lock()
-        self._open: list[Future[object]] = []
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._open: list[Future[Any]] = []
+        threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Queue a call; a future that has not begun can be cancelled."""
-        with self._lock:
-            future = self._pool.submit(work, *args, **kwargs)
-            self._open.append(future)  # type: ignore[arg-type]
-        future.add_done_callback(self._leave)
+        future: Future[R] = Future()
+        self._open.append(future)
+        self._calls.put((future, partial(work, *args, **kwargs)))
         return future
 
     def ahead(self, future: Future[R]) -> int:
         """Return how many calls come before a queued one."""
-        with self._lock:
-            place = next((n for n, each in enumerate(self._open) if each is future), 0)
-            return sum(not each.done() for each in self._open[:place])
+        queued = [each for each in self._open if not each.done()]
+        return queued.index(future) if future in queued else 0
 
     def close(self) -> None:
         """Drop what has not begun."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for future in list(self._open):
+            future.cancel()
 
-    def _leave(self, future: Future[R]) -> None:
-        with self._lock:
-            self._open = [each for each in self._open if each is not future]
+    def _work(self) -> None:
+        while True:
+            future, work = self._calls.get()
+            if future.set_running_or_notify_cancel():
+                _settle(future, work)
+            self._open.remove(future)
 
 
 class Workshop:
-    """The explorer and the attackers once they are loaded, and a lane for each kind of work.
+    """State that all tabs share: plugins and pictures soon after the start, networks and servers once they are loaded.
 
     Passes take turns, guesses take turns, and so do readings of words: a slow attack holds up no pass.
 
     Args:
         files: Pictures to choose from besides the scenes.
-        settings: As for `Explorer`.
+        model: The model family.
+        device: Where models compute.
+        plugins: Files and folders with further plugins.
+
+    Attributes:
+        stage: What is being loaded; "" once everything is.
+        loaded: Done when plugins and pictures are there.
+        seconds: By attack, how long its last guess took.
     """
 
     def __init__(
@@ -66,44 +82,67 @@ class Workshop:
         plugins: Sequence[Path] = (),
     ) -> None:
         self.passes, self.guesses, self.reading = Lane("passes"), Lane("guesses"), Lane("reading")
-        self.plugins = tuple(plugins)
+        self.plugins, self.model, self.device = tuple(plugins), model, device
         self._files = tuple(files)
-        self._settings = (model, device)
         self.samples: list[Sample] = []
-        self.explorer: Explorer
-        self.attackers: Attackers
-        self.stage = "Importing the models"
+        self.seconds: dict[str, float] = {}
+        self.stage = "Reading the pictures"
         self.loaded: Future[None] = Future()
+        self._engines: Future[tuple[Explorer, Attackers]] = Future()
+
+    @property
+    def explorer(self) -> Explorer:
+        """The bench of passes; waits until it is loaded."""
+        return self._engines.result()[0]
+
+    @property
+    def attackers(self) -> Attackers:
+        """Attacks, metrics and the probe for words; waits until they are loaded."""
+        return self._engines.result()[1]
 
     def load(self) -> None:
-        """Load everything in the background; `loaded` tells of the end."""
-        self.passes.submit(self._load).add_done_callback(self._tell)
+        """Load everything in the background, before any pass."""
+        self.passes.submit(_settle, self.loaded, self._read)
+        self.passes.submit(_settle, self._engines, self._start)
 
-    def _tell(self, future: Future[None]) -> None:
-        if error := future.exception():
-            self.loaded.set_exception(error)
-        else:
-            self.loaded.set_result(None)
-
-    def _load(self) -> None:
-        # These import torch, which takes seconds: the page is there before.
-        from pedbench.explore.attackers import Attackers
-        from pedbench.explore.explorer import SCENES, Explorer
+    def _read(self) -> None:
         from pedbench.explore.pictures import read_bytes
+        from pedbench.models.sam.family import family
+        from pedbench.registry import Registry
 
-        model, device = self._settings
-        self.stage = "Loading the models"
-        self.explorer = Explorer(model=model, device=device, plugins=self.plugins)
-        self.attackers = Attackers(self.explorer.registry, device)
-        self.stage = "Reading the pictures"
+        self.registry = Registry(self.plugins)
+        self.family = family(self.model, {})
+        self.scenes: Dataset = self.registry.create("datasets", "scenes", {"count": SCENES})
         self.samples = [read_bytes(file.name, file.read_bytes()) for file in self._files]
-        self.samples += [self.explorer.scenes[index] for index in range(SCENES)]
-        self.guesses.submit(self.attackers.prepare)
+        self.samples += [self.scenes[index] for index in range(SCENES)]
+
+    def _start(self) -> tuple[Explorer, Attackers]:
+        # These import torch, which takes seconds: the page and its pictures are there before.
+        self.loaded.result()
+        self.stage = "Importing the models"
+        from pedbench.explore.attackers import Attackers
+        from pedbench.explore.explorer import Explorer
+
+        self.stage = "Loading the models"
+        explorer = Explorer(self.registry, self.family, self.scenes, self.device)
+        attackers = Attackers(self.registry, self.device)
+        self.guesses.submit(attackers.prepare)
+        self.stage = ""
+        return explorer, attackers
 
     def close(self) -> None:
         """End the servers and what is under way."""
         for lane in (self.passes, self.guesses, self.reading):
             lane.close()
-        if hasattr(self, "attackers"):
+        if self._engines.done() and not self._engines.exception():
             self.attackers.close()
             self.explorer.close()
+
+
+def _settle(future: Future[R], work: Callable[[], R]) -> None:
+    """Give a future what a call returns or raises."""
+    try:
+        future.set_result(work())
+    # Whoever asks the future gets it.
+    except Exception as error:
+        future.set_exception(error)

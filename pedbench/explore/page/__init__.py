@@ -1,1 +1,1 @@
-"""What the explorer shows: its page, drawings and style."""
+"""Page of the explorer: its parts, drawings and style."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from nicegui import events, ui
 from pedbench.explore.page import drawing
 
 if TYPE_CHECKING:
-    from pedbench.explore.attackers import Guess, Words
+    from pedbench.explore.attackers import Guess
     from pedbench.explore.page.tab import Tab
     from pedbench.explore.trial import Trial
     from pedbench.offload.passes.call import Pending
@@ -20,11 +20,12 @@ _DRAGGED = 6
 """Pixels of a picture of 320 px from which a movement is a box."""
 
 
-def _column(name: str, says: str, kind: str) -> ui.element:
-    column = ui.element("section").classes(f"axis {kind}")
-    with column:
+def axis(name: str, says: str, kind: str) -> ui.element:
+    """Return a card of the page with its heading."""
+    card = ui.element("section").classes(f"axis {kind}")
+    with card:
         ui.html(f"<h2>{name}</h2><p>{says}</p>", sanitize=False).classes("head")
-    return column
+    return card
 
 
 def _figure(caption: str, kind: str, **settings: object) -> tuple[ui.interactive_image, ui.html]:
@@ -40,11 +41,11 @@ class Utility:
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
         self._from: tuple[float, float] | None = None
-        with _column("Utility", "Click an object or drag a box: the mask that the user gets.", "utility"):
+        with axis("Utility", "Click an object or drag a box: the mask that the user gets.", "utility"):
             mouse = {"events": ["mousedown", "mouseup"], "on_mouse": self._mouse}
             self._undefended, self._first = _figure("undefended model", "prompted", **mouse)
             self._defended, self._second = _figure("with the defense", "prompted defended", **mouse)
-            self._said = ui.label().classes("said")
+            self._status = ui.label().classes("said")
 
     def picture(self) -> None:
         """Show the picture without masks."""
@@ -84,7 +85,7 @@ class Utility:
 
     def say(self, text: str) -> None:
         """Show what went wrong."""
-        self._said.text = text
+        self._status.text = text
 
     async def _mouse(self, event: events.MouseEventArguments) -> None:
         sample = self._tab.exploration.sample
@@ -105,29 +106,19 @@ class Utility:
 
 
 class Privacy:
-    """What a coalition holds, and what an attack makes of it."""
+    """The view of a coalition, and the guess that an attack makes of it."""
 
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
-        with _column("Privacy", "Click servers to let them pool what they received.", "privacy"):
-            self._held, self._share = _figure("", "held", events=["click"], on_mouse=self._click)
+        with axis("Privacy", "Click servers to let them pool what they received.", "privacy"):
+            self._received, self._share = _figure("", "held", events=["click"], on_mouse=self._click)
             self._chips = ui.element("div").classes("chips")
             self._guessed, self._caption = _figure("", "guessed")
-            with ui.element("div").classes("act"):
-                self._button = ui.button("Guess", icon="auto_fix_high", on_click=tab.guess).props(
-                    "no-caps unelevated"
-                )
-                self._cancel = ui.button("Cancel", on_click=tab.stop).props("no-caps outline")
-                self._progress = ui.linear_progress(show_value=False).props("rounded")
-            self._said = ui.label().classes("said")
-            self._numbers = ui.html("", sanitize=False).classes("numbers")
-            self._words = ui.html("", sanitize=False).classes("words")
-        self._idle()
 
     def clear(self) -> None:
         """Show nothing, while there is no pass."""
-        self._held.set_source("")
-        self._held.content, self._share.content = "", ""
+        self._received.set_source("")
+        self._received.content, self._share.content = "", ""
         self._chips.clear()
         self.unguessed()
 
@@ -137,15 +128,13 @@ class Privacy:
         trial, coalition = exploration.trial, exploration.coalition
         if trial is None:
             return
-        self.unguessed()
         servers = trial.plan.defense.servers
-        self._held.set_source(drawing.picture_uri(drawing.held_picture(trial, coalition)))
-        self._held.content = drawing.grid_svg(trial, coalition)
-        shares = trial.shares()
-        content = float(trial.covered[sorted(coalition)].any(axis=0).mean()) if coalition else 0.0
-        exact = float(trial.view(sorted(coalition))[1].mean()) if coalition else 0.0
+        self._received.set_source(drawing.picture_uri(drawing.held_picture(trial, coalition)))
+        self._received.content = drawing.grid_svg(trial, coalition)
+        shares, pooled = trial.shares(), trial.pool(coalition)
+        content, exact = pooled.footprint.mean(), pooled.visible.mean()
         self._share.content = (
-            f"coalition of <b>{len(coalition)}</b> of {servers} · content of <b>{content:.0%}</b> of the picture, "
+            f"<b>{len(coalition)}</b> of {servers} servers hold <b>{content:.0%}</b> of the picture, "
             f"<b>{exact:.0%}</b> exactly"
             if servers
             else "no server receives anything"
@@ -153,75 +142,28 @@ class Privacy:
         self._chips.clear()
         with self._chips:
             for server in range(servers):
-                chosen = server in coalition
-                chip = ui.element("button").classes("chip in" if chosen else "chip")
-                chip.props(
-                    f"aria-pressed={'true' if chosen else 'false'} "
-                    f'title="server {server + 1}: {shares[server]:.0%} of the picture"'
-                )
-                chip.style(f"--server: {drawing.server_colour(server)}")
-                chip.on("click", lambda server=server: self._tab.toggle(server))
-                with chip:
-                    ui.label(str(server + 1))
+                self._chip(server, shares[server], chosen=server in coalition)
 
     def unguessed(self) -> None:
         """Show that there is no guess of what is chosen now."""
         self._guessed.set_source("")
         self._caption.content = f"no guess of <code>{escape(self._tab.exploration.attack.name)}</code> yet"
-        self._numbers.content = self._words.content = ""
-        self._said.text = ""
-        self._idle()
-
-    def waiting(self, ahead: int, seconds: float, usual: float | None) -> None:
-        """Show how far a guess is: by the time that the attack's last one took."""
-        self._button.set_visibility(False)
-        self._cancel.set_visibility(True)
-        self._progress.set_visibility(True)
-        known = usual is not None and usual > 0
-        self._progress.props(remove="indeterminate") if known else self._progress.props("indeterminate")
-        if usual:
-            self._progress.value = min(0.99, seconds / usual)
-        before = f", {ahead} ahead in the queue" if ahead else ""
-        about = f" of about {drawing.duration(usual)}" if usual else ""
-        name = self._tab.exploration.attack.name
-        self._said.text = f"{name} works in its confined process: {seconds:.0f} s{about}{before}."
 
     def guessed(self, guess: Guess) -> None:
-        """Show a guess and how near it comes."""
-        self._idle()
-        self._said.text = ""
+        """Show a guess."""
         self._guessed.set_source(drawing.picture_uri(guess.picture))
         self._caption.content = (
             f"guess of <code>{escape(guess.label)}</code> in {drawing.duration(guess.seconds)}"
         )
-        rows = [
-            _row(metric.column, metric.better == "lower", guess.distances, guess.floor)
-            for metric in self._tab.workshop.attackers.metrics
-        ]
-        self._numbers.content = (
-            "<table><thead><tr><th></th><th>hidden part</th><th>best floor</th><th>whole</th></tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table>"
-        )
-        self._words.content = '<span class="reading">reading words …</span>'
 
-    def words(self, words: Words | str) -> None:
-        """Show the words that were read, or why none can be read."""
-        if isinstance(words, str):
-            self._words.content = escape(words)
-            return
-        known = "" if words.known is None else f" · <b>{words.found}</b> of {words.known} planted words"
-        listed = " ".join(f"<code>{escape(word)}</code>" for word in words.read) or "none"
-        self._words.content = f"words read{known}: {listed}"
-
-    def say(self, text: str) -> None:
-        """Show what went wrong."""
-        self._idle()
-        self._said.text = text
-
-    def _idle(self) -> None:
-        self._button.set_visibility(True)
-        self._cancel.set_visibility(False)
-        self._progress.set_visibility(False)
+    def _chip(self, server: int, share: float, *, chosen: bool) -> None:
+        chip = ui.element("button").classes("chip in" if chosen else "chip")
+        pressed = "true" if chosen else "false"
+        chip.props(f'aria-pressed={pressed} title="server {server + 1}: {share:.0%} of the picture"')
+        chip.style(f"--server: {drawing.server_colour(server)}")
+        chip.on("click", lambda: self._tab.toggle(server))
+        with chip:
+            ui.label(str(server + 1))
 
     async def _click(self, event: events.MouseEventArguments) -> None:
         trial = self._tab.exploration.trial
@@ -229,42 +171,28 @@ class Privacy:
             await self._tab.toggle(servers[0])
 
 
-def _row(
-    column: str,
-    nearer_is_higher: bool,
-    distances: Mapping[str, Mapping[str, float]],
-    floor: Mapping[str, Mapping[str, float]],
-) -> str:
-    def cell(values: Mapping[str, float], region: str) -> str:
-        return f"<td>{values[region]:.3f}</td>" if region in values else "<td></td>"
-
-    arrow = "↑" if nearer_is_higher else "↓"
-    name = column.partition("-")[0]
-    title = f"{column}: {'higher' if nearer_is_higher else 'lower'} is nearer to the picture"
-    return (
-        f'<tr><th title="{escape(title)}">{escape(name)} {arrow}</th>{cell(distances[column], "hidden")}'
-        f"{cell(floor[column], 'hidden')}{cell(distances[column], 'whole')}</tr>"
-    )
-
-
 class Latency:
-    """When edge, link and servers worked, and how many bytes went over the link."""
+    """The times of edge, link and servers, and how many bytes went over the link."""
 
-    def __init__(self) -> None:
-        with _column("Latency", "A real pass: edge, link and server processes on one clock.", "latency"):
+    def __init__(self, tab: Tab) -> None:
+        self._tab = tab
+        with axis("Latency", "A real pass: edge, link and server processes on one clock.", "latency"):
             self._tiles = ui.html("", sanitize=False).classes("tiles")
             self._gantt = ui.html("", sanitize=False)
-            self._said = ui.label().classes("said")
+            self._status = ui.label().classes("said")
 
     def live(self, ahead: int, pending: Sequence[Pending], seconds: float) -> None:
         """Show the calls of a pass that is under way."""
+        self._status.classes(remove="failed")
         from pedbench.explore.trace import live_spans
 
         if not pending:
-            queue = f"{ahead} ahead in the queue" if ahead else "starting servers or warming up"
-            self._said.text = f"{queue}: {seconds:.0f} s" if seconds > 0.5 else ""
+            queue = f"{ahead} ahead in the queue" if ahead else "Starting servers"
+            self._status.text = (
+                f"{self._tab.workshop.stage or queue}: {seconds:.0f} s" if seconds > 0.5 else ""
+            )
             return
-        self._said.text = ""
+        self._status.text = ""
         spans = live_spans(pending)
         servers = 1 + max(span.server or 0 for span in spans)
         self._gantt.content = drawing.gantt_html(spans, servers, max(span.end for span in spans) or 1e-3)
@@ -291,9 +219,10 @@ class Latency:
             f"<div><b>{value}</b><span>{name}</span></div>" for name, value in tiles.items()
         )
         self._gantt.content = drawing.gantt_html(spans(done), servers, done.clock.stop - done.clock.start)
-        self._said.text = ""
+        self._status.text = ""
 
     def say(self, text: str) -> None:
         """Show what went wrong."""
+        self._status.classes("failed")
         self._tiles.content = self._gantt.content = ""
-        self._said.text = text
+        self._status.text = text

@@ -78,7 +78,7 @@ def held_picture(trial: Trial, coalition: Collection[int]) -> Picture:
     """Return what a coalition received as a picture of the frame: stripes where it received no pixels."""
     from pedbench.pictures.overlays import hatched
 
-    view, _ = trial.view(sorted(coalition))
+    view = trial.pool(coalition).view
     exact, coverage = view.canvas()
     degraded, changed = view.degraded_canvas()
     return hatched(np.where(coverage[..., None], exact, degraded), coverage | changed)
@@ -135,8 +135,8 @@ def gantt_html(spans: Sequence[Span], servers: int, length: float) -> str:
     }
     lines = []
     for name, bars in rows.items():
-        drawn = "".join(_bar(span, length) for span in bars)
-        lines.append(f'<div class="lane"><span>{name}</span><div class="track">{drawn}</div></div>')
+        shapes = "".join(_bar(span, length) for span in bars)
+        lines.append(f'<div class="lane"><span>{name}</span><div class="track">{shapes}</div></div>')
     return f'<div class="gantt">{"".join(lines)}</div>'
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pedbench.registry import Kind
 
 
+_SHOWN = 2
+"""Parameters that are not folded away."""
+
+
 class PluginSettings:
     """A menu of the plugins of a kind, what the chosen one is, and a control for each of its parameters.
 
@@ -27,7 +31,7 @@ class PluginSettings:
         self._workshop, self._kind, self._changed = workshop, kind, changed
         self._values: dict[str, Any] = {}
         self._defaults: dict[str, Any] = {}
-        names = list(workshop.explorer.registry.origins(kind))
+        names = list(workshop.registry.origins(kind))
         self._menu = (
             ui.select(names, value=chosen, with_input=True, on_change=self._choose)
             .props(f'dense outlined options-dense aria-label="{kind}"')
@@ -54,21 +58,23 @@ class PluginSettings:
         self._about.text = ""
         self._parameters.clear()
         self._values, self._defaults = {}, {}
-        explorer = self._workshop.explorer
+        registry, models = self._workshop.registry, self._workshop.family
         try:
-            self._about.text = about(explorer.registry, self._kind, name)
+            self._about.text = about(registry, self._kind, name)
             # An attack is asked in a process of its own.
-            found = await asyncio.to_thread(
-                controls, explorer.registry, self._kind, name, explorer.grid.count
-            )
+            found = await asyncio.to_thread(controls, registry, self._kind, name, models)
         # The pass or the guess says what is wrong; a broken plugin can raise anything.
         except Exception:
             return
         self._defaults = {control.name: control.default for control in found}
         self._values = dict(self._defaults)
         with self._parameters:
-            for control in found:
+            for control in found[:_SHOWN]:
                 self._control(control)
+            if found[_SHOWN:]:
+                with ui.expansion("more parameters").props("dense").classes("more"):
+                    for control in found[_SHOWN:]:
+                        self._control(control)
 
     def _control(self, control: Control) -> None:
         with ui.element("div").classes("parameter"):

@@ -44,7 +44,7 @@ class Sidebar:
                     .props("flat bordered accept=image/*")
                     .classes("drop")
                 )
-                self._said = ui.label().classes("said")
+                self._status = ui.label().classes("said")
             with ui.element("section"):
                 ui.html("<h2><b>2</b> Defense</h2>", sanitize=False)
                 PluginSettings(tab.workshop, "defenses", tab.exploration.defense.name, tab.defend)
@@ -54,9 +54,6 @@ class Sidebar:
                     label="link between edge and servers",
                     on_change=lambda event: self._link(event.value),
                 ).props("dense outlined options-dense").classes("link")
-            with ui.element("section"):
-                ui.html("<h2><b>3</b> Attack</h2>", sanitize=False)
-                PluginSettings(tab.workshop, "attacks", tab.exploration.attack.name, tab.attack)
             ui.button("Copy as suite", icon="content_copy", on_click=self._suite).props(
                 "no-caps outline"
             ).classes("suite")
@@ -78,7 +75,7 @@ class Sidebar:
 
     def say(self, text: str) -> None:
         """Show why a picture was not taken."""
-        self._said.text = text
+        self._status.text = text
         self._upload.reset()
 
     async def _link(self, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nicegui import events, ui
 
 from pedbench.explore.exploration import Exploration
+from pedbench.explore.page.attacker import Attacker
 from pedbench.explore.page.columns import Latency, Privacy, Utility
 from pedbench.explore.page.sidebar import Sidebar
 from pedbench.explore.workshop import Workshop
@@ -18,6 +19,7 @@ from pedbench.suites.choices import Choice
 
 if TYPE_CHECKING:
     from pedbench.explore.attackers import Switch
+    from pedbench.explore.trial import Trial
     from pedbench.offload.passes.call import Pending
     from pedbench.types import Sample
 
@@ -51,12 +53,14 @@ class Tab:
         self.workshop = workshop
         self.exploration = Exploration(workshop)
         self._switch: Switch | None = None
-        self._pass: Future[object] | None = None
+        self._pass: Future[Trial] | None = None
         self.sidebar = Sidebar(self)
         with ui.element("div").classes("axes"):
             self.utility = Utility(self)
             self.privacy = Privacy(self)
-            self.latency = Latency()
+            with ui.element("div").classes("stack"):
+                self.latency = Latency(self)
+                self.attacker = Attacker(self)
         ui.timer(0.01, lambda: self.show(workshop.samples[0]), once=True)
 
     async def upload(self, event: events.UploadEventArguments) -> None:
@@ -78,7 +82,7 @@ class Tab:
         self.sidebar.mark(sample)
         self.exploration.show(sample)
         self.utility.picture()
-        self.privacy.clear()
+        self._clear()
         await self.segment()
         await self.run()
 
@@ -106,8 +110,7 @@ class Tab:
     def attack(self, choice: Choice) -> None:
         """Take another attack or other parameters."""
         self.exploration.attack = choice
-        self.stop()
-        self.privacy.unguessed()
+        self._unguess()
         ui.timer(0, self.guess_if_quick, once=True)
 
     async def run(self) -> None:
@@ -135,18 +138,19 @@ class Tab:
                 return
             self.exploration.trial = None
             self.latency.say(sentence(error))
-            self.privacy.clear()
+            self._clear()
             return
         if mine is self._pass and sample is self.exploration.sample and self.exploration.trial is not None:
             self.latency.show(self.exploration.trial)
+            self._unguess()
             self.privacy.show()
             await self.segment()
             await self.guess_if_quick()
 
     async def toggle(self, server: int) -> None:
         """Let a server join the coalition or leave it."""
-        self.stop()
         self.exploration.toggle(server)
+        self._unguess()
         self.privacy.show()
         await self.guess_if_quick()
 
@@ -155,7 +159,7 @@ class Tab:
         from pedbench.explore.questions import FLOORS
 
         name = self.exploration.attack.name
-        lately = self.workshop.attackers.seconds.get(name)
+        lately = self.workshop.seconds.get(name)
         if self.exploration.trial is not None and (name in FLOORS or (lately is not None and lately < QUICK)):
             await self.guess()
 
@@ -167,26 +171,27 @@ class Tab:
         self._switch = switch = Switch()
         lane, exploration = self.workshop.guesses, self.exploration
         future = lane.submit(exploration.guess, switch)
-        began, usual = time.monotonic(), self.workshop.attackers.seconds.get(exploration.attack.name)
+        began, usual = time.monotonic(), self.workshop.seconds.get(exploration.attack.name)
         try:
             while not future.done():
                 if switch.off and future.cancel():
                     raise Cancelled
                 if switch is self._switch:
-                    self.privacy.waiting(lane.ahead(future), time.monotonic() - began, usual)
+                    self.attacker.waiting(lane.ahead(future), time.monotonic() - began, usual)
                 await asyncio.sleep(_TICK)
             guess = future.result()
         except Cancelled:
             if switch is self._switch:
-                self.privacy.say("Cancelled.")
+                self.attacker.say("Cancelled.")
             return
         except Exception as error:
             if switch is self._switch:
-                self.privacy.say(sentence(error))
+                self.attacker.say(sentence(error))
             return
         if switch is self._switch and exploration.guess_made is guess:
             self._switch = None
             self.privacy.guessed(guess)
+            self.attacker.guessed(guess)
             await self._read()
 
     def stop(self) -> None:
@@ -194,12 +199,21 @@ class Tab:
         if self._switch is not None:
             self._switch.turn_off()
 
+    def _clear(self) -> None:
+        self.privacy.clear()
+        self.attacker.clear()
+
+    def _unguess(self) -> None:
+        self.stop()
+        self.privacy.unguessed()
+        self.attacker.clear()
+
     async def _read(self) -> None:
         guess = self.exploration.guess_made
         try:
             words = await asyncio.wrap_future(self.workshop.reading.submit(self.exploration.words))
         except Exception as error:
-            self.privacy.words(sentence(error))
+            self.attacker.words(sentence(error))
             return
         if guess is self.exploration.guess_made:
-            self.privacy.words(words)
+            self.attacker.words(words)
