@@ -23,13 +23,18 @@ SCENES = 8
 """Scenes to choose from."""
 
 
+_PATIENCE = 5.0
+"""Seconds that the end of the process waits for what is under way."""
+
+
 class Lane:
     """A queue with one worker, which holds up no end of the process."""
 
     def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._open: list[Future[Any]] = []
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Queue a call; a future that has not begun can be cancelled."""
@@ -43,14 +48,23 @@ class Lane:
         queued = [each for each in self._open if not each.done()]
         return queued.index(future) if future in queued else 0
 
-    def close(self) -> None:
+    def drop(self) -> None:
         """Drop what has not begun."""
         for future in list(self._open):
             future.cancel()
 
+    def close(self) -> None:
+        """End the worker; what it is at is waited for a few seconds."""
+        self.drop()
+        self._calls.put(None)
+        self._thread.join(_PATIENCE)
+
     def _work(self) -> None:
         while True:
-            future, work = self._calls.get()
+            call = self._calls.get()
+            if call is None:
+                return
+            future, work = call
             if future.set_running_or_notify_cancel():
                 _settle(future, work)
             self._open.remove(future)
@@ -132,11 +146,14 @@ class Workshop:
 
     def close(self) -> None:
         """End the servers and what is under way."""
-        for lane in (self.passes, self.guesses, self.reading):
-            lane.close()
+        lanes = (self.passes, self.guesses, self.reading)
+        for lane in lanes:
+            lane.drop()
         if self._engines.done() and not self._engines.exception():
             self.attackers.close()
             self.explorer.close()
+        for lane in lanes:
+            lane.close()
 
 
 def _settle(future: Future[R], work: Callable[[], R]) -> None:

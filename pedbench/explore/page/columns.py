@@ -113,6 +113,7 @@ class Privacy:
         with axis("Privacy", "Click servers to let them pool what they received.", "privacy"):
             self._received, self._share = _figure("", "held", events=["click"], on_mouse=self._click)
             self._chips = ui.element("div").classes("chips")
+            self._servers: list[ui.element] = []
             self._guessed, self._caption = _figure("", "guessed")
 
     def clear(self) -> None:
@@ -120,6 +121,7 @@ class Privacy:
         self._received.set_source("")
         self._received.content, self._share.content = "", ""
         self._chips.clear()
+        self._servers = []
         self.unguessed()
 
     def show(self) -> None:
@@ -139,10 +141,17 @@ class Privacy:
             if servers
             else "no server receives anything"
         )
-        self._chips.clear()
-        with self._chips:
-            for server in range(servers):
-                self._chip(server, shares[server], chosen=server in coalition)
+        if len(self._servers) != servers:
+            self._chips.clear()
+            with self._chips:
+                self._servers = [self._chip(server) for server in range(servers)]
+        for server, chip in enumerate(self._servers):
+            chosen = server in coalition
+            chip.classes(add="in") if chosen else chip.classes(remove="in")
+            pressed = "true" if chosen else "false"
+            chip.props(
+                f'aria-pressed={pressed} title="server {server + 1}: {shares[server]:.0%} of the picture"'
+            )
 
     def unguessed(self) -> None:
         """Show that there is no guess of what is chosen now."""
@@ -156,14 +165,12 @@ class Privacy:
             f"guess of <code>{escape(guess.label)}</code> in {drawing.duration(guess.seconds)}"
         )
 
-    def _chip(self, server: int, share: float, *, chosen: bool) -> None:
-        chip = ui.element("button").classes("chip in" if chosen else "chip")
-        pressed = "true" if chosen else "false"
-        chip.props(f'aria-pressed={pressed} title="server {server + 1}: {share:.0%} of the picture"')
-        chip.style(f"--server: {drawing.server_colour(server)}")
+    def _chip(self, server: int) -> ui.element:
+        chip = ui.element("button").classes("chip").style(f"--server: {drawing.server_colour(server)}")
         chip.on("click", lambda: self._tab.toggle(server))
         with chip:
             ui.label(str(server + 1))
+        return chip
 
     async def _click(self, event: events.MouseEventArguments) -> None:
         trial = self._tab.exploration.trial
