@@ -17,6 +17,7 @@ from pedbench.cli import (
     commit_seed,
     compare,
     doctor,
+    explore,
     fetch,
     keys,
     leaderboard,
@@ -47,6 +48,7 @@ app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
 app.command("calibrate")(calibrate.keep_calibrations)
+app.command("explore")(explore.explore)
 app.command("serve")(serve.serve)
 app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)

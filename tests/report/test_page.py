@@ -15,9 +15,8 @@ from pedbench.results.exhibits import Exhibit, write_exhibit
 from pedbench.results.run import load
 from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret
+from tests.chromium import Keys, least_contrast, resized
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
-
-Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +123,6 @@ def test_slider_uncovers_the_truth(opened: Any) -> None:
     assert opened.execute_script("return arguments[0].naturalWidth", tile) == 64
 
 
-def resized(browser: Any, width: int, height: int, scheme: str = "light") -> None:
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-
-
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
 def test_page_is_as_wide_as_the_window(opened: Any, width: int, height: int) -> None:
     resized(opened, width, height)
@@ -161,36 +153,12 @@ def test_a_picture_is_enlarged_and_compared_by_keyboard_alone(opened: Any) -> No
     assert opened.switch_to.active_element == tile
 
 
-CONTRAST = """
-const light = (text) => {
-  const parts = text.match(/[\\d.]+/g).slice(0, 3).map((part) => {
-    const share = part / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-};
-const ground = (each) => {
-  for (let at = each; at; at = at.parentElement) {
-    const colour = getComputedStyle(at).backgroundColor;
-    if (colour !== "rgba(0, 0, 0, 0)") return colour;
-  }
-  return "rgb(255, 255, 255)";
-};
-let least = 21;
-const words = "p, td, th, code, a, li, dt, dd, summary, figcaption, button, strong, h1, h2, h3";
-for (const each of document.querySelectorAll(words)) {
-  const [one, other] = [light(getComputedStyle(each).color), light(ground(each))].sort((a, b) => b - a);
-  if (each.innerText) least = Math.min(least, (one + 0.05) / (other + 0.05));
-}
-return least;
-"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_from_their_ground(opened: Any, scheme: str) -> None:
     resized(opened, 1400, 900, scheme)
     # WCAG 2.1, 1.4.3, level AA.
-    assert opened.execute_script(CONTRAST) >= 4.5
+    words = "p, td, th, code, a, li, dt, dd, summary, figcaption, button, strong, h1, h2, h3"
+    assert least_contrast(opened, words) >= 4.5
 
 
 def test_first_screen_and_what_folds(opened: Any) -> None:
