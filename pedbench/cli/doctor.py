@@ -49,7 +49,7 @@ def examine(
     """Report what this machine lacks, with remedies."""
     findings = [*_python(), *_packages()]
     if suite is None:
-        findings += [*_weights(), *_probes(plugin or ()), *_attack_process()]
+        findings += [*_weights(), *_probes(plugin or ()), *_attack_process(plugin or ())]
     else:
         from pedbench.cli.doctor_suite import examine_suite
         from pedbench.suites.resolve import Overrides
@@ -133,7 +133,7 @@ def _probes(plugins: Sequence[Path]) -> Iterator[Finding]:
             yield Finding(f"probe {name}", "loaded")
 
 
-def _attack_process() -> Iterator[Finding]:
+def _attack_process(plugins: Sequence[Path]) -> Iterator[Finding]:
     """Load every attack with its defaults in a process as confined as in a run."""
     try:
         from pedbench.adversary.isolation.answers import AttackFailure
@@ -144,7 +144,7 @@ def _attack_process() -> Iterator[Finding]:
     except ImportError as error:
         yield Finding("attack process", f"not checked: {error}", "install the missing packages first")
         return
-    registry = Registry()
+    registry = Registry(plugins)
     attacks = []
     for name in registry.origins("attacks"):
         # What must be configured, or is broken, is shown by `pedbench list` and by a run.
