@@ -64,7 +64,7 @@ def examine(
     if suite is None:
         findings += _weights()
         if bench:
-            findings += [*_probes(plugin or ()), *_attack_process()]
+            findings += [*_probes(plugin or ()), *_attack_process(plugin or ())]
     else:
         from pedbench.cli.doctor_suite import examine_suite
         from pedbench.suites.resolve import Overrides
@@ -156,7 +156,7 @@ def _probes(plugins: Sequence[Path]) -> Iterator[Finding]:
             yield Finding(f"probe {name}", "loaded")
 
 
-def _attack_process() -> Iterator[Finding]:
+def _attack_process(plugins: Sequence[Path]) -> Iterator[Finding]:
     """Load every attack with its defaults in a process as confined as in a run."""
     try:
         from pedbench.adversary.isolation.answers import AttackFailure
@@ -167,7 +167,7 @@ def _attack_process() -> Iterator[Finding]:
     except ImportError as error:
         yield Finding("attack process", f"not checked: {error}", "install the missing packages first")
         return
-    registry = Registry()
+    registry = Registry(plugins)
     attacks = []
     for name in registry.origins("attacks"):
         # What must be configured, or is broken, is shown by `pedbench list` and by a run.

@@ -33,7 +33,7 @@ class Note:
 
     Attributes:
         cells: Ids of the cells that are finished on this shard.
-        problems, unfit, flags, guesses: As in an `Outcome`.
+        problems, unfit, flags, confinement, guesses: As in an `Outcome`.
         machines: Ids of the machines that did the job.
     """
 
@@ -41,13 +41,14 @@ class Note:
     problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, list[str]] = field(default_factory=dict)
+    confinement: dict[str, dict[str, bool]] = field(default_factory=dict)
     guesses: dict[str, list[float]] = field(default_factory=dict)
     machines: list[str] = field(default_factory=list)
 
     def forget(self, cells: Collection[str]) -> None:
         """Remove cells from the note."""
         self.cells = [cell_id for cell_id in self.cells if cell_id not in cells]
-        for results in (self.problems, self.unfit, self.flags):
+        for results in (self.problems, self.unfit, self.flags, self.confinement):
             for cell_id in set(results) & set(cells):
                 del results[cell_id]
 
@@ -138,6 +139,7 @@ class Shards:
         note.problems |= outcome.problems
         note.unfit |= outcome.unfit
         note.flags |= {cell_id: sorted(flags) for cell_id, flags in outcome.flags.items()}
+        note.confinement |= outcome.confinement
         for label, seconds in outcome.guesses.items():
             note.guesses.setdefault(label, []).extend(seconds)
         note.machines = sorted({*note.machines, done.machine} - {""})
@@ -158,6 +160,12 @@ class Shards:
         for _, note in sorted(self._notes.items()):
             for cell_id in set(note.cells) - set(total.problems):
                 total.flags[cell_id] |= set(note.flags.get(cell_id, ()))
+                if cell_id in note.confinement:
+                    before = total.confinement.get(cell_id, {})
+                    total.confinement[cell_id] = {
+                        means: in_force and before.get(means, True)
+                        for means, in_force in note.confinement[cell_id].items()
+                    }
                 if cell_id in note.unfit:
                     total.unfit[cell_id] = note.unfit[cell_id]
                 if cell_id in note.problems:

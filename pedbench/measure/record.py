@@ -95,7 +95,8 @@ def make_record(
             weights=weights_of(of, cell),
         )
         | {"engine": engine, "machines": list(machines)}
-        | ({"servers": list(servers)} if servers else {}),
+        | ({"servers": list(servers)} if servers else {})
+        | ({"confinement": confinement} if (confinement := total.confinement.get(cell.cell_id)) else {}),
         attacker=_attacker(attacks[0].plugin) if attacks else {},
         defaults=_defaults(of.defense, readers(of, cell)),
     )
