@@ -102,10 +102,8 @@ def run(
             profile=profile,
         )
         defects: dict[str, str] = {}
-        with (
-            console.board([each.label for each in pending.values()]) as board,
-            closing(engine.do(work)) as outcomes,
-        ):
+        labels = [each.label for each in pending.values()]
+        with console.board(labels) as board, closing(engine.do(work)) as outcomes:
             for done in outcomes:
                 board.expect(left.after(done))
                 if records := pending[done.job.defense].absorb(done):
@@ -247,7 +245,6 @@ class _PendingDefense:
                 lost.setdefault((record.status, record.reason), []).append(cell.kind)
         for (status, reason), kinds in lost.items():
             count = f" ({len(kinds)} cells)" if kinds[1:] else ""
-            measured = f"{self.label}, {', '.join(dict.fromkeys(kinds))}{count}"
-            self.console.line(f"{measured}: {status}: {reason}")
+            self.console.line(f"{self.label}, {', '.join(dict.fromkeys(kinds))}{count}: {status}: {reason}")
         self.shards.clear()
         return records
