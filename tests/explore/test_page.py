@@ -179,11 +179,12 @@ def test_coalition_grows_by_chips_and_by_the_grid(page: Any) -> None:
 
 
 def test_sweeping_servers_follows_the_slider(page: Any) -> None:
-    slider = page.find_element("css selector", ".side .q-slider [role=slider]")
+    slider = page.find_element("css selector", ".side [role=slider]")
     page.execute_script("arguments[0].focus()", slider)
     for count in (4, 5):
         page.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
-        until(lambda count=count: f"of {count} servers" in text(page, ".held .caption"))
+        expected = f"of {count} servers"
+        until(lambda: expected in text(page, ".held .caption"))  # noqa: B023
         assert len(page.find_elements("css selector", ".chip")) == count
     assert text(page, ".gantt .lane span").splitlines()[-1] == "server 5"
     assert re.search(r"[\d.]+ kB\s+sent", text(page, ".tiles"))
@@ -240,15 +241,15 @@ def test_two_tabs_look_at_two_pictures(page: Any, running: Running) -> None:
 
 def test_a_dropped_photograph_is_segmented_and_attacked(page: Any, tmp_path: Path) -> None:
     tiles = len(page.find_elements("css selector", ".tile"))
-    upload = page.find_element("css selector", "input[type=file]")
+    upload = ("css selector", "input[type=file]")
     wrong = tmp_path / "notes.png"
     wrong.write_text("no picture")
-    upload.send_keys(str(wrong))
+    page.find_element(*upload).send_keys(str(wrong))
     until(lambda: "notes.png: is no picture" in text(page, ".side .said"))
     before = overlays(page, ".prompted")
     photograph = tmp_path / "astronaut.jpg"
     Image.fromarray(data.astronaut()).save(photograph)
-    upload.send_keys(str(photograph))
+    page.find_element(*upload).send_keys(str(photograph))
     until(lambda: len(page.find_elements("css selector", ".tile")) == tiles + 1)
     until(lambda: "agreement" in text(page, ".prompted .caption"))
     assert "IoU" not in text(page, ".prompted .caption")
@@ -271,7 +272,7 @@ def test_page_fits_the_window_and_its_words_stand_out(page: Any, width: int, sch
     resized(page, 1400, 900)
 
 
-def asked(running: Running, method: str, path: str, cookie: str, **headers: str) -> tuple[int, bytes]:
+def answer_to(running: Running, method: str, path: str, cookie: str, **headers: str) -> tuple[int, bytes]:
     with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)) as connection:
         connection.putrequest(method, path)
         for name, value in {"Cookie": cookie, **headers}.items():
@@ -285,9 +286,9 @@ def test_no_file_of_the_machine_is_served(page: Any, running: Running) -> None:
     (cookie,) = page.get_cookies()
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     known = f"{cookie['name']}={cookie['value']}"
-    assert asked(running, "GET", "/", known)[0] == 200
-    assert asked(running, "GET", "/", "")[0] == 403
-    html = asked(running, "GET", "/", known)[1].decode()
+    assert answer_to(running, "GET", "/", known)[0] == 200
+    assert answer_to(running, "GET", "/", "")[0] == 403
+    html = answer_to(running, "GET", "/", known)[1].decode()
     version = re.search(r"/_nicegui/([\d.]+)/", html)
     assert version
     assert re.findall(r"""(?:src|href)=["']https?:""", html) == []
@@ -307,14 +308,14 @@ def test_no_file_of_the_machine_is_served(page: Any, running: Running) -> None:
     for start in (*inside, "/_nicegui", "/_nicegui/auto/static", ""):
         for climb in climbs:
             for target in ("etc/passwd", "/etc/passwd", "work/secret"):
-                status, body = asked(running, "GET", f"{start}/{climb}{target}", known)
+                status, body = answer_to(running, "GET", f"{start}/{climb}{target}", known)
                 assert b"root:" not in body, (start, climb, target)
                 assert status in (400, 403, 404), (start, climb, target, status)
     for path in ("/docs", "/openapi.json", "/redoc"):
-        assert asked(running, "GET", path, known)[0] == 404
+        assert answer_to(running, "GET", path, known)[0] == 404
     too_large = str(MAX_BYTES * 2)
     assert (
-        asked(running, "POST", "/_nicegui/client/x/upload/1", known, **{"Content-Length": too_large})[0]
+        answer_to(running, "POST", "/_nicegui/client/x/upload/1", known, **{"Content-Length": too_large})[0]
         == 413
     )
 

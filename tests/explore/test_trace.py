@@ -14,9 +14,9 @@ def test_edge_works_whenever_nothing_is_under_way() -> None:
     clock = Clock(start=100.0, stop=101.0, prepare=[(100.1, 100.2)])
     times = {"sent": 100.2, "received": 100.3, "started": 100.35, "finished": 100.6, "replied": 100.7}
     one = Exchange(server=1, operation="o", request=0, sequence=0, bytes_up=7, bytes_down=9, **times)
-    made: Any = SimpleNamespace(clock=clock, exchanges=(one,))
+    done: Any = SimpleNamespace(clock=clock, exchanges=(one,))
     found = [
-        (span.server, span.work, round(span.start, 6), round(span.end, 6), span.bytes) for span in spans(made)
+        (span.server, span.work, round(span.start, 6), round(span.end, 6), span.bytes) for span in spans(done)
     ]
     assert found == [
         (None, "prepare", 0.1, 0.2, 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,21 +14,35 @@ from pedbench.explore.page.settings import PluginSettings
 
 if TYPE_CHECKING:
     from pedbench.explore.attackers import Guess, Words
-    from pedbench.explore.page.tab import Tab
+    from pedbench.explore.exploration import Exploration
+    from pedbench.suites.choices import Choice
 
 
 class Attacker:
-    """The attack of a tab."""
+    """The attack of a tab.
 
-    def __init__(self, tab: Tab) -> None:
-        self._tab = tab
+    Args:
+        choose: Called with an attack and its parameters.
+        guess: Lets the attack guess.
+        stop: Ends the guess.
+    """
+
+    def __init__(
+        self,
+        exploration: Exploration,
+        *,
+        choose: Callable[[Choice], None],
+        guess: Callable[[], Awaitable[None]],
+        stop: Callable[[], None],
+    ) -> None:
+        self._exploration = exploration
         with axis(
             "Attack", "Guesses the picture from what the coalition holds, in a confined process.", "attack"
         ):
-            PluginSettings(tab.workshop, "attacks", tab.exploration.attack.name, tab.attack)
+            PluginSettings(exploration.workshop, "attacks", exploration.attack.name, choose)
             with ui.element("div").classes("act"):
-                self._button = ui.button("Guess", on_click=tab.guess).props("no-caps unelevated")
-                self._cancel = ui.button("Cancel", on_click=tab.stop).props("no-caps outline")
+                self._button = ui.button("Guess", on_click=guess).props("no-caps unelevated")
+                self._cancel = ui.button("Cancel", on_click=stop).props("no-caps outline")
                 self._progress = ui.linear_progress(show_value=False).props("rounded")
             self._status = ui.label().classes("said")
             self._numbers = ui.html("", sanitize=False).classes("numbers")
@@ -49,7 +63,7 @@ class Attacker:
         if usual:
             self._progress.value = min(0.99, seconds / usual)
         self._status.classes(remove="failed")
-        before = f"{ahead} ahead in the queue" if ahead else f"{self._tab.exploration.attack.name} works"
+        before = f"{ahead} ahead in the queue" if ahead else f"{self._exploration.attack.name} works"
         about = f" of about {drawing.duration(usual)}" if usual else ""
         self._status.text = f"{before}: {seconds:.0f} s{about}"
 
@@ -58,7 +72,7 @@ class Attacker:
         self.say("")
         rows = [
             _row(metric.column, metric.better == "lower", guess.distances, guess.floor)
-            for metric in self._tab.workshop.attackers.metrics
+            for metric in self._exploration.workshop.attackers.metrics
         ]
         self._numbers.content = (
             "<table><thead><tr><th></th><th>hidden part</th><th>best floor</th><th>whole</th></tr></thead>"

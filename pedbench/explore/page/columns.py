@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from pedbench.explore.page import drawing
 
 if TYPE_CHECKING:
     from pedbench.explore.attackers import Guess
-    from pedbench.explore.page.tab import Tab
-    from pedbench.explore.trial import Trial
+    from pedbench.explore.exploration import Exploration
+    from pedbench.explore.trial import Prompt, Trial
+    from pedbench.explore.workshop import Workshop
     from pedbench.offload.passes.call import Pending
 
 _DRAGGED = 6
@@ -36,10 +37,14 @@ def _figure(caption: str, kind: str, **settings: object) -> tuple[ui.interactive
 
 
 class Utility:
-    """The masks of the undefended model and of the defense, for a click or a box."""
+    """The masks of the undefended model and of the defense, for a click or a box.
 
-    def __init__(self, tab: Tab) -> None:
-        self._tab = tab
+    Args:
+        point: Called with a click or a box.
+    """
+
+    def __init__(self, exploration: Exploration, point: Callable[[Prompt], Awaitable[None]]) -> None:
+        self._exploration, self._point = exploration, point
         self._from: tuple[float, float] | None = None
         with axis("Utility", "Click an object or drag a box: the mask that the user gets.", "utility"):
             mouse = {"events": ["mousedown", "mouseup"], "on_mouse": self._mouse}
@@ -49,7 +54,7 @@ class Utility:
 
     def picture(self) -> None:
         """Show the picture without masks."""
-        sample = self._tab.exploration.sample
+        sample = self._exploration.sample
         if sample is None:
             return
         uri = drawing.picture_uri(sample.image)
@@ -60,7 +65,7 @@ class Utility:
 
     def masks(self) -> None:
         """Show what both models make of the prompt."""
-        exploration = self._tab.exploration
+        exploration = self._exploration
         masks, sample, prompt = exploration.masks, exploration.sample, exploration.prompt
         if masks is None or sample is None or prompt is None:
             return
@@ -88,7 +93,7 @@ class Utility:
         self._status.text = text
 
     async def _mouse(self, event: events.MouseEventArguments) -> None:
-        sample = self._tab.exploration.sample
+        sample = self._exploration.sample
         if sample is None:
             return
         height, width = sample.image.shape[:2]
@@ -102,14 +107,18 @@ class Utility:
             far = max(abs(x - left), abs(y - top)) > _DRAGGED * max(height, width) / 320
             flat = min(abs(x - left), abs(y - top)) < 1
             box = (min(x, left), min(y, top), max(x, left), max(y, top))
-            await self._tab.point(box if far and not flat else (x, y))
+            await self._point(box if far and not flat else (x, y))
 
 
 class Privacy:
-    """The view of a coalition, and the guess that an attack makes of it."""
+    """The view of a coalition, and the guess that an attack makes of it.
 
-    def __init__(self, tab: Tab) -> None:
-        self._tab = tab
+    Args:
+        toggle: Called with a server that joins or leaves.
+    """
+
+    def __init__(self, exploration: Exploration, toggle: Callable[[int], Awaitable[None]]) -> None:
+        self._exploration, self._toggle = exploration, toggle
         with axis("Privacy", "Click servers to let them pool what they received.", "privacy"):
             self._received, self._share = _figure("", "held", events=["click"], on_mouse=self._click)
             self._chips = ui.element("div").classes("chips")
@@ -126,7 +135,7 @@ class Privacy:
 
     def show(self) -> None:
         """Show what the coalition holds, and who is in it."""
-        exploration = self._tab.exploration
+        exploration = self._exploration
         trial, coalition = exploration.trial, exploration.coalition
         if trial is None:
             return
@@ -156,7 +165,7 @@ class Privacy:
     def unguessed(self) -> None:
         """Show that there is no guess of what is chosen now."""
         self._guessed.set_source("")
-        self._caption.content = f"no guess of <code>{escape(self._tab.exploration.attack.name)}</code> yet"
+        self._caption.content = f"no guess of <code>{escape(self._exploration.attack.name)}</code> yet"
 
     def guessed(self, guess: Guess) -> None:
         """Show a guess."""
@@ -167,22 +176,22 @@ class Privacy:
 
     def _chip(self, server: int) -> ui.element:
         chip = ui.element("button").classes("chip").style(f"--server: {drawing.server_colour(server)}")
-        chip.on("click", lambda: self._tab.toggle(server))
+        chip.on("click", lambda: self._toggle(server))
         with chip:
             ui.label(str(server + 1))
         return chip
 
     async def _click(self, event: events.MouseEventArguments) -> None:
-        trial = self._tab.exploration.trial
+        trial = self._exploration.trial
         if trial is not None and (servers := drawing.servers_at(trial, event.image_x, event.image_y)):
-            await self._tab.toggle(servers[0])
+            await self._toggle(servers[0])
 
 
 class Latency:
     """The times of edge, link and servers, and how many bytes went over the link."""
 
-    def __init__(self, tab: Tab) -> None:
-        self._tab = tab
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
         with axis("Latency", "A real pass: edge, link and server processes on one clock.", "latency"):
             self._tiles = ui.html("", sanitize=False).classes("tiles")
             self._gantt = ui.html("", sanitize=False)
@@ -195,9 +204,7 @@ class Latency:
 
         if not pending:
             queue = f"{ahead} ahead in the queue" if ahead else "Starting servers"
-            self._status.text = (
-                f"{self._tab.workshop.stage or queue}: {seconds:.0f} s" if seconds > 0.5 else ""
-            )
+            self._status.text = f"{self._workshop.stage or queue}: {seconds:.0f} s" if seconds > 0.5 else ""
             return
         self._status.text = ""
         spans = live_spans(pending)

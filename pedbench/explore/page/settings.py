@@ -55,16 +55,16 @@ class PluginSettings:
     async def _draw(self, name: str) -> None:
         from pedbench.explore.controls import about, controls
 
-        self._about.text = ""
         self._parameters.clear()
         self._values, self._defaults = {}, {}
         registry, models = self._workshop.registry, self._workshop.family
         try:
-            self._about.text = about(registry, self._kind, name)
+            self._about.text = about(registry, self._kind, name).replace("`", "")
             # An attack is asked in a process of its own.
             found = await asyncio.to_thread(controls, registry, self._kind, name, models)
         # The pass or the guess says what is wrong; a broken plugin can raise anything.
         except Exception:
+            self._about.text = ""
             return
         self._defaults = {control.name: control.default for control in found}
         self._values = dict(self._defaults)

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from nicegui import ui
+from nicegui import events, ui
 
 from pedbench.explore.page.drawing import thumbnail_uri
 from pedbench.explore.page.settings import PluginSettings
 from pedbench.explore.questions import SUITE_FILE
 
 if TYPE_CHECKING:
-    from pedbench.explore.page.tab import Tab
+    from pedbench.explore.exploration import Exploration
+    from pedbench.suites.choices import Choice
     from pedbench.types import Sample
 
 
 class Sidebar:
-    """The choices of a tab."""
+    """The choices of a tab.
 
-    def __init__(self, tab: Tab) -> None:
+    Args:
+        show: Called with a picture to look at.
+        upload: Called with a file that was dropped.
+        defend: Called with a defense and its parameters.
+        run: Called when the link has changed.
+    """
+
+    def __init__(
+        self,
+        exploration: Exploration,
+        *,
+        show: Callable[[Sample], Awaitable[None]],
+        upload: Callable[[events.UploadEventArguments], Awaitable[None]],
+        defend: Callable[[Choice], None],
+        run: Callable[[], Awaitable[None]],
+    ) -> None:
         from pedbench.explore.pictures import MAX_BYTES
         from pedbench.network.links import NETWORK, links
 
-        self._tab = tab
+        self._exploration, self._show, self._run = exploration, show, run
         self._pictures: dict[str, ui.element] = {}
         with ui.element("div").classes("side"):
             with ui.element("section"):
                 ui.html("<h2><b>1</b> Picture</h2>", sanitize=False)
                 with ui.element("div").classes("pictures") as self._shelf:
-                    for sample in tab.workshop.samples:
+                    for sample in exploration.workshop.samples:
                         self.add(sample)
                 self._upload = (
                     ui.upload(
@@ -36,7 +53,7 @@ class Sidebar:
                         auto_upload=True,
                         max_files=1,
                         max_file_size=MAX_BYTES,
-                        on_upload=tab.upload,
+                        on_upload=upload,
                         on_rejected=lambda: self.say(
                             f"At most {MAX_BYTES >> 20} MiB, and one picture at a time."
                         ),
@@ -47,10 +64,10 @@ class Sidebar:
                 self._status = ui.label().classes("said")
             with ui.element("section"):
                 ui.html("<h2><b>2</b> Defense</h2>", sanitize=False)
-                PluginSettings(tab.workshop, "defenses", tab.exploration.defense.name, tab.defend)
+                PluginSettings(exploration.workshop, "defenses", exploration.defense.name, defend)
                 ui.select(
                     [name for name in links() if name != NETWORK],
-                    value=tab.exploration.link,
+                    value=exploration.link,
                     label="link between edge and servers",
                     on_change=lambda event: self._link(event.value),
                 ).props("dense outlined options-dense").classes("link")
@@ -62,7 +79,7 @@ class Sidebar:
         """Put a picture on the shelf."""
         with self._shelf:
             tile = ui.element("button").classes("tile").props(f'title="{len(self._pictures) + 1}"')
-            tile.on("click", lambda: self._tab.show(sample))
+            tile.on("click", lambda: self._show(sample))
             with tile:
                 ui.element("img").props(f'src="{thumbnail_uri(sample.image)}" alt="picture"')
         self._pictures[sample.id] = tile
@@ -79,12 +96,12 @@ class Sidebar:
         self._upload.reset()
 
     async def _link(self, name: str) -> None:
-        self._tab.exploration.link = name
-        await self._tab.run()
+        self._exploration.link = name
+        await self._run()
 
     def _suite(self) -> None:
         try:
-            toml, command = self._tab.exploration.suite()
+            toml, command = self._exploration.suite()
         except ValueError as error:
             self.say(str(error))
             return

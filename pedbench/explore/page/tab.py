@@ -54,13 +54,16 @@ class Tab:
         self.exploration = Exploration(workshop)
         self._switch: Switch | None = None
         self._pass: Future[Trial] | None = None
-        self.sidebar = Sidebar(self)
+        exploration = self.exploration
+        self.sidebar = Sidebar(
+            exploration, show=self.show, upload=self.upload, defend=self.defend, run=self.run
+        )
         with ui.element("div").classes("axes"):
-            self.utility = Utility(self)
-            self.privacy = Privacy(self)
+            self.utility = Utility(exploration, self.point)
+            self.privacy = Privacy(exploration, self.toggle)
             with ui.element("div").classes("stack"):
-                self.latency = Latency(self)
-                self.attacker = Attacker(self)
+                self.latency = Latency(workshop)
+                self.attacker = Attacker(exploration, choose=self.attack, guess=self.guess, stop=self.stop)
         ui.timer(0.01, lambda: self.show(workshop.samples[0]), once=True)
 
     async def upload(self, event: events.UploadEventArguments) -> None:
