@@ -152,7 +152,12 @@ def test_a_run_opens_its_report_also_if_a_cell_failed(
 ) -> None:
     opened: list[str] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or found)
+
+    def open_browser(url: str) -> bool:
+        opened.append(url)
+        return found
+
+    monkeypatch.setattr("webbrowser.open", open_browser)
     monkeypatch.setattr("pedbench.report.outputs.terminal.print_overview", lambda run: None)
     result = SimpleNamespace(run=None, directory=Path("reports/a run"), problems=["a cell failed"], ok=False)
     monkeypatch.setattr("pedbench.api.run", lambda *_, **__: result)

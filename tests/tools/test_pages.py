@@ -1,4 +1,4 @@
-"""The site builds from the documents without a warning; its links lead somewhere, and it loads nothing else."""
+"""The site builds without a warning, its links lead somewhere, and it loads nothing from elsewhere."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from pedbench.report.leaderboard.site import write_leaderboard
 from pedbench.report.leaderboard.submission import CARD
 from pedbench.results.run import load
 from tools.pages.checking import faults
-from tools.pages.staging import HERE, ROOT, navigation, stage
+from tools.pages.staging import FOLDER, ROOT, navigation, stage
 
 SUBMISSIONS, VERIFICATIONS = ROOT / "leaderboard" / "submissions", ROOT / "leaderboard" / "verifications"
 
@@ -37,7 +37,7 @@ def build(folder: Path, run: Path | None) -> list[str]:
     further = [("Leaderboard", "leaderboard.md")] if board else []
     if board:
         (pages / "leaderboard.md").write_text(board, encoding="utf-8")
-    config = tomllib.loads((HERE / "zensical.toml").read_text(encoding="utf-8"))
+    config = tomllib.loads((FOLDER / "zensical.toml").read_text(encoding="utf-8"))
     config["project"]["plugins"]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT)]
     config["project"]["nav"] = navigation(pages, further)
     (folder / "zensical.toml").write_text(tomli_w.dumps(config), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 _ROOT_PAGES = {
     "README.md": "index.md",
@@ -26,7 +26,7 @@ _LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
 def stage(pages: Path) -> None:
     """Copy the documents, and the files of the repository that they link, into an empty folder."""
     shutil.copytree(ROOT / "docs", pages / "docs")
-    shutil.copytree(HERE / "api", pages / "api")
+    shutil.copytree(FOLDER / "api", pages / "api")
     for source, name in _ROOT_PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         (pages / name).write_text(text, encoding="utf-8")
@@ -74,4 +74,5 @@ def _title(page: Path) -> str:
     found = re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
         raise ValueError(f"{page} has no heading: begin it with '# TITLE'.")
-    return found[1]
+    title = found[1].replace("`", "").removeprefix("Measured: ")
+    return title if title.startswith("pedbench") else title[0].upper() + title[1:]

@@ -92,11 +92,17 @@ def _joined(parts: Sequence[tuple[Submission, pd.DataFrame]], title: str) -> Tab
             frame[name] = frame[name].fillna("")
     table = first_table(_run(parts[0][0]), frame, title=title)
     owners = [each for each, rows in parts for _ in range(len(rows))]
+    # What retention relates to is in each report.
+    kept = [place for place, column in enumerate(table.columns) if place and column.below != "of"]
     lines = [
-        [row[0], each.card.name if each.card else each.slug, each.status, *row[1:]]
+        [
+            row[0],
+            f"{each.card.name if each.card else each.slug}\n{each.status}",
+            *(row[place] for place in kept),
+        ]
         for each, row in zip(owners, table.rows, strict=True)
     ]
-    head = [table.columns[0], *columns("submission", "status", text=True), *table.columns[1:]]
+    head = [table.columns[0], *columns("submission", text=True), *(table.columns[place] for place in kept)]
     return replace(table, columns=head, rows=lines)
 
 
