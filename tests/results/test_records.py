@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from pedbench.host.provenance import provenance
-from pedbench.measure.seeds import generator, torch_seed
+from pedbench.measure.seeds import generator, guess_seed, torch_seed
 from pedbench.results.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
 from pedbench.results.run_directory import RunLockedError, locked, run_directory, settle
 from pedbench.results.values import read_columns, read_values, remove_values, write_values
@@ -189,6 +189,18 @@ def test_seeds_depend_on_their_arguments_alone() -> None:
     assert 0 <= torch_seed(0, "scenes", "a", "ped_sam") < 2**63
     # The streams of published runs must never change.
     assert torch_seed(0, "scenes", "a", "ped_sam", 2) == PINNED_SEED
+
+
+def test_seeds_of_guesses_name_no_picture_and_differ_from_view_to_view() -> None:
+    seed = guess_seed(0, b"frame", b"held", "vitmae")
+    assert seed == guess_seed(0, b"frame", b"held", "vitmae") < 2**63
+    others = [(1, b"frame", b"held", "vitmae"), (0, b"other", b"held", "vitmae"),
+              (0, b"frame", b"less", "vitmae"), (0, b"frame", b"held", "deblur")]  # fmt: skip
+    assert len({seed, *(guess_seed(*other) for other in others)}) == 5
+    public = [
+        torch_seed(0, dataset, image, "vitmae") for dataset in ("scenes", "") for image in ("a", "frame")
+    ]
+    assert seed not in public
 
 
 PINNED_SEED = int(hashlib.sha256(b'[0, "scenes", "a", "ped_sam", 2]').hexdigest(), 16) >> 193
