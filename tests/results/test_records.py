@@ -144,7 +144,11 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
 def test_values_without_pyarrow_are_lines_that_read_like_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values: dict[str, list[Any]] = {"image": ["a", "b"], "metric": ["wall", "bytes up"], "value": [1 / 3, np.int64(7)]}
+    values: dict[str, list[Any]] = {
+        "image": ["a", "b"],
+        "metric": ["wall", "bytes up"],
+        "value": [1 / 3, np.int64(7)],
+    }
     write_values(tmp_path, "0123", 0, values)
     write_values(tmp_path, "4567", 0, values)
     with monkeypatch.context() as patch:
