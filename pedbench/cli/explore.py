@@ -27,7 +27,10 @@ def explore(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the address in the browser.")] = True,
 ) -> None:
-    """Look at one picture under a defense in the browser: masks, what servers hold, guesses, times."""
+    """Look at one picture under a defense in the browser.
+
+    The page shows masks, what servers hold, guesses, and times.
+    """
     for picture in pictures or ():
         if not picture.is_file():
             raise ValueError(

@@ -279,3 +279,14 @@ def test_streams_of_other_encodings_get_plain_marks() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"visible v\n", b"mIoU ^, leakage >= 0.5 - ??\n")
+
+
+def test_help_names_few_commands_each_with_its_whole_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = pedbench(capsys, "--help")
+    commands = re.findall(r"^  [a-z-]+  +(.*)$", out.partition("Commands:\n")[2], flags=re.MULTILINE)
+    assert status == 0
+    assert 10 < len(commands) <= 16
+    assert all(sentence.endswith(".") and not sentence.endswith("..") for sentence in commands)
