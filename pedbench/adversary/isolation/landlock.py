@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,12 +57,14 @@ def confine(readable: Iterable[Path], listed: Iterable[Path], writable: Iterable
     reading = _EXECUTE | _READ_FILE | _READ_DIRECTORY
     for paths, rights in ((readable, reading), (listed, _READ_DIRECTORY), (writable, handled)):
         for path in paths:
-            if path.exists():
-                allowed = rights if path.is_dir() else rights & _FILE_RIGHTS
+            try:
                 handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-                rule = _PathRule(allowed, handle)
-                _checked(library.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0))
-                os.close(handle)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+            rule = _PathRule(rights if folder else rights & _FILE_RIGHTS, handle)
+            _checked(library.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0))
+            os.close(handle)
     _checked(library.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _checked(library.syscall(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)

@@ -43,6 +43,17 @@ def adopt() -> None:
     ctypes.CDLL(None).prctl(_SUBREAPER, ctypes.c_ulong(1), *[ctypes.c_ulong(0)] * 3)
 
 
+def drop() -> None:
+    """Give up root's capabilities but the one to read, for this process and its children."""
+    library = ctypes.CDLL(None, use_errno=True)
+    for capability in range(64):
+        library.prctl(_DROP_BOUND, ctypes.c_ulong(capability), *[ctypes.c_ulong(0)] * 3)
+    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+    kept = _READ_ANYTHING if os.geteuid() == 0 else 0
+    sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
+    library.capset(ctypes.byref(header), ctypes.byref(sets))
+
+
 def strays(known: set[int]) -> list[int]:
     """Return the children of this process but the known ones."""
     try:
@@ -53,7 +64,7 @@ def strays(known: set[int]) -> list[int]:
 
 
 def detach(parent: int) -> None:
-    """Begin a session of its own that ends with the parent, without core dumps and without root's capabilities.
+    """Begin a session of its own that ends with the parent, without core dumps.
 
     Args:
         parent: Process id of the process that forked this one.
@@ -64,9 +75,3 @@ def detach(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for capability in range(64):
-        library.prctl(_DROP_BOUND, ctypes.c_ulong(capability), *[ctypes.c_ulong(0)] * 3)
-    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
-    kept = _READ_ANYTHING if os.geteuid() == 0 else 0
-    sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
-    library.capset(ctypes.byref(header), ctypes.byref(sets))
