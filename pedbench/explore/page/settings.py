@@ -118,7 +118,8 @@ class PluginSettings:
                 f'aria-label="{control.name}"'
             )
             slider.bind_value(number)
-            slider.on("change", lambda: moved(slider.value))
+            # The slider's own value may lag behind: it is sent less often.
+            slider.on("change", lambda event: moved(event.args))
             number.on("change", lambda: moved(number.value))
 
     def _set(self, control: Control, value: Any) -> None:
