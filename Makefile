@@ -21,13 +21,13 @@ $(VENV)/pyvenv.cfg: FORCE
 	  echo "Install one and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
 	rm -rf $(VENV) && echo "making $(VENV) with $(PYTHON)" && $(PYTHON) -m venv $(VENV)
 
-$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml weights/pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
-	$(BIN)/python -m pip install --editable '.[probes]' -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[bench,probes]' --editable ./weights -c constraints.txt
 	touch $@
 
 $(INSTALLED): $(RUNNABLE)
-	$(BIN)/python -m pip install --editable '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[dev]' --editable ./weights -c constraints.txt
 	touch $@
 
 run: $(RUNNABLE)  ## the mini suite: utility, privacy and latency of every defense, in minutes

@@ -34,7 +34,7 @@ def compare_runs(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show two runs side by side and list their differences, cell by cell.
+    """Show two runs side by side and list their differences.
 
     In a GitHub workflow, the table of both is also written to the step's summary.
     """

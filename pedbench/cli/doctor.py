@@ -21,10 +21,15 @@ from pedbench.cli import options
 from pedbench.cli.finding import Finding, memory_gb
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
-from pedbench.host.requirements import requirements
+from pedbench.host.requirements import (
+    BENCH,
+    BENCH_PYTHON,
+    MIN_PYTHON,
+    has_bench,
+    requirements,
+)
 
 PACKAGE = Path(pedbench.__file__).parent
-MIN_PYTHON = (3, 11)
 MEMORY_GB = 6
 """Peak memory of the mini suite with its 25 servers in gigabytes, rounded up."""
 
@@ -48,9 +53,18 @@ def examine(
     as_json: options.Json = False,
 ) -> None:
     """Report what this machine lacks, with remedies."""
-    findings = [*_python(), *_packages()]
+    bench = has_bench()
+    findings = [*_python(), *_packages(requirements())]
+    if bench:
+        findings += _packages(requirements("bench"))
+    else:
+        findings.append(
+            Finding("extra bench", "not installed: edges and servers do without", BENCH, needed=False)
+        )
     if suite is None:
-        findings += [*_weights(), *_probes(plugin or ()), *_attack_process()]
+        findings += _weights()
+        if bench:
+            findings += [*_probes(plugin or ()), *_attack_process(plugin or ())]
     else:
         from pedbench.cli.doctor_suite import examine_suite
         from pedbench.suites.resolve import Overrides
@@ -70,14 +84,19 @@ def examine(
 
 
 def _python() -> Iterator[Finding]:
-    least = ".".join(map(str, MIN_PYTHON))
-    cure = "" if sys.version_info >= MIN_PYTHON else f"install Python {least} or newer"
-    yield Finding("Python", platform.python_version(), cure)
+    for purpose, oldest in {"": MIN_PYTHON, " for the extra bench": BENCH_PYTHON}.items():
+        if sys.version_info < oldest:
+            cure = f"install Python {'.'.join(map(str, oldest))} or newer"
+            yield Finding(f"Python{purpose}", platform.python_version(), cure, needed=not purpose)
+            return
+    yield Finding("Python", platform.python_version())
 
 
-def _packages() -> Iterator[Finding]:
-    for requirement in requirements():
+def _packages(required: Sequence[str]) -> Iterator[Finding]:
+    for requirement in required:
         name, _, least = requirement.partition(">=")
+        if name.startswith("pedbench"):
+            continue
         try:
             installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -137,7 +156,7 @@ def _probes(plugins: Sequence[Path]) -> Iterator[Finding]:
             yield Finding(f"probe {name}", "loaded")
 
 
-def _attack_process() -> Iterator[Finding]:
+def _attack_process(plugins: Sequence[Path]) -> Iterator[Finding]:
     """Load every attack with its defaults in a process as confined as in a run."""
     try:
         from pedbench.adversary.isolation.answers import AttackFailure
@@ -148,7 +167,7 @@ def _attack_process() -> Iterator[Finding]:
     except ImportError as error:
         yield Finding("attack process", f"not checked: {error}", "install the missing packages first")
         return
-    registry = Registry()
+    registry = Registry(plugins)
     attacks = []
     for name in registry.origins("attacks"):
         # What must be configured, or is broken, is shown by `pedbench list` and by a run.

@@ -43,7 +43,9 @@ def list_plugins(
     chosen = [each for each in KINDS if kind in (None, each)]
     suites = suite_names() if kind in (None, "suites") else []
     if as_json:
-        found = {each: list(_entries(registry, each, long)) for each in chosen}
+        found: dict[str, list[dict[str, Any]]] = {
+            each: list(_entries(registry, each, long)) for each in chosen
+        }
         if suites:
             found["suites"] = [{"name": name} for name in suites]
         options.print_json(**found)

@@ -113,8 +113,8 @@ def run_suite(
     """
     from pedbench import api
     from pedbench.host.console import Console
+    from pedbench.host.requirements import BENCH, has_bench
     from pedbench.host.stopwatch import describe_profile, read_profile
-    from pedbench.report.outputs.terminal import print_overview
 
     suite, selected = named_suite(suite, named), options.selection(context.params)
     if random_weights:
@@ -136,15 +136,24 @@ def run_suite(
         device=device,
         engine=_engine(engine, device, address, workers, worker_cores, worker_memory, worker_gpus),
     )
-    print_overview(result.run)
+    if reported := has_bench():
+        from pedbench.report.outputs.terminal import print_overview
+
+        print_overview(result.run)
     console = Console()
     if profile:
         console.line(describe_profile(read_profile(result.directory)))
     for sentence in result.problems:
         console.line(sentence)
-    report = result.directory / "report.html"
-    console.line(f"Report: {report}")
-    if open_report and not webbrowser.open(report.resolve().as_uri()):
-        console.line("--open: no browser was found. BROWSER names one.")
+    if reported:
+        report = result.directory / "report.html"
+        console.line(f"Report: {report}")
+        if open_report and not webbrowser.open(report.resolve().as_uri()):
+            console.line("--open: no browser was found. BROWSER names one.")
+    else:
+        console.line(
+            f"Measured: {result.directory}. Copy it to a machine with the extra `bench` ({BENCH}) for "
+            "`pedbench report`."
+        )
     if not result.ok:
         sys.exit(1)

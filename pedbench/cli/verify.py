@@ -42,7 +42,9 @@ def verify_run(
     plugin: options.Plugins = None,
     out: options.Out = Path("reports"),
 ) -> None:
-    """Recompute a run's numbers, check the laws of the protocol on them, and measure a sample again.
+    """Recompute a run's numbers, and measure a sample again.
+
+    The numbers have to keep the laws of the protocol, too.
 
     The exit status is 1 if anything differs; notes say what could not be checked here. Times are not measured again.
     """

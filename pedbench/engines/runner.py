@@ -11,9 +11,11 @@ from pedbench.data.readable import FileDataset
 from pedbench.engines.job_times import note_time
 from pedbench.engines.jobs import Done, Engine, Job, Work, jobs_of
 from pedbench.engines.local import Local
+from pedbench.engines.time_left import TimeLeft, seconds_per_picture
 from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
 from pedbench.host.device import choose_dtype
+from pedbench.host.requirements import has_bench
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.code_identity import changed
 from pedbench.measure.outcome import Outcome
@@ -21,7 +23,7 @@ from pedbench.measure.record import make_record
 from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
-from pedbench.report.outputs.writing import write_report
+from pedbench.results.glance import glance
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.run import Run, load
 from pedbench.results.selection import Selection, read_selection, write_selection
@@ -88,6 +90,7 @@ def run(
         each.record_if_done()
     jobs = [job for each in pending.values() for job in each.jobs]
     if jobs:
+        left = TimeLeft(plan, jobs, seconds_per_picture(runs[::-1], suite.name))
         work = Work(
             suite=suite,
             plugins=plugins,
@@ -99,15 +102,21 @@ def run(
             profile=profile,
         )
         defects: dict[str, str] = {}
-        with closing(engine.do(work)) as outcomes:
+        labels = [each.label for each in pending.values()]
+        with console.board(labels) as board, closing(engine.do(work)) as outcomes:
             for done in outcomes:
-                pending[done.job.defense].absorb(done)
+                board.expect(left.after(done))
+                if records := pending[done.job.defense].absorb(done):
+                    board.fill(pending[done.job.defense].label, glance(records))
                 defects |= done.defects
         _note_pictures(run_dir, plan, defects)
     clear_others(run_dir, [])
     with profile.stage("report"):
         finished = load(run_dir)
-        write_report(finished)
+        if has_bench():
+            from pedbench.report.outputs.writing import write_report
+
+            write_report(finished)
     profile.write(run_dir)
     return finished
 
@@ -195,19 +204,25 @@ class _PendingDefense:
     console: Console
     profile: Profile
 
-    def absorb(self, done: Done) -> None:
-        """Write the result of a job and, after the last job, the records."""
+    @property
+    def label(self) -> str:
+        """The defense as people see it."""
+        return self.defense_plan.defense.label
+
+    def absorb(self, done: Done) -> list[Record]:
+        """Write the result of a job and, after the last job, the records; return these."""
         with self.profile.stage("writing"):
             self.shards.absorb(done)
             if done.cell_ids:
-                note_time(self.run_dir, self.defense_plan.defense.label, done)
+                note_time(self.run_dir, self.label, done)
         self.open_jobs -= 1
-        self.record_if_done()
+        return self.record_if_done()
 
-    def record_if_done(self) -> None:
-        """Write the records if all jobs are done."""
+    def record_if_done(self) -> list[Record]:
+        """Write the records if all jobs are done, and return them."""
         if self.open_jobs:
-            return
+            return []
+        records = []
         total = self.shards.total()
         total.problems |= self.known.problems
         lost: dict[tuple[str, str], list[str]] = {}
@@ -225,10 +240,11 @@ class _PendingDefense:
                     servers=self.engine.servers,
                 )
                 append_record(self.run_dir, record)
+            records.append(record)
             if record.status in ("failed", "invalid"):
                 lost.setdefault((record.status, record.reason), []).append(cell.kind)
         for (status, reason), kinds in lost.items():
             count = f" ({len(kinds)} cells)" if kinds[1:] else ""
-            measured = f"{self.defense_plan.defense.label}, {', '.join(dict.fromkeys(kinds))}{count}"
-            self.console.line(f"{measured}: {status}: {reason}")
+            self.console.line(f"{self.label}, {', '.join(dict.fromkeys(kinds))}{count}: {status}: {reason}")
         self.shards.clear()
+        return records

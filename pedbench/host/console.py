@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console as RichConsole
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
+
+from pedbench.host.board import Board
 
 QUIET_SECONDS = 2.0
 """Stages that take no longer than this print no line."""
@@ -61,12 +64,34 @@ class Console:
                 yield advance
 
     @contextmanager
+    def board(self, rows: Sequence[str]) -> Iterator[Board]:
+        """Show a table whose rows fill meanwhile, with the stages of the block below; plain lines elsewhere.
+
+        Args:
+            rows: Names of the rows, all different.
+        """
+        rows = [harmless(row) for row in rows]
+        if not self._rich.is_terminal:
+            yield Board(rows, self._bars(), self.line, self._clock)
+            return
+        self._progress = self._bars()
+        board = Board(rows, self._progress, None, self._clock)
+        try:
+            with Live(board, console=self._rich, transient=True):
+                yield board
+        finally:
+            self._progress = None
+
+    def _bars(self) -> Progress:
+        column = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), column, BarColumn(), MofNCompleteColumn(), Elapsed(), Remaining())
+        return Progress(*columns, console=self._rich, transient=True)
+
+    @contextmanager
     def _bar(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
         progress, outermost = self._progress, self._progress is None
         if progress is None:
-            column = TextColumn("{task.description}", markup=False)
-            columns = (SpinnerColumn(), column, BarColumn(), MofNCompleteColumn(), Elapsed(), Remaining())
-            progress = self._progress = Progress(*columns, console=self._rich, transient=True)
+            progress = self._progress = self._bars()
             progress.start()
         task = progress.add_task(name, total=total)
         try:

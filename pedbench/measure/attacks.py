@@ -91,8 +91,9 @@ def attack(
                 }
                 decoys = plan.defense.disclosure == "decoy"
                 guess_views(bench, attacked, part, guessed, outcome, stage, decoys=decoys)
-        if not bench.pool.enforced:
-            for _, cell in due:
+        for _, cell in due:
+            outcome.confinement[cell.cell_id] = dict(bench.pool.force)
+            if not bench.pool.enforced:
                 outcome.flags[cell.cell_id].add(UNCONFINED)
         scored = [(planned, cell) for planned, cell in cells if planned.slow == slow]
         with outcome.giving_up([cell for _, cell in cells], "scoring the attacks"):

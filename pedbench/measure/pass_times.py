@@ -12,7 +12,9 @@ from pedbench.measure.outcome import DegradedPass, Outcome, Row
 from pedbench.measure.projected import phases, project
 from pedbench.network.links import Link
 from pedbench.offload.passes.run_pass import Pass
+from pedbench.offload.passes.timeline import timeline
 from pedbench.offload.passes.timing import PassTimes
+from pedbench.results.summary import MOMENTS
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Sample
@@ -62,8 +64,24 @@ def warm_up(bench: PassBench, of: DefensePlan, sample: Sample) -> None:
 
 def wall_times(bench: Bench, done: Pass, sample: Sample) -> list[Row]:
     """Return all values of a pass that was timed as it is: seconds, bytes, and joules where a meter reads them."""
-    rows = timing(done, done.times(), sample.id)
+    rows = [*timing(done, done.times(), sample.id), *_steps(done, sample.id)]
     return [*rows, *bench.power.rows(done, sample.id), *decoder_time(done, sample)]
+
+
+def _steps(done: Pass, image: str) -> list[Row]:
+    """When each step of the pass began and ended; `tag` numbers the steps."""
+    return [
+        {
+            "image": image,
+            "metric": metric,
+            "region": span.step,
+            "servers": "" if span.server is None else str(span.server),
+            "tag": str(number),
+            "value": moment,
+        }
+        for number, span in enumerate(timeline(done.rounds, done.clock))
+        for metric, moment in zip(MOMENTS, (span.start, span.stop), strict=True)
+    ]
 
 
 def time_links(

@@ -16,6 +16,7 @@ from pedbench.regression.recomputed import described, differing_plan, forgery, r
 from pedbench.results.records import MetricValue, Record, read_plan, read_records
 from pedbench.results.run import load
 from pedbench.results.selection import read_selection
+from pedbench.results.summary import MOMENTS
 from pedbench.results.values import KEY, read_values
 from pedbench.suites.cell import cell_digest, selection_hash
 
@@ -73,7 +74,7 @@ def _inconsistency(run_dir: Path, record: Record, metrics: Sequence[Metric], ima
     foreign = sorted(set(values["image"]) - set(images))
     if foreign:
         return f"values of pictures that were not selected: {', '.join(foreign[:3])}"
-    if values.duplicated(KEY).any():
+    if values[~values["metric"].isin(MOMENTS)].duplicated(KEY).any():
         return "several values for the same thing"
     return _different(record.metrics, summed_up(record.cell, values, metrics))
 

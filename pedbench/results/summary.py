@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from pedbench.base import Metric
 from pedbench.privacy.scoring import KNOW_NOTHING
@@ -16,11 +15,16 @@ from pedbench.results.statistics import (
     Estimate,
     mean,
     mean_over,
+    per_picture,
     quantile,
     quantile_over,
     worst_coalition,
     worst_values,
 )
+from pedbench.results.values import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Better = Literal["higher", "lower"]
 
@@ -45,6 +49,9 @@ RETRIEVAL = re.compile(r"(rank-1|reciprocal rank) of (\d+)")
 
 FOUND, EXPECTED = "liar found", "expected to be found"
 """Metrics of each pass with liars: whether one of them was detected, and how likely that was."""
+
+MOMENTS = ("begins", "ends")
+"""Values of each step of a pass: seconds since the pass began; the step is the region, its number the tag."""
 
 _VERSION = 1
 """Version of the metrics defined here; those of plugins have their own."""
@@ -144,25 +151,32 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
     return tuple(result)
 
 
-def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
+def latency_metrics(values: Columns | pd.DataFrame) -> tuple[MetricValue, ...]:
     """Return median and 90th percentile of each phase, by way of measuring, and bytes each way.
 
     Args:
         values: Of one latency cell: `wall`, `turn-taking` and `projected` in seconds with the phase as region; `bytes
-            up` and `bytes down` per server; `energy` in joules with the power rail as region.
+            up` and `bytes down` per server; `energy` in joules with the power rail as region; `MOMENTS`, which no
+            average sums up.
     """
+    groups: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    columns = (values[name] for name in ("metric", "region", "image", "value"))
+    for metric, phase, image, value in zip(*columns, strict=True):
+        if metric in MOMENTS:
+            continue
+        rows = groups.setdefault((metric, phase), {"image": [], "value": []})
+        rows["image"].append(image)
+        rows["value"].append(value)
     result = []
-    for (metric, phase), rows in values.groupby(["metric", "region"], sort=False):
-        name = str(metric)
+    for (name, phase), rows in groups.items():
         if name.startswith("bytes"):
-            totals = rows.groupby("image")["value"].sum().reset_index()
-            result.append(_value(name, "", mean(totals), "latency", "lower", "B"))
+            result.append(_value(name, "", mean_over(per_picture(rows)[0]), "latency", "lower", "B"))
             continue
         if name == "energy":
-            result.append(_value(name, str(phase), mean(rows), "latency", "lower", "J"))
+            result.append(_value(name, phase, mean(rows), "latency", "lower", "J"))
             continue
         for label, q in ((f"{name} p50", 0.5), (f"{name} p90", 0.9)):
-            result.append(_value(label, str(phase), quantile(rows, q), "latency", "lower", "s"))
+            result.append(_value(label, phase, quantile(rows, q), "latency", "lower", "s"))
     return tuple(result)
 
 

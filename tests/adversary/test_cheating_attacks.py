@@ -193,6 +193,19 @@ def test_a_job_leaves_no_process_and_no_file(tmp_path: Path, view: bytes) -> Non
         assert [child for child in children if os.path.exists(f"/proc/{child}")] == []
 
 
+def test_a_job_inherits_no_file_and_no_right_of_root_but_to_read(tmp_path: Path, view: bytes) -> None:
+    body = (
+        "import resource, struct\n"
+        "        files = sum(os.path.exists(f'/proc/self/fd/{fd}') for fd in range(3, 1024))\n"
+        "        header, rights = struct.pack('=Ii', 0x20080522, 0), ctypes.create_string_buffer(24)\n"
+        "        ctypes.CDLL(None).capget(header, rights)\n"
+        "        raise LookupError(files, *struct.unpack('=6I', rights), *resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    spec, kept = cheat(tmp_path, "", body), 4 if os.geteuid() == 0 else 0
+    with AttackPool([spec]) as pool, pytest.raises(AttackFailure, match=rf"\(1, {kept}, {kept}(, 0){{6}}\)"):
+        pool.guess(spec, [view], [0])
+
+
 @pytest.mark.parametrize("missing", ["landlock", "seccomp", "namespaces"])
 def test_attacks_run_where_the_kernel_lacks_a_means_and_it_is_told(
     tmp_path: Path, view: bytes, missing: str, monkeypatch: pytest.MonkeyPatch
@@ -206,7 +219,7 @@ def test_attacks_run_where_the_kernel_lacks_a_means_and_it_is_told(
         assert pool.guess(honest, [view], [0]).pictures[0].shape == (8, 12, 3)
         assert pool.force[missing] is False
         assert pool.enforced is (missing == "namespaces")
-        with pytest.raises(AttackFailure, match="an attack may not open"):
+        with pytest.raises(AttackFailure, match=r"an attack may not open .* property `files`"):
             pool.guess(spec, [view], [0])
 
 
@@ -239,4 +252,17 @@ def test_an_attack_that_falls_silent_is_given_up_by_its_own_history(
         monkeypatch.setattr(pool, "_allowed", lambda *_: 1.0)
         cheat(tmp_path, "", "time.sleep(600)")
         with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 1 s"):
+            pool.guess(spec, [view], [0])
+
+
+def test_an_attack_that_computes_longer_than_ever_has_until_the_deadline(
+    tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = "end = time.thread_time() + {}\n        while time.thread_time() < end: pass"
+    spec = cheat(tmp_path, "", busy.format(0.5))
+    with AttackPool([spec], deadline=4.0) as pool:
+        monkeypatch.setattr(pool, "_allowed", lambda *_: 0.2)
+        assert len(pool.guess(spec, [view], [0]).pictures) == 1
+        cheat(tmp_path, "", busy.format(600))
+        with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 4 s"):
             pool.guess(spec, [view], [0])

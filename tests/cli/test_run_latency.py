@@ -18,6 +18,7 @@ from pedbench.offload.servers import remote
 from pedbench.report.numbers.times import times
 from pedbench.report.words.text import PHASES
 from pedbench.results.run import load
+from pedbench.results.summary import MOMENTS
 from pedbench.results.values import read_values
 
 Serve = Callable[..., AbstractContextManager[Any]]
@@ -196,10 +197,11 @@ def test_servers_on_other_machines_are_timed_as_they_are(
     run = load(out / "latest")
     frame = times(run)
     assert [*zip(frame["way"], frame["link"], frame["defense"], frame["status"], strict=True)] == [
-        ("wall", "network", defense, "ok") for defense in ("on_device", "full_offload", "ped_sam")
+        ("wall", "network", defense, "ok") for defense in ("on_device", "full_offload", "ped_sam(servers=2)")
     ]
     for record in run.records:
-        assert set(read_values(run.directory, record.cell_id)["metric"]) <= {"wall", "bytes up", "bytes down"}
+        names = {"wall", "bytes up", "bytes down", *MOMENTS}
+        assert set(read_values(run.directory, record.cell_id)["metric"]) <= names
         servers = record.provenance["servers"]
         assert [server["address"] for server in servers] == addresses.split(",")
         assert all(server["clock_offset"]["uncertainty"] > 0 for server in servers)

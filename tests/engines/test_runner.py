@@ -10,6 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pedbench.adversary.isolation.pool import AttackPool
+from pedbench.registry import Registry
+from pedbench.validity.flags import UNCONFINED
+
 SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 2}
 
 
@@ -85,6 +89,16 @@ def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
     assert table["attack"].tolist() == ["mean_colour", "random_image"]
     assert (table["seconds"] > 0).all()
     assert table["proven"].all()
+
+
+def test_records_of_attacks_say_what_confined_these(small_run: Any) -> None:
+    with AttackPool([spec := Registry().spec("attacks", "mean_colour", {})]) as pool:
+        pool.load(spec)
+    for record in small_run.records:
+        assert record.provenance.get("confinement") == (pool.force if "attack" in record.cell else None)
+        assert (UNCONFINED in record.flags) == ("attack" in record.cell and not pool.enforced)
+    parts = ", ".join(f"`{means} {str(in_force).lower()}`" for means, in_force in pool.force.items())
+    assert f"confinement: {parts}" in (small_run.directory / "report.md").read_text()
 
 
 def test_what_is_visible_is_what_was_sent(small_run: Any) -> None:

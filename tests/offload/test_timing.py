@@ -1,6 +1,7 @@
 import pytest
 
 from pedbench.network.links import Direction, Link, find_link
+from pedbench.offload.passes.timeline import timeline
 from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.types import Exchange
 
@@ -111,3 +112,27 @@ def test_the_clock_times_what_runs_inside() -> None:
     with Clock() as clock, clock.preparing():
         pass
     assert clock.start <= clock.prepare[0][0] <= clock.prepare[0][1] <= clock.stop
+
+
+def test_the_timeline_covers_a_pass_without_gaps_or_inventions() -> None:
+    rounds = [[exchange(0, 1.5, 2, 2, 4, 5), exchange(1, 2, 3, 3.5, 6, 7, sequence=1)]]
+    clock = Clock(start=1, stop=10, prepare=[(1, 1.5)], read={0: [(5, 5.5)]})
+    spans = timeline(rounds, clock)
+    assert [(span.step, span.start, span.stop) for span in spans if span.server is None] == [
+        ("prepare", 0, 0.5),
+        ("edge", 4, 4.5),
+        ("edge", 6, 9),
+    ]
+    assert [(span.step, span.start, span.stop) for span in spans if span.server == 1] == [
+        ("uplink", 1, 2),
+        ("waiting", 2, 2.5),
+        ("server", 2.5, 5),
+        ("downlink", 5, 6),
+    ]
+    # Any moment is the edge's own, or a call is pending.
+    covered = sorted((span.start, span.stop) for span in spans)
+    reached = 0.0
+    for start, stop in covered:
+        assert start <= reached
+        reached = max(reached, stop)
+    assert reached == clock.stop - clock.start

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from pedbench.host.provenance import provenance
-from pedbench.measure.seeds import generator, torch_seed
+from pedbench.measure.seeds import generator, guess_seed, torch_seed
 from pedbench.results.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
 from pedbench.results.run_directory import RunLockedError, locked, run_directory, settle
-from pedbench.results.values import read_values, remove_values, write_values
+from pedbench.results.values import read_columns, read_values, remove_values, write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.suites.files import load_suite
 from pedbench.suites.schema import ResolvedSuite
@@ -141,6 +141,31 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     assert len(read_values(tmp_path, "4567")) == 1
 
 
+def test_values_without_pyarrow_are_lines_that_read_like_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values: dict[str, list[Any]] = {
+        "image": ["a", "b"],
+        "metric": ["wall", "bytes up"],
+        "value": [1 / 3, np.int64(7)],
+    }
+    write_values(tmp_path, "0123", 0, values)
+    write_values(tmp_path, "4567", 0, values)
+    with monkeypatch.context() as patch:
+        patch.setattr("pedbench.results.values.find_spec", lambda _: None)
+        path = write_values(tmp_path, "4567", 0, values)
+    assert [file.name for file in path.parent.glob("4567*")] == ["4567-0000.jsonl"]
+    pd.testing.assert_frame_equal(read_values(tmp_path, "4567"), read_values(tmp_path, "0123"))
+    assert read_columns(tmp_path, "4567") == read_columns(tmp_path, "0123")
+    whole = path.read_text()
+    for line in ("[]", "{}", "1", "{", whole.replace("7.0", "7"), whole.replace("-1", f"{2**63}")):
+        path.write_text(whole + line)
+        with pytest.raises(ValueError, match=r"4567-0000.jsonl: line \d is no row of image, annotation"):
+            read_values(tmp_path, "4567")
+    remove_values(tmp_path, "4567")
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("column", "value", "sentence"),
     [
@@ -168,6 +193,18 @@ def test_seeds_depend_on_their_arguments_alone() -> None:
     assert 0 <= torch_seed(0, "scenes", "a", "ped_sam") < 2**63
     # The streams of published runs must never change.
     assert torch_seed(0, "scenes", "a", "ped_sam", 2) == PINNED_SEED
+
+
+def test_seeds_of_guesses_name_no_picture_and_differ_from_view_to_view() -> None:
+    seed = guess_seed(0, b"frame", b"held", "vitmae")
+    assert seed == guess_seed(0, b"frame", b"held", "vitmae") < 2**63
+    others = [(1, b"frame", b"held", "vitmae"), (0, b"other", b"held", "vitmae"),
+              (0, b"frame", b"less", "vitmae"), (0, b"frame", b"held", "deblur")]  # fmt: skip
+    assert len({seed, *(guess_seed(*other) for other in others)}) == 5
+    public = [
+        torch_seed(0, dataset, image, "vitmae") for dataset in ("scenes", "") for image in ("a", "frame")
+    ]
+    assert seed not in public
 
 
 PINNED_SEED = int(hashlib.sha256(b'[0, "scenes", "a", "ped_sam", 2]').hexdigest(), 16) >> 193

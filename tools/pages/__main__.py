@@ -11,12 +11,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import tomli_w
+import tomllib
 
 from pedbench.report.leaderboard.site import write_leaderboard
 from pedbench.report.leaderboard.submission import CARD

@@ -12,6 +12,7 @@ from pedbench.report.figures.drawing import Drawing, run_looks
 from pedbench.report.figures.frontier import frontier_figure
 from pedbench.report.figures.phases import phase_figures
 from pedbench.report.figures.scatter import SYNTHETIC, privacy_latency, privacy_utility
+from pedbench.report.figures.timeline import timeline_figure
 from pedbench.report.numbers.attackers import attackers
 from pedbench.report.numbers.combined import combined
 from pedbench.report.numbers.comparisons import comparisons
@@ -24,6 +25,7 @@ from pedbench.report.numbers.retrieval import retrieval
 from pedbench.report.numbers.side_by_side import side_by_side
 from pedbench.report.numbers.speaking import speaking
 from pedbench.report.numbers.tidy import claims, latency, privacy, utility
+from pedbench.report.numbers.timeline import timeline
 from pedbench.report.numbers.times import times
 from pedbench.report.numbers.worst_case import worst_cases
 from pedbench.report.outputs.origin import configurations, origin
@@ -149,6 +151,7 @@ def gather(run: Run, sides: Sequence[Run] = ()) -> Content:
     frames["claims"] = claims(run)
     frames["integrity"] = integrity(run)
     frames["times"] = times(run)
+    frames["timeline"] = timeline(run)
     names = (name for frame in frames.values() if "flags" in frame for name in frame["flags"])
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
@@ -195,6 +198,7 @@ def _figures(run: Run, frames: Mapping[str, pd.DataFrame], compared: pd.DataFram
         coalition_figure(run, frames["coalition_curve"]),
         *sweep_figures(run, frames["sweeps"]),
         *phase_figures(frames["latency"]),
+        timeline_figure(frames["timeline"]),
     ]
     yield from (drawing for drawing in drawings if drawing is not None)
 

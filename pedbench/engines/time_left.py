@@ -1,0 +1,96 @@
+"""Time that a run still takes, from how long its jobs took elsewhere and how fast this machine is."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from pedbench.engines.job_times import FILE
+from pedbench.engines.jobs import Done, Job
+from pedbench.suites.plan import Plan
+
+Key = tuple[str, str]
+"""Label of a defense and part of its work."""
+
+
+def seconds_per_picture(runs: Sequence[Path], suite: str) -> dict[Key, float]:
+    """Return how long each defense took for a picture.
+
+    Args:
+        runs: Earlier runs; later ones replace what earlier ones say. Shipped measurements of the suite come first.
+    """
+    found = dict(_means(row for row in _shipped() if row["suite"] == suite))
+    for directory in runs:
+        if (directory / FILE).is_file():
+            with (directory / FILE).open(newline="") as file:
+                found |= _means(csv.DictReader(file))
+    return found
+
+
+class TimeLeft:
+    """Estimate of the time that a run still takes.
+
+    Jobs are expected to take as many times what they took elsewhere as those that are done. Where nothing is known of a
+    defense, its time is taken to grow with its servers as that of the others.
+
+    Args:
+        jobs: All jobs of the run.
+        known: From `seconds_per_picture`.
+        clock: Seconds, monotonic; begins now.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        jobs: Sequence[Job],
+        known: Mapping[Key, float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        keys = [(plan.defenses[job.defense].defense.label, job.part) for job in jobs]
+        sizes = [len(job.images) * (1 + plan.defenses[job.defense].defense.servers) for job in jobs]
+        pairs = [
+            (known[key] * len(job.images), size)
+            for job, key, size in zip(jobs, keys, sizes, strict=True)
+            if key in known
+        ]
+        rate = sum(seconds for seconds, _ in pairs) / sum(size for _, size in pairs) if pairs else 1.0
+        self._open = {
+            (job.defense, job.number): known[key] * len(job.images) if key in known else rate * size
+            for job, key, size in zip(jobs, keys, sizes, strict=True)
+        }
+        self._clock = clock
+        self._last = clock()
+        self._expected = self._took = 0.0
+
+    def after(self, done: Done) -> float | None:
+        """Count a job as done, and return the seconds until all are; None until one was worth doing.
+
+        Jobs that are done at the same time share the time since the one before.
+        """
+        expected = self._open.pop((done.job.defense, done.job.number))
+        now = self._clock()
+        if done.cell_ids:
+            self._expected += expected
+            self._took += max(0.0, now - self._last - done.opening)
+        self._last = now
+        return self._took / self._expected * sum(self._open.values()) if self._expected else None
+
+
+def _means(rows: Iterable[Mapping[str, str]]) -> Iterator[tuple[Key, float]]:
+    seconds: dict[Key, float] = {}
+    pictures: dict[Key, int] = {}
+    for row in rows:
+        key = (row["defense"], row["part"])
+        seconds[key] = seconds.get(key, 0.0) + float(row["seconds"])
+        pictures[key] = pictures.get(key, 0) + int(row["pictures"])
+    for key, count in pictures.items():
+        if count:
+            yield key, seconds[key] / count
+
+
+def _shipped() -> Iterator[dict[str, str]]:
+    with (resources.files("pedbench.engines") / "durations.csv").open(encoding="utf-8") as file:
+        yield from csv.DictReader(file)
