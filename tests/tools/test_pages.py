@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.report.made_defenses import REFERENCE, made_run
 from tools.pages.__main__ import build
 from tools.pages.checking import faults
 from tools.pages.staging import ROOT, navigation, stage
@@ -60,11 +62,17 @@ def test_every_document_is_a_page_of_the_navigation(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_the_site_builds_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("zensical", reason="needs the extra docs")
-    assert build(tmp_path, None) == []
-    reference = (tmp_path / "site" / "api" / "base" / "index.html").read_text(encoding="utf-8")
+    monkeypatch.setattr("pedbench.report.leaderboard.site.gather", lambda run: SimpleNamespace(figures=[]))
+    monkeypatch.setattr("pedbench.report.leaderboard.site.page", lambda content, folder: "<p>The report</p>")
+    made_run(tmp_path / "Run-1.2", [REFERENCE])
+    assert build(tmp_path / "built", tmp_path / "Run-1.2") == []
+    site = tmp_path / "built" / "site"
+    assert 'src="../leaderboard/runs/run-1-2/report.html"' in (site / "runs" / "index.html").read_text()
+    assert "The defenses of pedbench" in (site / "leaderboard" / "made-v1.html").read_text()
+    reference = (site / "api" / "base" / "index.html").read_text(encoding="utf-8")
     assert 'id="pedbench.base.Attack.reconstruct"' in reference
-    assert list((tmp_path / "site").rglob("search*.json"))
-    styles = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.css"))
+    assert (site / "search.json").is_file()
+    styles = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
     assert not re.search(r"(url\(|@import) *[\"\']?(https?:)?//", styles)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import tomli_w
@@ -19,7 +20,7 @@ import tomllib
 
 from pedbench.report.leaderboard.site import write_leaderboard
 from pedbench.report.leaderboard.submission import CARD
-from pedbench.results.run import load
+from pedbench.results.records import RECORDS
 from tools.pages.checking import faults
 from tools.pages.staging import FOLDER, ROOT, navigation, stage
 
@@ -33,65 +34,53 @@ def build(folder: Path, run: Path | None) -> list[str]:
     shutil.rmtree(folder, ignore_errors=True)
     pages = folder / "pages"
     stage(pages)
-    board = _leaderboard(pages / "leaderboard", run)
-    further = [("Leaderboard", "leaderboard.md")] if board else []
-    if board:
-        (pages / "leaderboard.md").write_text(board, encoding="utf-8")
+    runs = _runs(pages / "leaderboard", run)
+    if runs:
+        (pages / "runs.md").write_text(runs, encoding="utf-8")
     config = tomllib.loads((FOLDER / "zensical.toml").read_text(encoding="utf-8"))
     config["project"]["plugins"]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT)]
-    config["project"]["nav"] = navigation(pages, further)
+    config["project"]["nav"] = navigation(pages, ["runs.md"] if runs else [])
     (folder / "zensical.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
-    words = [
-        sys.executable,
-        "-m",
-        "zensical",
-        "build",
-        "--strict",
-        "--config-file",
-        str(folder / "zensical.toml"),
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    words = ["zensical", "build", "--strict", "--config-file", str(folder / "zensical.toml")]
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         return [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     return list(faults(folder / "site"))
 
 
-def _leaderboard(out: Path, run: Path | None) -> str:
+def _runs(out: Path, run: Path | None) -> str:
     """Write the leaderboard of all submissions and a run, and return the page that leads to it; empty without any."""
     directories = sorted(path for path in SUBMISSIONS.glob("*/") if path.is_dir())
+    page = """# Runs
+
+[The leaderboard](leaderboard/index.html) has all submitted runs, a page for each version of a suite.
+[Submitting runs](docs/reference/submitting_runs.md) says how to add one.
+"""
     with tempfile.TemporaryDirectory() as scratch:
         if run is not None:
-            directories.append(_shipped(run, Path(scratch)))
+            directories.append(_shipped(run.resolve(), Path(scratch)))
+            report = f"leaderboard/runs/{directories[-1].name}/report.html"
+            page += f"""
+## The defenses of pedbench
+
+[The report]({report}) of the newest run:
+
+<iframe src="{report}" title="Report" loading="lazy" style="width: 100%; height: 80vh; border: 0"></iframe>
+"""
         if not directories:
             return ""
-        found = write_leaderboard(directories, out, VERIFICATIONS)
-    lines = [
-        f"- [{each.card.name if each.card else each.slug}](leaderboard/runs/{each.slug}/report.html): {each.status}"
-        for each in found
-        if each.run is not None
-    ]
-    intro = "Submitted runs for each version of a suite: [the leaderboard](leaderboard/index.html). [How to submit]("
-    return "\n".join(
-        [
-            "# Leaderboard",
-            "",
-            f"{intro}docs/reference/submitting_runs.md) a run.",
-            "",
-            "Reports:",
-            "",
-            *lines,
-            "",
-        ]
-    )
+        newest = write_leaderboard(directories, out, VERIFICATIONS)[-1]
+    if run is not None and newest.run is None:
+        raise ValueError(f"{run} has no place on the leaderboard: {newest.reason}")
+    return page
 
 
 def _shipped(run: Path, scratch: Path) -> Path:
     """Copy a run of this checkout, with a card."""
-    directory = Path(shutil.copytree(run.resolve(), scratch / run.resolve().name.replace(".", "-").lower()))
-    moments = sorted(str(record.provenance.get("utc", "")) for record in load(directory).records)
-    card = {"name": "The defenses of pedbench", "authors": ["The authors of pedbench"]}
-    text = tomli_w.dumps(card) + f"date = {moments[-1][:10]}\n"
-    (directory / CARD).write_text(text, encoding="utf-8")
+    directory = Path(shutil.copytree(run, scratch / run.name.replace(".", "-").lower()))
+    finished = date.fromtimestamp((directory / RECORDS).stat().st_mtime)
+    card = {"name": "The defenses of pedbench", "authors": ["The authors of pedbench"], "date": finished}
+    (directory / CARD).write_text(tomli_w.dumps(card), encoding="utf-8")
     return directory
 
 
@@ -103,7 +92,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("run", type=Path, nargs="?")
     newest = ROOT / "reports" / "latest"
     run = parser.parse_args(words).run or (newest if newest.is_dir() else None)
-    found = build(BUILD, run)
+    try:
+        found = build(BUILD, run)
+    except (ValueError, OSError) as error:
+        sys.exit(f"tools.pages: {error}")
     for sentence in found:
         print(sentence)
     if found:

@@ -56,10 +56,10 @@ def _notebook_page(notebook: Path) -> str:
     return "\n\n".join([title, f"[The notebook]({notebook.name}) to run.", *rest]) + "\n"
 
 
-def navigation(pages: Path, further: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return the navigation: home, each folder of documents, the API, and further pages by title."""
+def navigation(pages: Path, further: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the navigation: home, each folder of documents, the API, and further pages."""
     entries: list[dict[str, Any]] = [{"Home": "index.md"}]
-    entries += [{title: file} for title, file in further]
+    entries += [{_title(pages / file): file} for file in further]
     for section in (*(f"docs/{name}" for name in _SECTIONS), "api"):
         files = sorted(file.relative_to(pages) for file in (pages / section).glob("*.md"))
         title = "API" if section == "api" else section.rpartition("/")[2].capitalize()
