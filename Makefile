@@ -1,4 +1,5 @@
-# Every target needs nothing but Python >= 3.11 and make: it creates .venv and installs what is missing there.
+# Every target needs nothing but Python >= 3.11 and make (`small` and `hosts` say what else): it creates .venv and
+# installs what is missing there.
 PYTHON ?= python3
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 IDENTITY := import sys; print(sys.base_prefix, sys.version)
@@ -9,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: threads of two workers would wait for each other's.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit leaderboard-check docs illustrate lock clean
+.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check small hosts bench chaos load fuzz audit leaderboard-check docs illustrate lock clean
 .DEFAULT_GOAL := run
 
 # The environment is kept while its Python works, is new enough and, where PYTHON is named, is that one.
@@ -21,7 +22,7 @@ $(VENV)/pyvenv.cfg: FORCE
 	  echo "Install one and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
 	rm -rf $(VENV) && echo "making $(VENV) with $(PYTHON)" && $(PYTHON) -m venv $(VENV)
 
-$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml weights/pyproject.toml constraints.txt
+$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
 	$(BIN)/python -m pip install --editable '.[bench,probes]' --editable ./weights -c constraints.txt
 	touch $@
@@ -66,6 +67,12 @@ types: $(INSTALLED)
 	$(BIN)/mypy pedbench attacks defenses datasets tools tests run_all.py
 
 check: lint types test  ## lint, types and all tests
+
+small:  ## the small install in an environment of its own: make small PYTHON=python3.10 ARGS=oldest
+	.ci/small $(PYTHON) $(ARGS)
+
+hosts: $(INSTALLED)  ## the suite latency across four network namespaces, as root, into docs/measured/hosts.md
+	$(BIN)/python -m tools.hosts $(ARGS)
 
 bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
 	$(BIN)/python -m tools.benchmarks $(ARGS)

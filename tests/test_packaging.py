@@ -28,7 +28,7 @@ def test_every_package_is_declared() -> None:
 
 def test_weights_are_of_the_same_version() -> None:
     ours, weights = (
-        tomli.loads((ROOT / name).read_text()) for name in ("pyproject.toml", "weights/pyproject.toml")
+        tomli.loads((ROOT / name).read_text()) for name in ("pyproject.toml", "tools/weights/pyproject.toml")
     )
     pinned = f"pedbench-weights=={weights['project']['version']}"
     assert weights["project"]["version"] == ours["project"]["version"]

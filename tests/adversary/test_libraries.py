@@ -85,7 +85,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         write(truth / "truth.json", "[]")
     write(project / "hub" / "models--a" / "model")
     monkeypatch.setenv("HF_HUB_CACHE", str(project / "hub"))
-    monkeypatch.setattr(libraries, "requirements", lambda: ["lent-late>=1; python_version > '3'"])
+    monkeypatch.setattr(libraries, "requirements", lambda _="": ["lent-late>=1; python_version > '3'"])
     for folder in (site, project):
         monkeypatch.syspath_prepend(folder)
     yield tmp_path

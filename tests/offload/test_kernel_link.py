@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-ENDS, DELAY_LINE = (Path(__file__).with_name(name) for name in ("link_ends.py", "delay_line.py"))
+from tools.hosts.network import DELAY_LINE
+
+ENDS = Path(__file__).with_name("link_ends.py")
 EDGE, SERVER = f"pb{os.getpid()}e", f"pb{os.getpid()}s"
 ADDRESS = {EDGE: "10.83.0.1", SERVER: "10.83.0.2"}
 QUEUE = {
