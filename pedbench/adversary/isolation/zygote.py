@@ -190,6 +190,8 @@ def main() -> None:
         random.seed(0)
         _warm_up()
         _Zygote(link, Path.cwd(), apart).serve()
+    # Some libraries print at an orderly end what they did not free.
+    os._exit(0)
 
 
 if __name__ == "__main__":
