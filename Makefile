@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: threads of two workers would wait for each other's.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit illustrate lock clean
+.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check bench chaos load fuzz audit leaderboard-check docs illustrate lock clean
 .DEFAULT_GOAL := run
 
 # The environment is kept while its Python works, is new enough and, where PYTHON is named, is that one.
@@ -21,13 +21,13 @@ $(VENV)/pyvenv.cfg: FORCE
 	  echo "Install one and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
 	rm -rf $(VENV) && echo "making $(VENV) with $(PYTHON)" && $(PYTHON) -m venv $(VENV)
 
-$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+$(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml weights/pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
-	$(BIN)/python -m pip install --editable '.[probes]' -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[bench,probes]' --editable ./weights -c constraints.txt
 	touch $@
 
 $(INSTALLED): $(RUNNABLE)
-	$(BIN)/python -m pip install --editable '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[dev]' --editable ./weights -c constraints.txt
 	touch $@
 
 run: $(RUNNABLE)  ## the mini suite: utility, privacy and latency of every defense, in minutes
@@ -81,6 +81,12 @@ fuzz: $(INSTALLED)  ## hostile bytes for every reader of foreign bytes: make fuz
 
 audit: $(INSTALLED)  ## known weaknesses of the pinned versions, and pins that are missing; tells if it cannot ask
 	$(BIN)/python -m tools.release.audit $(ARGS)
+
+leaderboard-check: $(INSTALLED)  ## verify a proposed submission: ARGS="PROPOSED --changed FILE --out FOLDER"
+	$(BIN)/python -m tools.leaderboard_check $(ARGS)
+
+docs: $(INSTALLED)  ## the site, in build/docs/site, with the report of the newest run or of ARGS=RUN; links are checked
+	$(BIN)/python -m tools.pages $(ARGS)
 
 illustrate: $(INSTALLED)  ## write the newest run and fresh pictures into the documents
 	$(BIN)/python -m tools.documents $(ARGS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pedbench.base import Attack, Dataset, Defense, Metric, Plugin
 from pedbench.host.console import Console
 from pedbench.host.processes import server_context
+from pedbench.host.requirements import require_bench
 from pedbench.host.scratch import ScratchFolder
 from pedbench.host.stopwatch import Profile
 from pedbench.network.addresses import refuse_plain
@@ -101,6 +102,7 @@ def run(
     Raises:
         ValueError: The suite, a plugin or a parameter is wrong.
         OSError: Something cannot be read or written, or another process writes the run.
+        ModuleNotFoundError: The suite measures more than times, and the extra `bench` is not installed.
     """
     profile = Profile()
     identity = _identity(servers, keys, links, engine)
@@ -128,7 +130,7 @@ def run(
             links=links,
             secret=None if secret is None else read_secret(Path(secret)),
         )
-        if engine is None or engine.times:
+        if not servers and (engine is None or engine.times):
             server_context()  # It imports while this process does.
         registry, console = Registry(paths), Console()
         resolved = resolve(quicker(loaded) if quick else loaded, overrides, registry)
@@ -138,6 +140,8 @@ def run(
                 console.line(sentence)
         elif NETWORK in resolved.latency.links:
             raise ValueError(f"the link {NETWORK!r} lies between machines: name them with --servers.")
+        if any((resolved.utility, resolved.attacks, resolved.metrics, resolved.probes, resolved.coalitions)):
+            require_bench()
         directory = run_directory(Path(out), resolved, fresh=fresh)
         # They bring models and statistics along, which take seconds to import: wrong input is told of before.
         with profile.stage("imports"):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pedbench.errors import suggestion
-from pedbench.report.figures.drawing import Drawing
-from pedbench.report.outputs.content import Content, gather
 from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.validity.controls import broken_controls
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pedbench.report.figures.drawing import Drawing
+    from pedbench.report.outputs.content import Content
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class Result:
 
     @cached_property
     def _content(self) -> Content:
+        from pedbench.report.outputs.content import gather
+
         return gather(self.run)
 
 

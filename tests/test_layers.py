@@ -25,7 +25,7 @@ LAYERS = (
     "validity",
     "measure report",
     "engines training result",
-    "api regression",
+    "api explore regression",
     "cli __init__",
     "__main__ run_all",
 )

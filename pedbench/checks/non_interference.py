@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from typing_extensions import Self
 
 from pedbench.adversary.isolation.answers import AttackFailure, Guesses
 from pedbench.adversary.isolation.asking import ConfinedAttacks

@@ -17,8 +17,10 @@ from pedbench.cli import (
     commit_seed,
     compare,
     doctor,
+    explore,
     fetch,
     keys,
+    leaderboard,
     listing,
     new,
     plan,
@@ -31,9 +33,9 @@ from pedbench.cli import (
 
 app = typer.Typer(
     help="Measure what privacy defenses for offloaded vision gain and cost.",
-    epilog="Add --debug to any command to see the traceback of an error.",
+    epilog="Also: calibrate, accept-baseline, set-tolerance and commit-seed. "
+    "Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,17 +44,19 @@ app.command("run")(run.run_suite)
 app.command("new")(new.new_plugin)
 app.command("report")(report.write_reports)
 app.command("verify")(verify.verify_run)
+app.command("leaderboard")(leaderboard.write_site)
 app.command("check")(check.check_plugins)
 app.command("doctor")(doctor.examine)
 app.command("plan")(plan.plan_suite)
-app.command("calibrate")(calibrate.keep_calibrations)
+app.command("calibrate", hidden=True)(calibrate.keep_calibrations)
+app.command("explore")(explore.explore)
 app.command("serve")(serve.serve)
 app.command("keys")(keys.make_keys)
 app.command("compare")(compare.compare_runs)
 app.command("gate")(compare.gate)
-app.command("accept-baseline")(compare.accept_baseline)
-app.command("set-tolerance")(compare.set_tolerance)
-app.command("commit-seed")(commit_seed.commit_seed)
+app.command("accept-baseline", hidden=True)(compare.accept_baseline)
+app.command("set-tolerance", hidden=True)(compare.set_tolerance)
+app.command("commit-seed", hidden=True)(commit_seed.commit_seed)
 app.command("fetch")(fetch.fetch_files)
 app.command("train")(train.train_network)
 
@@ -81,7 +85,8 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit.
 
-    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong.
+    The exit status is 0 after success, 1 when something that was run or checked failed, 2 when the input was wrong,
+    130 after Ctrl-C and 143 after SIGTERM.
 
     Args:
         arguments: Command-line arguments; those of the process by default.
@@ -103,5 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from pedbench.host.home import advice
 
         print(harmless(f"pedbench: {error}{advice(error)}"), file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("pedbench"):
+            raise
+        from pedbench.host.requirements import remedy
+
+        print(f"pedbench: {remedy(error)}", file=sys.stderr)
         sys.exit(2)
     sys.exit(0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pedbench.cli import options
+from pedbench.cli.names import plugin_names
 from pedbench.errors import PluginError, suggestion
 from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import from_path
@@ -21,7 +22,8 @@ def check_plugins(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names, files or folders of plugins; NAME(PARAMETER=VALUE, ...) sets parameters."
+            help="Names, files or folders of plugins; NAME(PARAMETER=VALUE, ...) sets parameters.",
+            autocompletion=plugin_names(*KINDS),
         ),
     ] = None,
     plugin: options.Plugins = None,

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pedbench.cli import options
+
 if TYPE_CHECKING:
     from pedbench.regression.measured import Measured
+    from pedbench.regression.verdicts import Line
 
 SHOWN = 60
 """Most numbers that the gate lists; `pedbench compare` lists all."""
@@ -26,24 +32,40 @@ def compare_runs(
             "--ranks", help="Correlate rankings of defenses instead, also of other models or pictures."
         ),
     ] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Show two runs side by side and list their differences, cell by cell.
+    """Show two runs side by side and list their differences.
 
     In a GitHub workflow, the table of both is also written to the step's summary.
     """
     if ranks:
-        _compare_ranks(base, run)
+        _compare_ranks(base, run, as_json=as_json)
         return
-    if base.suffix != ".jsonl":
+    if not as_json and base.suffix != ".jsonl":
         _show_sides(base, run)
     from pedbench.regression.compare import compare
     from pedbench.regression.markdown import counted, numbers, whole_cells
     from pedbench.regression.measured import measured_run
 
     lines = compare(_measured(base), measured_run(run))
+    if as_json:
+        options.print_json(**_comparison(lines, everything=everything))
+        return
     for part in (counted(lines), whole_cells(lines), numbers(lines, everything=everything)):
         if part:
             print(f"{part}\n")
+
+
+def _comparison(lines: Sequence[Line], *, everything: bool) -> dict[str, Any]:
+    """Return the number of lines of each verdict, and the lines: those that differ, or with `everything` all."""
+    from pedbench.regression.markdown import QUIET
+    from pedbench.report.words.inline import plain_text
+
+    shown = [line for line in lines if everything or line.verdict not in QUIET]
+    return {
+        "verdicts": Counter(line.verdict for line in lines),
+        "lines": [asdict(line) | {"cell": plain_text(line.cell)} for line in shown],
+    }
 
 
 def _show_sides(*paths: Path) -> None:
@@ -65,7 +87,7 @@ def _summarise(text: str) -> None:
             file.write(text)
 
 
-def _compare_ranks(*paths: Path) -> None:
+def _compare_ranks(*paths: Path, as_json: bool) -> None:
     from pedbench.report.numbers.combined import combined
     from pedbench.report.numbers.ranks import agreements
     from pedbench.report.tables.comparisons import agreement_table, values_table
@@ -73,12 +95,25 @@ def _compare_ranks(*paths: Path) -> None:
     from pedbench.results.run import load
 
     runs = [load(path) for path in paths]
+    found = agreements(*(combined(run) for run in runs))
+    if as_json:
+        options.print_json(
+            measures=[
+                {
+                    "measure": each.measure,
+                    "spearman": each.spearman,
+                    "kendall": each.kendall,
+                    "defenses": each.values.to_dict("records"),
+                }
+                for each in found
+            ]
+        )
+        return
     for ordinal, run in zip(("first", "second"), runs, strict=True):
         flags = {flag for record in run.records for flag in record.flags}
         warnings = [flag for flag in ("weights unverified", "few pictures") if flag in flags]
         about = f"{ordinal} run: suite {run.suite.name}, model {run.suite.model}, {run.pictures} pictures of "
         print(flat(f"{about}{run.suite.dataset.name}{'; ' if warnings else ''}{', '.join(warnings)}"))
-    found = agreements(*(combined(run) for run in runs))
     print(f"\n{agreement_table(found).markdown()}")
     for each in found:
         if len(each.values):

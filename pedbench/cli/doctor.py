@@ -21,10 +21,15 @@ from pedbench.cli import options
 from pedbench.cli.finding import Finding, memory_gb
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
-from pedbench.host.requirements import requirements
+from pedbench.host.requirements import (
+    BENCH,
+    BENCH_PYTHON,
+    MIN_PYTHON,
+    has_bench,
+    requirements,
+)
 
 PACKAGE = Path(pedbench.__file__).parent
-MIN_PYTHON = (3, 11)
 MEMORY_GB = 6
 """Peak memory of the mini suite with its 25 servers in gigabytes, rounded up."""
 
@@ -45,35 +50,53 @@ def examine(
     weights: options.Weights = None,
     settings: options.Settings = None,
     plugin: options.Plugins = None,
+    as_json: options.Json = False,
 ) -> None:
     """Report what this machine lacks, with remedies."""
-    findings = [*_python(), *_packages()]
+    bench = has_bench()
+    findings = [*_python(), *_packages(requirements())]
+    if bench:
+        findings += _packages(requirements("bench"))
+    else:
+        findings.append(
+            Finding("extra bench", "not installed: edges and servers do without", BENCH, needed=False)
+        )
     if suite is None:
-        findings += [*_weights(), *_probes(plugin or ()), *_attack_process(plugin or ())]
+        findings += _weights()
+        if bench:
+            findings += [*_probes(plugin or ()), *_attack_process(plugin or ())]
     else:
         from pedbench.cli.doctor_suite import examine_suite
         from pedbench.suites.resolve import Overrides
 
         findings += examine_suite(suite, Overrides(**options.selection(context.params)), plugin or ())
     findings += [*_home(), *_machine()]
-    for finding in findings:
-        mark = "ok" if not finding.cure else "missing" if finding.needed else "note"
-        print(f"{mark:8}{finding.subject}: {finding.found}")
-        if finding.cure:
-            print(f"{'':8}-> {finding.cure}")
-    if any(finding.cure and finding.needed for finding in findings):
+    if as_json:
+        facts = ("status", "subject", "found", "cure")
+        options.print_json(findings=[{fact: getattr(each, fact) for fact in facts} for each in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.status:8}{finding.subject}: {finding.found}")
+            if finding.cure:
+                print(f"{'':8}-> {finding.cure}")
+    if any(finding.status == "missing" for finding in findings):
         sys.exit(1)
 
 
 def _python() -> Iterator[Finding]:
-    least = ".".join(map(str, MIN_PYTHON))
-    cure = "" if sys.version_info >= MIN_PYTHON else f"install Python {least} or newer"
-    yield Finding("Python", platform.python_version(), cure)
+    for purpose, oldest in {"": MIN_PYTHON, " for the extra bench": BENCH_PYTHON}.items():
+        if sys.version_info < oldest:
+            cure = f"install Python {'.'.join(map(str, oldest))} or newer"
+            yield Finding(f"Python{purpose}", platform.python_version(), cure, needed=not purpose)
+            return
+    yield Finding("Python", platform.python_version())
 
 
-def _packages() -> Iterator[Finding]:
-    for requirement in requirements():
+def _packages(required: Sequence[str]) -> Iterator[Finding]:
+    for requirement in required:
         name, _, least = requirement.partition(">=")
+        if name.startswith("pedbench"):
+            continue
         try:
             installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

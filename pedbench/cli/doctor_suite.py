@@ -10,13 +10,12 @@ from pedbench.cli.finding import Finding, memory_gb
 from pedbench.errors import DatasetError
 from pedbench.fetching.fetch import missing
 from pedbench.host.provenance import cores
-from pedbench.models.sam.family import Family, family
+from pedbench.models.sam.family import family
 from pedbench.registry import Registry
 from pedbench.suites.cost import Forecast, forecast
 from pedbench.suites.files import load_suite
 from pedbench.suites.requirements import Need, needs
 from pedbench.suites.resolve import Overrides, resolve
-from pedbench.suites.schema import ResolvedSuite
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -43,7 +42,7 @@ def examine_suite(name: str, overrides: Overrides, plugins: Sequence[Path]) -> I
         cure = f"give --limit {count}" if suite.dataset.limit and count < suite.dataset.limit else ""
         yield Finding(f"dataset {dataset.name}", f"{count} pictures", cure)
         if count:
-            yield from cost(suite, models, registry, dataset)
+            yield from cost(forecast(suite, models, registry, dataset))
 
 
 def _file(need: Need) -> Finding:
@@ -58,15 +57,8 @@ def _megabytes(size: int) -> str:
     return f", {size / 1e6:,.0f} MB to fetch" if size else ""
 
 
-def cost(
-    suite: ResolvedSuite, models: Family, registry: Registry, dataset: Dataset, workers: int = 1
-) -> Iterator[Finding]:
-    """Yield time and memory, predicted from one measured picture; the time is divided by `workers` like this machine.
-
-    Raises:
-        PluginError: A plugin is broken.
-    """
-    predicted = forecast(suite, models, registry, dataset)
+def cost(predicted: Forecast, workers: int = 1) -> Iterator[Finding]:
+    """Yield time and memory; the time is divided by `workers` like this machine."""
     yield Finding(
         "time",
         f"{_duration(predicted.seconds / workers)} for passes and masks: {predicted.passes:,} passes of "
@@ -77,9 +69,13 @@ def cost(
     yield _memory(predicted)
 
 
+def most_bytes(predicted: Forecast) -> int:
+    """Return the memory that all processes of a run take if each encodes whole pictures."""
+    return (1 + cores() + predicted.servers) * predicted.peak
+
+
 def _memory(predicted: Forecast) -> Finding:
-    processes = 1 + cores() + predicted.servers
-    required_gb = processes * predicted.peak / 1e9
+    required_gb = most_bytes(predicted) / 1e9
     cure = "run fewer servers: --set ped_sam.servers=3" if required_gb > memory_gb() else ""
     return Finding(
         "memory of the suite",

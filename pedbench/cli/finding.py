@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Finding:
     found: str
     cure: str = ""
     needed: bool = True
+
+    @property
+    def status(self) -> Literal["ok", "missing", "note"]:
+        """Whether nothing is wrong, a run fails, or a run does without."""
+        return "ok" if not self.cure else "missing" if self.needed else "note"
 
 
 def memory_gb() -> float:

@@ -12,9 +12,12 @@ from typing import Annotated
 
 import typer
 
+from pedbench.cli.names import one_of
 from pedbench.errors import suggestion
 from pedbench.registry import Registry
 from pedbench.registry.origins import BASES, KINDS, Kind
+
+_SINGULARS = [base.lower() for base in BASES.values()]
 
 _NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -32,7 +35,7 @@ _USE: dict[Kind, str] = {
 
 def new_plugin(
     kind: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(base.lower() for base in BASES.values())}.")
+        str, typer.Argument(help=f"One of {', '.join(_SINGULARS)}.", autocompletion=one_of(*_SINGULARS))
     ],
     name: Annotated[str, typer.Argument(help="Name in snake_case, of the file and of the class.")],
     package: Annotated[bool, typer.Option("--package", help="Write an installable package.")] = False,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-SuiteArgument = Annotated[str | None, typer.Argument(help="A suite's name or the path of a suite file.")]
-SuiteOption = Annotated[str | None, typer.Option("--suite", help="The same as the argument.")]
+from pedbench.cli.names import plugin_names, suite_names
+
+SuiteArgument = Annotated[
+    str | None,
+    typer.Argument(help="A suite's name or the path of a suite file.", autocompletion=suite_names),
+]
+SuiteOption = Annotated[
+    str | None, typer.Option("--suite", help="The same as the argument.", autocompletion=suite_names)
+]
 Model = Annotated[
     str | None,
     typer.Option(help="Model family, or a folder with a SAM of transformers; by default the suite's."),
@@ -22,10 +30,34 @@ Weights = Annotated[
 ]
 Names = list[str] | None
 _NAMED = "NAME or 'NAME(PARAMETER=VALUE, ...)'"
-Defenses = Annotated[Names, typer.Option("--defense", help=f"Only this defense, {_NAMED}; may be repeated.")]
-Attacks = Annotated[Names, typer.Option("--attack", help=f"Only this attack, {_NAMED}; may be repeated.")]
-Metrics = Annotated[Names, typer.Option("--metric", help=f"Only this metric, {_NAMED}; may be repeated.")]
-Dataset = Annotated[str | None, typer.Option(help=f"Dataset, {_NAMED}; by default the suite's.")]
+Defenses = Annotated[
+    Names,
+    typer.Option(
+        "--defense",
+        help=f"Only this defense, {_NAMED}; may be repeated.",
+        autocompletion=plugin_names("defenses"),
+    ),
+]
+Attacks = Annotated[
+    Names,
+    typer.Option(
+        "--attack",
+        help=f"Only this attack, {_NAMED}; may be repeated.",
+        autocompletion=plugin_names("attacks"),
+    ),
+]
+Metrics = Annotated[
+    Names,
+    typer.Option(
+        "--metric",
+        help=f"Only this metric, {_NAMED}; may be repeated.",
+        autocompletion=plugin_names("metrics"),
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(help=f"Dataset, {_NAMED}; by default the suite's.", autocompletion=plugin_names("datasets")),
+]
 Sweeps = Annotated[
     Names, typer.Option("--sweep", help="DEFENSE.PARAMETER=VALUE,VALUE,...: run once per value.")
 ]
@@ -36,6 +68,19 @@ Settings = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Only the suite's quick part.")]
 Plugins = Annotated[list[Path] | None, typer.Option(help="A file or folder with further plugins.")]
 Out = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (docs/reference/command_line.md).")]
+
+JSON_SCHEMA = 1
+"""Version of the forms that `--json` prints; it grows when a key is removed or gets another meaning."""
+
+
+def print_json(**content: Any) -> None:
+    """Print what a command found as one JSON object, in ASCII.
+
+    Raises:
+        ValueError: A number is NaN or infinite.
+    """
+    print(json.dumps({"schema": JSON_SCHEMA, **content}, indent=2, allow_nan=False))
 
 
 def selection(parameters: Mapping[str, Any]) -> dict[str, Any]:

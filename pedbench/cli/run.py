@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +68,9 @@ def run_suite(
     quick: options.Quick = False,
     out: options.Out = Path("reports"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run; complete no earlier one.")] = False,
+    open_report: Annotated[
+        bool, typer.Option("--open", help="Open the report in the browser when it is written.")
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print the time that each phase took.")] = False,
     device: Annotated[str, typer.Option(help="Device that runs models: cpu, cuda, mps, or auto.")] = "cpu",
     link: Annotated[
@@ -109,8 +113,8 @@ def run_suite(
     """
     from pedbench import api
     from pedbench.host.console import Console
+    from pedbench.host.requirements import BENCH, has_bench
     from pedbench.host.stopwatch import describe_profile, read_profile
-    from pedbench.report.outputs.terminal import print_overview
 
     suite, selected = named_suite(suite, named), options.selection(context.params)
     if random_weights:
@@ -132,12 +136,24 @@ def run_suite(
         device=device,
         engine=_engine(engine, device, address, workers, worker_cores, worker_memory, worker_gpus),
     )
-    print_overview(result.run)
+    if reported := has_bench():
+        from pedbench.report.outputs.terminal import print_overview
+
+        print_overview(result.run)
     console = Console()
     if profile:
         console.line(describe_profile(read_profile(result.directory)))
     for sentence in result.problems:
         console.line(sentence)
-    console.line(f"Report: {result.directory / 'report.html'}")
+    if reported:
+        report = result.directory / "report.html"
+        console.line(f"Report: {report}")
+        if open_report and not webbrowser.open(report.resolve().as_uri()):
+            console.line("--open: no browser was found. BROWSER names one.")
+    else:
+        console.line(
+            f"Measured: {result.directory}. Copy it to a machine with the extra `bench` ({BENCH}) for "
+            "`pedbench report`."
+        )
     if not result.ok:
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import Counter, defaultdict
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import ijson
 import numpy as np
 
 from pedbench.data.annotation_store import AnnotationStore
 from pedbench.errors import DatasetError
+from pedbench.fetching.digests import stream_digest
 from pedbench.types import Secret
 
 MOST_DEFECTS = 10_000
@@ -83,14 +82,14 @@ class InstancesFile:
         self._unlisted = 0
         try:
             with file.open("rb") as stream:
-                self.digest = hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+                self.digest = stream_digest(stream)[:12]
                 size = stream.tell()
                 self._sort_in(_loaded(stream) if size < LARGE else _streamed(stream))
         except OSError as error:
             raise DatasetError(
                 f"{file}: the annotations cannot be read: {error.strerror or error}."
             ) from None
-        except (ValueError, RecursionError, ijson.JSONError) as error:
+        except (ValueError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise DatasetError(f"{file}: is not JSON of an instances file: {reason}.") from None
 
@@ -199,11 +198,16 @@ def _streamed(stream: BinaryIO) -> dict[str, Iterator[Any]]:
 
 
 def _elements(stream: BinaryIO, key: str) -> Iterator[Any]:
+    import ijson
+
     stream.seek(0)
     some = False
-    for element in ijson.items(stream, f"{key}.item", use_float=True, buf_size=2**20):
-        some = True
-        yield element
+    try:
+        for element in ijson.items(stream, f"{key}.item", use_float=True, buf_size=2**20):
+            some = True
+            yield element
+    except ijson.JSONError as error:
+        raise ValueError(str(error)) from None
     if not some and key in _NEEDED:
         raise ValueError(f"there is no list under {key!r}, or nothing in it")
 

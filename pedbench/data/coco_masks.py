@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools import mask as coco_mask
 
 from pedbench.types import Mask
 
@@ -91,6 +90,8 @@ def _uncompress(text: str) -> npt.NDArray[np.int64]:
 
 
 def _from_polygons(polygons: list[Any], size: tuple[int, int]) -> Mask:
+    from pycocotools import mask as coco_mask
+
     for polygon in polygons:
         if not isinstance(polygon, list) or not all(type(value) in (int, float) for value in polygon):
             raise ValueError("a polygon is a list of numbers")

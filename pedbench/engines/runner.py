@@ -15,6 +15,7 @@ from pedbench.engines.time_left import TimeLeft, seconds_per_picture
 from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
 from pedbench.host.device import choose_dtype
+from pedbench.host.requirements import has_bench
 from pedbench.host.stopwatch import Profile
 from pedbench.measure.code_identity import changed
 from pedbench.measure.outcome import Outcome
@@ -22,7 +23,6 @@ from pedbench.measure.record import make_record
 from pedbench.models.sam.family import family
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.registry import Registry
-from pedbench.report.outputs.writing import write_report
 from pedbench.results.glance import glance
 from pedbench.results.records import PLAN, Record, append_record, read_records, write_plan
 from pedbench.results.run import Run, load
@@ -102,10 +102,8 @@ def run(
             profile=profile,
         )
         defects: dict[str, str] = {}
-        with (
-            console.board([each.label for each in pending.values()]) as board,
-            closing(engine.do(work)) as outcomes,
-        ):
+        labels = [each.label for each in pending.values()]
+        with console.board(labels) as board, closing(engine.do(work)) as outcomes:
             for done in outcomes:
                 board.expect(left.after(done))
                 if records := pending[done.job.defense].absorb(done):
@@ -115,7 +113,10 @@ def run(
     clear_others(run_dir, [])
     with profile.stage("report"):
         finished = load(run_dir)
-        write_report(finished)
+        if has_bench():
+            from pedbench.report.outputs.writing import write_report
+
+            write_report(finished)
     profile.write(run_dir)
     return finished
 
@@ -244,7 +245,6 @@ class _PendingDefense:
                 lost.setdefault((record.status, record.reason), []).append(cell.kind)
         for (status, reason), kinds in lost.items():
             count = f" ({len(kinds)} cells)" if kinds[1:] else ""
-            measured = f"{self.label}, {', '.join(dict.fromkeys(kinds))}{count}"
-            self.console.line(f"{measured}: {status}: {reason}")
+            self.console.line(f"{self.label}, {', '.join(dict.fromkeys(kinds))}{count}: {status}: {reason}")
         self.shards.clear()
         return records

@@ -10,17 +10,14 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from pedbench.engines import jobs
 from pedbench.engines.jobs import Done, Job
 from pedbench.host.files import write_atomically
 from pedbench.measure.code_identity import code_of
-from pedbench.measure.outcome import Outcome
+from pedbench.measure.outcome import Outcome, Row
 from pedbench.results.exhibits import write_exhibit
 from pedbench.results.values import DEFAULTS, remove_values, write_values
 from pedbench.suites.cell import canonical_json
@@ -121,20 +118,17 @@ class Shards:
         if not done.cell_ids:
             return
         outcome, number = done.outcome, done.job.number
-        frames = {
-            cell_id: pd.DataFrame([DEFAULTS | row for row in rows])
-            for cell_id, rows in outcome.rows.items()
-            if rows
-        }
-        for cell_id, frame in frames.items():
-            if gap := _gap(frame):
+        filled = {cell_id: [DEFAULTS | row for row in rows] for cell_id, rows in outcome.rows.items() if rows}
+        for cell_id, rows in filled.items():
+            if gap := _gap(rows):
                 outcome.problems.setdefault(cell_id, ("invalid", gap))
         dropped = self._problem_cells() | set(outcome.problems)
         for exhibit in outcome.exhibits:
             write_exhibit(self._run_dir, exhibit)
-        for cell_id, frame in frames.items():
+        for cell_id, rows in filled.items():
             if cell_id not in dropped:
-                write_values(self._run_dir, cell_id, number, frame)
+                columns = {name: [row[name] for row in rows] for name in rows[0]}
+                write_values(self._run_dir, cell_id, number, columns)
         self._note(done)
         for cell_id in outcome.problems:
             remove_values(self._run_dir, cell_id)
@@ -203,11 +197,10 @@ def clear_others(run_dir: Path, current: Sequence[Shards]) -> None:
             folder.rmdir()
 
 
-def _gap(frame: pd.DataFrame) -> str:
+def _gap(rows: Sequence[Row]) -> str:
     """Describe the first value that is not finite; return "" if all are finite."""
-    gaps = frame[~np.isfinite(frame["value"].to_numpy(float))]
-    if gaps.empty:
+    row = next((row for row in rows if not isfinite(row["value"])), None)
+    if row is None:
         return ""
-    row = gaps.iloc[0]
     name = f"{row['metric']}, {row['region']}" if row["region"] else row["metric"]
     return f"picture {row['image']}: {name} is {row['value']}, which is not a finite number"

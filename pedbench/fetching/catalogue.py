@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import tomli
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pedbench.errors import suggestion
@@ -88,7 +88,7 @@ class Entry(_Strict):
 def catalogue() -> dict[str, Entry]:
     """All entries by name."""
     adapter = TypeAdapter(dict[str, Entry])
-    return adapter.validate_python(tomllib.loads(FILE.read_text(encoding="utf-8")))
+    return adapter.validate_python(tomli.loads(FILE.read_text(encoding="utf-8")))
 
 
 def entry(name: str) -> Entry:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import BinaryIO
 
 
 def digest(file: Path) -> str:
@@ -16,7 +17,15 @@ def digest(file: Path) -> str:
 def fresh_digest(file: Path) -> str:
     """Return the hex sha256 of a file as it is now: of one that was written a moment ago."""
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return stream_digest(stream)
+
+
+def stream_digest(stream: BinaryIO) -> str:
+    """Return the hex sha256 of what is left of a stream."""
+    found = hashlib.sha256()
+    for part in iter(partial(stream.read, 2**20), b""):
+        found.update(part)
+    return found.hexdigest()
 
 
 @lru_cache

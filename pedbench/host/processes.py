@@ -13,7 +13,7 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from types import ModuleType
 
-_PRELOAD = ["torch", "grpc", "segment_anything", "pedbench.offload.servers.server"]
+_PRELOAD = ["torch", "grpc", "pedbench.offload.servers.server"]
 """Modules that every server needs and that take seconds to import."""
 
 _LONGEST_FOLDER = 107 - len("/pymp-01234567/listener-01234567")

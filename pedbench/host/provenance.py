@@ -9,13 +9,12 @@ import platform
 import subprocess
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pedbench
-from pedbench.host.console import Console
 from pedbench.host.jetson import jetson_facts
 
 PACKAGES = (
@@ -37,7 +36,7 @@ def provenance(
     """
     return {
         "run_id": run_id,
-        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **_code(),
         **machine(device),
         "sources": dict(sources),
@@ -66,6 +65,8 @@ def _commit(root: Path) -> tuple[str, bool | None]:
         return commit, bool(_git(root, "status", "--porcelain"))
     except subprocess.CalledProcessError as error:
         if "safe.directory" in error.stderr:
+            from pedbench.host.console import Console
+
             Console().line(
                 f"The commit is not recorded: git refuses to read {root}, which another user owns. To allow it: "
                 f"git config --global --add safe.directory {root}"

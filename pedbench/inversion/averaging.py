@@ -15,7 +15,7 @@ def average_patches(patches: Iterable[Patch]) -> tuple[Patch, ...]:
     """Average patches of the same rectangle; the mean keeps the first one's server and request."""
     groups: dict[tuple[int, ...], list[Patch]] = defaultdict(list)
     for patch in patches:
-        groups[patch.top, patch.left, *patch.picture.shape].append(patch)
+        groups[(patch.top, patch.left, *patch.picture.shape)].append(patch)
     return tuple(
         replace(group[0], picture=np.mean([patch.picture for patch in group], axis=0, dtype=np.float32))
         for group in groups.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pedbench.measure.bench import Bench
+from pedbench.measure.bench import PassBench
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.pictures.frame import to_frame
 from pedbench.privacy.authored_content import is_authored, unfaithful, with_other_content, with_other_detail
@@ -14,7 +14,7 @@ from pedbench.types import Picture, Sample
 
 
 def unfaithful_operations(
-    bench: Bench, plan: DefensePlan, sample: Sample, frame: Picture, seen: Sequence[Observation]
+    bench: PassBench, plan: DefensePlan, sample: Sample, frame: Picture, seen: Sequence[Observation]
 ) -> str:
     """Return why what a plugin's own operations show is not to be believed; "" if it may be.
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pedbench.adversary.isolation.facts import AttackFacts
 from pedbench.adversary.prior import describe_prior
@@ -26,12 +24,15 @@ from pedbench.results.summary import (
     privacy_metrics,
     utility_metrics,
 )
-from pedbench.results.values import read_values
+from pedbench.results.values import read_columns, read_values
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Status
 from pedbench.validity.controls import CONTROL, FEW_PICTURES
 from pedbench.validity.flags import ANNOTATIONS_LOST, UNVERIFIED, of_attack
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEW_SAMPLES = 20
 """Timed pictures below which a latency record is flagged."""
@@ -68,8 +69,10 @@ def make_record(
         machines: Ids of those that measured.
         servers: Facts of servers on other machines.
     """
-    values = read_values(run_dir, cell.cell_id)
-    status, reason = status_of(cell, total, measured=not values.empty)
+    # Edges and servers have no pandas, and times alone to record.
+    read = read_columns if cell.kind == "latency" else read_values
+    values: Any = read(run_dir, cell.cell_id)
+    status, reason = status_of(cell, total, measured=len(values["value"]) > 0)
     metrics: tuple[MetricValue, ...] = ()
     if status == "ok" and cell.probe is not None and (doubt := mistrusted(values)):
         status, reason = "invalid", f"probe {cell.probe.name} {doubt}"
@@ -179,8 +182,11 @@ def lasting_flags(plan: Plan, of: DefensePlan, cell: Cell, values: pd.DataFrame 
         return flags
     flags |= {UNVERIFIED} if plan.family.unverified() else set()
     if cell.kind == "latency":
-        timed = values[values["metric"].isin(["wall", "turn-taking"])]
-        if timed.groupby("metric")["image"].nunique().min() < FEW_SAMPLES:
+        timed: dict[str, set[str]] = {}
+        for metric, image in zip(values["metric"], values["image"], strict=True):
+            if metric in ("wall", "turn-taking"):
+                timed.setdefault(metric, set()).add(image)
+        if any(len(images) < FEW_SAMPLES for images in timed.values()):
             flags.add("few samples")
     elif values["image"].nunique() < FEW_PICTURES:
         flags.add("few pictures")

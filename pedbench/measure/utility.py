@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pedbench.base import Embedding, Networks
 from pedbench.host.determinism import without_onednn
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import InvalidEmbedding, Row
@@ -52,10 +53,14 @@ def score_masks(bench: Bench, choice: UtilityChoice, sample: Sample, frame: Pict
 def undefended(bench: Bench, sample: Sample, frame: Picture) -> Reference:
     """What the undefended model sees in a picture, for datasets without annotations."""
     if sample.id not in bench.references:
-        edge = Edge(networks=bench.networks, rng=np.random.default_rng(0), request=0, clock=Clock())
         original = (sample.image.shape[0], sample.image.shape[1])
-        # As in a pass: the undefended model has to agree with itself.
-        with without_onednn():
-            embedding = edge.encode_image(frame)
-        bench.references[sample.id] = reference(embedding, original)
+        bench.references[sample.id] = reference(undefended_embedding(bench.networks, frame), original)
     return bench.references[sample.id]
+
+
+def undefended_embedding(networks: Networks, frame: Picture) -> Embedding:
+    """Embed a frame, (H, W, 3) in [0, 1], with the undefended model on the edge."""
+    edge = Edge(networks=networks, rng=np.random.default_rng(0), request=0, clock=Clock())
+    # As in a pass: the undefended model has to agree with itself.
+    with without_onednn():
+        return edge.encode_image(frame)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
 from pedbench.adversary.view import build_view, content_shares, footprints
 from pedbench.measure.authored_operations import unfaithful_operations, without_trust
-from pedbench.measure.bench import Bench
+from pedbench.measure.bench import Bench, PassBench
 from pedbench.measure.outcome import Outcome, Row
 from pedbench.measure.seeds import generator
 from pedbench.offload.operations.observation import Observation, observe
@@ -85,7 +85,7 @@ def receive(
     size = (frame.shape[0], frame.shape[1])
     operations = bench.servers.operations
     seen = [observe(done.received, operations, bench.networks, size) for done in passes]
-    invalid = _broken_word(bench, of, sample, frames, passes, seen)
+    invalid = broken_word(bench, of, sample, frames, passes, seen)
     if invalid:
         outcome.spoil(private, "invalid", f"picture {sample.id}: {invalid}")
         return None
@@ -111,7 +111,7 @@ def receive(
         found.subsets[cell.coalition, requests] = search(held[requests], frame, c, cell.coalition.m)
         for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
-                _share_out(bench, of, heard, (requests, subset), found)
+                share_out(bench, of, heard, (requests, subset), found)
                 found.footprint[requests, subset] = np.logical_or.reduce(belonging[requests][list(subset)])
     if any(each.problem and each.problem != judged for observations in seen for each in observations):
         for cell in private:
@@ -138,9 +138,10 @@ def receive(
     return found
 
 
-def _share_out(
-    bench: Bench, of: DefensePlan, heard: Sequence[Observation], held: Held, found: Reception
+def share_out(
+    bench: PassBench, of: DefensePlan, heard: Sequence[Observation], held: Held, found: Reception
 ) -> None:
+    """Add a coalition's view of what was received to a reception, and which of its pixels are exact."""
     size = (found.frame.shape[0], found.frame.shape[1])
     view = build_view(
         heard,
@@ -156,15 +157,15 @@ def _share_out(
     found.visible[held] = np.ones(size, np.bool_) if unexplained else visible_mask(view, found.frame)
 
 
-def _broken_word(
-    bench: Bench,
+def broken_word(
+    bench: PassBench,
     of: DefensePlan,
     sample: Sample,
     frames: Sequence[Picture],
     passes: Sequence[Pass],
     seen: Sequence[Sequence[Observation]],
 ) -> str:
-    """Why the defense does other than it says; empty if it keeps its word."""
+    """Return why the defense does other than it says; empty if it keeps its word."""
     for frame, done, observations in zip(frames, passes, seen, strict=True):
         found = audit(observations, frame, of.defense, bench.networks, done.streamed)
         if found.invalid:

@@ -16,7 +16,7 @@ from pedbench.errors import MissingWeightsError
 from pedbench.fetching.catalogue import entry
 from pedbench.fetching.fetch import provider
 from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS, verify_weights
+from pedbench.models.manifest import shipped, verify_weights
 from pedbench.pictures.regions import interior_means
 from pedbench.types import Mask, Picture
 
@@ -33,8 +33,8 @@ _EPSILON = 1e-10
 Trunk = Literal["scoring", "mini", "random", "alex", "vgg", "squeeze"]
 
 OWN: dict[str, Path] = {
-    "scoring": ASSETS / "scoring-mini.safetensors",
-    "mini": ASSETS / "lpips-mini.safetensors",
+    "scoring": shipped("scoring-mini.safetensors"),
+    "mini": shipped("lpips-mini.safetensors"),
 }
 """Trunks that pedbench ships; "mini" is the one in the attackers' training loss, and "scoring" is in none."""
 

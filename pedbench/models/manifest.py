@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,21 @@ from pedbench.errors import CheckpointError
 from pedbench.fetching.digests import digest
 
 ASSETS = Path(__file__).parents[1] / "assets"
+
+_more = find_spec("pedbench_weights")
+
+SHIPPED = (ASSETS, *map(Path, _more.submodule_search_locations or () if _more else ()))
+"""Folders of shipped weights: the package's own, and that of the distribution pedbench-weights."""
+
+
+def shipped(name: str) -> Path:
+    """Return the path of a shipped file or folder, existing or not."""
+    return next((folder / name for folder in SHIPPED if (folder / name).exists()), ASSETS / name)
+
+
+def is_shipped(path: Path) -> bool:
+    """Return whether a file or folder lies directly in a folder of shipped weights."""
+    return path.parent in SHIPPED
 
 
 def manifest_entry(name: str, folder: Path = ASSETS) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
@@ -118,7 +118,7 @@ def read_identity(folder: Path, role: Role, now: datetime | None = None) -> Iden
         raise ValueError(
             f"--keys: {folder} holds no certificate of {'an edge' if role == 'edge' else 'a server'}."
         )
-    moment = now or datetime.now(UTC)
+    moment = now or datetime.now(timezone.utc)
     if moment > own.not_valid_after_utc:
         raise ValueError(
             f"--keys: the certificate in {folder} has expired on {own.not_valid_after_utc:%Y-%m-%d}."
@@ -177,7 +177,7 @@ def _issue(folder: Path, name: str, hosts: Sequence[str], days: int, role: Role)
 def _builder(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    now = datetime.now(timezone.utc)
     return x509.CertificateBuilder(
         subject_name=subject,
         issuer_name=issuer,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import tomli
 
 from pedbench.errors import suggestion
 
@@ -66,7 +67,7 @@ class Link:
 @cache
 def links() -> dict[str, Link]:
     """Return the links of `links.toml` by name."""
-    directions = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    directions = tomli.loads(FILE.read_text(encoding="utf-8"))
     return {
         name: Link(name=name, up=Direction(**item["up"]), down=Direction(**item["down"]))
         for name, item in directions.items()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import seaborn as sns
-from scipy import ndimage
 
 from pedbench.types import Mask, Picture
 
@@ -34,6 +32,8 @@ def overlaid(picture: Picture, masks: Sequence[Mask], clicks: Sequence[tuple[int
         masks: (H, W) bool each.
         clicks: x, y of one click a mask.
     """
+    from scipy import ndimage
+
     shown = picture * 0.55 + 0.25
     for mask, colour in zip(masks, _tints(len(masks)), strict=True):
         edge = mask & ~ndimage.binary_erosion(mask)
@@ -49,4 +49,6 @@ def overlaid(picture: Picture, masks: Sequence[Mask], clicks: Sequence[tuple[int
 
 
 def _tints(count: int) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    import seaborn as sns
+
     return [np.array(colour) for colour in sns.color_palette("colorblind", count)]

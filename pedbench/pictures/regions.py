@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import minimum_filter1d
 
 from pedbench.types import Mask
 
@@ -29,6 +28,8 @@ def erode(mask: Mask, margin: int = MARGIN) -> Mask:
     Returns:
         (H, W) bool.
     """
+    from scipy.ndimage import minimum_filter1d
+
     kept = mask.astype(np.uint8)
     for axis in (0, 1):
         kept = minimum_filter1d(kept, 2 * margin + 1, axis=axis, mode="constant", cval=1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from pedbench.base import Claim
 from pedbench.pictures.frame import from_uint8, to_uint8
@@ -55,6 +54,8 @@ def _place(part: Patch | Piece) -> tuple[int, ...]:
 
 def _stitched(canvas: Picture, coverage: Mask) -> Iterator[Piece]:
     """The connected parts of a canvas in their bounding boxes, filled up with their mean colour."""
+    from scipy import ndimage
+
     labels, _ = ndimage.label(coverage)
     for number, place in enumerate(ndimage.find_objects(labels), 1):
         within = labels[place] == number

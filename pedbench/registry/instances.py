@@ -10,6 +10,7 @@ from typing import Any
 
 from pedbench.base import Plugin
 from pedbench.errors import PluginError
+from pedbench.host.classes import subclasses
 from pedbench.registry import Registry
 from pedbench.registry.origins import BASES, Kind, from_path
 from pedbench.registry.source_of_class import standalone
@@ -92,8 +93,8 @@ def _own_file(plugin: type[Any], kind: Kind) -> Path | None:
     module = sys.modules.get(plugin.__module__)
     others = {
         value
-        for value in (vars(module).values() if module else ())
-        if isinstance(value, type) and issubclass(value, Plugin) and value.__module__ == plugin.__module__
+        for value in subclasses(vars(module).values() if module else (), Plugin)
+        if value.__module__ == plugin.__module__
     }
     if plugin.__module__ == "__main__" or file.stem != plugin.name or others != {plugin}:
         return None

@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any, Literal, get_args
 
 from pedbench.errors import PluginError
+from pedbench.host.classes import subclasses
+from pedbench.host.requirements import has_bench, remedy
 
 Kind = Literal["attacks", "defenses", "datasets", "metrics", "probes", "codecs"]
 
@@ -171,8 +173,11 @@ def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
             found = importlib.import_module(module_name)
             found = getattr(found, attribute) if attribute else found
     except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError) and not has_bench():
+            reason = remedy(error)
         raise PluginError(
-            f"{BASES[kind].lower()} {name!r} ({origin}) cannot be imported: {type(error).__name__}: {error}"
+            f"{BASES[kind].lower()} {name!r} ({origin}) cannot be imported: {reason}"
         ) from error
     if isinstance(found, ModuleType):
         found = _only_plugin(kind, found, origin)
@@ -204,8 +209,8 @@ def _only_plugin(kind: Kind, module: ModuleType, origin: Origin) -> type[Any]:
     base_class = getattr(base, BASES[kind])
     classes = {
         value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, base_class) and value.__module__ == module.__name__
+        for value in subclasses(vars(module).values(), base_class)
+        if value.__module__ == module.__name__
     }
     classes -= {parent for each in classes for parent in each.__mro__[1:]}
     if len(classes) != 1:

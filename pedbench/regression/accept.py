@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def accept(run_dir: Path, repeats: Sequence[Path], path: Path, reason: str) -> s
     runs = [{record.cell_id: record for record in each.run.records} for each in (measured, *others)]
     entry = _entry(path, measured, reason)
     about = {
-        "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
+        "accepted": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "why": reason,
         "runs": [_origin(each) for each in (measured, *others)],
     }
@@ -103,7 +103,7 @@ def _entry(path: Path, measured: Measured, reason: str) -> str:
     commit = str(first.provenance.get("commit", ""))[:12] or "unknown"
     dirty = ", with changes that are not committed" if first.provenance.get("dirty") else ""
     suite = measured.run.suite
-    title = f"## {datetime.now(UTC).date()}: {reason}"
+    title = f"## {datetime.now(timezone.utc).date()}: {reason}"
     about = (
         f"Suite `{suite.name}` version {suite.version}, {measured.run.pictures} pictures, "
         f"{len(measured.run.records)} cells, commit {commit}{dirty}."

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ def set_range(path: Path, metric: str, region: str, found: float, reason: str) -
     before = max(max(each["repeats"], each["levels"]) for each in entries)
     for each in entries:
         each |= {"repeats": found, "levels": found}
-    day = datetime.now(UTC).date()
+    day = datetime.now(timezone.utc).date()
     line = f"range of {metric}, {region}: {before:.3g} -> {found:.3g}"
     about["set"] = [*about.get("set", []), f"{day}: {line}: {reason}"]
     write_atomically(about_path(path), _about_text(about))

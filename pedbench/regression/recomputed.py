@@ -20,9 +20,9 @@ from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.results.selection import read_selection
 from pedbench.suites.cell import Cell
-from pedbench.suites.files import load_suite, suite_names
 from pedbench.suites.plan import DefensePlan, Plan
 from pedbench.suites.planning import make_plan
+from pedbench.suites.published import differing_parts
 from pedbench.suites.resolve import Overrides, resolve
 from pedbench.types import Sample
 from pedbench.validity.families import RECEIVED
@@ -67,29 +67,29 @@ def recorded_plan(run: Run, registry: Registry) -> tuple[Plan | None, list[Findi
     versions = {str(record.provenance.get("versions", {}).get("pedbench", "")) for record in run.records}
     unchecked = "what was left out, flags, sources and weights were not checked"
     if selection is None or revision is None:
-        return None, [
-            Finding(subject=subject, note=f"its pictures or their revision are not recorded: {unchecked}")
-        ]
+        return None, [_unchecked(subject, f"its pictures or their revision are not recorded: {unchecked}")]
     if run.suite.name.endswith("-merged"):
-        return None, [
-            Finding(subject=subject, note=f"it was merged from several runs, verify each: {unchecked}")
-        ]
+        return None, [_unchecked(subject, f"it was merged from several runs, verify each: {unchecked}")]
     if versions - {pedbench.__version__}:
         other = ", ".join(sorted(versions)) or "an unknown version"
         note = (
             f"measured by pedbench {other}, this is {pedbench.__version__}: {unchecked}; install that version"
         )
-        return None, [Finding(subject=subject, note=note)]
+        return None, [_unchecked(subject, note)]
     try:
         suite = resolve(run.suite, Overrides(), registry)
         pictures = _Recorded(suite.dataset.name, revision, selection.images)
         recorded = pictures, _common(run, "gallery")
         plan = make_plan(suite, registry, family(suite.model, suite.weights or {}), recorded)
     except (PluginError, CheckpointError, OSError) as error:
-        return None, [Finding(subject=subject, note=f"no plan can be made here, so {unchecked}: {error}")]
+        return None, [_unchecked(subject, f"no plan can be made here, so {unchecked}: {error}")]
     except ValueError as error:
         return None, [Finding(subject=subject, problem=f"it gives no plan for the run's pictures: {error}")]
     return plan, [Finding(subject=subject, note=note) for note in _unpublished(run, registry)]
+
+
+def _unchecked(subject: str, note: str) -> Finding:
+    return Finding(subject=subject, note=note, unchecked=True)
 
 
 def _common(run: Run, field: str) -> str | None:
@@ -103,14 +103,10 @@ def _unpublished(run: Run, registry: Registry) -> Iterator[str]:
             f"its pictures follow from the secret of the commitment {run.suite.dataset.commitment}: compare it with "
             "the one that was published before"
         )
-    if run.suite.name not in suite_names():
+    differing = differing_parts(run.suite, registry)
+    if differing is None:
         yield "it is none of the published suites"
-        return
-    published = resolve(load_suite(run.suite.name), Overrides(), registry)
-    differing = [
-        name for name in type(published).model_fields if getattr(published, name) != getattr(run.suite, name)
-    ]
-    if differing := [name for name in differing if name != "quick"]:
+    elif differing:
         yield f"it is not {run.suite.name} as published: {', '.join(differing)} differ"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from pedbench.privacy.claims import ERRORS, FOUND, UNDEFENDED
 from pedbench.results.records import MetricValue
 from pedbench.results.statistics import Estimate, mean, retention, worst_coalition_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PLANTED, RELATIVE = "planted", "relative"
 """Regions: over all secrets that are there; and relative to what the probe finds in the frame itself."""

@@ -13,6 +13,7 @@ from pedbench.results.records import Record, append_record, write_plan
 from pedbench.results.run import Run, load
 from pedbench.results.run_directory import SUITE
 from pedbench.results.selection import FILE as SELECTION
+from pedbench.results.values import shard_files
 from pedbench.suites.files import to_toml
 from pedbench.suites.schema import Suite
 
@@ -61,7 +62,7 @@ def merge(run_dirs: Sequence[Path], folder: Path) -> Path:
                 newest[record.cell_id] = (run, record)
     for run, record in newest.values():
         append_record(partial, record)
-        for shard in (run.directory / "values").glob(f"{record.cell_id}-*.parquet"):
+        for shard in shard_files(run.directory, record.cell_id):
             shutil.copy2(shard, partial / "values")
     planned = dict.fromkeys([*newest, *(cell_id for run in runs for cell_id in run.missing)])
     write_plan(partial, list(planned))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
+import numpy as np
 
 from pedbench.results.records import Record, read_plan, read_records
 from pedbench.results.run_directory import SUITE, refuse_links_out
@@ -18,6 +18,9 @@ from pedbench.results.values import read_values
 from pedbench.suites.cell import canonical_json
 from pedbench.suites.files import load_whole_suite
 from pedbench.suites.schema import Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFERENCE = "reference"
 """The flag of the undefended model's utility record, to which retention relates."""
@@ -119,7 +122,7 @@ class Run:
         if not rules:
             return frame
         chosen = [pair in rules for pair in zip(frame["c"], frame["m"], strict=True)]
-        return frame[pd.Series(chosen, index=frame.index, dtype=bool)]
+        return frame.loc[np.array(chosen, bool)]
 
     def reference(self, protocol: str, weights: str = "") -> Record | None:
         """Return the undefended model's utility record under a protocol, to which retention relates.

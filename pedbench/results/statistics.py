@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy import stats
+
+from pedbench.results.values import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESAMPLES = 2000
 """Bootstrap samples; the intervals' ends are stable to about a fiftieth of their width."""
@@ -62,43 +65,38 @@ def _ratio(top: Any, bottom: Any, axis: int = -1) -> Any:
     return top.sum(axis=axis) / bottom.sum(axis=axis)
 
 
-def mean(values: pd.DataFrame) -> Estimate:
+def mean(values: Columns | pd.DataFrame) -> Estimate:
     """Return the mean over all rows, e.g. annotations, with an interval clustered by picture.
 
     Args:
         values: Columns image and value; at least one row.
     """
-    top, bottom = _per_picture(values["image"], values["value"])
+    top, bottom = per_picture(values)
     return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(top))
 
 
-def _per_picture(
-    images: pd.Series, values: pd.Series
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def per_picture(values: Columns | pd.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return each picture's sum and count of values that are numbers, in the order of the pictures' names."""
-    codes, names = pd.factorize(images, sort=True)
-    numbers = values.to_numpy(float)
+    images = list(values["image"])
+    places = {name: place for place, name in enumerate(sorted(set(images)))}
+    codes = np.array([places[name] for name in images], np.int64)
+    numbers = np.asarray(values["value"], np.float64)
     known = ~np.isnan(numbers)
     sums, counts = (
-        np.bincount(codes[known], weights, minlength=len(names)).astype(np.float64)
+        np.bincount(codes[known], weights, minlength=len(places)).astype(np.float64)
         for weights in (numbers[known], None)
     )
     return sums, counts
 
 
-def quantile(values: pd.DataFrame, q: float, *, interval: bool = True) -> Estimate:
+def quantile(values: Columns | pd.DataFrame, q: float, *, interval: bool = True) -> Estimate:
     """Return the q-quantile over pictures, each with the mean of its rows.
 
     Args:
         interval: Whether to draw one; the bootstrap says nothing of extremes.
     """
-    return quantile_over(_mean_of_each(values), q, interval=interval)
-
-
-def _mean_of_each(values: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return each picture's mean."""
-    top, bottom = _per_picture(values["image"], values["value"])
-    return top / bottom
+    top, bottom = per_picture(values)
+    return quantile_over(top / bottom, q, interval=interval)
 
 
 def mean_over(pictures: npt.NDArray[np.float64]) -> Estimate:
@@ -162,8 +160,7 @@ def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
     both = values.merge(reference, on=["image", "annotation"], suffixes=("", "_reference"))
     if both.empty:
         raise ValueError("no picture or annotation is in both sets of values, so there is nothing to compare")
-    both["difference"] = both["value"] - both["value_reference"]
-    top, bottom = _per_picture(both["image"], both["difference"])
+    top, bottom = per_picture(both.assign(value=both["value"] - both["value_reference"]))
     return Difference(
         value=float(_ratio(top, bottom)),
         ci95=_interval((top, bottom), _ratio),
@@ -181,6 +178,8 @@ def sign_flips(sums: npt.NDArray[np.float64]) -> float:
     if len(sums) == 1:
         # One picture's difference is as far from 0 with either sign.
         return 1.0
+    from scipy import stats
+
     test = stats.permutation_test(
         (sums,),
         np.sum,
@@ -238,7 +237,9 @@ def worst_values(
     each = values.groupby(["metric", "region", "image", "servers"], sort=False)["value"].mean().reset_index()
     each["value"] *= each["metric"].map(signs)
     largest = each.groupby(["metric", "region", "image"], sort=True)["value"].max()
-    found: dict[Any, Any] = largest.groupby(level=[0, 1], sort=False).apply(pd.Series.to_numpy).to_dict()
+    found: dict[Any, Any] = (
+        largest.groupby(level=[0, 1], sort=False).apply(lambda each: each.to_numpy()).to_dict()
+    )
     for metric, region in values[["metric", "region"]].drop_duplicates().itertuples(index=False, name=None):
         yield metric, region, found[metric, region] * signs[metric]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from pedbench.base import Metric
 from pedbench.privacy.scoring import KNOW_NOTHING
@@ -16,11 +15,16 @@ from pedbench.results.statistics import (
     Estimate,
     mean,
     mean_over,
+    per_picture,
     quantile,
     quantile_over,
     worst_coalition,
     worst_values,
 )
+from pedbench.results.values import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Better = Literal["higher", "lower"]
 
@@ -147,7 +151,7 @@ def privacy_metrics(values: pd.DataFrame, metrics: Mapping[str, Metric]) -> tupl
     return tuple(result)
 
 
-def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
+def latency_metrics(values: Columns | pd.DataFrame) -> tuple[MetricValue, ...]:
     """Return median and 90th percentile of each phase, by way of measuring, and bytes each way.
 
     Args:
@@ -155,19 +159,24 @@ def latency_metrics(values: pd.DataFrame) -> tuple[MetricValue, ...]:
             up` and `bytes down` per server; `energy` in joules with the power rail as region; `MOMENTS`, which no
             average sums up.
     """
+    groups: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    columns = (values[name] for name in ("metric", "region", "image", "value"))
+    for metric, phase, image, value in zip(*columns, strict=True):
+        if metric in MOMENTS:
+            continue
+        rows = groups.setdefault((metric, phase), {"image": [], "value": []})
+        rows["image"].append(image)
+        rows["value"].append(value)
     result = []
-    summed = values[~values["metric"].isin(MOMENTS)]
-    for (metric, phase), rows in summed.groupby(["metric", "region"], sort=False):
-        name = str(metric)
+    for (name, phase), rows in groups.items():
         if name.startswith("bytes"):
-            totals = rows.groupby("image")["value"].sum().reset_index()
-            result.append(_value(name, "", mean(totals), "latency", "lower", "B"))
+            result.append(_value(name, "", mean_over(per_picture(rows)[0]), "latency", "lower", "B"))
             continue
         if name == "energy":
-            result.append(_value(name, str(phase), mean(rows), "latency", "lower", "J"))
+            result.append(_value(name, phase, mean(rows), "latency", "lower", "J"))
             continue
         for label, q in ((f"{name} p50", 0.5), (f"{name} p90", 0.9)):
-            result.append(_value(label, str(phase), quantile(rows, q), "latency", "lower", "s"))
+            result.append(_value(label, phase, quantile(rows, q), "latency", "lower", "s"))
     return tuple(result)
 
 

@@ -1,35 +1,43 @@
-"""Values: one row per measured number, from which every aggregate is computed again at any time."""
+"""Values: one row per measured number, from which every aggregate is computed again at any time.
+
+Shards are Parquet files. Where pyarrow is not installed they are JSON lines, which are read like the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from pedbench.host.files import write_atomically
 
-SCHEMA = pa.schema(
-    [
-        pa.field("image", pa.string(), nullable=False),
-        pa.field("annotation", pa.int64(), nullable=False),
-        pa.field("region", pa.string(), nullable=False),
-        pa.field("servers", pa.string(), nullable=False),
-        pa.field("request", pa.int64(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("metric", pa.string(), nullable=False),
-        pa.field("value", pa.float64(), nullable=False),
-        pa.field("tag", pa.string(), nullable=False),
-    ]
-)
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+COLUMNS: Mapping[str, type] = {
+    "image": str,
+    "annotation": int,
+    "region": str,
+    "servers": str,
+    "request": int,
+    "seed": int,
+    "metric": str,
+    "value": float,
+    "tag": str,
+}
 """Columns of a shard.
 
 image: the sample's id. annotation: the instance's id, -1 where the value is about the whole picture.
 servers: indices of the coalition's servers in ascending order joined by "+", "" where none is meant.
 region, tag: "" where they have no meaning; tag is a further cut, e.g. a size class or a phase.
 """
+
+Columns = Mapping[str, Sequence[Any]]
+"""Values as one sequence a column."""
 
 MOST_ROWS = 10_000_000
 """Rows of a shard, which holds a cell's values of eight pictures."""
@@ -47,58 +55,125 @@ DEFAULTS: dict[str, int | str] = {
 KEY = ["image", "annotation", "region", "servers", "request", "seed", "metric"]
 """Columns that distinguish the values of a cell."""
 
+_LINES, _PARQUET = ".jsonl", ".parquet"
 
-def write_values(run_dir: Path, cell_id: str, shard: int, values: pd.DataFrame) -> Path:
+
+def write_values(run_dir: Path, cell_id: str, shard: int, values: Columns | pd.DataFrame) -> Path:
     """Write one shard of a cell's values, whole or not at all, in place of one of the same number.
 
     Args:
-        values: Columns of `SCHEMA`; image, metric and value are needed, the others have defaults.
+        values: Columns of `COLUMNS`; image, metric and value are needed, the others have defaults.
 
     Raises:
         ValueError: A column is unknown or missing, or a value is missing or not finite.
     """
-    unknown = sorted(set(values.columns) - set(SCHEMA.names))
-    missing = sorted(set(SCHEMA.names) - set(DEFAULTS) - set(values.columns))
+    unknown = sorted(set(values.keys()) - set(COLUMNS))
+    missing = sorted(set(COLUMNS) - set(DEFAULTS) - set(values.keys()))
     if unknown or missing:
         raise ValueError(
-            f"values of cell {cell_id}: columns {SCHEMA.names} are expected; "
+            f"values of cell {cell_id}: columns {[*COLUMNS]} are expected; "
             f"unknown: {unknown}, missing: {missing}."
         )
-    filled = values.copy()
-    for name, default in DEFAULTS.items():
-        if name not in filled.columns:
-            filled[name] = default
+    rows = len(values["value"])
+    filled = {name: list(values[name]) if name in values else [DEFAULTS[name]] * rows for name in COLUMNS}
     _refuse_gaps(cell_id, filled)
-    table = pa.Table.from_pandas(filled[SCHEMA.names], schema=SCHEMA, preserve_index=False)
-    path = run_dir / "values" / f"{cell_id}-{shard:04d}.parquet"
+    suffix = _PARQUET if find_spec("pyarrow") else _LINES
+    path = run_dir / "values" / f"{cell_id}-{shard:04d}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
+    if suffix == _PARQUET:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table(filled, _schema())
+        write_atomically(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
+    else:
+        typed = {name: map(kind, filled[name]) for name, kind in COLUMNS.items()}
+        lines = (
+            json.dumps(dict(zip(COLUMNS, row, strict=True))) for row in zip(*typed.values(), strict=True)
+        )
+        write_atomically(path, "".join(f"{line}\n" for line in lines))
+    path.with_suffix(_LINES if suffix == _PARQUET else _PARQUET).unlink(missing_ok=True)
     return path
 
 
-def _refuse_gaps(cell_id: str, values: pd.DataFrame) -> None:
-    gaps = values.isna().any(axis=1) | values["value"].isin([float("inf"), float("-inf")])
-    if gaps.any():
-        row = values[gaps].iloc[0]
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    return pa.schema([pa.field(name, types[kind], nullable=False) for name, kind in COLUMNS.items()])
+
+
+def _refuse_gaps(cell_id: str, values: Columns) -> None:
+    gaps = [
+        place
+        for place, row in enumerate(zip(*values.values(), strict=True))
+        if any(entry is None or entry != entry for entry in row) or math.isinf(values["value"][place])
+    ]
+    if gaps:
+        image, metric, region, value = (
+            values[name][gaps[0]] for name in ("image", "metric", "region", "value")
+        )
         raise ValueError(
-            f"values of cell {cell_id}: {int(gaps.sum())} rows are not finite numbers, first "
-            f"{row['metric']} of image {row['image']}, region {row['region']!r}: {row['value']}."
+            f"values of cell {cell_id}: {len(gaps)} rows are not finite numbers, first "
+            f"{metric} of image {image}, region {region!r}: {value}."
         )
 
 
 def read_values(run_dir: Path, cell_id: str) -> pd.DataFrame:
-    """Return all values of a cell, shard by shard, with the columns of `SCHEMA`; empty when there are none.
+    """Return all values of a cell, shard by shard, with the columns of `COLUMNS`; empty when there are none.
 
     Raises:
         ValueError: A shard holds more rows than any run measures: a small file can unpack to more than the memory.
     """
-    shards = []
-    for path in _shards(run_dir, cell_id):
-        if (rows := pq.read_metadata(path).num_rows) > MOST_ROWS:
-            raise ValueError(f"{path}: {rows} rows are more than the {MOST_ROWS} that are read.")
-        shards.append(pq.read_table(path, schema=SCHEMA))
-    values: pd.DataFrame = pa.concat_tables([SCHEMA.empty_table(), *shards]).to_pandas()
+    import pyarrow as pa
+
+    tables = [_read_table(path) for path in shard_files(run_dir, cell_id)]
+    values: pd.DataFrame = pa.concat_tables([_schema().empty_table(), *tables]).to_pandas()
     return values
+
+
+def read_columns(run_dir: Path, cell_id: str) -> Columns:
+    """Return the same as `read_values` as lists; needs pyarrow only for shards that were written with it.
+
+    Raises:
+        ValueError: A shard cannot be read, or holds more rows than any run measures.
+    """
+    shards = [
+        _read_lines(path) if path.suffix == _LINES else _read_table(path).to_pydict()
+        for path in shard_files(run_dir, cell_id)
+    ]
+    return {name: [entry for shard in shards for entry in shard[name]] for name in COLUMNS}
+
+
+def _read_table(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix == _LINES:
+        return pa.table(dict(_read_lines(path)), _schema())
+    if (rows := pq.read_metadata(path).num_rows) > MOST_ROWS:
+        raise ValueError(f"{path}: {rows} rows are more than the {MOST_ROWS} that are read.")
+    return pq.read_table(path, schema=_schema())
+
+
+def _read_lines(path: Path) -> Columns:
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if number > MOST_ROWS:
+                raise ValueError(f"{path}: more than the {MOST_ROWS} rows that are read.")
+            try:
+                row = json.loads(line)
+                fits = {name: type(entry) for name, entry in row.items()} == COLUMNS and all(
+                    abs(row[name]) < 2**63 for name, kind in COLUMNS.items() if kind is int
+                )
+            except (ValueError, AttributeError, RecursionError):
+                fits = False
+            if not fits:
+                raise ValueError(f"{path}: line {number} is no row of {', '.join(COLUMNS)}.")
+            for name, entry in row.items():
+                columns[name].append(entry)
+    return columns
 
 
 def remove_values(run_dir: Path, cell_id: str, keep: Collection[int] = ()) -> None:
@@ -107,10 +182,12 @@ def remove_values(run_dir: Path, cell_id: str, keep: Collection[int] = ()) -> No
     Args:
         keep: Numbers of the shards that are finished.
     """
-    for path in _shards(run_dir, cell_id):
+    for path in shard_files(run_dir, cell_id):
         if int(path.stem.rpartition("-")[2]) not in keep:
             path.unlink()
 
 
-def _shards(run_dir: Path, cell_id: str) -> list[Path]:
-    return sorted((run_dir / "values").glob(f"{cell_id}-*.parquet"))
+def shard_files(run_dir: Path, cell_id: str) -> list[Path]:
+    """Return the files of a cell's values, in the order of their numbers."""
+    found = (run_dir / "values").glob(f"{cell_id}-*")
+    return sorted(path for path in found if path.suffix in (_LINES, _PARQUET))

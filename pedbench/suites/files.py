@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tomli
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from pedbench.errors import suggestion
+from pedbench.host.classes import subclasses
 from pedbench.suites import choices, schema
 from pedbench.suites.schema import Suite
 
@@ -165,7 +166,7 @@ def _read(path: Path) -> dict[str, Any]:
     if any(line.count(b".") > _MOST_DOTS for line in content.splitlines()):
         raise SuiteError(f"{path}: a line has more than {_MOST_DOTS} dots: is this another file?")
     try:
-        data = tomllib.loads(content.decode("utf-8-sig"))
+        data = tomli.loads(content.decode("utf-8-sig"))
         _refuse_large(data)
     # Not all that is wrong with TOML is a `TOMLDecodeError`.
     except (ValueError, RecursionError) as error:
@@ -206,7 +207,7 @@ def _sentence(path: Path, details: Any) -> str:
 
 def _models() -> list[type[BaseModel]]:
     found = [value for module in (choices, schema) for value in vars(module).values()]
-    return [value for value in found if isinstance(value, type) and issubclass(value, BaseModel)]
+    return subclasses(found, BaseModel)
 
 
 def to_toml(suite: Suite) -> str:

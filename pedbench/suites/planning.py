@@ -11,7 +11,7 @@ from pedbench.data.readable import FileDataset
 from pedbench.errors import DatasetError, PluginError
 from pedbench.fetching.fetch import provider
 from pedbench.models.hub.folders import model_files, weight_digests
-from pedbench.models.manifest import ASSETS
+from pedbench.models.manifest import is_shipped
 from pedbench.models.sam.family import Family
 from pedbench.registry import Registry
 from pedbench.suites.cell import Cell, PluginIdentity, selection_hash
@@ -88,9 +88,7 @@ def make_plan(
     )
     # The package and the catalogue pin all other files of metrics.
     learned = [
-        metric
-        for metric in metrics
-        if not all(file.is_relative_to(ASSETS) or provider(file) for file in metric.files)
+        metric for metric in metrics if not all(is_shipped(file) or provider(file) for file in metric.files)
     ]
     defenses = tuple(
         plan_defense(choice, base, ids, suite, attacks, known, registry, family, learned)

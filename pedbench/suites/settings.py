@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
+import tomli
 from pydantic import ValidationError
 
 from pedbench.errors import suggestion
@@ -125,6 +125,6 @@ def with_sweep(defenses: Sequence[DefenseChoice], sweep: str) -> list[DefenseCho
 def _value(text: str) -> Any:
     """Read a value as TOML spells it; anything else is a string without quotes."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return tomli.loads(f"value = {text}")["value"]
+    except tomli.TOMLDecodeError:
         return text

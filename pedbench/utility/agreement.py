@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools import mask as coco_mask
 
 from pedbench.base import Embedding
 from pedbench.data.coco_masks import decode_segmentation
@@ -52,6 +51,8 @@ def reference(undefended: Embedding, original: Size) -> Reference:
         undefended: The original network's embedding of the picture.
         original: Height and width of the original picture.
     """
+    from pycocotools import mask as coco_mask
+
     steps = (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
     y, x = np.meshgrid(steps * original[0], steps * original[1], indexing="ij")
     points = np.stack([x.ravel(), y.ravel()], axis=1)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from pedbench.types import Mask
 
@@ -38,6 +37,8 @@ def innermost_pixel(mask: Mask) -> Pixel:
     Args:
         mask: (H, W) bool, not empty.
     """
+    from scipy import ndimage
+
     left, top, right, bottom = bounding_box(mask)
     # Pixels outside the box are never nearer than the ring around it.
     distance = ndimage.distance_transform_edt(np.pad(mask[top:bottom, left:right], 1))

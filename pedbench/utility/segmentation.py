@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Literal, TypedDict
 
 import numpy as np
-from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from pedbench.base import Embedding
@@ -165,6 +164,8 @@ def intersection_over_union(masks: Masks, truths: Masks) -> list[float]:
         masks: (N, H, W) bool.
         truths: (N, H, W) bool.
     """
+    from pycocotools import mask as coco_mask
+
     guesses, targets = (
         coco_mask.encode(np.asfortranarray(stack.transpose(1, 2, 0), np.uint8)) for stack in (masks, truths)
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from pedbench.results.records import Record
 from pedbench.results.run import Run, once_per_run
 from pedbench.results.statistics import difference, mean, worst_coalition
 from pedbench.suites.cell import canonical_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONTROL = "control: "
 """Begins the flag of a record that belongs to a control; the control's name follows."""

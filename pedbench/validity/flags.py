@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pedbench.results.statistics import mean
 from pedbench.types import View
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_BETTER = "no better than a floor"
 WORSE_THAN_PASTING = "worse than pasting"

@@ -260,3 +260,16 @@ def test_an_attack_that_answers_in_place_of_the_checks_is_named(tmp_path: Path) 
     cheat(tmp_path, "", f"Connection({channel}).send_bytes(b'{{}}'); os._exit(17)")
     (found,) = broken_rules(tmp_path / "cheat.py")
     assert "it answers what it was not asked" in found
+
+
+def test_an_attack_that_computes_longer_than_ever_has_until_the_deadline(
+    tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = "end = time.thread_time() + {}\n        while time.thread_time() < end: pass"
+    spec = cheat(tmp_path, "", busy.format(0.5))
+    with AttackPool([spec], deadline=4.0) as pool:
+        monkeypatch.setattr(pool, "_allowed", lambda *_: 0.2)
+        assert len(pool.guess(spec, [view], [0]).pictures) == 1
+        cheat(tmp_path, "", busy.format(600))
+        with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 4 s"):
+            pool.guess(spec, [view], [0])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,29 +28,84 @@ def pedbench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
     return exited.value.code, captured.out, captured.err
 
 
-def test_listing_imports_nothing_heavy() -> None:
+def test_listing_and_completing_import_nothing_heavy() -> None:
     script = """if True:
-        import sys
+        import os, sys
         from pedbench.cli import main
-        try:
-            main(["list"])
-        except SystemExit as left:
-            print(left.code, sorted({"torch", "numpy", "pandas"} & set(sys.modules)))
+        for words in ("", "pedbench run mini --attack mean"):
+            if words:
+                typed = {"COMP_WORDS": words, "COMP_CWORD": "4", "_PEDBENCH_COMPLETE": "complete_bash"}
+                os.environ.update(typed)
+            try:
+                main([] if words else ["list"])
+            except SystemExit as left:
+                print(left.code, sorted({"torch", "numpy", "pandas"} & set(sys.modules)))
     """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    *listed, status = done.stdout.splitlines()
-    assert status == "0 []"
+    *listed, status, completed, completed_status = done.stdout.splitlines()
+    assert (status, completed, completed_status) == ("0 []", "mean_colour", "0 []")
     assert {"attacks", "  mean_colour", "suites", "  mini"} <= set(listed)
 
 
-def test_a_broken_plugin_is_listed_with_its_traceback(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("run min", ["mini", "mini-full"]),
+        ("plan --suite proo", ["proof"]),
+        ("run --plugin {broken} --attack bro", ["broken"]),
+        ("run --plugin {broken} --defense on_device_", ["on_device_small"]),
+        ("run --plugin nowhere.py --attack mean", []),
+        ("list defen", ["defenses"]),
+        ("check jpe", ["jpeg"]),
+        ("new att", ["attack"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_shells_complete_names(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Path,
+    shell: str,
+    typed: str,
+    expected: list[str],
 ) -> None:
+    monkeypatch.setenv("_PEDBENCH_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", f"pedbench {typed.format(broken=broken)}")
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    status, out, err = pedbench(capsys)
+    names = re.findall('"(.+?)"', out) if shell == "zsh" else out.split()
+    assert (status, list(dict.fromkeys(names)), err) == (0, expected, "")
+
+
+def test_the_list_is_json_on_request(capsys: pytest.CaptureFixture[str], broken: Path) -> None:
+    status, out, _ = pedbench(capsys, "list", "--json", "--plugin", str(broken))
+    found = json.loads(out)
+    assert (status, found["schema"]) == (0, 1)
+    assert {"name": "broken", "origin": str(broken)} in found["attacks"]
+    assert {"name": "mini"} in found["suites"]
+    broken.write_text(broken.read_text().replace("Attack", "Codec"))
+    status, out, _ = pedbench(capsys, "list", "codecs", "--long", "--json", "--plugin", str(broken))
+    (kind,) = (content := json.loads(out)).keys() - {"schema"}
+    codecs = {each.pop("name"): each for each in content[kind]}
+    assert (status, kind) == (0, "codecs")
+    assert "No module named 'no_such_module'" in codecs["broken"]["error"]
+    assert codecs["jpeg"].keys() == {"origin", "version", "takes", "summary", "source"}
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A plugin that cannot be imported."""
     path = tmp_path / "broken.py"
     path.write_text("from pedbench.base import Attack\nimport no_such_module\nclass Broken(Attack): ...\n")
-    status, out, _ = pedbench(capsys, "list", "attacks", "--long", "--plugin", str(path))
+    return path
+
+
+def test_a_broken_plugin_is_listed_with_its_traceback(
+    capsys: pytest.CaptureFixture[str], broken: Path
+) -> None:
+    status, out, _ = pedbench(capsys, "list", "attacks", "--long", "--plugin", str(broken))
     assert status == 0
     assert "No module named 'no_such_module'" in out
     assert "Traceback" in out
@@ -87,6 +144,26 @@ def test_wrong_input_is_a_sentence_and_status_2(
     assert status == 2
     assert sentence in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_run_opens_its_report_also_if_a_cell_failed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: bool
+) -> None:
+    opened: list[str] = []
+    monkeypatch.chdir(tmp_path)
+
+    def open_browser(url: str) -> bool:
+        opened.append(url)
+        return found
+
+    monkeypatch.setattr("webbrowser.open", open_browser)
+    monkeypatch.setattr("pedbench.report.outputs.terminal.print_overview", lambda run: None)
+    result = SimpleNamespace(run=None, directory=Path("reports/a run"), problems=["a cell failed"], ok=False)
+    monkeypatch.setattr("pedbench.api.run", lambda *_, **__: result)
+    status, _, err = pedbench(capsys, "run", "--open")
+    assert (status, opened) == (1, [f"{tmp_path.as_uri()}/reports/a%20run/report.html"])
+    assert ("no browser was found" in err) != found
 
 
 def test_debug_raises_the_error_itself() -> None:
@@ -171,7 +248,15 @@ def test_doctor_names_what_is_missing(
             raise AttackFailure(spec.name, "AttackDied", "No module named 'torch'")
 
     monkeypatch.setattr(ConfinedAttacks, "load", load)
-    monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda: ["torch>=99", "no-such-package>=1"])
+    monkeypatch.setattr("pedbench.cli.doctor.requirements", lambda _="": ["torch>=99", "no-such-package>=1"])
+    status, out, _ = pedbench(capsys, "doctor", "--json")
+    findings = {finding.pop("subject"): finding for finding in json.loads(out)["findings"]}
+    assert status == 1
+    assert findings["package no-such-package"] == {
+        "status": "missing",
+        "found": "not installed",
+        "cure": "python -m pip install 'no-such-package>=1'",
+    }
     status, out, _ = pedbench(capsys, "doctor", "--plugin", str(ROOT / "tests/measure/plugins/black.py"))
     assert status == 1
     assert "python -m pip install 'torch>=99'" in out
@@ -194,3 +279,14 @@ def test_streams_of_other_encodings_get_plain_marks() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"visible v\n", b"mIoU ^, leakage >= 0.5 - ??\n")
+
+
+def test_help_names_few_commands_each_with_its_whole_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = pedbench(capsys, "--help")
+    commands = re.findall(r"^  [a-z-]+  +(.*)$", out.partition("Commands:\n")[2], flags=re.MULTILINE)
+    assert status == 0
+    assert 10 < len(commands) <= 16
+    assert all(sentence.endswith(".") and not sentence.endswith("..") for sentence in commands)

@@ -6,10 +6,10 @@ import importlib
 import keyword
 import runpy
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomli
 
 from pedbench.cli import main
 from pedbench.registry import Registry
@@ -51,7 +51,7 @@ def test_a_package_has_an_entry_point_and_its_test_passes(
     status, _, _ = new(capsys, "attack", "my_own", "--package")
     root = tmp_path / "pedbench-my-own"
     assert status == 0
-    project = tomllib.loads((root / "pyproject.toml").read_text())
+    project = tomli.loads((root / "pyproject.toml").read_text())
     assert project["tool"]["pytest"]["ini_options"]["pythonpath"] == ["."]
     monkeypatch.syspath_prepend(root)
     module, _, attribute = project["project"]["entry-points"]["pedbench.attacks"]["my_own"].partition(":")

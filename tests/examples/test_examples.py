@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tomli
 from PIL import Image
 
 import pedbench
@@ -27,7 +27,7 @@ MOST_LINES = 89
 @pytest.fixture(name="registry")
 def _registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """The registry after `pip install examples`."""
-    project = tomllib.loads((EXAMPLES / "pyproject.toml").read_text())["project"]
+    project = tomli.loads((EXAMPLES / "pyproject.toml").read_text())["project"]
     installed = tmp_path / "site" / "pedbench_examples-1.dist-info"
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")

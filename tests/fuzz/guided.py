@@ -8,7 +8,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["pedbench", "tomllib"]):
+with atheris.instrument_imports(include=["pedbench", "tomli"]):
     from tests.fuzz.targets import SECONDS, TARGETS
 
 MEMORY = 4096

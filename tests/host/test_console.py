@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console as RichConsole
@@ -31,7 +32,9 @@ def test_only_slow_stages_print_progress_lines() -> None:
     ]
 
 
-def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     stream = io.StringIO()
@@ -42,6 +45,7 @@ def test_a_terminal_gets_bars_that_vanish(monkeypatch: pytest.MonkeyPatch) -> No
         console.line("a [red] line")
     assert "outer" in stream.getvalue()
     assert "a [red] line" in stream.getvalue()
+    assert bool(re.search(r"\x1b\[[0-9;]*3\d", stream.getvalue())) != bool(no_color)
 
 
 def test_a_board_fills_line_by_line_outside_a_terminal() -> None:

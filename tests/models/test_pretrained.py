@@ -8,7 +8,7 @@ import pytest
 
 from pedbench.checks.attacks import check_attack
 from pedbench.errors import CheckpointError, MissingWeightsError
-from pedbench.models.hub import folders as pretrained
+from pedbench.models import manifest
 from pedbench.models.hub.folders import model_files, model_folder, model_reference, weight_digests
 from pedbench.plugins.attacks.vitmae import Vitmae
 
@@ -64,7 +64,7 @@ def test_every_declared_file_has_a_digest(tmp_path: Path) -> None:
 
 
 def test_shipped_weights_are_those_of_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "ASSETS", tmp_path)
+    monkeypatch.setattr(manifest, "SHIPPED", (tmp_path,))
     folder = tmp_path / "mae-mini"
     folder.mkdir()
     (folder / "config.json").write_text("{}")

@@ -133,6 +133,16 @@ def test_compare_shows_what_differs(
     status, out, _ = told(capsys, "compare", tmp_path / "first", far, "--all")
     assert "| same" in out
     assert "mIoU[1 click], per picture" in out
+    status, out, _ = told(capsys, "compare", tmp_path / "first", far, "--json")
+    found = json.loads(out)
+    assert (status, found["schema"]) == (0, 1)
+    assert {line["verdict"] for line in found["lines"]} == found["verdicts"].keys() - {"same", "not judged"}
+    (line,) = (
+        each for each in found["lines"] if (each["metric"], each["region"]) == ("mIoU[1 click]", "all")
+    )
+    assert (line["verdict"], line["n"], line["defense"]) == ("worse", 8, "blur(sigma=0.02)")
+    assert line["difference"] == pytest.approx(-0.03)
+    assert line["new"] - line["base"] == pytest.approx(-0.03)
 
 
 def test_what_is_no_baseline_is_refused_with_a_sentence(

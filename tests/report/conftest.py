@@ -214,3 +214,12 @@ def _cells(
         cell = replace(base, kind="latency", link="loopback", dtype="float32")
         invalid = {"status": "invalid", "reason": "byte counts differ"} if defense is BLUR else broken
         yield (name, "latency"), cell, latency_values(rng), invalid
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A browser that logs what it asks for."""
+    from tests.chromium import chromium
+
+    with chromium() as driver:
+        yield driver

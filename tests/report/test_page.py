@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,8 @@ from pedbench.results.exhibits import Exhibit, write_exhibit
 from pedbench.results.run import load
 from pedbench.suites.cell import PluginIdentity
 from pedbench.types import Secret
+from tests.chromium import Keys, least_contrast, resized
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
-
-webdriver = pytest.importorskip("selenium.webdriver")
-Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
-)
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +35,20 @@ def page(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(load(directory)).with_suffix(".html")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def opened(browser: Any, page: Path) -> Any:
     browser.get_log("performance")
     browser.get(page.as_uri())
     return browser
+
+
+def tab_to(browser: Any, element: Any) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(300):
+        if browser.switch_to.active_element == element:
+            return
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+    raise AssertionError(f"no Tab leads to {element.tag_name} {element.text!r}")
 
 
 def column(browser: Any, place: int) -> list[str]:
@@ -91,11 +81,12 @@ def test_headings_sort_by_number_and_what_has_none_stays_last(opened: Any) -> No
     def numbers() -> list[float]:
         return [float(match[0]) for text in column(opened, place + 1) if (match := re.match(r"[\d.]+", text))]
 
-    heads[place].click()
+    tab_to(opened, heads[place])
+    opened.switch_to.active_element.send_keys(Keys.ENTER)
     assert len(numbers()) == 4
     assert numbers() == sorted(numbers())
     assert column(opened, place + 1)[-1] == "failed"
-    heads[place].click()
+    opened.switch_to.active_element.send_keys(Keys.SPACE)
     assert numbers() == sorted(numbers(), reverse=True)
     assert column(opened, place + 1)[-1] == "failed"
     # Seconds and milliseconds, bytes and kilobytes are one scale.
@@ -107,7 +98,8 @@ def test_headings_sort_by_number_and_what_has_none_stays_last(opened: Any) -> No
 
 
 def test_lines_are_filtered(opened: Any) -> None:
-    opened.find_element("css selector", "input[type=search]").send_keys("BLUR")
+    tab_to(opened, opened.find_element("css selector", "input[type=search]"))
+    opened.switch_to.active_element.send_keys("BLUR")
     assert column(opened, 1) == ["blur"]
 
 
@@ -131,13 +123,6 @@ def test_slider_uncovers_the_truth(opened: Any) -> None:
     assert opened.execute_script("return arguments[0].naturalWidth", tile) == 64
 
 
-def resized(browser: Any, width: int, height: int, scheme: str = "light") -> None:
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-
-
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
 def test_page_is_as_wide_as_the_window(opened: Any, width: int, height: int) -> None:
     resized(opened, width, height)
@@ -155,7 +140,7 @@ def test_page_is_as_wide_as_the_window(opened: Any, width: int, height: int) -> 
 def test_a_picture_is_enlarged_and_compared_by_keyboard_alone(opened: Any) -> None:
     resized(opened, 1400, 900)
     tile = opened.find_element("css selector", ".matrix .over")
-    opened.execute_script("arguments[0].focus()", tile)
+    tab_to(opened, tile)
     opened.switch_to.active_element.send_keys(Keys.ENTER)
     dialog = opened.find_element("css selector", "dialog[open]")
     large = dialog.find_element("css selector", ".over img")
@@ -168,36 +153,12 @@ def test_a_picture_is_enlarged_and_compared_by_keyboard_alone(opened: Any) -> No
     assert opened.switch_to.active_element == tile
 
 
-CONTRAST = """
-const light = (text) => {
-  const parts = text.match(/[\\d.]+/g).slice(0, 3).map((part) => {
-    const share = part / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-};
-const ground = (each) => {
-  for (let at = each; at; at = at.parentElement) {
-    const colour = getComputedStyle(at).backgroundColor;
-    if (colour !== "rgba(0, 0, 0, 0)") return colour;
-  }
-  return "rgb(255, 255, 255)";
-};
-let least = 21;
-const words = "p, td, th, code, a, li, dt, dd, summary, figcaption, button, strong, h1, h2, h3";
-for (const each of document.querySelectorAll(words)) {
-  const [one, other] = [light(getComputedStyle(each).color), light(ground(each))].sort((a, b) => b - a);
-  if (each.innerText) least = Math.min(least, (one + 0.05) / (other + 0.05));
-}
-return least;
-"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_from_their_ground(opened: Any, scheme: str) -> None:
     resized(opened, 1400, 900, scheme)
     # WCAG 2.1, 1.4.3, level AA.
-    assert opened.execute_script(CONTRAST) >= 4.5
+    words = "p, td, th, code, a, li, dt, dd, summary, figcaption, button, strong, h1, h2, h3"
+    assert least_contrast(opened, words) >= 4.5
 
 
 def test_first_screen_and_what_folds(opened: Any) -> None:
@@ -211,3 +172,6 @@ def test_first_screen_and_what_folds(opened: Any) -> None:
     folded = opened.find_element("css selector", "#problems summary")
     assert re.fullmatch(r"Not measured: \d+ lines", folded.text)
     assert not opened.find_element("css selector", "#problems li").is_displayed()
+    tab_to(opened, folded)
+    opened.switch_to.active_element.send_keys(Keys.ENTER)
+    assert opened.find_element("css selector", "#problems li").is_displayed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pedbench.cli import main
-from pedbench.report.numbers.ranks import agreements
+from pedbench.report.numbers.ranks import Agreement, agreements
 from pedbench.report.tables.comparisons import agreement_table
 
 
@@ -64,6 +65,27 @@ def test_rank_correlations_are_those_of_the_defenses_in_common() -> None:
     assert len(found["bytes up"].values) == 0
     told = [line.replace(" ", "") for line in agreement_table(list(found.values())).markdown().splitlines()]
     assert "|leakage[RMSE],c=1|4|0.80|0.67|" in told
+
+
+def test_ranks_are_json_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"defense": name, "first": place, "second": 3 - place} for place, name in enumerate("abc")]
+    measures = [
+        Agreement(measure=name, values=pd.DataFrame(rows[:count]))
+        for name, count in (("utility", 3), ("bytes", 2))
+    ]
+    monkeypatch.setattr("pedbench.results.run.load", lambda path: path)
+    monkeypatch.setattr("pedbench.report.numbers.combined.combined", lambda run: run)
+    monkeypatch.setattr("pedbench.report.numbers.ranks.agreements", lambda *_: measures)
+    with pytest.raises(SystemExit) as left:
+        main(["compare", "--ranks", "--json", "one", "two"])
+    utility, up = json.loads(capsys.readouterr().out)["measures"]
+    assert left.value.code == 0
+    assert utility.pop("kendall") == pytest.approx(-1.0)
+    assert utility.pop("spearman") == pytest.approx(-1.0)
+    assert utility == {"measure": "utility", "defenses": rows}
+    assert (up["spearman"], up["kendall"]) == (None, None)
 
 
 @pytest.mark.slow

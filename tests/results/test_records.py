@@ -18,7 +18,7 @@ from pedbench.host.provenance import provenance
 from pedbench.measure.seeds import generator, guess_seed, torch_seed
 from pedbench.results.records import MetricValue, Record, append_record, read_plan, read_records, write_plan
 from pedbench.results.run_directory import RunLockedError, locked, run_directory, settle
-from pedbench.results.values import read_values, remove_values, write_values
+from pedbench.results.values import read_columns, read_values, remove_values, write_values
 from pedbench.suites.cell import Cell, CoalitionRule, PluginIdentity, selection_hash
 from pedbench.suites.files import load_suite
 from pedbench.suites.schema import ResolvedSuite
@@ -139,6 +139,31 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     remove_values(tmp_path, "0123")
     assert read_values(tmp_path, "0123").empty
     assert len(read_values(tmp_path, "4567")) == 1
+
+
+def test_values_without_pyarrow_are_lines_that_read_like_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values: dict[str, list[Any]] = {
+        "image": ["a", "b"],
+        "metric": ["wall", "bytes up"],
+        "value": [1 / 3, np.int64(7)],
+    }
+    write_values(tmp_path, "0123", 0, values)
+    write_values(tmp_path, "4567", 0, values)
+    with monkeypatch.context() as patch:
+        patch.setattr("pedbench.results.values.find_spec", lambda _: None)
+        path = write_values(tmp_path, "4567", 0, values)
+    assert [file.name for file in path.parent.glob("4567*")] == ["4567-0000.jsonl"]
+    pd.testing.assert_frame_equal(read_values(tmp_path, "4567"), read_values(tmp_path, "0123"))
+    assert read_columns(tmp_path, "4567") == read_columns(tmp_path, "0123")
+    whole = path.read_text()
+    for line in ("[]", "{}", "1", "{", whole.replace("7.0", "7"), whole.replace("-1", f"{2**63}")):
+        path.write_text(whole + line)
+        with pytest.raises(ValueError, match=r"4567-0000.jsonl: line \d is no row of image, annotation"):
+            read_values(tmp_path, "4567")
+    remove_values(tmp_path, "4567")
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from typing_extensions import Self
 
 from pedbench.adversary.isolation import answers
 from pedbench.adversary.isolation.answers import AttackFailure, BrokenAnswer, Guesses
+from pedbench.adversary.isolation.deadline import Deadline
 from pedbench.adversary.isolation.environment import sources
 from pedbench.adversary.isolation.libraries import libraries
 from pedbench.adversary.isolation.parent import Job, Ward, Zygote, ZygoteLost, shared
@@ -42,8 +44,8 @@ class ConfinedAttacks:
         readable: Further files and folders that attacks may read, e.g. weights.
         closed: Files and folders with some of the truth; a library that holds one is not offered.
         prior: Folder of the prior; by default the one that pedbench ships.
-        deadline: Seconds that one job may take. An attack that has guessed before gets `PATIENCE` times as long for
-            each view as it has taken at most, and a minute, if that is less.
+        deadline: Seconds that one job may take. An attack that has guessed before is given up earlier if it computes
+            nothing: after `PATIENCE` times as long for each view as it has taken at most, and a minute.
     """
 
     def __init__(
@@ -198,33 +200,24 @@ class ConfinedAttacks:
             self.force[means] = self.force.get(means, True) and in_force
 
     @contextmanager
-    def _until_deadline(self, job: Job, seconds: float) -> Iterator[None]:
+    def _until_deadline(self, job: Job, patience: float) -> Iterator[None]:
         """End the job if what happens inside takes too long; a `TimeoutError` then comes out."""
-        passed = threading.Event()
-
-        def end() -> None:
-            passed.set()
-            job.end()
-
-        timer = threading.Timer(seconds, end)
-        timer.daemon = True
-        timer.start()
         self._running.add(job)
+        deadline = Deadline(job, patience, self.deadline)
         try:
-            # Asked after it is listed: `close` marks first and ends then, so one of the two is seen.
-            if self._closed:
-                raise EOFError
-            yield
+            with deadline:
+                # Asked after it is listed: `close` marks first and ends then, so one of the two is seen.
+                if self._closed:
+                    raise EOFError
+                yield
         except (EOFError, OSError):
             job.end()
-            if not passed.is_set():
+            if deadline.passed is None:
                 raise
         finally:
             self._running.discard(job)
-            timer.cancel()
-            timer.join()
-        if passed.is_set():
-            raise TimeoutError(f"no answer within {seconds:.3g} s")
+        if deadline.passed is not None:
+            raise TimeoutError(f"no answer within {deadline.passed:.3g} s")
 
     def close(self) -> None:
         """End the jobs; a guess under way in another thread fails."""

@@ -32,7 +32,7 @@ def libraries(plugins: Iterable[str], closed: Iterable[Path], code: Iterable[Pat
         code: Files of attacks, and folders of those that are packages.
     """
     imported = dict(_imported())
-    installed = _installed_by((*requirements(), *plugins, *imported), tuple(sys.path))
+    installed = _installed_by((*_required(), *plugins, *imported), tuple(sys.path))
     truths = [path.resolve() for path in closed]
     folders = [path.resolve() for path in (Path.cwd(), *map(Path, sys.path))]
 
@@ -127,10 +127,14 @@ def _installed_by(names: tuple[str, ...], _path: tuple[str, ...]) -> tuple[Path,
 def importable() -> frozenset[str]:
     """Return the names of pedbench and of the packages and modules of the distributions that it requires."""
     names = {"pedbench"}
-    for distribution in _with_required(tuple(requirements())):
+    for distribution in _with_required(_required()):
         listed = (distribution.read_text("top_level.txt") or "").split()
         names.update(listed or (file.parts[0].partition(".")[0] for file in distribution.files or ()))
     return frozenset(names)
+
+
+def _required() -> tuple[str, ...]:
+    return (*requirements(), *requirements("bench"))
 
 
 def _with_required(names: Iterable[str]) -> Iterator[Distribution]:

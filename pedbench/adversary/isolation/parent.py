@@ -194,6 +194,15 @@ class Job:
         """Time since it was confined."""
         return time.perf_counter() - self._began
 
+    def processor_seconds(self) -> float:
+        """Return how long it has computed, all threads together; 0 once it has ended."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        user, system = fields[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def end(self, *, answered: bool = False) -> None:
         """End it if it has not ended, and keep its exit status unless it has answered."""
         if not self._ended:

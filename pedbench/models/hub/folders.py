@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.errors import CheckpointError, MissingWeightsError
-from pedbench.fetching.catalogue import HUB, name_of
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS, manifest_entry, trained_on, verify_weights
+from pedbench.models.manifest import is_shipped, manifest_entry, shipped, trained_on, verify_weights
 
 
 def model_reference(model: str) -> str:
@@ -44,7 +43,7 @@ def model_knowledge(model: str) -> str:
 def weights_file(model: str) -> Path:
     """Return the weights file of a shipped network by its name, or another file by its path."""
     path = Path(model).expanduser()
-    return path.resolve() if path.suffix else ASSETS / f"{model}.safetensors"
+    return path.resolve() if path.suffix else shipped(f"{model}.safetensors")
 
 
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
@@ -66,7 +65,7 @@ def weight_digests(files: Iterable[Path]) -> dict[str, str]:
 
 def _contents(path: Path) -> list[Path]:
     """Return all files in a folder; of a shipped model's the weights, as its settings change with the package only."""
-    known = manifest_entry(path.name, path.parent) if path.parent == ASSETS and path.is_dir() else {}
+    known = manifest_entry(path.name, path.parent) if is_shipped(path) and path.is_dir() else {}
     if known:
         return [path.parent / known["file"]]
     return [file for file in (path, *sorted(path.rglob("*"))) if file.is_file()]
@@ -95,7 +94,7 @@ def model_folder(model: str, kind: str, description: str) -> Path:
             f"{folder}: found code next to the weights ({code[0].name})\n"
             "expected weights and settings only: code of a model is never run"
         )
-    known = manifest_entry(folder.name, folder.parent) if folder.parent == ASSETS else {}
+    known = manifest_entry(folder.name, folder.parent) if is_shipped(folder) else {}
     if known:
         verify_weights(folder.name, folder.parent / known["file"], folder.parent)
     return folder
@@ -154,10 +153,12 @@ def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
 
 
 def _advice(model: str, folder: Path) -> str:
-    if folder.parent == ASSETS:
-        return f"to make it: pedbench train {model}"
+    if is_shipped(folder):
+        return f"to get it: python -m pip install pedbench-weights; to make it: pedbench train {model}"
     if Path(model).is_absolute():
         return "pass a folder of `save_pretrained`"
+    from pedbench.fetching.catalogue import name_of
+
     name = name_of(model)
     get = f"pedbench fetch {name}" if name else f"hf download {model}"
     return f"to get it: {get}; or pass the path of a local folder"
@@ -166,9 +167,11 @@ def _advice(model: str, folder: Path) -> str:
 def _folder(model: str) -> Path:
     """Return a model's folder, existing or not; a hub model's is that of `pedbench fetch` or in the hub's cache."""
     if "/" not in model:
-        return ASSETS / model
+        return shipped(model)
     if Path(model).is_absolute():
         return Path(model)
+    from pedbench.fetching.catalogue import HUB
+
     fetched = home() / HUB / model
     if not fetched.is_dir():
         from huggingface_hub import snapshot_download

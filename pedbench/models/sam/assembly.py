@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
 from pedbench.models.sam.architectures import Architecture
@@ -21,7 +24,28 @@ PIXEL_MEAN = [123.675, 116.28, 103.53]
 PIXEL_STD = [58.395, 57.12, 57.375]
 
 
-def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool = True) -> Sam:
+def _modeling() -> ModuleType:
+    """Import `segment_anything.modeling` alone: the package itself also imports torchvision, which is large and slow.
+
+    Raises:
+        ModuleNotFoundError: segment-anything is not installed.
+    """
+    package = importlib.util.find_spec("segment_anything")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("segment_anything", name="segment_anything")
+    name, file = f"{__name__}.segment_anything", Path(package.origin).with_name("modeling") / "__init__.py"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_sam = _modeling()
+
+
+def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool = True) -> Any:
     """Assemble a SAM, in evaluation mode, with `segment_anything`'s own initialisation.
 
     Args:
@@ -32,8 +56,8 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
     """
     channels = architecture.neck_channels
     with torch.device("cpu" if allocate else "meta"):
-        sam = Sam(
-            image_encoder=ImageEncoderViT(
+        sam = _sam.Sam(
+            image_encoder=_sam.ImageEncoderViT(
                 img_size=architecture.image_size,
                 patch_size=architecture.patch_size,
                 embed_dim=architecture.embed_dim,
@@ -47,15 +71,10 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
                 window_size=architecture.window_size,
                 global_attn_indexes=architecture.global_blocks,
             ),
-            prompt_encoder=PromptEncoder(
-                embed_dim=channels,
-                image_embedding_size=architecture.tokens,
-                input_image_size=(architecture.image_size, architecture.image_size),
-                mask_in_chans=16,
-            ),
-            mask_decoder=MaskDecoder(
+            prompt_encoder=_prompt_encoder(architecture, allocate),
+            mask_decoder=_sam.MaskDecoder(
                 num_multimask_outputs=3,
-                transformer=TwoWayTransformer(
+                transformer=_sam.TwoWayTransformer(
                     depth=architecture.decoder_depth,
                     embedding_dim=channels,
                     mlp_dim=architecture.decoder_mlp,
@@ -74,6 +93,21 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
     if fast:
         accelerate_blocks(sam.image_encoder)
     return sam.eval()
+
+
+def _prompt_encoder(architecture: Architecture, draw: bool) -> Any:
+    """Assemble the small part whose `torch.randn` would import torch's compiler on the meta device.
+
+    Args:
+        draw: Whether the draws count, or leave torch's generator as it is.
+    """
+    with torch.device("cpu"), torch.random.fork_rng(devices=[], enabled=not draw):
+        return _sam.PromptEncoder(
+            embed_dim=architecture.neck_channels,
+            image_embedding_size=architecture.tokens,
+            input_image_size=(architecture.image_size, architecture.image_size),
+            mask_in_chans=16,
+        )
 
 
 def randomise(sam: Any, seed: int) -> None:

@@ -9,9 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from pedbench.errors import suggestion
-from pedbench.fetching.catalogue import entry
 from pedbench.fetching.digests import digest
-from pedbench.fetching.fetch import verified
 from pedbench.host.home import home
 from pedbench.models.hub.folders import model_reference
 from pedbench.models.manifest import ASSETS, manifest_entry
@@ -137,6 +135,8 @@ class Family:
 
 def _known(file: Path, member: Member) -> bool:
     """Return whether a weights file is in the manifest next to it, or is a known official checkpoint."""
+    from pedbench.fetching.fetch import verified
+
     return manifest_entry(member.architecture.name, file.parent).get("file") == file.name or verified(file)
 
 
@@ -232,6 +232,8 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
 
 
 def _fetched(name: str) -> Path:
+    from pedbench.fetching.catalogue import entry
+
     return home() / entry(name).files[-1].path
 
 

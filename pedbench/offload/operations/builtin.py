@@ -14,6 +14,7 @@ import torch
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.fetching.digests import digest
+from pedbench.host.classes import subclasses
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import WEIGHTS
 from pedbench.models.sam.stages import window_grid
@@ -157,15 +158,8 @@ def source_hash(operation: Operation) -> str:
 
 def defined_in(module: str) -> list[type[Operation]]:
     """Return the operation classes that an importable module defines itself."""
-    members = vars(importlib.import_module(module)).values()
-    return [
-        member
-        for member in members
-        if isinstance(member, type)
-        and issubclass(member, Operation)
-        and member.__module__ == module
-        and not inspect.isabstract(member)
-    ]
+    members = subclasses(vars(importlib.import_module(module)).values(), Operation)
+    return [member for member in members if member.__module__ == module and not inspect.isabstract(member)]
 
 
 def _beyond_frame(

@@ -6,6 +6,7 @@ import sys
 
 from pedbench.base import Defense, Operation
 from pedbench.errors import PluginError
+from pedbench.host.classes import subclasses
 from pedbench.offload.operations.builtin import EncodeImage
 from pedbench.registry import Origin
 
@@ -17,7 +18,7 @@ def operation_modules(defense: Defense, origin: Origin) -> set[str]:
         PluginError: Servers could not import one of them.
     """
     plugin = sys.modules[type(defense).__module__]
-    kinds = [kind for kind in vars(plugin).values() if isinstance(kind, type) and issubclass(kind, Operation)]
+    kinds = subclasses(vars(plugin).values(), Operation)
     known = (Operation.__module__, EncodeImage.__module__)
     modules = {kind.__module__ for kind in kinds if kind.__module__ not in known}
     if plugin.__name__ in modules and origin.type == "path":

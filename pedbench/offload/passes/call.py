@@ -43,6 +43,8 @@ class Pending:
         due: Time of the deadline in seconds on the host's monotonic clock.
         exchange: Sizes and times of the call at both ends; None until its reply was read.
         awaited: Whether `result` was called.
+        sent: Time at which it was handed to the link, in seconds on the host's monotonic clock.
+        replied: Time at which its reply or its failure arrived; 0 until then.
     """
 
     def __init__(
@@ -67,14 +69,14 @@ class Pending:
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._callbacks: list[Callable[[Pending], None]] = []
-        self._replied = 0.0
+        self.replied = 0.0
         self._future: Any = None
         self._failure: Exception | None = None
         self.server = server
         self.exchange: Exchange | None = None
         self.awaited = False
-        self._sent = time.monotonic()
-        self.due = self._sent + deadline
+        self.sent = time.monotonic()
+        self.due = self.sent + deadline
         transport.up(len(data), server, call.sequence, self._hand_over)
 
     @property
@@ -123,11 +125,11 @@ class Pending:
             sequence=self._call.sequence,
             bytes_up=len(self.data),
             bytes_down=len(data),
-            sent=self._sent,
+            sent=self.sent,
             received=answer.received,
             started=answer.started,
             finished=answer.finished,
-            replied=self._replied,
+            replied=self.replied,
         )
         if answer.error:
             raise RemoteError(f"server {self.server}, {self._call.operation}: {answer.error}")
@@ -137,7 +139,7 @@ class Pending:
     def as_sent(self) -> Tapped:
         """Return the message as the server's wiretap should have recorded it, for a server that is lost."""
         received, size = (
-            (self.exchange.received, self.exchange.bytes_down) if self.exchange else (self._sent, 0)
+            (self.exchange.received, self.exchange.bytes_down) if self.exchange else (self.sent, 0)
         )
         return Tapped(
             method=METHOD,
@@ -178,7 +180,7 @@ class Pending:
         with self._lock:
             if self._done.is_set():
                 return
-            self._replied = time.monotonic()
+            self.replied = time.monotonic()
             self._failure = failure
             self._done.set()
         for callback in self._callbacks:

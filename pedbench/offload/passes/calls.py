@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Literal
 
@@ -40,6 +40,7 @@ class Calls:
         on_lost: The treatment of windows whose tokens do not arrive.
         spot_checks: Spot checks of the servers; by default none.
         lies: False tokens of some servers; by default all servers are honest.
+        watch: Called with each call when it is sent; by default nobody watches.
 
     Attributes:
         streamed: Server and sequence number of messages whose bytes the harness made, not the defense: tokens, and
@@ -61,6 +62,7 @@ class Calls:
         on_lost: OnLost = "fail",
         spot_checks: SpotChecks | None = None,
         lies: Lies | None = None,
+        watch: Callable[[Pending], None] | None = None,
     ) -> None:
         if count > len(servers):
             raise ValueError(f"the defense calls {count} servers, but {len(servers)} were started")
@@ -72,6 +74,7 @@ class Calls:
         self._on_lost = on_lost
         self.spot_checks = spot_checks or SpotChecks()
         self.lies = lies
+        self._watch = watch
         self.streamed: set[tuple[int, int]] = set()
         self.lost: dict[int, str] = {}
         self._count = count
@@ -180,6 +183,8 @@ class Calls:
                 self.servers, self._transport, server, call, declared, data, self._deadline, forge
             )
             self._rounds[-1].append(sent[server])
+            if self._watch is not None:
+                self._watch(sent[server])
             if self.servers.turns:
                 sent[server].wait()
         return sent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,6 +96,7 @@ class PassSettings:
         session: Session with earlier passes over the same camera, whose disclosure counts too.
         spot_checks: Spot checks of the servers; by default none.
         lies: False tokens of some servers; by default all servers are honest.
+        watch: Called with each call when it is sent, on the edge's thread; it must return at once.
     """
 
     request: int = 0
@@ -107,6 +108,7 @@ class PassSettings:
     session: Session | None = None
     spot_checks: SpotChecks | None = None
     lies: Lies | None = None
+    watch: Callable[[Pending], None] | None = None
 
 
 def run_pass(
@@ -170,6 +172,7 @@ def run_pass(
             on_lost=settings.on_lost,
             spot_checks=settings.spot_checks,
             lies=settings.lies,
+            watch=settings.watch,
         )
         try:
             with without_onednn(networks.exact), clock, torch.inference_mode():

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import grpc
+from typing_extensions import Self
 
 from pedbench.base import Networks
 from pedbench.offload.operations.builtin import load_operations

@@ -88,6 +88,12 @@ class VirtualServers(Servers):
             self.load(*self._loaded)
         return lost
 
+    def grow(self, count: int) -> None:
+        """Start servers until there are `count`."""
+        self._members = [*self._own, *self._start(range(len(self), count))]
+        self.set_mode(turns=self.turns, threads=self._threads)
+        self.load(*self._loaded)
+
     def restore(self, *, doubtful: bool) -> None:
         if doubtful:
             for server in range(len(self)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tomli
 
 from pedbench.base import Codec, Field
 from pedbench.errors import PluginError
@@ -47,8 +47,8 @@ def find_codec(label: str) -> Codec:
     if match is None:
         raise PluginError(f"expected a codec as NAME or NAME(PARAMETER=VALUE, ...), found {label[:40]!r}.")
     try:
-        params = tomllib.loads((match[2] or "").replace(", ", "\n"))
-    except tomllib.TOMLDecodeError as error:
+        params = tomli.loads((match[2] or "").replace(", ", "\n"))
+    except tomli.TOMLDecodeError as error:
         raise PluginError(f"the parameters of codec {label!r} cannot be read: {error}.") from None
     codec: Codec = Registry().create("codecs", match[1], params)
     return codec

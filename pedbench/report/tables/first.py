@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
 import pandas as pd
+import tomli
 
 from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
 from pedbench.report.numbers.first_table import DISTANCES, FAMILIES, variants
@@ -161,7 +161,7 @@ def _picture(row: Any, name: str) -> Cell:
 
 def _reported(width: int, wall: int | None) -> Iterator[list[Cell]]:
     path = resources.files("pedbench.report.tables") / "published.toml"
-    for each in tomllib.loads(path.read_text(encoding="utf-8"))["rows"]:
+    for each in tomli.loads(path.read_text(encoding="utf-8"))["rows"]:
         if each.get("first_table", False):
             line: list[Cell] = [f"reported on COCO, not measured: {each['reported']}", each["miou"]]
             line += [None] * (width - 2)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
 import pandas as pd
+import tomli
 
 from pedbench.report.tables.table import Cell, Interval, Table, columns
 from pedbench.report.words.inline import Code
@@ -30,7 +30,7 @@ def published_table(run: Run, utility: pd.DataFrame, latency: pd.DataFrame) -> T
         latency: From `tidy.latency`.
     """
     path = resources.files("pedbench.report.tables") / "published.toml"
-    reported = tomllib.loads(path.read_text(encoding="utf-8"))["rows"]
+    reported = tomli.loads(path.read_text(encoding="utf-8"))["rows"]
     head = columns("reported", "source", text=True)
     head += columns(f"mIoU on COCO, {_PROTOCOL}", better="higher") + columns("encoder", better="lower")
     lines = [[row["reported"], _source(row), row["miou"], row.get("encoder", NOTHING)] for row in reported]

@@ -1,0 +1,1 @@
+"""Page of the explorer: its parts, drawings and style."""

@@ -1,0 +1,1 @@
+"""Submitted runs side by side, as a static site."""

@@ -1,0 +1,1 @@
+"""The project's site: documents, API reference, notebooks, a run's report and a leaderboard."""
