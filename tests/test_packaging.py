@@ -55,9 +55,9 @@ def test_the_wheels_hold_the_tree_and_run_alone(tmp_path: Path) -> None:
     for file in files:
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / file).write_bytes((ROOT / file).read_bytes())
-    (source / "weights" / "pedbench_weights").symlink_to("../pedbench/assets")
+    (source / "tools" / "weights" / "pedbench_weights").symlink_to("../../pedbench/assets")
     packed: list[Path] = []
-    for folder in (source, source / "weights"):
+    for folder in (source, source / "tools" / "weights"):
         output = call("build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), folder=folder)
         assert "Warning" not in output
     wheels = sorted(tmp_path.glob("*.whl"))

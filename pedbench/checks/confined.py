@@ -40,8 +40,13 @@ def check_confined(spec: PluginSpec, registry: Registry) -> Iterator[Outcome]:
         try:
             words = pool.ask(spec, f"{__name__}:outcomes")
             found = _OUTCOMES.validate_json(json.dumps(words.get("outcomes")))
-        except (AttackFailure, ValidationError) as failure:
+        except AttackFailure as failure:
             yield Outcome("runs in its own process", problem=str(failure))
+            return
+        except ValidationError:
+            yield Outcome(
+                "runs in its own process", problem="it answers what it was not asked, past the program"
+            )
             return
     yield from found
     if not any(each.skipped for each in found):

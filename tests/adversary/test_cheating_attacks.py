@@ -255,6 +255,13 @@ def test_an_attack_that_falls_silent_is_given_up_by_its_own_history(
             pool.guess(spec, [view], [0])
 
 
+def test_an_attack_that_answers_in_place_of_the_checks_is_named(tmp_path: Path) -> None:
+    channel = "next(fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}'))"
+    cheat(tmp_path, "", f"Connection({channel}).send_bytes(b'{{}}'); os._exit(17)")
+    (found,) = broken_rules(tmp_path / "cheat.py")
+    assert "it answers what it was not asked" in found
+
+
 def test_an_attack_that_computes_longer_than_ever_has_until_the_deadline(
     tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -299,6 +300,23 @@ def test_a_job_that_ends_fails_alone(bench: Bench, way: str) -> None:
         bench.ask(way)
     assert caught.value.kind == "AttackDied"
     assert bench.ask("honest").shape == (24, 32, 3)
+
+
+def test_zygote_ends_without_a_word() -> None:
+    """Libraries that it holds would print what they did not free."""
+    script = (
+        "import atexit; atexit.register(print, 'not freed')\n"
+        "from pedbench.adversary.isolation.zygote import main\n"
+        "main()"
+    )
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        link = theirs.fileno()
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(link)], pass_fds=[link], capture_output=True, check=True
+        )
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_killed_zygote_is_replaced(bench: Bench) -> None:

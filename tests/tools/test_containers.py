@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "containers"
+FOLDER = ROOT / "tools" / "containers"
 PACKED = {"pyproject.toml", "README.md", "LICENSE", "attacks", "datasets", "defenses", "pedbench"}
 """What pip builds the small wheel from."""
 

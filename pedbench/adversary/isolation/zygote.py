@@ -191,7 +191,7 @@ def main() -> None:
         random.seed(0)
         _warm_up()
         _Zygote(link, Path.cwd(), apart).serve()
-    # Libraries that were imported for attacks would print what they leave behind.
+    # Some libraries print at an orderly end what they did not free.
     os._exit(0)
 
 
