@@ -179,7 +179,7 @@ def test_coalition_grows_by_chips_and_by_the_grid(page: Any) -> None:
 
 
 def test_sweeping_servers_follows_the_slider(page: Any) -> None:
-    slider = page.find_element("css selector", ".side .q-slider__thumb")
+    slider = page.find_element("css selector", ".side .q-slider__track-container")
     page.execute_script("arguments[0].focus()", slider)
     for count in (4, 5):
         page.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
