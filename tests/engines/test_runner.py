@@ -12,6 +12,7 @@ import pytest
 
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.registry import Registry
+from pedbench.results.summary import MOMENTS
 from pedbench.validity.flags import UNCONFINED
 
 SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 2}
@@ -24,7 +25,7 @@ def signature(record: Any) -> tuple[Any, ...]:
 
 
 def without_times(values: pd.DataFrame) -> pd.DataFrame:
-    return values[~values["metric"].isin(["wall", "turn-taking"])]
+    return values[~values["metric"].isin(["wall", "turn-taking", *MOMENTS])]
 
 
 def compare(first: Any, second: Any, images: list[str] | None = None) -> Iterator[tuple[Any, Any]]:

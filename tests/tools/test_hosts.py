@@ -47,7 +47,8 @@ def python(rig: Hosts, host: str, code: str, *arguments: str, clock: float = 0.0
 def test_rate_delay_and_clock_are_as_named_and_nothing_stays() -> None:
     try:
         with hosts(LINK) as rig:
-            connecting, sending = [], []
+            connecting: list[float] = []
+            sending: list[float] = []
             for server in SERVERS:
                 with python(rig, server, RECEIVER, clock=1000) as receiver:
                     assert receiver.stdout is not None

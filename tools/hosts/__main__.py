@@ -75,7 +75,7 @@ def compared(far: pd.DataFrame, near: pd.DataFrame) -> str:
     for defense, row in far.set_index("defense").iterrows():
         if not row["bytes up"]:
             continue
-        seconds = {name: float(values[defense]) for name, values in p50.items()}
+        seconds = {name: float(values[str(defense)]) for name, values in p50.items()}
         computing = sum(row[phase] for phase in PHASES if phase not in ("uplink", "downlink")) / row["p50"]
         rows.append(
             [
