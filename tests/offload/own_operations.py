@@ -32,6 +32,18 @@ class Echo(Operation):
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 
+class Grey(Echo):
+    """Shows a picture without an axis for colours."""
+
+    name = "grey"
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        picture = from_uint8(payload["pixels"])[..., 0]
+        return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+
+
 class Liar(Echo):
     """Shows only a corner of its payload."""
 
