@@ -198,4 +198,4 @@ def test_servers_of_a_check_load_its_operations(tmp_path: Path, monkeypatch: pyt
     assert broken_rules(file) == []
     file.write_text(DEFENSE.format(operations=OPERATION))
     (broken,) = broken_rules(file)
-    assert "have to lie in an importable module" in broken
+    assert "have to lie in an importable module. Move the file to `defenses/` of the checkout" in broken
