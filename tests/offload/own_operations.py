@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.pictures.frame import from_uint8
@@ -101,6 +102,15 @@ class Hang(Opaque):
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         threading.Event().wait()
         return payload
+
+
+class Tensor(Opaque):
+    """Returns a tensor."""
+
+    name = "tensor"
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        return {name: torch.tensor(array) for name, array in payload.items()}  # type: ignore[misc]
 
 
 class Broken(Opaque):
