@@ -64,7 +64,12 @@ class Deblur(ReadOutAttack):
 
     def applies(self, description: Mapping[str, Any]) -> str | None:
         name = description.get("defense")
-        return None if name in KNOWN else f"the strength of {name} is not known, only of {', '.join(KNOWN)}"
+        if name in KNOWN:
+            return None
+        return (
+            f"the strength of {name} is not known, only of {', '.join(KNOWN)}: measure with an attack of the family "
+            "`sharpening` that knows it (docs/extend/writing_an_attack.md)"
+        )
 
     def prepare(self, device: str) -> None:
         if self.method == "learned":

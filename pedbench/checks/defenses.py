@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from pedbench.adversary.prior import load_prior
 from pedbench.base import Defense, Networks
-from pedbench.checks.rule import BrokenRule, Outcome, expect_unchanged, outcome
+from pedbench.checks.rule import BrokenRule, Outcome, Unchecked, expect_unchanged, outcome
 from pedbench.checks.samples import made_up_picture
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.modules import operation_modules
-from pedbench.offload.operations.observation import observe
+from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
+from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid
+from pedbench.privacy.authored_content import TOKENS, unfaithful_operations
 from pedbench.privacy.disclosure_audit import audit
 from pedbench.registry import Origin
 from pedbench.types import Picture
@@ -35,6 +38,10 @@ class _Setup:
     defense: Defense
     networks: FamilyNetworks
     servers: VirtualServers
+
+    def seen(self, done: Pass, frame: Picture) -> tuple[Observation, ...]:
+        size = (frame.shape[0], frame.shape[1])
+        return observe(done.received, self.servers.operations, self.networks, size)
 
     def run(self, frame: Picture, seed: int = 0, networks: Networks | None = None) -> Pass:
         edge = networks or self.networks
@@ -82,6 +89,8 @@ def check_defense(defense: Defense, origin: Origin) -> Iterator[Outcome]:
         yield outcome("declared randomness", lambda: _check_randomness(setup, wide))
         yield outcome("declared networks", lambda: _check_networks(setup, wide))
         yield outcome(f"disclosure: {defense.disclosure}", lambda: _check_disclosure(setup, wide))
+        if modules and defense.disclosure != "exact":
+            yield outcome("own operations show what they carry", lambda: _check_shown(setup))
 
 
 def _check_share(defense: Defense, grid: WindowGrid) -> None:
@@ -154,11 +163,22 @@ def _check_networks(setup: _Setup, frame: Picture) -> None:
 def _check_disclosure(setup: _Setup, frame: Picture) -> None:
     """Audit what the servers received, as a run does for every picture."""
     done = setup.run(frame)
-    seen = observe(done.received, setup.servers.operations, setup.networks, (frame.shape[0], frame.shape[1]))
-    found = audit(seen, frame, setup.defense, setup.networks, done.streamed)
+    found = audit(setup.seen(done, frame), frame, setup.defense, setup.networks, done.streamed)
     if found.whole_visible:
         raise BrokenRule(f"a message counts as the whole frame: {found.whole_visible[0]}")
     if found.invalid:
         raise BrokenRule(found.invalid[0])
     if setup.defense.disclosure == "decoy" and _payloads(done) != _payloads(setup.run(frame[::-1].copy())):
         raise BrokenRule("the messages depend on the picture")
+
+
+def _check_shown(setup: _Setup) -> None:
+    """Compare what the defense's own operations show of several pictures, as a run does for every picture."""
+    another, picture = load_prior().pictures[:2]
+    frame = to_frame(picture, max(SIZES["wide"]))
+    seen = setup.seen(setup.run(frame), frame)
+    reason = unfaithful_operations(frame, another, seen, lambda other: setup.seen(setup.run(other), frame))
+    if TOKENS in reason:
+        raise Unchecked(reason)
+    if reason:
+        raise BrokenRule(reason)

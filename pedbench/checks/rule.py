@@ -34,6 +34,10 @@ class BrokenRule(Exception):
     """A plugin breaks a rule; the message says how."""
 
 
+class Unchecked(Exception):
+    """A rule cannot be checked on a plugin; the message says why."""
+
+
 def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
     """Check one rule by calling `examine`.
 
@@ -41,7 +45,7 @@ def outcome(rule: str, examine: Callable[[], None]) -> Outcome:
     """
     try:
         examine()
-    except (PluginUnavailable, ProbeUnavailable, MissingWeightsError) as missing:
+    except (Unchecked, PluginUnavailable, ProbeUnavailable, MissingWeightsError) as missing:
         return Outcome(rule, skipped=str(missing))
     except (BrokenRule, PluginError) as broken:
         return Outcome(rule, problem=str(broken))

@@ -61,7 +61,7 @@ def check_plugins(
         print(f"  {len(outcomes) - problems - skipped} kept, {problems} broken, {skipped} not checked")
         broken += problems
     if broken:
-        print(f"{broken} checks failed.", file=sys.stderr)
+        print(f"{broken} check{'s' if broken > 1 else ''} failed.", file=sys.stderr)
         sys.exit(1)
 
 

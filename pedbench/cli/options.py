@@ -30,11 +30,12 @@ Weights = Annotated[
 ]
 Names = list[str] | None
 _NAMED = "NAME or 'NAME(PARAMETER=VALUE, ...)'"
+_ROWS = f"{_NAMED}; a NAME alone keeps all of the suite's rows with it; may be repeated."
 Defenses = Annotated[
     Names,
     typer.Option(
         "--defense",
-        help=f"Only this defense, {_NAMED}; may be repeated.",
+        help=f"Only this defense, {_ROWS}",
         autocompletion=plugin_names("defenses"),
     ),
 ]
@@ -42,7 +43,7 @@ Attacks = Annotated[
     Names,
     typer.Option(
         "--attack",
-        help=f"Only this attack, {_NAMED}; may be repeated.",
+        help=f"Only this attack, {_ROWS}",
         autocompletion=plugin_names("attacks"),
     ),
 ]
@@ -50,7 +51,7 @@ Metrics = Annotated[
     Names,
     typer.Option(
         "--metric",
-        help=f"Only this metric, {_NAMED}; may be repeated.",
+        help=f"Only this metric, {_ROWS}",
         autocompletion=plugin_names("metrics"),
     ),
 ]

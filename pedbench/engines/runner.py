@@ -31,6 +31,7 @@ from pedbench.suites.cell import Cell
 from pedbench.suites.plan import DTYPE, DefensePlan, Plan
 from pedbench.suites.planning import keep_apart, make_plan
 from pedbench.suites.schema import ResolvedSuite
+from pedbench.validity.flags import AUTHORED
 
 UNTIMED = "not timed: workers share their machines with each other. Run the suite again with --engine local"
 """Reason of latency cells that an engine without timing skipped. A later run with a timing engine measures them."""
@@ -146,8 +147,7 @@ def _pending_defenses(
         final -= others
     code = fingerprint(plan)
     for number, defense_plan in enumerate(plan.defenses):
-        cells = [cell for cell in defense_plan.cells() if cell.cell_id not in final]
-        if not cells:
+        if not (cells := [cell for cell in defense_plan.cells() if cell.cell_id not in final]):
             continue
         known = Outcome()
         if unnamed := plan.family.unnamed(defense_plan.defense.networks):
@@ -176,9 +176,7 @@ def _pending_defenses(
 
 
 def _final(record: Record, engine: Engine) -> bool:
-    if record.status == "skipped" and record.reason == UNTIMED:
-        return not engine.times
-    return record.status in ("ok", "skipped")
+    return record.status in ("ok", "skipped") and not (record.reason == UNTIMED and engine.times)
 
 
 @dataclass(kw_only=True)
@@ -246,5 +244,7 @@ class _PendingDefense:
         for (status, reason), kinds in lost.items():
             count = f" ({len(kinds)} cells)" if kinds[1:] else ""
             self.console.line(f"{self.label}, {', '.join(dict.fromkeys(kinds))}{count}: {status}: {reason}")
+        for reason in dict.fromkeys(total.distrust.values()):
+            self.console.line(f"{self.label}: {AUTHORED}: {reason}")
         self.shards.clear()
         return records

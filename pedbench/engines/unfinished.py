@@ -33,7 +33,7 @@ class Note:
 
     Attributes:
         cells: Ids of the cells that are finished on this shard.
-        problems, unfit, flags, confinement, guesses: As in an `Outcome`.
+        problems, unfit, flags, distrust, confinement, guesses: As in an `Outcome`.
         machines: Ids of the machines that did the job.
     """
 
@@ -41,6 +41,7 @@ class Note:
     problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, list[str]] = field(default_factory=dict)
+    distrust: dict[str, str] = field(default_factory=dict)
     confinement: dict[str, dict[str, bool]] = field(default_factory=dict)
     guesses: dict[str, list[float]] = field(default_factory=dict)
     machines: list[str] = field(default_factory=list)
@@ -48,7 +49,7 @@ class Note:
     def forget(self, cells: Collection[str]) -> None:
         """Remove cells from the note."""
         self.cells = [cell_id for cell_id in self.cells if cell_id not in cells]
-        for results in (self.problems, self.unfit, self.flags, self.confinement):
+        for results in (self.problems, self.unfit, self.flags, self.distrust, self.confinement):
             for cell_id in set(results) & set(cells):
                 del results[cell_id]
 
@@ -139,6 +140,7 @@ class Shards:
         note.problems |= outcome.problems
         note.unfit |= outcome.unfit
         note.flags |= {cell_id: sorted(flags) for cell_id, flags in outcome.flags.items()}
+        note.distrust |= outcome.distrust
         note.confinement |= outcome.confinement
         for label, seconds in outcome.guesses.items():
             note.guesses.setdefault(label, []).extend(seconds)
@@ -166,6 +168,8 @@ class Shards:
                         means: in_force and before.get(means, True)
                         for means, in_force in note.confinement[cell_id].items()
                     }
+                if cell_id in note.distrust:
+                    total.distrust.setdefault(cell_id, note.distrust[cell_id])
                 if cell_id in note.unfit:
                     total.unfit[cell_id] = note.unfit[cell_id]
                 if cell_id in note.problems:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pedbench.measure.bench import PassBench
 from pedbench.offload.operations.observation import Observation, observe
-from pedbench.pictures.frame import to_frame
-from pedbench.privacy.authored_content import is_authored, unfaithful, with_other_content, with_other_detail
+from pedbench.privacy import authored_content
+from pedbench.privacy.authored_content import is_authored
 from pedbench.suites.plan import DefensePlan
 from pedbench.types import Picture, Sample
 
@@ -23,19 +23,14 @@ def unfaithful_operations(
     Args:
         seen: What servers received of the frame in the first pass.
     """
-    own = [each for each in seen if is_authored(each)]
-    if not own or plan.defense.disclosure == "exact":
+    if plan.defense.disclosure == "exact":
         return ""
-    another = to_frame(bench.prior.pictures[0], max(frame.shape[:2]))
-    for other, detail in ((with_other_content(frame, another), False), (with_other_detail(frame), True)):
-        done = bench.run(plan, sample, other)
-        repeated = observe(
-            done.received, bench.servers.operations, bench.networks, (frame.shape[0], frame.shape[1])
-        )
-        shown = [each for each in repeated if is_authored(each)]
-        if reason := unfaithful((frame, other), (own, shown), detail=detail):
-            return f"{own[0].message.operation}: {reason}"
-    return ""
+
+    def repeat(other: Picture) -> Sequence[Observation]:
+        received = bench.run(plan, sample, other).received
+        return observe(received, bench.servers.operations, bench.networks, (frame.shape[0], frame.shape[1]))
+
+    return authored_content.unfaithful_operations(frame, bench.prior.pictures[0], seen, repeat)
 
 
 def without_trust(observations: Sequence[Observation], reason: str) -> tuple[Observation, ...]:

@@ -35,6 +35,7 @@ class Outcome:
         problems: Status and reason of the cells that cannot be finished, by cell id.
         unfit: Why there was nothing to measure on these pictures, by cell id.
         flags: Soundness flags by cell id.
+        distrust: Why the content of some cells counts as the whole frame, whatever operations of plugins show of it.
         confinement: Means of the kernel by cell id, and whether each confined all jobs of attacks.
         guesses: By attack, how many seconds each guess took.
         exhibits: What people will be shown.
@@ -44,6 +45,7 @@ class Outcome:
     problems: dict[str, tuple[Status, str]] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    distrust: dict[str, str] = field(default_factory=dict)
     confinement: dict[str, dict[str, bool]] = field(default_factory=dict)
     guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     exhibits: list[Exhibit] = field(default_factory=list)

@@ -91,8 +91,8 @@ def receive(
         return None
     if judged := unfaithful_operations(bench, of, sample, frame, seen[0]):
         seen = [without_trust(observations, judged) for observations in seen]
-        for cell in private:
-            outcome.flags[cell.cell_id].add(AUTHORED)
+        outcome.flag(private, AUTHORED)
+        outcome.distrust |= {cell.cell_id: judged for cell in private}
     found = Reception(sample=sample, frame=frame, views={}, visible={}, footprint={}, subsets={})
     servers = of.defense.servers
     covered = footprints(seen[0], servers, size)

@@ -63,6 +63,14 @@ def to_uint8(picture: Picture) -> npt.NDArray[np.uint8]:
     Raises:
         ValueError: The shape, type or range is not that of a picture; the message gives it.
     """
+    check_picture(picture)
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+def check_picture(picture: Picture) -> None:
+    """Raise ValueError unless shape, type and range are those of a picture; the message gives what was found."""
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"a picture is a NumPy array, found {type(picture).__name__}")
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise ValueError(f"a picture has shape (H, W, 3), found {picture.shape}")
     if picture.dtype.kind != "f":
@@ -71,7 +79,6 @@ def to_uint8(picture: Picture) -> npt.NDArray[np.uint8]:
     # Negated to refuse NaN, too.
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
         raise ValueError(f"a picture's values lie in [0, 1], found [{low:.6g}, {high:.6g}]")
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def from_uint8(pixels: npt.NDArray[np.uint8]) -> Picture:

@@ -9,13 +9,14 @@ checks, two things are required, each between passes with the same randomness ov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pedbench.offload.operations.observation import Observation
+from pedbench.pictures.frame import to_frame
 from pedbench.privacy.visibility import place
 from pedbench.types import Picture
 
@@ -24,6 +25,10 @@ LEAST_SHOWN = 0.5
 
 LEAST_LIKENESS = 0.25
 """Minimum correlation of differences shown with differences of the pictures; 0 for encryption, some 0.7 for blur."""
+
+TOKENS = "it shows tokens, which are not compared with pictures, so they count as the whole frame"
+
+_CURE = "show the payload's 8-bit levels at their place in the frame"
 
 _STEP = np.float32(24 / 255)
 
@@ -50,6 +55,31 @@ def with_other_content(frame: Picture, other: Picture) -> Picture:
     return repeated
 
 
+def unfaithful_operations(
+    frame: Picture,
+    another: Picture,
+    seen: Sequence[Observation],
+    repeat: Callable[[Picture], Sequence[Observation]],
+) -> str:
+    """Return why what plugins' own operations show is not to be believed; "" if it may be.
+
+    Args:
+        frame: (H, W, 3) float32 in [0, 1].
+        another: Picture of any size with other content, (h, w, 3) float32 in [0, 1].
+        seen: What servers received of the frame.
+        repeat: Returns what they receive of a picture of the frame's size, with the same randomness.
+    """
+    own = [each for each in seen if is_authored(each)]
+    if not own:
+        return ""
+    content = with_other_content(frame, to_frame(another, max(frame.shape[:2])))
+    for other, detail in ((content, False), (with_other_detail(frame), True)):
+        shown = [each for each in repeat(other) if is_authored(each)]
+        if reason := unfaithful((frame, other), (own, shown), detail=detail):
+            return f"{' and '.join(dict.fromkeys(each.message.operation for each in own))}: {reason}"
+    return ""
+
+
 def unfaithful(
     frames: tuple[Picture, Picture],
     seen: tuple[Sequence[Observation], Sequence[Observation]],
@@ -68,10 +98,14 @@ def unfaithful(
     """
     pairs = list(zip(*seen, strict=False))
     keys = [
-        [(each.message.server, each.message.operation, len(each.patches)) for each in one] for one in seen
+        [
+            (each.message.server, each.message.operation, [p.picture.shape for p in each.patches])
+            for each in one
+        ]
+        for one in seen
     ]
     if keys[0] != keys[1]:
-        return "it sends other messages of another picture, so that nothing can be compared"
+        return "it sends other messages of another picture, so that nothing can be compared: send as many of one size"
     payload = _changed(
         (each.message.payload[name], other.message.payload[name])
         for each, other in pairs
@@ -81,11 +115,11 @@ def unfaithful(
     if not payload:
         return ""
     if any(each.tokens for each, _ in pairs):
-        return "it shows tokens, which are not compared with pictures"
+        return TOKENS
     patches = [(a, b) for each, other in pairs for a, b in zip(each.patches, other.patches, strict=True)]
     shown = _changed((np.rint(255 * a.picture), np.rint(255 * b.picture)) for a, b in patches)
     if shown < LEAST_SHOWN * payload:
-        return f"{payload:.0%} of its payload differ between two pictures, and {shown:.0%} of what it shows"
+        return f"{payload:.0%} of its payload differ between two pictures, and {shown:.0%} of what it shows: {_CURE}"
     if detail:
         return ""
     first, second = frames
@@ -93,7 +127,7 @@ def unfaithful(
     true = np.concatenate([(first[place(a)] - second[place(b)]).ravel() for a, b in patches])
     likeness = float(np.corrcoef(found, true)[0, 1]) if found.std() and true.std() else 0.0
     if likeness < LEAST_LIKENESS:
-        return f"what it shows of two pictures differs as they do by a correlation of {likeness:.2f} only"
+        return f"what it shows of two pictures differs as they do by a correlation of {likeness:.2f} only: {_CURE}"
     return ""
 
 

@@ -106,6 +106,51 @@ def test_undeclared_networks_and_memories_are_found(fault: str, rule: str, reaso
     assert reason in broken[rule]
 
 
+SMALL = """
+import numpy as np
+from pedbench.base import Field, Operation
+from pedbench.pictures.frame import from_uint8
+from pedbench.types import Patch
+
+
+class Small(Operation):
+    name = "small"
+    request = {"pixels": Field(dtypes=("uint8",), shape=("h", "w", 3))}
+    reply = request
+
+    def run(self, payload, arguments, networks):
+        return payload
+
+    def observe(self, payload, arguments, networks, server, request):
+        return [Patch(picture=from_uint8(payload["pixels"]), top=0, left=0, server=server, request=request)]
+"""
+
+
+@dataclass(kw_only=True)
+class Shrinking(Defense):
+    """Sends every fourth pixel, which its operation shows in a corner without enlarging them."""
+
+    name = "shrinking"
+    version = 1
+    disclosure = "degraded"
+    networks = ("original",)
+
+    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
+        cloud[0].call("small", pixels=to_uint8(frame)[::4, ::4]).result()
+        return edge.encode_image(frame)
+
+
+def test_a_picture_that_is_shown_elsewhere_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "small_operations.py").write_text(SMALL)
+    monkeypatch.setattr("pedbench.checks.defenses.operation_modules", lambda *_: {"small_operations"})
+    broken = {each.rule: each.problem for each in check_defense(Shrinking(), ORIGIN) if each.problem}
+    assert list(broken) == ["own operations show what they carry"]
+    (problem,) = broken.values()
+    assert problem.startswith("small: what it shows of two pictures differs as they do by a correlation of")
+    assert problem.endswith("only: show the payload's 8-bit levels at their place in the frame")
+
+
 OPERATION = """
 from pedbench.base import Field, Operation
 
@@ -153,4 +198,4 @@ def test_servers_of_a_check_load_its_operations(tmp_path: Path, monkeypatch: pyt
     assert broken_rules(file) == []
     file.write_text(DEFENSE.format(operations=OPERATION))
     (broken,) = broken_rules(file)
-    assert "have to lie in an importable module" in broken
+    assert "have to lie in an importable module. Move the file to `defenses/` of the checkout" in broken

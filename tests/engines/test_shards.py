@@ -139,6 +139,7 @@ def test_the_order_of_shards_does_not_matter(tmp_path: Path) -> None:
             outcome.problems["a"] = ("failed", f"shard {number}")
             outcome.flags["a"].add(f"flag {number}")
         outcome.flags["b"].add("always")
+        outcome.distrust["b"] = f"shard {number}"
         outcome.confinement["b"] = {"landlock": True, "seccomp": number != 1}
         return Done(job=job(number), cell_ids=frozenset("ab"), outcome=outcome)
 
@@ -148,5 +149,6 @@ def test_the_order_of_shards_does_not_matter(tmp_path: Path) -> None:
         for number in order:
             shards.absorb(done(number))
         totals.append((shards.total().problems, dict(shards.total().flags)))
+        assert shards.total().distrust == {"b": "shard 0"}
         assert shards.total().confinement == {"b": {"landlock": True, "seccomp": False}}
     assert totals[0] == totals[1] == ({"a": ("failed", "shard 1")}, {"a": {"flag 1"}, "b": {"always"}})

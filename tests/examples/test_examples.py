@@ -52,8 +52,10 @@ def broken(registry: Registry, name: str, params: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_defense_with_an_operation_of_its_own(registry: Registry) -> None:
-    assert broken(registry, "rounded_tokens", {}) == []
+def test_defenses_with_operations_of_their_own(registry: Registry) -> None:
+    assert broken(registry, "small_luminance", {}) == []
+    (tokens,) = broken(registry, "rounded_tokens", {})
+    assert "encode_rounded_tokens: it shows tokens, which are not compared with pictures" in tokens
 
 
 @pytest.mark.slow

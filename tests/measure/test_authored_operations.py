@@ -52,6 +52,9 @@ def test_a_cipher_counts_as_the_whole_frame_and_a_shown_picture_as_what_it_is(
             name = record.cell["defense"]["name"]
             (leaked[name],) = (each.value for each in record.metrics if each.name == "leakage[RMSE]")
             flags[name] = "content judged by its author" in record.flags
+            if flags[name]:
+                distrust = record.provenance["distrust"]
+    assert distrust.startswith("keyed: what it shows of two pictures differs")
     assert leaked["hides"] == leaked["full_offload"] == 1
     assert leaked["dims"] < 0.5
     assert flags == {"full_offload": False, "hides": True, "dims": False}

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.pictures.frame import from_uint8
@@ -29,6 +30,18 @@ class Echo(Operation):
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
     ) -> list[Patch]:
         picture = from_uint8(payload["pixels"])
+        return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
+
+
+class Grey(Echo):
+    """Shows a picture without an axis for colours."""
+
+    name = "grey"
+
+    def observe(
+        self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int
+    ) -> list[Patch]:
+        picture = from_uint8(payload["pixels"])[..., 0]
         return [Patch(picture=picture, top=0, left=0, server=server, request=request)]
 
 
@@ -89,6 +102,15 @@ class Hang(Opaque):
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         threading.Event().wait()
         return payload
+
+
+class Tensor(Opaque):
+    """Returns a tensor."""
+
+    name = "tensor"
+
+    def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
+        return {name: torch.tensor(array) for name, array in payload.items()}  # type: ignore[misc]
 
 
 class Broken(Opaque):

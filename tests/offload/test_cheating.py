@@ -418,6 +418,10 @@ def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
     cloud[0].call("echo", pixels=pixels).result()
 
 
+def without_colours(frame: Picture, edge: Edge, cloud: Cloud) -> None:
+    cloud[0].call("grey", pixels=to_uint8(frame)).result()
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -432,7 +436,15 @@ def beyond_the_frame(frame: Picture, edge: Edge, cloud: Cloud) -> None:
         ),
         (by_an_operation_that_shows_a_corner, "liar carries"),
         (in_the_low_bits_of_floats, "coarse carries"),
-        (beyond_the_frame, "reaches beyond the frame"),
+        (
+            beyond_the_frame,
+            "echo cannot be observed: a patch of 320 x 320 pixels at row 0, column 0 reaches beyond the frame of "
+            "240 x 320 pixels",
+        ),
+        (
+            without_colours,
+            "grey cannot be observed: a patch shows no picture: a picture has shape (H, W, 3), found (240, 320)",
+        ),
     ],
 )
 def test_unexplained_bytes_are_the_whole_frame(

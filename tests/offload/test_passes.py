@@ -222,7 +222,11 @@ def test_several_rounds_are_distinguished(
 
 @pytest.mark.parametrize(
     ("operation", "error", "message"),
-    [("broken", RemoteError, "KeyError: 'no such thing'"), ("other", RemoteError, "reply of other")],
+    [
+        ("broken", RemoteError, r"KeyError: 'no such thing' \(own_operations.py:\d+\)"),
+        ("other", RemoteError, "reply of other"),
+        ("tensor", RemoteError, "reply of tensor: 'blob' is a torch.Tensor: make it a NumPy array"),
+    ],
 )
 def test_failing_operations_name_server_and_reason(
     wide: Picture,

@@ -210,6 +210,9 @@ def test_calls_must_match_the_schema(payload: Any, arguments: Any, message: str)
 
 
 def test_reply_must_match_the_schema() -> None:
+    nothing: Any = None
+    with pytest.raises(WireError, match="the reply of sum is a NoneType: return a dict of NumPy arrays"):
+        check_payload(nothing, {}, "reply of sum")
     with pytest.raises(WireError, match="reply"):
         check_payload({"x": A}, {"x": Field(dtypes=("uint8",), shape=(3, 3))}, "reply of sum")
 

@@ -24,6 +24,7 @@ def operation_modules(defense: Defense, origin: Origin) -> set[str]:
     if plugin.__name__ in modules and origin.type == "path":
         raise PluginError(
             f"defense {defense.name} ({origin}) defines operations of its own: servers load them by name, so they "
-            "have to lie in an importable module, which the plugin then imports."
+            "have to lie in an importable module. Move the file to `defenses/` of the checkout, or begin a package "
+            "with `pedbench new defense NAME --package`."
         )
     return modules

@@ -11,6 +11,7 @@ from pedbench.base import Networks, Operation
 from pedbench.errors import plugin_line
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.wire.codec_labels import lossy
+from pedbench.pictures.frame import check_picture
 from pedbench.types import Mask, Patch, Received, Tokens
 
 # Plugins' own operations may carry sizes and positions besides content: nonzero bytes per patch, token and message.
@@ -77,6 +78,8 @@ def _observe(
         )
         patches = tuple(item for item in seen or () if isinstance(item, Patch))
         tokens = tuple(item for item in seen or () if isinstance(item, Tokens))
+        for patch in patches:
+            _check_patch(patch, frame)
         for each in tokens:
             if each.values.ndim != 2 or each.positions.shape != (len(each.values), 2):
                 shapes = f"values of shape {each.values.shape} and positions of shape {each.positions.shape}"
@@ -91,11 +94,25 @@ def _observe(
         message=message,
         patches=patches,
         tokens=tokens,
-        problem=_unexplained(message, operation, patches, tokens, frame),
+        problem=_unexplained(message, operation, patches, tokens),
         patch_size=_patch_size(message, networks) if tokens else 1,
         lossy=lossy(message.codecs),
         built_in=_built_in(operation),
     )
+
+
+def _check_patch(patch: Patch, frame: tuple[int, int]) -> None:
+    """Raise ValueError unless a patch is a picture that lies in the frame."""
+    try:
+        check_picture(patch.picture)
+    except ValueError as error:
+        raise ValueError(f"a patch shows no picture: {error}") from None
+    height, width = patch.picture.shape[:2]
+    if min(patch.top, patch.left) < 0 or patch.top + height > frame[0] or patch.left + width > frame[1]:
+        raise ValueError(
+            f"a patch of {height} x {width} pixels at row {patch.top}, column {patch.left} reaches beyond the "
+            f"frame of {frame[0]} x {frame[1]} pixels"
+        )
 
 
 def _no_observation(operation: Operation) -> str:
@@ -108,15 +125,8 @@ def _unexplained(
     operation: Operation,
     patches: Sequence[Patch],
     tokens: Sequence[Tokens],
-    frame: tuple[int, int],
 ) -> str:
     """Return the reason for which patches and tokens cannot explain all received bytes; "" if they can."""
-    for patch in patches:
-        bottom, right = patch.top + patch.picture.shape[0], patch.left + patch.picture.shape[1]
-        if min(patch.top, patch.left) < 0 or bottom > frame[0] or right > frame[1]:
-            return (
-                f"a patch at row {patch.top}, column {patch.left} reaches beyond the frame of {frame} pixels"
-            )
     if _built_in(operation):
         return ""
     explained = sum(map(_shown, patches)) + sum(each.values.nbytes for each in tokens)

@@ -17,6 +17,7 @@ import grpc
 import torch
 
 from pedbench.base import Networks, Operation
+from pedbench.errors import plugin_line
 from pedbench.host.determinism import without_onednn
 from pedbench.host.files import lock
 from pedbench.offload.servers.wiretap import Wiretap, WiretapFull
@@ -79,7 +80,7 @@ class Handler(grpc.GenericRpcHandler):
                     payload, coded = self._compute(data)
                 # An operation can raise anything: the caller gets the error, and the server goes on.
                 except Exception as problem:
-                    error = f"{type(problem).__name__}: {problem}"
+                    error = f"{type(problem).__name__}: {problem}{plugin_line(problem)}"
             finished = time.monotonic()
             self.computing = False
         answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from pedbench.base import Field, Operation
 from pedbench.offload.wire.codec_labels import codec_for, find_codec
 from pedbench.offload.wire.messages import Call, WireError
@@ -44,12 +46,16 @@ def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -
     Raises:
         WireError: An array is missing, undeclared or out of order, or has another dtype or shape.
     """
+    if not isinstance(payload, Mapping):
+        raise WireError(f"the {subject} is a {_kind(payload)}: return a dict of NumPy arrays")
     _check_names(payload, fields, f"arrays of the {subject}")
     if list(payload) != list(fields):
         raise WireError(f"{subject}: arrays have the order {list(payload)}, declared is {list(fields)}")
     sizes: dict[str, int] = {}
     for name, declared in fields.items():
         array = payload[name]
+        if not isinstance(array, np.ndarray | np.generic):
+            raise WireError(f"{subject}: {name!r} is a {_kind(array)}: make it a NumPy array")
         if array.dtype.name not in declared.dtypes:
             raise WireError(
                 f"{subject}: {name} is {array.dtype.name}, declared is {' or '.join(declared.dtypes)}"
@@ -61,6 +67,10 @@ def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -
         if not fits:
             bound = "".join(f", {key}={value}" for key, value in sizes.items())
             raise WireError(f"{subject}: {name} has shape {array.shape}, declared is {declared.shape}{bound}")
+
+
+def _kind(found: object) -> str:
+    return f"{type(found).__module__}.{type(found).__qualname__}".removeprefix("builtins.")
 
 
 def _check_names(found: Iterable[str], declared: Iterable[str], subject: str) -> None:

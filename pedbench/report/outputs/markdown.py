@@ -20,5 +20,8 @@ def markdown(content: Content) -> str:
     )
     environment.filters |= {"code": code, "text": escape, "inline": inline_markdown}
     return environment.get_template("report.md.jinja").render(
-        content=content, suite=content.run.suite, terms=legend.TERMS, meanings=legend.FLAGS
+        content=content,
+        suite=content.run.suite,
+        terms=legend.TERMS,
+        meanings=legend.flag_meanings(content.run),
     )

@@ -67,7 +67,7 @@ def page(content: Content, folder: Path) -> str:
             gallery=shown,
             left_out=len(exhibits) - len(shown),
             terms=legend.TERMS,
-            meanings=legend.FLAGS,
+            meanings=legend.flag_meanings(content.run),
         )
 
     room = float(MOST_BYTES - len(rendered([]).encode()))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from pedbench.report.words.text import NOTHING
+from pedbench.results.run import Run
 from pedbench.validity.calibration import UNPROVEN
 from pedbench.validity.flags import (
     ANNOTATIONS_LOST,
@@ -121,6 +122,17 @@ FLAGS: Mapping[str, str] = {
     "means nothing",
 }
 """Meaning of soundness flags, by their names in records; at length in docs/reference/flags.md."""
+
+
+def flag_meanings(run: Run) -> dict[str, str]:
+    """Return the meanings of flags, and by defense why a check did not bear out what its operations show."""
+    reasons = {
+        run.defense(record): record.provenance["distrust"]
+        for record in run.records
+        if "distrust" in record.provenance
+    }
+    listed = "; ".join(f"{defense}: {reason}" for defense, reason in reasons.items())
+    return {**FLAGS, AUTHORED: f"{FLAGS[AUTHORED]}. {listed}"} if reasons else {**FLAGS}
 
 
 def flag_letters(flags: Iterable[str]) -> dict[str, str]:
