@@ -54,7 +54,8 @@ def serving(rig: Hosts, keys: Path, python: str) -> Iterator[str]:
             variables = environment() if python == sys.executable else {**os.environ, "OMP_NUM_THREADS": "1"}
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables, cwd=keys)
             undo.enter_context(process)
-            undo.callback(process.terminate)
+            # `unshare --fork` ignores SIGTERM.
+            undo.callback(process.kill)
             assert process.stdout is not None
             if not process.stdout.readline():
                 sys.exit(f"{server} does not serve")
