@@ -54,7 +54,8 @@ def serving(rig: Hosts, keys: Path, python: str) -> Iterator[str]:
             variables = environment() if python == sys.executable else {**os.environ, "OMP_NUM_THREADS": "1"}
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables, cwd=keys)
             undo.enter_context(process)
-            undo.callback(process.terminate)
+            # `unshare --fork` ignores SIGTERM.
+            undo.callback(process.kill)
             assert process.stdout is not None
             if not process.stdout.readline():
                 sys.exit(f"{server} does not serve")
@@ -76,19 +77,25 @@ def compared(far: pd.DataFrame, near: pd.DataFrame) -> str:
         if not row["bytes up"]:
             continue
         seconds = {name: float(values[str(defense)]) for name, values in p50.items()}
+        emulated = near[near["way"] == "wall"].set_index("defense").loc[str(defense)]
+        linked = [float(each["uplink"] + each["downlink"]) for each in (row, emulated)]
         computing = sum(row[phase] for phase in PHASES if phase not in ("uplink", "downlink")) / row["p50"]
         rows.append(
             [
                 str(defense),
                 *(f"{value * 1000:.0f}" for value in seconds.values()),
                 f"{seconds['hosts'] / seconds['emulated']:.2f}",
+                *(f"{value * 1000:.0f}" for value in linked),
+                f"{linked[0] / linked[1]:.2f}",
                 f"{seconds['hosts'] / seconds['turns']:.2f}",
                 f"{computing:.0%}",
                 f"{row['n']:.0f}",
             ]
         )
-    ways = ["wall over hosts, ms", "wall emulated, ms", "turn-taking, ms"]
-    return table(["defense", *ways, "hosts / emulated", "hosts / turn-taking", "computing", "n"], rows)
+    ways = ["wall over hosts, ms", "wall emulated, ms", "turn-taking, ms", "hosts / emulated"]
+    links = ["up and down over hosts, ms", "emulated, ms", "ratio"]
+    headers = ["defense", *ways, *links, "hosts / turn-taking", "computing", "n"]
+    return table(headers, rows)
 
 
 @measured("measured/hosts.md")
@@ -134,10 +141,10 @@ def main(link: str = "lte", limit: int = 10, python: str = sys.executable) -> di
     }
 
 
-def outcome(out: Path, said: str) -> str:
+def outcome(out: Path, printed: str) -> str:
     """Return the time that a run measured, or its last words."""
     if not (out / "latest").exists():
-        return said.strip().splitlines()[-1]
+        return printed.strip().splitlines()[-1]
     (record,) = load(out / "latest").records
     if record.status != "ok":
         return f"{record.status}: {record.reason}"

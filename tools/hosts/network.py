@@ -69,38 +69,38 @@ def hosts(link: Link) -> Iterator[Hosts]:
     lacking = [name for name in _NEEDED if not shutil.which(name)]
     if os.geteuid() != 0 or lacking:
         raise NoHosts(f"hosts take root and iproute2, util-linux and procps; lacking: {lacking or 'root'}.")
-    made = Hosts(prefix=f"pb{os.getpid()}")
+    rig = Hosts(prefix=f"pb{os.getpid()}")
     with ExitStack() as undo:
         for host in ("edge", "router", *SERVERS):
-            _run("ip", "netns", "add", made.space(host))
-            undo.callback(_run, "ip", "netns", "del", made.space(host))
-            made.ip(host, "link set lo up")
+            _run("ip", "netns", "add", rig.space(host))
+            undo.callback(_run, "ip", "netns", "del", rig.space(host))
+            rig.ip(host, "link set lo up")
             # The model of a link describes warm connections.
-            _run(*made.within(host), "sysctl", "-qw", "net.ipv4.tcp_slow_start_after_idle=0")
-        _run(*made.within("router"), "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        undo.enter_context(_delaying(made, link.up.delay / 1000))
+            _run(*rig.within(host), "sysctl", "-qw", "net.ipv4.tcp_slow_start_after_idle=0")
+        _run(*rig.within("router"), "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        undo.enter_context(_delaying(rig, link.up.delay / 1000))
         for host, near, far, rate in (
             ("edge", "10.84.0.2", "10.84.0.1", link.up.rate),
             ("router", "10.84.0.1", "10.84.0.2", link.down.rate),
         ):
-            made.ip(host, f"addr add {near} peer {far} dev access")
-            made.ip(host, "link set access up")
+            rig.ip(host, f"addr add {near} peer {far} dev access")
+            rig.ip(host, "link set access up")
             queue = f"qdisc add dev access root tbf rate {rate}mbit burst 4kb limit 64mb"
-            _run("tc", "-n", made.space(host), *queue.split())
-        made.ip("edge", "route add default via 10.84.0.1")
+            _run("tc", "-n", rig.space(host), *queue.split())
+        rig.ip("edge", "route add default via 10.84.0.1")
         for server in SERVERS:
-            made.ip("router", f"link add {server} type veth peer name net netns {made.space(server)}")
+            rig.ip("router", f"link add {server} type veth peer name net netns {rig.space(server)}")
             for host, device, last in (("router", server, 1), (server, "net", 2)):
-                made.ip(host, f"addr add {made.address(server, last)}/24 dev {device}")
-                made.ip(host, f"link set {device} up")
-            made.ip(server, f"route add default via {made.address(server, 1)}")
-        yield made
+                rig.ip(host, f"addr add {rig.address(server, last)}/24 dev {device}")
+                rig.ip(host, f"link set {device} up")
+            rig.ip(server, f"route add default via {rig.address(server, 1)}")
+        yield rig
 
 
 @contextmanager
-def _delaying(made: Hosts, seconds: float) -> Iterator[None]:
+def _delaying(rig: Hosts, seconds: float) -> Iterator[None]:
     """Connect edge and router by devices named "access" whose packets take some seconds."""
-    names = [f"{made.prefix}{end}" for end in "er"]
+    names = [f"{rig.prefix}{end}" for end in "er"]
     command = [sys.executable, str(DELAY_LINE), *names, str(seconds)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as line:
         assert line.stdin is not None
@@ -109,7 +109,7 @@ def _delaying(made: Hosts, seconds: float) -> Iterator[None]:
             if line.stdout.readline() != "ready\n":
                 raise NoHosts("the kernel makes no tun devices: is /dev/net/tun there?")
             for name, host in zip(names, ("edge", "router"), strict=True):
-                _run(*f"ip link set {name} netns {made.space(host)} name access txqueuelen 10000".split())
+                _run(*f"ip link set {name} netns {rig.space(host)} name access txqueuelen 10000".split())
             yield
         finally:
             line.stdin.close()
