@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -77,7 +78,7 @@ def compared(far: pd.DataFrame, near: pd.DataFrame) -> str:
         if not row["bytes up"]:
             continue
         seconds = {name: float(values[str(defense)]) for name, values in p50.items()}
-        emulated = near[near["way"] == "wall"].set_index("defense").loc[str(defense)]
+        emulated: Any = near[near["way"] == "wall"].set_index("defense").loc[str(defense)]
         linked = [float(each["uplink"] + each["downlink"]) for each in (row, emulated)]
         computing = sum(row[phase] for phase in PHASES if phase not in ("uplink", "downlink")) / row["p50"]
         rows.append(
