@@ -24,11 +24,11 @@ $(VENV)/pyvenv.cfg: FORCE
 
 $(RUNNABLE): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
-	$(BIN)/python -m pip install --editable '.[bench,probes]' --editable ./weights -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[bench,probes]' --editable ./tools/weights -c constraints.txt
 	touch $@
 
 $(INSTALLED): $(RUNNABLE)
-	$(BIN)/python -m pip install --editable '.[dev]' --editable ./weights -c constraints.txt
+	$(BIN)/python -m pip install --editable '.[dev]' --editable ./tools/weights -c constraints.txt
 	touch $@
 
 run: $(RUNNABLE)  ## the mini suite: utility, privacy and latency of every defense, in minutes
