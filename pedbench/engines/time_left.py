@@ -84,7 +84,7 @@ def _means(rows: Iterable[Mapping[str, str]]) -> Iterator[tuple[Key, float]]:
     pictures: dict[Key, int] = {}
     for row in rows:
         key = (row["defense"], row["part"])
-        seconds[key] = seconds.get(key, 0.0) + float(row["seconds"])
+        seconds[key] = seconds.get(key, 0.0) + float(row["seconds"]) + float(row.get("warming") or 0)
         pictures[key] = pictures.get(key, 0) + int(row["pictures"])
     for key, count in pictures.items():
         if count:

@@ -71,7 +71,7 @@ def test_runs_of_this_machine_say_more_than_what_is_shipped(tmp_path: Path) -> N
     assert shipped["ped_sam(servers=25)", "pictures"] > 2 * shipped["ped_sam", "pictures"]
     assert seconds_per_picture([], "another") == {}
     text = (
-        "defense,part,pictures,seconds,warming,opening\nped_sam,pictures,8,16,0,9\nped_sam,pictures,4,2,0,0\n"
+        "defense,part,pictures,seconds,warming,opening\nped_sam,pictures,8,14,2,9\nped_sam,pictures,4,2,0,0\n"
     )
     (tmp_path / "jobs.csv").write_text(text)
     found = seconds_per_picture([tmp_path, tmp_path / "none"], "mini")
