@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli
 import typer
 
 import pedbench
@@ -104,11 +105,27 @@ def test_a_command_can_be_typed(command: list[str], folder: Path, monkeypatch: p
     if program == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert words[0] in targets
+    elif words[:2] == ["-m", "pip"]:
+        _installable(words[2:])
     elif program == "python":
         assert (ROOT / words[0]).is_file()
     else:
         assert program == "pedbench"
         _parsed(words)
+
+
+def _installable(words: list[str]) -> None:
+    """Local projects and extras of what pip is told to install exist, and packages are what the small install needs."""
+    project = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[<>=; ]", each)[0] for each in project["dependencies"]}
+    assert words[0] in ("install", "freeze")
+    for word in [word for word in words[1:] if not word.startswith("-")]:
+        path, _, extra = word.partition("[")
+        if words[0] == "install" and word.startswith("."):
+            assert (ROOT / path / "pyproject.toml").is_file()
+            assert not extra or set(extra.rstrip("]").split(",")) <= set(project["optional-dependencies"])
+        elif words[0] == "install" and not word.endswith(".txt"):
+            assert {re.split(r"[<>=\[]", word)[0]} <= {"pedbench", *needed}
 
 
 def _parsed(words: list[str]) -> None:
