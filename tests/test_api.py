@@ -155,6 +155,7 @@ def test_a_run_directory_holds_what_runs_it_again(tmp_path: Path, monkeypatch: p
     assert to_toml(resolve(suite, Overrides(), Registry([Path("plugins")]))) == to_toml(suite)
 
 
+@pytest.mark.long
 def test_a_plugin_that_has_changed_is_measured_again(run_small: Callable[..., Any], tmp_path: Path) -> None:
     plugin = tmp_path / "painted.py"
     plugin.write_text(PAINTED)

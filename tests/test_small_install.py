@@ -62,7 +62,7 @@ def pedbench(*arguments: str, status: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("small_install")
 def test_servers_are_measured_and_the_report_follows_elsewhere(tmp_path: Path, serve: Serve) -> None:
     keys, out = tmp_path / "keys", tmp_path / "out"
@@ -79,7 +79,7 @@ def test_servers_are_measured_and_the_report_follows_elsewhere(tmp_path: Path, s
     assert (frame["p50"] > 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("small_install")
 def test_what_needs_the_rest_names_the_command(tmp_path: Path) -> None:
     assert "note    extra bench: not installed" in pedbench("doctor")

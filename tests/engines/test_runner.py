@@ -175,6 +175,7 @@ def test_an_attack_that_ignores_its_view_gains_exactly_nothing_from_a_decoy(smal
             assert np.array_equal(seeing, blind)
 
 
+@pytest.mark.long
 def test_the_same_run_again_is_identical(short_run: Any, run_small: Any, tmp_path: Path) -> None:
     defenses = [{"name": name} for name in ("on_device", "full_offload", "ped_sam", "random_payload")]
     second = run_small(tmp_path / "second", defenses=defenses)
@@ -217,6 +218,7 @@ def test_the_number_of_threads_changes_nothing(
         pd.testing.assert_frame_equal(left, right, rtol=1e-5, atol=1e-12)
 
 
+@pytest.mark.long
 def test_attacks_get_as_many_requests_as_they_declare(run_small: Any, tmp_path: Path) -> None:
     changes = {
         "defenses": [{"name": "ped_sam", "params": {"assignment": "random"}}],
@@ -245,6 +247,7 @@ def test_attacks_get_as_many_requests_as_they_declare(run_small: Any, tmp_path: 
     assert (leaks[1] > leaks[0]).all()
 
 
+@pytest.mark.long
 def test_stochastic_attacks_run_as_often_as_the_suite_says(run_small: Any, tmp_path: Path) -> None:
     changes = {
         "defenses": [{"name": "ped_sam"}],
@@ -275,6 +278,7 @@ def test_stochastic_attacks_run_as_often_as_the_suite_says(run_small: Any, tmp_p
     assert metric.value == pytest.approx(worst.mean())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
@@ -294,6 +298,7 @@ def test_real_photographs(run_small: Any, tmp_path: Path, name: str, folder: str
         assert np.array_equal(agreed, np.ones(len(agreed)))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_link_is_timed_and_changes_nothing_else(run_small: Any, tmp_path: Path) -> None:
     latency = {"samples": 2, "warmup": 1, "links": ["loopback", "lte"]}
@@ -365,6 +370,7 @@ def test_an_undeclared_random_defense_is_invalid(
     assert "two requests with the same picture differ, and randomised is False" in run.records[0].reason
 
 
+@pytest.mark.long
 def test_a_slow_attack_guesses_the_first_pictures_from_the_worst_coalitions_as_without_limits(
     run_small: Any, tmp_path: Path
 ) -> None:
@@ -407,6 +413,7 @@ def test_a_slow_attack_guesses_the_first_pictures_from_the_worst_coalitions_as_w
     assert table["leakage[RMSE]_c1_m3_attack"].tolist() == ["mean_colour"]
 
 
+@pytest.mark.long
 def test_values_lost_between_pictures_are_measured_again(
     run_small: Any, short_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

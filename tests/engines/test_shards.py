@@ -97,6 +97,7 @@ def test_finished_shards_are_not_done_again(
     assert not (tmp_path / FOLDER).exists()
 
 
+@pytest.mark.long
 def test_changed_code_does_not_continue_old_shards(
     run_small: Any, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +110,7 @@ def test_changed_code_does_not_continue_old_shards(
     assert not (tmp_path / FOLDER).exists()
 
 
+@pytest.mark.long
 def test_times_of_a_cell_come_from_one_run(
     run_small: Any, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

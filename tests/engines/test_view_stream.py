@@ -19,6 +19,7 @@ def timeless(view: View) -> bytes:
     return view_to_bytes(replace(view, messages=tuple(replace(each, received=0) for each in view.messages)))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_views_are_those_that_a_runs_attack_gets(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

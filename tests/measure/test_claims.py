@@ -18,6 +18,8 @@ from pedbench.privacy.claims import held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.results.run import load
 
+pytestmark = pytest.mark.long
+
 SCENES = {"name": "scenes", "params": {"count": 8}, "limit": 3}
 DEFENSES = [
     {"name": "on_device"},

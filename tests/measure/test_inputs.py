@@ -88,6 +88,7 @@ def picture(seed: int, size: tuple[int, int] = (60, 80)) -> Any:
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
 
 
+@pytest.mark.long
 def test_strange_pictures(run_small: Any, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -129,6 +130,7 @@ def runs(*pixels: tuple[int, int]) -> dict[str, Any]:
     return {"size": [60, 80], "counts": [0, *counts] if flat[0] else counts}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_strange_annotations(run_small: Any, tmp_path: Path) -> None:
     box = [[10, 10, 50, 10, 50, 40, 10, 40]]
@@ -173,6 +175,7 @@ def test_a_file_without_any_usable_annotation_is_refused(run_small: Any, tmp_pat
         run_small(tmp_path / "run", dataset=coco(tmp_path / "data", boxes), **CHANGES)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_no_masks_at_all_is_a_recorded_skip(run_small: Any, tmp_path: Path) -> None:
     done = run_small(tmp_path / "run", report=True, dataset=coco(tmp_path / "data", []), **CHANGES)
@@ -196,6 +199,7 @@ latency = { samples = 1, warmup = 0 }
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_status_link_and_fresh_runs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -48,12 +48,12 @@ def leaked(run: Run) -> dict[str, pd.DataFrame]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_numbers_of_servers_change_no_number(leaked: dict[str, pd.DataFrame]) -> None:
     pd.testing.assert_frame_equal(leaked["renumbered"], leaked["as it is"], rtol=0, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["png", "window by window"])
 def test_the_same_content_in_another_form_leaks_the_same(leaked: dict[str, pd.DataFrame], form: str) -> None:
     expected = leaked["as it is"]
@@ -63,7 +63,7 @@ def test_the_same_content_in_another_form_leaks_the_same(leaked: dict[str, pd.Da
     assert difference.max() <= 0.005
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_gets_more_never_makes_its_defense_look_better(leaked: dict[str, pd.DataFrame]) -> None:
     less, more = (leaked[form]["value"] for form in ("as it is", "more"))
     leakage = less.index.get_level_values("metric").str.startswith("leakage[")
@@ -72,13 +72,13 @@ def test_a_server_that_gets_more_never_makes_its_defense_look_better(leaked: dic
     assert (more[alone] > less[alone] + 0.01).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fewer_coalitions_than_the_protocol_asks_for_are_flagged(run: Run) -> None:
     attacked = [record for record in run.of_kind("privacy") if "attack" in record.cell]
     assert {record.cell["coalition"]["c"] for record in attacked if CAPPED in record.flags} == {2}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_server_and_at_least_fifty_coalitions_are_evaluated(run: Run) -> None:
     for record in run.of_kind("privacy"):
         if record.cell.get("attack", {}).get("name") == "mean_colour":

@@ -124,6 +124,7 @@ def test_what_repeats_itself_passes(
         assert "54 same" in out
 
 
+@pytest.mark.long
 def test_a_weaker_blur_is_caught_and_named(
     baseline: Path, exposed: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +144,7 @@ def test_one_more_window_for_each_server_is_caught_and_named(baseline: Path, exp
         assert found[metric] == "worse"
 
 
+@pytest.mark.long
 def test_an_attack_that_broke_and_a_drop_in_iou_are_caught_and_named(
     baseline: Path, again: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from pedbench.results.run import load
 
 SIZES = [1, 2, 3, 5]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

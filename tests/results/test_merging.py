@@ -14,6 +14,8 @@ from pedbench.report.outputs.writing import write_report
 from pedbench.results.merge import merge
 from pedbench.results.run import load
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def halves(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
