@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pedbench import plugins
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.asking import DEADLINE
 from pedbench.adversary.isolation.environment import SWITCH
@@ -273,3 +274,13 @@ def test_an_attack_that_computes_longer_than_ever_has_until_the_deadline(
         cheat(tmp_path, "", busy.format(600))
         with pytest.raises(AttackFailure, match="AttackOverdue: no answer within 4 s"):
             pool.guess(spec, [view], [0])
+
+
+def test_attacks_are_found_although_something_changes_beside_their_folder(view: bytes) -> None:
+    root = Path(plugins.__path__[-1])
+    floors = [Registry().spec("attacks", name, {}) for name in ("mean_colour", "nearest_pixel")]
+    with AttackPool(floors) as pool:
+        pool.guess(floors[0], [view], [0])
+        for spec in floors:
+            os.utime(root)
+            assert len(pool.guess(spec, [view], [0]).pictures) == 1

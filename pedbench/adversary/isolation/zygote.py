@@ -170,7 +170,11 @@ class _Example(Attack):
 
 
 def _warm_up() -> None:
-    """Check an attack's declarations once, so that forks need not build what checks them."""
+    """Do once what forks then need not do: build what checks declarations, and find the folder of attacks.
+
+    A fork may not look for that folder: it may not list what lies beside it.
+    """
+    importlib.import_module("pedbench.plugins.attacks")
     example = _Example()
     check_constants(example)
     check_properties(example)
