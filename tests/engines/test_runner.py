@@ -25,7 +25,7 @@ def signature(record: Any) -> tuple[Any, ...]:
 
 
 def without_times(values: pd.DataFrame) -> pd.DataFrame:
-    return values[~values["metric"].isin(["wall", "turn-taking", *MOMENTS])]
+    return values[~values["metric"].isin(["wall", "turn-taking", *MOMENTS])].reset_index(drop=True)
 
 
 def compare(first: Any, second: Any, images: list[str] | None = None) -> Iterator[tuple[Any, Any]]:

@@ -70,7 +70,7 @@ def test_a_killed_server_fails_its_cells_and_a_second_run_completes_them(
     assert outcome(whole.records) == {"ok"}
     for record, expected in zip(whole.records, short_run.records, strict=True):
         left, right = (
-            frame[~frame["metric"].isin(["wall", "turn-taking", *MOMENTS])]
+            frame[~frame["metric"].isin(["wall", "turn-taking", *MOMENTS])].reset_index(drop=True)
             for frame in (whole.values(record), short_run.values(expected))
         )
         pd.testing.assert_frame_equal(left, right, check_exact=True)
@@ -409,7 +409,7 @@ def test_a_killed_run_leaves_nothing_behind_and_is_completed(tmp_path: Path, num
         assert found[cell_id].status == "ok"
         assert found[cell_id].flags == expected[cell_id].flags
         left, right = (
-            frame[~frame["metric"].isin(["wall", "turn-taking", *MOMENTS])]
+            frame[~frame["metric"].isin(["wall", "turn-taking", *MOMENTS])].reset_index(drop=True)
             for frame in (read_values(directory, cell_id), read_values(undisturbed, cell_id))
         )
         pd.testing.assert_frame_equal(left, right, check_exact=True)
