@@ -87,7 +87,7 @@ class Attack(Plugin, ABC):
 
     @property
     def requests(self) -> int:
-        """How many requests of the same scene the attack asks for."""
+        """Number of requests of the same scene that the attack asks for."""
         return 1
 
     @property

@@ -16,7 +16,7 @@ Disclosure = Literal["nothing", "exact", "degraded", "decoy"]
 
 @dataclass(kw_only=True)
 class Defense(Plugin, ABC):
-    """How a picture is embedded with the help of untrusted servers.
+    """A way to embed a picture with the help of untrusted servers.
 
     Attributes:
         disclosure: What the servers get, which the harness verifies on every picture:
@@ -43,7 +43,7 @@ class Defense(Plugin, ABC):
 
     @property
     def servers(self) -> int:
-        """How many servers the defense calls."""
+        """Number of servers that the defense calls."""
         return 1
 
     @property

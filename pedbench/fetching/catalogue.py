@@ -1,4 +1,4 @@
-"""What can be fetched: names, files, sizes, digests, licences."""
+"""Catalogue of what can be fetched: names, files, sizes, digests, licences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Strict(BaseModel):
 
 
 class Unpack(_Strict):
-    """What is taken out of an archive.
+    """Files that are taken out of an archive.
 
     Attributes:
         member: A file in it, or a folder, which ends with a slash.
@@ -56,7 +56,7 @@ class CatalogueFile(_Strict):
 
 
 class Entry(_Strict):
-    """What is fetched under one name.
+    """Files that are fetched under one name.
 
     Attributes:
         repository: OWNER/NAME on the Hugging Face hub, under which suites name it; "" for what lies elsewhere.

@@ -1,4 +1,4 @@
-"""How fast named devices compute, calibrated on published times of whole encoders."""
+"""Speed of named devices, calibrated on published times of whole encoders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THIS_HOST = "this-host"
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """How fast a device computes, as edge or as server.
+    """Speed of a device, as edge or as server.
 
     Attributes:
         name: As in `devices.toml`, or of a host that was measured.
@@ -120,7 +120,7 @@ def most_slower(times: Mapping[str, float]) -> float:
 
 
 def published_times(name: str) -> Mapping[str, float]:
-    """What a device of `devices.toml` is calibrated on: milliseconds by architecture."""
+    """Published times that a device of `devices.toml` is calibrated on: milliseconds by architecture."""
     times: Mapping[str, float] = _published()[name]["times"]
     return times
 

@@ -1,4 +1,4 @@
-"""Which plugins have a part in a cell, and whether their code is another since it was measured."""
+"""Plugins that have a part in a cell, and changes of their code since it was measured."""
 
 from __future__ import annotations
 

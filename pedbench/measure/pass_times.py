@@ -22,7 +22,7 @@ from pedbench.utility.prediction import predict
 
 
 def way(done: Pass) -> str:
-    """How a pass was timed; the two are never mixed."""
+    """Return how a pass was timed; the two ways are never mixed."""
     return "turn-taking" if done.composed else "wall"
 
 
@@ -69,7 +69,7 @@ def wall_times(bench: Bench, done: Pass, sample: Sample) -> list[Row]:
 
 
 def _steps(done: Pass, image: str) -> list[Row]:
-    """When each step of the pass began and ended; `tag` numbers the steps."""
+    """Return the moments at which each step of the pass began and ended; `tag` numbers the steps."""
     return [
         {
             "image": image,

@@ -41,7 +41,7 @@ MOST_LOST = 0.01
 """Share of the annotations, above which records that depend on them are flagged if they were left out."""
 
 CONTROLS: dict[Disclosure, str] = {"nothing": "nothing sent", "decoy": "decoy"}
-"""Which control a defense is by what it says of itself."""
+"""Control that a defense is by what it says of itself."""
 
 NO_VALUE = "the selected pictures give this cell no value"
 

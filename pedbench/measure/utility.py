@@ -51,7 +51,7 @@ def score_masks(bench: Bench, choice: UtilityChoice, sample: Sample, frame: Pict
 
 
 def undefended(bench: Bench, sample: Sample, frame: Picture) -> Reference:
-    """What the undefended model sees in a picture, for datasets without annotations."""
+    """Masks that the undefended model sees in a picture, for datasets without annotations."""
     if sample.id not in bench.references:
         original = (sample.image.shape[0], sample.image.shape[1])
         bench.references[sample.id] = reference(undefended_embedding(bench.networks, frame), original)

@@ -30,7 +30,7 @@ from pedbench.validity.families import RECEIVED, received
 from pedbench.validity.flags import AUTHORED, CAPPED, UNEXPLAINED, unread
 
 Held = tuple[int, Coalition]
-"""How many requests for a scene were listened to, and by which coalition."""
+"""Number of requests for a scene that were listened to, and the coalition that did."""
 
 
 @dataclass(kw_only=True)

@@ -1,4 +1,4 @@
-"""Whether what an operation of a plugin shows of its payload is what the payload holds of the picture.
+"""Comparison of what an operation of a plugin shows of its payload with what that holds of the picture.
 
 An operation's author says by `observe` how its payload looks. Of operations outside of pedbench that nothing else
 checks, two things are required, each between passes with the same randomness over pictures that differ:

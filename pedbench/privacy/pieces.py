@@ -1,4 +1,4 @@
-"""What there is to read in a view: each patch alone, and those that touch stitched together, large enough to read."""
+"""Pieces of a view to read in: each patch alone, and those that touch stitched together, large enough to read."""
 
 from __future__ import annotations
 

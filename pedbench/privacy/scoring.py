@@ -20,7 +20,7 @@ Measured = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Column of a metric -> guess -> region -> value."""
 
 Around = Callable[[Metric], AbstractContextManager[object]]
-"""What is done around the calls of a metric, to time them or to name it where it fails."""
+"""A context around the calls of a metric, to time them or to name it where it fails."""
 
 SPARSE = 16
 """Every so many rows and columns a pixel is looked at before two pictures are compared."""
@@ -110,7 +110,7 @@ def _apart(pictures: Mapping[str, Picture]) -> tuple[list[Picture], dict[str, in
 def score_blind(
     truth: Picture, floors: Mapping[str, Picture], metrics: Sequence[Metric], around: Around = nullcontext
 ) -> dict[str, float]:
-    """How near the best floor comes to a picture of which it received nothing; once per picture.
+    """Return the distance of the best floor to a picture of which it received nothing; once per picture.
 
     Args:
         truth: (H, W, 3), the frame.

@@ -112,7 +112,7 @@ class Run:
 
     @property
     def pictures(self) -> int:
-        """How many pictures were evaluated; 0 when no cell succeeded."""
+        """Number of pictures that were evaluated; 0 when no cell succeeded."""
         scored = [record for record in self.records if record.cell["kind"] != "latency"]
         return max((metric.n for record in scored or self.records for metric in record.metrics), default=0)
 

@@ -1,4 +1,4 @@
-"""How long a suite takes here and how much memory: one picture is encoded and segmented, the rest is counted."""
+"""Forecast of a suite's time and memory here: one picture is encoded and segmented, the rest is counted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOOKED_AT = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What a suite costs here, without attacks, metrics and probes.
+    """Costs of a suite here, without attacks, metrics and probes.
 
     Attributes:
         passes: How often a picture is encoded.

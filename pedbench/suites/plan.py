@@ -56,7 +56,7 @@ class Planned:
 
     @property
     def requests(self) -> int:
-        """How many requests an attack, or the first of a chain, asks for."""
+        """Number of requests that an attack, or the first of a chain, asks for."""
         requests: int = (self.read_out or self).plugin.requests
         return requests
 

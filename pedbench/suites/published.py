@@ -1,4 +1,4 @@
-"""Whether a suite is the published one of its name."""
+"""Comparison of a suite with the published one of its name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ HOST = f"127.0.0.1:{PORT}"
 
 
 class Inner:
-    """What is guarded: it notes who comes through and how much each brings."""
+    """Application behind the guard: it notes who comes through and how much each brings."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, int]] = []

@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tools" / "containers"
 PACKED = {"pyproject.toml", "README.md", "LICENSE", "attacks", "datasets", "defenses", "pedbench"}
-"""What pip builds the small wheel from."""
+"""Files that pip builds the small wheel from."""
 
 
 @pytest.mark.parametrize("name", ["Containerfile", "Containerfile.jetson"])

@@ -33,7 +33,7 @@ for each in (utility_difference, leakage_difference):
     assert each["low"] <= each["difference"] <= each["high"]
 """,
 }
-"""What holds after the last cell."""
+"""Statement that holds after the last cell."""
 
 
 def test_notebooks_keep_no_output_and_each_is_executed() -> None:

@@ -12,7 +12,7 @@ from pedbench.report.words.text import NOTHING
 from pedbench.results.run import load
 
 _METRICS = {"PSNR": "{:.2f}", "LPIPS-scoring": "{:.3f}"}
-"""How numbers of a metric are written."""
+"""Formats of the numbers of a metric."""
 
 
 def against_floors(run_dir: Path) -> str:

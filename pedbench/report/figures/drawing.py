@@ -67,7 +67,7 @@ def save(drawing: Drawing, folder: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a plugin is drawn wherever it occurs: it is told apart by colour, and without colour by marker and line."""
+    """Looks of a plugin wherever it is drawn: it is told apart by colour, and without colour by marker and line."""
 
     colour: str
     marker: str

@@ -22,7 +22,7 @@ FAMILIES = {"masked autoencoder": "masked_autoencoder", "inpainting": "inpaintin
 DISTANCES = ("LPIPS", "SSIM")
 
 BLIND, READ_OUT = "blind", "read out"
-"""How a picture came about that no completing network made: nothing was received, or nothing was left to complete."""
+"""Origin of a picture that no completing network made: nothing was received, or nothing was left to complete."""
 
 
 @once_per_run

@@ -19,7 +19,7 @@ _Key = tuple[str, str, str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """Where something was read: percent of the picture's width and height, and which word or what it was."""
+    """Place where something was read: percent of the picture's width and height, and which word or what it was."""
 
     left: float
     top: float

@@ -24,7 +24,7 @@ from pedbench.validity.flags import (
 )
 
 REGIONS: Mapping[str, str] = {"all": "all objects", "ML": "M+L"}
-"""How regions of utility read where the name alone does not say it."""
+"""Names of regions of utility where the key alone does not say it."""
 
 TERMS: Mapping[str, str] = {
     "↑ ↓": "where the defender wants the number to go: a privacy score with an arrow up is more private the "
