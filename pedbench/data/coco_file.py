@@ -83,8 +83,7 @@ class InstancesFile:
         try:
             with file.open("rb") as stream:
                 self.digest = stream_digest(stream)[:12]
-                size = stream.tell()
-                self._sort_in(_loaded(stream) if size < LARGE else _streamed(stream))
+                self._sort_in(_loaded(stream) if stream.tell() < LARGE else _streamed(stream))
         except OSError as error:
             raise DatasetError(
                 f"{file}: the annotations cannot be read: {error.strerror or error}."

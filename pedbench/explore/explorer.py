@@ -13,9 +13,9 @@ from pedbench.explore.trial import Trial, Watch
 from pedbench.host.provenance import cores
 from pedbench.measure.authored_operations import unfaithful_operations, without_trust
 from pedbench.measure.bench import PassBench
+from pedbench.measure.broken_promises import broken_word
 from pedbench.measure.outcome import InvalidEmbedding
 from pedbench.measure.utility import undefended_embedding
-from pedbench.measure.views import broken_word
 from pedbench.models.sam.family import Family
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.modules import operation_modules

@@ -14,12 +14,11 @@ from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
 from pedbench.adversary.view import build_view, content_shares, footprints
 from pedbench.measure.authored_operations import unfaithful_operations, without_trust
 from pedbench.measure.bench import Bench, PassBench
+from pedbench.measure.broken_promises import broken_word
 from pedbench.measure.outcome import Outcome, Row
-from pedbench.measure.seeds import generator
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass
 from pedbench.pictures.frame import box_to_frame, mask_to_frame
-from pedbench.privacy.disclosure_audit import audit, same_messages
 from pedbench.privacy.exposure import exposed_shares
 from pedbench.privacy.visibility import visible_mask
 from pedbench.suites.cell import Cell, CoalitionRule
@@ -155,28 +154,6 @@ def share_out(
     unexplained = any(o.problem for o in heard if o.message.server in held[1])
     found.views[held] = view
     found.visible[held] = np.ones(size, np.bool_) if unexplained else visible_mask(view, found.frame)
-
-
-def broken_word(
-    bench: PassBench,
-    of: DefensePlan,
-    sample: Sample,
-    frames: Sequence[Picture],
-    passes: Sequence[Pass],
-    seen: Sequence[Sequence[Observation]],
-) -> str:
-    """Return why the defense does other than it says; empty if it keeps its word."""
-    for frame, done, observations in zip(frames, passes, seen, strict=True):
-        found = audit(observations, frame, of.defense, bench.networks, done.streamed)
-        if found.invalid:
-            return found.invalid[0]
-    if of.defense.disclosure == "decoy":
-        noise = generator(bench.plan.suite.seed, bench.plan.dataset.name, sample.id, "another picture")
-        other = (noise.integers(0, 256, frames[0].shape) / 255).astype(np.float32)
-        difference = same_messages(passes[0].received, bench.run(of, sample, other).received)
-        if difference:
-            return f"a decoy depends on the picture: {difference}"
-    return ""
 
 
 def public_description(plan: Plan, of: DefensePlan) -> dict[str, Any]:

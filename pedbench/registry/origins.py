@@ -176,9 +176,8 @@ def import_class(kind: Kind, name: str, origin: Origin) -> type[Any]:
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, ModuleNotFoundError) and not has_bench():
             reason = remedy(error)
-        raise PluginError(
-            f"{BASES[kind].lower()} {name!r} ({origin}) cannot be imported: {reason}"
-        ) from error
+        plugin = f"{BASES[kind].lower()} {name!r} ({origin})"
+        raise PluginError(f"{plugin} cannot be imported: {reason}") from error
     if isinstance(found, ModuleType):
         found = _only_plugin(kind, found, origin)
     return _valid_class(kind, name, found, origin)
@@ -207,11 +206,8 @@ def _only_plugin(kind: Kind, module: ModuleType, origin: Origin) -> type[Any]:
     from pedbench import base
 
     base_class = getattr(base, BASES[kind])
-    classes = {
-        value
-        for value in subclasses(vars(module).values(), base_class)
-        if value.__module__ == module.__name__
-    }
+    found = subclasses(vars(module).values(), base_class)
+    classes = {value for value in found if value.__module__ == module.__name__}
     classes -= {parent for each in classes for parent in each.__mro__[1:]}
     if len(classes) != 1:
         listed = ", ".join(sorted(each.__name__ for each in classes)) or "none"

@@ -13,7 +13,8 @@ from pedbench.models.sam.assembly import build_sam, preprocess
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.passes.call import RemoteError
 from pedbench.offload.passes.calls import calls_of
-from pedbench.offload.passes.run_pass import Pass, PassSettings, check_bytes, run_pass
+from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.tap_checks import check_bytes
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.wire.messages import WireError

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pedbench.base import Defense, Embedding, Networks
-from pedbench.errors import AuditError
 from pedbench.host.determinism import without_onednn
 from pedbench.host.device import synchroniser
 from pedbench.models.sam.stages import window_grid
@@ -23,9 +22,10 @@ from pedbench.offload.passes.calls import DEADLINE, OnLost
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import Ledger, Session
 from pedbench.offload.passes.edge import Edge
+from pedbench.offload.passes.tap_checks import check_bytes, check_contents
 from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.offload.servers.fleet import Servers
-from pedbench.offload.servers.wiretap import Tapped, digest, read_messages, with_contents
+from pedbench.offload.servers.wiretap import read_messages, with_contents
 from pedbench.pictures.frame import to_uint8
 from pedbench.types import Exchange, Picture, Received
 
@@ -211,44 +211,3 @@ def run_pass(
         streamed=frozenset(cloud.streamed),
         lost=dict(cloud.lost),
     )
-
-
-def check_bytes(exchanges: Sequence[Exchange], received: Sequence[Received]) -> None:
-    """Compare the lengths of messages and replies that the edge and the servers recorded.
-
-    Messages that no schema explains may be unknown to the edge: they count as the whole frame anyway.
-
-    Raises:
-        AuditError: A message is missing at one end, or has different lengths at both ends.
-    """
-    sent = {(e.server, e.request, e.sequence): (e.operation, e.bytes_up, e.bytes_down) for e in exchanges}
-    for message in received:
-        key = (message.server, message.request, message.sequence)
-        found = (message.operation, message.bytes_in, message.bytes_out)
-        expected = sent.pop(key, None)
-        if expected != found and not (expected is None and message.unexplained):
-            raise AuditError(
-                f"server {message.server}, message {message.sequence}: the server recorded {found} "
-                f"(operation, bytes in, bytes out), the edge {expected or 'nothing of it'}"
-            )
-    if sent:
-        raise AuditError(f"the edge sent messages that no server has: {sorted(sent)}")
-
-
-def check_contents(sent: Sequence[Pending], taps: Sequence[Sequence[Tapped]]) -> None:
-    """Compare the digests of messages and replies that the edge and the servers recorded.
-
-    Raises:
-        AuditError: A message or a reply differs between both ends.
-    """
-    for pending in sent:
-        found = [tapped for tapped in taps[pending.server] if tapped.digest_in == digest(pending.data)]
-        if not found:
-            raise AuditError(
-                f"server {pending.server} received a message {pending.sequence} that differs from the one sent"
-            )
-        if pending.reply is not None and digest(pending.reply) not in {each.digest_out for each in found}:
-            raise AuditError(
-                f"server {pending.server} recorded a reply to message {pending.sequence} that differs from the one "
-                "received"
-            )
