@@ -92,5 +92,6 @@ def _means(rows: Iterable[Mapping[str, str]]) -> Iterator[tuple[Key, float]]:
 
 
 def _shipped() -> Iterator[dict[str, str]]:
+    """Yield what `tools.release.durations` wrote."""
     with (resources.files("pedbench.engines") / "durations.csv").open(encoding="utf-8") as file:
         yield from csv.DictReader(file)

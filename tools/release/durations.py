@@ -1,0 +1,37 @@
+"""Ship how long a run's defenses took: `python -m tools.release.durations RUN`.
+
+Replaces the rows of the run's suite in `pedbench/engines/durations.csv`, from which other machines expect their times.
+Take a whole run on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from pedbench.engines import time_left
+from pedbench.engines.job_times import FILE
+from pedbench.results.run import load
+
+SHIPPED = Path(time_left.__file__).with_name("durations.csv")
+
+
+def main(run_dir: Path, shipped: Path = SHIPPED) -> None:
+    """Write the run's times.
+
+    Args:
+        run_dir: Folder of the run.
+        shipped: The table with the columns suite, defense, part, pictures, seconds.
+    """
+    suite = load(run_dir).suite.name
+    jobs = pd.read_csv(run_dir / FILE)
+    sums = jobs.groupby(["defense", "part"], sort=False)[["pictures", "seconds"]].sum().round(1).reset_index()
+    sums.insert(0, "suite", suite)
+    known = pd.read_csv(shipped)
+    pd.concat([known[known["suite"] != suite], sums]).to_csv(shipped, index=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
