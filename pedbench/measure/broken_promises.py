@@ -17,7 +17,7 @@ from pedbench.types import Picture, Sample
 
 def broken_word(
     bench: PassBench,
-    of: DefensePlan,
+    planned: DefensePlan,
     sample: Sample,
     frames: Sequence[Picture],
     passes: Sequence[Pass],
@@ -25,13 +25,13 @@ def broken_word(
 ) -> str:
     """Return why the defense does other than it says; empty if it keeps its word."""
     for frame, done, observations in zip(frames, passes, seen, strict=True):
-        found = audit(observations, frame, of.defense, bench.networks, done.streamed)
+        found = audit(observations, frame, planned.defense, bench.networks, done.streamed)
         if found.invalid:
             return found.invalid[0]
-    if of.defense.disclosure == "decoy":
+    if planned.defense.disclosure == "decoy":
         noise = generator(bench.plan.suite.seed, bench.plan.dataset.name, sample.id, "another picture")
         other = (noise.integers(0, 256, frames[0].shape) / 255).astype(np.float32)
-        difference = same_messages(passes[0].received, bench.run(of, sample, other).received)
+        difference = same_messages(passes[0].received, bench.run(planned, sample, other).received)
         if difference:
             return f"a decoy depends on the picture: {difference}"
     return ""
