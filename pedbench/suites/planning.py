@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pedbench.adversary.hosted.painter import host_of
 from pedbench.base import Dataset, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.errors import DatasetError, PluginError
@@ -120,6 +121,14 @@ def _attacks(choices: Sequence[AttackChoice], registry: Registry) -> tuple[Plann
         )
         for choice in choices
     ]
+    # What is uploaded costs and cannot be had back: never more views than slow attacks get.
+    singles = [
+        (choice, replace(planned, slow=planned.slow or planned.plugin.hosted is not None))
+        for choice, planned in singles
+    ]
+    for _, planned in singles:
+        if planned.plugin.hosted is not None:
+            host_of(planned.plugin.hosted)
     reading = [planned for _, planned in singles if planned.plugin.reads_out]
     chains = []
     for choice, planned in singles:
