@@ -39,7 +39,7 @@ class Guessed:
         pictures: By attack, or by `again` of it, and view; a view that offers an attack nothing has no guess.
         readings: By read-out attack and view, of the first draw.
         failures: By attack; it then has no guess at all.
-        uploaded: By hosted attack and view, the host that got what the view shows.
+        uploaded: By hosted attack and view, the host that got what the view shows, now or in an earlier run.
     """
 
     pictures: dict[str, dict[ViewKey, Picture]] = field(default_factory=dict)
@@ -190,12 +190,14 @@ def _painted(
         raise AttackFailure(name, "HostedError", reason)
     painted = {}
     for key, view in views.items():
+        before = bench.painter.sent
         try:
             painted[key] = replace(view, paintings=bench.painter.paint(hosted, view))
-        except HostedError as error:
-            raise AttackFailure(name, "HostedError", str(error)) from error
-        if painted[key].paintings:
-            guessed.uploaded.setdefault(planned.label, {})[key] = host_of(hosted)
+        except (HostedError, OSError) as error:
+            raise AttackFailure(name, type(error).__name__, str(error)) from error
+        finally:
+            if bench.painter.sent > before or (key in painted and painted[key].paintings):
+                guessed.uploaded.setdefault(planned.label, {})[key] = host_of(hosted)
     return painted
 
 

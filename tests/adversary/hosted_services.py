@@ -36,7 +36,8 @@ class Services:
 
     Attributes:
         refusals: Status, headers and body of the next replies, by path; an empty list answers properly.
-        paths: Paths asked for, in order.
+        paths: Paths of the requests, in order.
+        methods: Their methods.
         bodies: Bodies of requests by path.
         painted: Pictures and masks that were to be painted, decoded.
     """
@@ -44,6 +45,7 @@ class Services:
     url: str = ""
     refusals: dict[str, list[tuple[int, dict[str, str], str]]] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
     bodies: dict[str, list[bytes]] = field(default_factory=dict)
     fields: list[dict[str, Any]] = field(default_factory=list)
     painted: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Services:
         image, mask_pixels = (np.asarray(Image.open(io.BytesIO(data))) for data in (picture, mask))
         hidden = mask_pixels == 255 if mask_pixels.ndim == 2 else mask_pixels[..., 3] == 0
         self.painted.append((image, hidden))
-        return png(np.where(hidden[..., None], np.uint8(COLOUR), image))
+        return png(np.where(hidden[..., None], np.uint8(COLOUR), image[..., :3]))
 
 
 def png(array: npt.NDArray[np.uint8]) -> bytes:
@@ -85,6 +87,10 @@ def serving() -> Iterator[Services]:
     results: list[bytes] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            state.refusals[self.path] = [(502, {}, "")]
+            self.answer(b"")
+
         def do_GET(self) -> None:
             self.answer(b"")
 
@@ -93,6 +99,7 @@ def serving() -> Iterator[Services]:
 
         def answer(self, body: bytes) -> None:
             state.paths.append(self.path)
+            state.methods.append(self.command)
             state.bodies.setdefault(self.path, []).append(body)
             if refusals := state.refusals.get(self.path):
                 code, headers, message = refusals.pop(0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pedbench.adversary.hosted.exchange import HostedError
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.facts import describe
 from pedbench.adversary.prior import load_prior
@@ -29,6 +30,7 @@ CHANGES: dict[str, Any] = {
     "metrics": ["root_mean_square_error"],
     "utility": [],
     "exhibits": 0,
+    "servers": {"deadline": 600.0},
 }
 
 
@@ -51,7 +53,28 @@ def test_a_bench_without_a_painter_uploads_nothing() -> None:
         _painted(Closed(), planned, views, Guessed())  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+def test_a_picture_counts_as_uploaded_even_if_nothing_comes_back() -> None:
+    spec = Registry().spec("attacks", "hosted_inpaint", {})
+    planned = Planned(plugin=describe(spec), spec=spec)
+    empty = View(frame_size=(8, 8), prior=load_prior())
+
+    class Failing:
+        sent = 0
+
+        def paint(self, *_: Any) -> tuple[Any, ...]:
+            self.sent += 1
+            raise HostedError("it is busy")
+
+    class Opened:
+        painter = Failing()
+
+    guessed = Guessed()
+    with pytest.raises(AttackFailure, match="HostedError: it is busy"):
+        _painted(Opened(), planned, {(0, (1, (0,))): empty}, guessed)  # type: ignore[arg-type]
+    assert guessed.uploaded == {"hosted_inpaint": {(0, (1, (0,))): "firefly-api.adobe.io"}}
+
+
+@pytest.mark.long
 def test_pictures_go_where_the_report_says_and_nowhere_without_leave(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,8 +26,8 @@ FIRST_WAIT = 2.0
 LONGEST_WAIT = 120.0
 """Seconds that a service may have a request wait before it is repeated."""
 
-PATIENCE = 60.0
-"""Seconds without a byte after which a service counts as gone."""
+PATIENCE = 300.0
+"""Seconds without a byte after which a service counts as gone: some paint for minutes before they answer."""
 
 MOST_BYTES = 64 << 20
 """Size of the largest reply that is read."""
@@ -93,7 +93,7 @@ class Exchange:
         Args:
             paid: Whether each try counts against the limits: a service may charge for one whose reply is lost.
         """
-        return self._repeat(urllib.request.Request(url, body, {**headers}, method="POST"), paid=paid)
+        return self._repeat(url, body, headers, paid=paid)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """Return what lies at an address.
@@ -101,7 +101,7 @@ class Exchange:
         Raises:
             HostedError: The service refused, or did not answer after some tries.
         """
-        return self._repeat(urllib.request.Request(url, headers={**(headers or {})}), paid=False)
+        return self._repeat(url, None, headers or {}, paid=False)
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -114,15 +114,11 @@ class Exchange:
                 text = text.replace(form, "[key]")
         return " ".join(text.split())[:300]
 
-    def _repeat(self, request: urllib.request.Request, *, paid: bool) -> bytes:
-        host = urlsplit(request.full_url).hostname or ""
-        if request.type != "https" and not (request.type == "http" and is_loopback(host)):
-            raise HostedError(
-                f"{request.type}://{host}: pictures and keys leave this machine by https alone: give an https address, "
-                "or go through an SSH tunnel to http://127.0.0.1"
-            )
-        request.add_header("User-Agent", "pedbench")
-        proxies = urllib.request.ProxyHandler(None if request.type == "https" else {})
+    def _repeat(self, url: str, body: bytes | None, headers: Mapping[str, str], *, paid: bool) -> bytes:
+        refuse_plain(url)
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        proxies = urllib.request.ProxyHandler(None if parts.scheme == "https" else {})
         opener = urllib.request.build_opener(proxies, _NoRedirect)
         reason = ""
         for attempt in range(TRIES):
@@ -130,6 +126,8 @@ class Exchange:
                 self._take_turn()
                 self.spend()
             wait = FIRST_WAIT * 2**attempt * self.chance.uniform(0.5, 1.0)
+            # A new one each time: a proxy changes it, and a changed one would go to the proxy in the clear.
+            request = urllib.request.Request(url, body, {**headers, "User-Agent": "pedbench"})
             try:
                 with opener.open(request, timeout=PATIENCE) as answer:
                     reply: bytes = answer.read(MOST_BYTES + 1)
@@ -180,8 +178,18 @@ def retry_after(value: str | None, now: float) -> float | None:
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+
+
+def refuse_plain(url: str) -> None:
+    """Raise HostedError if requests to an address could be read on their way."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise HostedError(
+            f"{parts.scheme}://{parts.hostname}: pictures and keys leave this machine by https alone: give an https "
+            "address, or go through an SSH tunnel to http://127.0.0.1"
+        )
 
 
 def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[bytes, str]:

@@ -93,7 +93,7 @@ class Firefly(Provider):
         domain = ".adobe.io"
         return (
             found.scheme == "https"
-            and found.netloc.endswith(domain)
+            and (found.hostname or "").endswith(domain)
             and (base.hostname or "").endswith(domain)
         )
 

@@ -14,6 +14,10 @@ _SIZES = ((1024, 1024), (1024, 1536), (1536, 1024))
 """Heights and widths that the models of the family gpt-image take."""
 
 
+_PROMPT = "Fill in the transparent part so that it continues the picture."
+"""The prompt where the attacker has none: the endpoint wants one."""
+
+
 class ImageEdits(Provider):
     """POST /v1/images/edits: the picture, and a mask whose transparent pixels are to be painted.
 
@@ -38,16 +42,19 @@ class ImageEdits(Provider):
 
     def fill(self, upload: Upload, seed: int) -> bytes:
         height, width = upload.hidden.shape
-        mask = np.dstack([upload.picture, np.where(upload.hidden, 0, 255).astype(np.uint8)])
+        # Models of the family dall-e take pictures with an alpha channel alone.
+        opaque = np.full((height, width), 255, np.uint8)
+        picture = np.dstack([upload.picture, opaque])
+        mask = np.dstack([upload.picture, np.where(upload.hidden, 0, opaque)])
         fields = {
             "model": self._model,
-            "prompt": self.hosted.prompt,
+            "prompt": self.hosted.prompt or _PROMPT,
             "n": "1",
             "size": f"{width}x{height}",
         }
         if self._model.startswith("dall-e"):
             fields["response_format"] = "b64_json"
-        body, kind = multipart(fields, {"image": png(upload.picture), "mask": png(mask)})
+        body, kind = multipart(fields, {"image": png(picture), "mask": png(mask)})
         headers = {"Content-Type": kind, "Authorization": f"Bearer {self.key(self.keys[0])}"}
         reply = self.exchange.post(f"{self.base}/images/edits", body, headers, paid=True)
         try:

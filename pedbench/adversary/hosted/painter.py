@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pedbench.adversary.hosted.exchange import Clock, Exchange, HostedError
+from pedbench.adversary.hosted.exchange import Clock, Exchange, HostedError, refuse_plain
 from pedbench.adversary.hosted.firefly import Firefly
 from pedbench.adversary.hosted.form import Form
 from pedbench.adversary.hosted.image_edits import ImageEdits
@@ -18,14 +18,19 @@ from pedbench.adversary.hosted.provider import Provider
 from pedbench.adversary.hosted.uploads import Upload, make_upload, paintable, paste_reply
 from pedbench.base import Hosted
 from pedbench.errors import suggestion
+from pedbench.fetching.fetch import OFFLINE
 from pedbench.host.files import write_atomically
 from pedbench.host.home import home
+from pedbench.network.addresses import is_loopback
 from pedbench.types import Picture, View
 
 PROVIDERS: Mapping[str, type[Provider]] = {"firefly": Firefly, "form": Form, "image_edits": ImageEdits}
 
 FOLDER = "hosted"
 """Below pedbench's home: replies of services by a hash of what was asked, and the requests of each suite."""
+
+KEY_HOSTS = "PEDBENCH_KEY_HOSTS"
+"""Variable with hosts besides the providers' own that may get keys, with commas between them."""
 
 
 def host_of(hosted: Hosted) -> str:
@@ -41,10 +46,14 @@ def host_of(hosted: Hosted) -> str:
         )
     url = hosted.url or PROVIDERS[hosted.provider].address
     found = urlsplit(url)
-    if found.scheme not in ("http", "https") or not found.hostname or found.username or found.password:
+    if not found.scheme or not found.hostname or found.username or found.password:
         raise ValueError(
             f"url: expected an address such as https://HOST/PATH without a password, found {url!r}"
         )
+    try:
+        refuse_plain(url)
+    except HostedError as error:
+        raise ValueError(f"url: {error}") from None
     return found.netloc
 
 
@@ -58,6 +67,7 @@ class Painter:
         price: Price of one.
         most_cost: Limit of the cost; None for none.
         per_minute: Requests that may cost in a minute.
+        sent: Samples that services were asked for in this process; their pictures may have been received.
     """
 
     account: str
@@ -66,6 +76,7 @@ class Painter:
     most_cost: float | None = None
     per_minute: float = 10.0
     clock: Clock = field(default_factory=Clock)
+    sent: int = 0
     _open: dict[Hosted, Provider] = field(default_factory=dict)
 
     def paint(self, hosted: Hosted, view: View) -> tuple[Picture, ...]:
@@ -83,17 +94,21 @@ class Painter:
     def _provider(self, hosted: Hosted) -> Provider:
         if hosted not in self._open:
             host = host_of(hosted)
+            if os.environ.get(OFFLINE):
+                raise HostedError(f"{OFFLINE} is set: unset it to send pictures to {host}")
             kind = PROVIDERS[hosted.provider]
-            for name in kind.keys:
-                if not os.environ.get(name):
-                    raise HostedError(f"{host} wants a key: set {name} in the environment of the run")
             names = (*kind.keys, *kind.optional_keys)
-            exchange = Exchange(
-                keys={name: os.environ[name] for name in names if os.environ.get(name)},
-                spend=self._spend,
-                per_minute=self.per_minute,
-                clock=self.clock,
-            )
+            keys = {name: key for name in names if (key := os.environ.get(name, "").strip())}
+            for name in kind.keys:
+                if name not in keys:
+                    raise HostedError(f"{host} wants a key: set {name} in the environment of the run")
+            for name, key in keys.items():
+                # What refuses such a header would print it.
+                if not (key.isascii() and key.isprintable()):
+                    raise HostedError(f"{name} holds characters that no key has: set it anew")
+            if keys:
+                _refuse_stranger(hosted)
+            exchange = Exchange(keys=keys, spend=self._spend, per_minute=self.per_minute, clock=self.clock)
             self._open[hosted] = kind(hosted=hosted, exchange=exchange)
         return self._open[hosted]
 
@@ -101,12 +116,16 @@ class Painter:
         digest = request_digest(provider.hosted, upload, number)
         kept = home() / FOLDER / "replies" / digest
         fresh = not kept.is_file()
-        reply = provider.fill(upload, int(digest[:8], 16) >> 1) if fresh else kept.read_bytes()
+        if fresh:
+            # Firefly gets the picture before it is asked to paint it.
+            self._room()
+            self.sent += 1
+        source = host_of(provider.hosted) if fresh else f"{kept} is broken, remove it"
         try:
+            reply = provider.fill(upload, int(digest[:8], 16) >> 1) if fresh else kept.read_bytes()
             picture = paste_reply(reply, upload, view)
         except ValueError as error:
-            source = host_of(provider.hosted) if fresh else f"{kept} is broken, remove it"
-            raise HostedError(f"{source}: {error}") from error
+            raise HostedError(f"{source}: {provider.exchange.clean(str(error))}") from None
         if fresh:
             _make_private(kept.parent)
             write_atomically(kept, reply)
@@ -117,6 +136,17 @@ class Painter:
 
         Raises:
             HostedError: It would exceed a limit.
+        """
+        counter = self._room()
+        _make_private(counter.parent)
+        with counter.open("ab") as stream:
+            stream.write(b".")
+
+    def _room(self) -> Path:
+        """Return the file of the requests so far, one byte each.
+
+        Raises:
+            HostedError: No further one is within the limits.
         """
         counter = home() / FOLDER / "requests" / self.account
         sent = counter.stat().st_size if counter.is_file() else 0
@@ -129,9 +159,26 @@ class Painter:
                 f"{sent} requests were sent for this suite, and {name} in its table uploads allows {limit}: raise it, "
                 f"or remove {counter} to count anew"
             )
-        _make_private(counter.parent)
-        with counter.open("ab") as stream:
-            stream.write(b".")
+        return counter
+
+
+def _refuse_stranger(hosted: Hosted) -> None:
+    """Raise HostedError if keys would go to a host that neither the provider nor the user has named.
+
+    A suite may come from elsewhere, and must not have keys sent to whom it likes.
+    """
+    host = urlsplit(hosted.url).hostname
+    own = urlsplit(PROVIDERS[hosted.provider].address).hostname
+    if (
+        host
+        and host != own
+        and not is_loopback(host)
+        and host not in os.environ.get(KEY_HOSTS, "").split(",")
+    ):
+        raise HostedError(
+            f"the suite names {host}, which would get your key: set {KEY_HOSTS}={host} in the environment of the run "
+            "to permit it, or unset the key"
+        )
 
 
 def request_digest(hosted: Hosted, upload: Upload, number: int) -> str:
