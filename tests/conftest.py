@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,11 +147,29 @@ def tiny_vit() -> Callable[[Path], Any]:
 CONTROLLED = [*SMALL["defenses"], {"name": "random_payload"}]
 
 
+def made_once(name: str, factory: pytest.TempPathFactory, make: Callable[[Path], Finished]) -> Finished:
+    """A copy of a run that one worker of pytest-xdist makes for all."""
+    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    original, output = shared / f"{name}_run", shared / f"{name}_run.txt"
+    with open(shared / f"{name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            shutil.rmtree(original, ignore_errors=True)
+            output.write_text(make(original).said, encoding="utf-8")
+    directory = factory.mktemp(name)
+    shutil.copytree(original, directory, symlinks=True, dirs_exist_ok=True)
+    return Finished(directory=directory, said=output.read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="session")
 def small_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Four scenes, every kind of control."""
     dataset = SMALL["dataset"] | {"limit": 4}
-    return run_small(tmp_path_factory.mktemp("small"), report=True, dataset=dataset, defenses=CONTROLLED)
+    return made_once(
+        "small",
+        tmp_path_factory,
+        lambda directory: run_small(directory, report=True, dataset=dataset, defenses=CONTROLLED),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -157,7 +177,9 @@ def short_run(run_small: Run, tmp_path_factory: pytest.TempPathFactory) -> Finis
     """The same with two scenes, which are worked on one at a time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pedbench.engines.jobs.SHARD", 1)
-        return run_small(tmp_path_factory.mktemp("short"), defenses=CONTROLLED)
+        return made_once(
+            "short", tmp_path_factory, lambda directory: run_small(directory, defenses=CONTROLLED)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pedbench.registry.origins import in_tree
+from tests.conftest import made_once
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,7 @@ Again = Callable[..., Any]
 @pytest.fixture(scope="session")
 def guarded(run_small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The run that becomes the baseline."""
-    return run_small(tmp_path_factory.mktemp("guarded"), **GUARDED)
+    return made_once("guarded", tmp_path_factory, lambda directory: run_small(directory, **GUARDED))
 
 
 @pytest.fixture(scope="session")

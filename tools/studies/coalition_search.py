@@ -18,6 +18,7 @@ import pandas as pd
 from pedbench.adversary.coalitions import Coalition, Holdings, search
 from pedbench.adversary.prior import load_prior
 from pedbench.base import Attack, Metric
+from pedbench.host.files import write_atomically
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.offload.passes.assignment import assign
 from pedbench.pictures.frame import to_frame
@@ -137,19 +138,31 @@ def leakages(
     return pd.DataFrame(rows)
 
 
-def study(attacks: Sequence[str], scenes: int, compared: int) -> pd.DataFrame:
-    """Return one row a number of servers, size and distance: the worst of all, and of those that are searched."""
+def study(attacks: Sequence[str], scenes: int, compared: int, done: Path) -> pd.DataFrame:
+    """Return one row a number of servers, size and distance: the worst of all, and of those that are searched.
+
+    Args:
+        attacks: Names of the attacks.
+        scenes: How many scenes of mini.
+        compared: On how many of these every distance is measured.
+        done: CSV file that keeps the rows of finished scenes; a study that was interrupted goes on behind them.
+    """
     registry = Registry()
     built = [registry.create("attacks", name, {}) for name in attacks]
     for attack in built:
         attack.prepare("cpu")
     names = ("root_mean_square_error", "structural_similarity", "learned_perceptual_similarity")
     metrics = [registry.create("metrics", name, {}) for name in names]
-    rows = []
+    for metric in metrics:
+        metric.prepare("cpu")
+    rows = pd.read_csv(done).to_dict("records") if done.exists() else []
+    finished = {(row["servers"], row["scene"], row["c"]) for row in rows}
     for servers in SERVERS:
         for case in islice(cases(servers), scenes):
             chosen = metrics if case.number < compared else metrics[:1]
             for c in SIZES:
+                if (servers, case.number, c) in finished:
+                    continue
                 searched = set(case.searched(c))
                 every = [*dict.fromkeys([*case.every(c), *sorted(searched)])]
                 found = leakages(case, every, built, chosen)
@@ -169,12 +182,18 @@ def study(attacks: Sequence[str], scenes: int, compared: int) -> pd.DataFrame:
                             "random": column.groupby(found["coalition"]).max().mean(),
                         }
                     )
+                write_atomically(done, pd.DataFrame(rows).to_csv(index=False).encode())
                 print(f"{servers} servers, scene {case.number}, c = {c}: {rows[-1]}", flush=True)
     return pd.DataFrame(rows)
 
 
-def page(rows: pd.DataFrame) -> str:
-    """Return the measured page."""
+def page(rows: pd.DataFrame, tried: Sequence[str]) -> str:
+    """Return the measured page.
+
+    Args:
+        rows: From `study`.
+        tried: Names of the attacks.
+    """
     table = rows.groupby(["servers", "c", "distance"], sort=False).agg(
         scenes=("scene", "nunique"),
         coalitions=("coalitions", "max"),
@@ -185,7 +204,7 @@ def page(rows: pd.DataFrame) -> str:
     )
     table.insert(5, "behind", table["worst"] - table["found"])
     lines = table.reset_index().to_markdown(index=False, floatfmt=".3f")
-    attacks = ", ".join(f"`{name}`" for name in ATTACKS)
+    attacks = ", ".join(f"`{name}`" for name in tried)
     full = sum(comb(n, c) <= MOST_COALITIONS for n in SERVERS for c in SIZES)
     return f"""# Measured: the search for the worst coalition
 
@@ -211,9 +230,12 @@ def main() -> None:
     parser.add_argument("--compared", type=int, default=COMPARED)
     parser.add_argument("--attack", action="append")
     parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--done", type=Path, default=Path("build", "coalition_search.csv"))
     options = parser.parse_args()
-    rows = study(options.attack or ATTACKS, options.scenes, options.compared)
-    options.out.write_text(page(rows), encoding="utf-8")
+    options.done.parent.mkdir(parents=True, exist_ok=True)
+    attacks = options.attack or ATTACKS
+    rows = study(attacks, options.scenes, options.compared, options.done)
+    options.out.write_text(page(rows, attacks), encoding="utf-8")
 
 
 if __name__ == "__main__":
