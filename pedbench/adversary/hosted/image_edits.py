@@ -8,7 +8,8 @@ import numpy as np
 
 from pedbench.adversary.hosted.exchange import HostedError, multipart, read_json
 from pedbench.adversary.hosted.provider import Provider
-from pedbench.adversary.hosted.uploads import Size, Upload, png
+from pedbench.adversary.hosted.uploads import Upload, png
+from pedbench.pictures.frame import Size
 
 _SIZES = ((1024, 1024), (1024, 1536), (1536, 1024))
 """Heights and widths that the models of the family gpt-image take."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pedbench.adversary.hosted.exchange import Exchange
-from pedbench.adversary.hosted.uploads import Size, Upload
+from pedbench.adversary.hosted.uploads import Upload
 from pedbench.base import Hosted
+from pedbench.pictures.frame import Size
 
 
 @dataclass(kw_only=True)

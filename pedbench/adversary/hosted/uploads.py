@@ -10,12 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.pictures.files import PictureError, decode_picture
-from pedbench.pictures.frame import from_uint8, to_uint8
+from pedbench.pictures.frame import Size, from_uint8, to_uint8
 from pedbench.types import Mask, Picture, View
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +43,9 @@ def make_upload(view: View, size: Size) -> Upload:
         view: One that is `paintable`.
         size: Height and width that the service takes; the frame keeps its proportions.
     """
+    # scipy is no part of the small install.
+    from pedbench.inversion.read_out import fill_with_nearest
+
     _, seen = view.canvas()
     scale = min(size[0] / seen.shape[0], size[1] / seen.shape[1])
     height, width = (max(1, int(side * scale + 0.5)) for side in seen.shape)
