@@ -33,6 +33,7 @@ def view_to_bytes(view: View) -> bytes:
         "description": dict(view.description),
         "moves": view.moves,
         "read": view.reading is not None,
+        "paintings": len(view.paintings),
     }
     text = json.dumps(header, sort_keys=True).encode()
     arrays: list[npt.NDArray[Any]] = [
@@ -42,6 +43,7 @@ def view_to_bytes(view: View) -> bytes:
         arrays += [held.values.astype("<f4"), held.positions.astype("<i8")]
     if view.reading is not None:
         arrays += [view.reading.picture.astype("<f4"), view.reading.confidence.astype("<f4")]
+    arrays += [painting.astype("<f4") for painting in view.paintings]
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *(array.tobytes() for array in arrays)])
 
 
@@ -77,6 +79,7 @@ def view_from_bytes(data: bytes, prior: Prior) -> View:
     if header["read"]:
         picture, confidence = take((height, width, 3), "<f4"), take((height, width), "<f4")
         reading = Reading(picture=picture, confidence=confidence)
+    paintings = tuple(take((height, width, 3), "<f4") for _ in range(header["paintings"]))
     if position != len(data):
         raise ValueError(f"a view of {len(data)} bytes, of which its header explains {position}")
     return View(
@@ -89,6 +92,7 @@ def view_from_bytes(data: bytes, prior: Prior) -> View:
         prior=prior,
         moves=header["moves"],
         reading=reading,
+        paintings=paintings,
     )
 
 

@@ -4,7 +4,7 @@ A plugin is one class in one file of the same name. Its keyword-only dataclass f
 configuration; its `repr` is that configuration and serves as its id in tables and tests.
 """
 
-from pedbench.base.attack import Attack, Calibration, Proof, ReadOutAttack
+from pedbench.base.attack import Attack, Calibration, Hosted, Proof, ReadOutAttack
 from pedbench.base.codec import Codec
 from pedbench.base.dataset import Dataset
 from pedbench.base.defense import Defense, Disclosure
@@ -27,6 +27,7 @@ __all__ = [
     "Edge",
     "Embedding",
     "Field",
+    "Hosted",
     "Metric",
     "Networks",
     "Operation",

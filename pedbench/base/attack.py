@@ -51,6 +51,41 @@ class Calibration:
     over: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hosted:
+    """A service on another machine that fills in the hidden part of pictures for an attack.
+
+    The run itself asks it, from the view alone, and only if the suite has `allow_upload = true`: the attack's process
+    has no network. It finds the painted pictures in `View.paintings`.
+
+    Attributes:
+        provider: Name of a form in `pedbench.adversary.hosted.painter.PROVIDERS`.
+        url: Address of the service; "" for the provider's own.
+        model: Name of the service's model; "" for its default.
+        prompt: Caption of the pictures, if the attacker has one.
+        samples: Pictures that are painted of each view; each is one request that may cost.
+        side: Longest side in pixels of the picture that is sent.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+
+    provider: str
+    url: str = ""
+    model: str = ""
+    prompt: str = ""
+    samples: int = 1
+    side: int = 1024
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samples <= 8:
+            raise ValueError(f"samples: expected 1 to 8, found {self.samples}")
+        if not 64 <= self.side <= 2048:
+            raise ValueError(f"side: expected 64 to 2048 pixels, found {self.side}")
+        if len(self.prompt) > 1000:
+            raise ValueError(f"prompt: expected at most 1000 characters, found {len(self.prompt)}")
+
+
 Proof = Calibration
 """The name of `Calibration` in plugins of the first versions."""
 
@@ -97,6 +132,11 @@ class Attack(Plugin, ABC):
         For networks that the package ships, `pedbench.models.manifest.trained_on` says it.
         """
         return ""
+
+    @property
+    def hosted(self) -> Hosted | None:
+        """The service that paints pictures for it; None for attacks that need none."""
+        return None
 
     def applies(self, description: Mapping[str, Any]) -> str | None:
         """Return why the attack can say nothing about a defense; None if it can.

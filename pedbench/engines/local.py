@@ -40,7 +40,9 @@ class Local(Engine):
         due = [work.plan.defenses[number] for number in dict.fromkeys(job.defense for job in work.jobs)]
         began = time.perf_counter()
         remote = self._remote(work.plan, due) if self._addresses else None
-        with open_bench(work.plan, work.networks, due, work.console, work.profile, remote) as bench:
+        with open_bench(
+            work.plan, work.networks, due, work.console, work.profile, remote, uploads=True
+        ) as bench:
             worker = Worker(bench, time.perf_counter() - began)
             for number, jobs in groupby(work.jobs, key=lambda job: job.defense):
                 label, listed = work.plan.defenses[number].defense.label, list(jobs)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 
+from pedbench.adversary.hosted.painter import Painter
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior
 from pedbench.errors import PluginError
@@ -24,6 +25,7 @@ from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.privacy.retrieval import make_gallery
 from pedbench.suites.plan import DefensePlan, Plan
+from pedbench.suites.schema import ResolvedSuite, UploadsChoice
 from pedbench.types import Sample
 
 ATTACK_PROCESSES = 2
@@ -38,6 +40,8 @@ def open_bench(
     console: Console,
     profile: Profile,
     remote: Remote | None = None,
+    *,
+    uploads: bool = False,
 ) -> Iterator[Bench]:
     """Start servers and attack processes, and prepare metrics and probes, for some of a plan's defenses.
 
@@ -46,6 +50,8 @@ def open_bench(
     Args:
         due: The defenses to measure.
         remote: The servers on other machines; by default servers are processes of this host.
+        uploads: Whether hosted attacks may be served, if the suite allows it: where a user runs a suite, and nowhere
+            else.
 
     Raises:
         PluginError: A metric or probe cannot be prepared.
@@ -103,6 +109,7 @@ def open_bench(
             device=device,
             servers=servers,
             pool=pool,
+            painter=_painter(plan.suite) if uploads and plan.suite.allow_upload else None,
             prior=load_prior(),
             readers=readers,
             profile=profile,
@@ -116,6 +123,10 @@ def open_bench(
                 model = plan.suite.gallery.model
                 bench.gallery = make_gallery(frames, load_embedder(model, device) if model else None)
         yield bench
+
+
+def _painter(suite: ResolvedSuite) -> Painter:
+    return Painter(account=suite.name, **(suite.uploads or UploadsChoice()).model_dump())
 
 
 def warm_up_bench(bench: Bench, plan: DefensePlan) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import inf, isfinite
 from pathlib import Path
+from typing import Any
 
 from pedbench.engines import jobs
 from pedbench.engines.jobs import Done, Job
@@ -33,7 +34,7 @@ class Note:
 
     Attributes:
         cells: Ids of the cells that are finished on this shard.
-        problems, unfit, flags, distrust, confinement, guesses: As in an `Outcome`.
+        problems, unfit, flags, distrust, confinement, uploads, guesses: As in an `Outcome`.
         machines: Ids of the machines that did the job.
     """
 
@@ -43,13 +44,15 @@ class Note:
     flags: dict[str, list[str]] = field(default_factory=dict)
     distrust: dict[str, str] = field(default_factory=dict)
     confinement: dict[str, dict[str, bool]] = field(default_factory=dict)
+    uploads: dict[str, dict[str, int]] = field(default_factory=dict)
     guesses: dict[str, list[float]] = field(default_factory=dict)
     machines: list[str] = field(default_factory=list)
 
     def forget(self, cells: Collection[str]) -> None:
         """Remove cells from the note."""
         self.cells = [cell_id for cell_id in self.cells if cell_id not in cells]
-        for results in (self.problems, self.unfit, self.flags, self.distrust, self.confinement):
+        by_cell: tuple[dict[str, Any], ...] = (self.problems, self.unfit, self.flags, self.distrust)
+        for results in (*by_cell, self.confinement, self.uploads):
             for cell_id in set(results) & set(cells):
                 del results[cell_id]
 
@@ -142,6 +145,7 @@ class Shards:
         note.flags |= {cell_id: sorted(flags) for cell_id, flags in outcome.flags.items()}
         note.distrust |= outcome.distrust
         note.confinement |= outcome.confinement
+        note.uploads |= outcome.uploads
         for label, seconds in outcome.guesses.items():
             note.guesses.setdefault(label, []).extend(seconds)
         note.machines = sorted({*note.machines, done.machine} - {""})
@@ -168,6 +172,7 @@ class Shards:
                         means: in_force and before.get(means, True)
                         for means, in_force in note.confinement[cell_id].items()
                     }
+                total.add_uploads(cell_id, note.uploads.get(cell_id, {}))
                 if cell_id in note.distrust:
                     total.distrust.setdefault(cell_id, note.distrust[cell_id])
                 if cell_id in note.unfit:

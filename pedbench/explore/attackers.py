@@ -161,6 +161,11 @@ class Attackers:
         if switch.off:
             raise Cancelled
         attack, plan = planned.plugin, trial.bench.plan
+        if attack.hosted is not None:
+            raise ValueError(
+                f"{attack.label} sends pictures to another host, which the explorer never does: run it in a suite with "
+                "allow_upload = true."
+            )
         pooled = trial.pool(coalition, planned.requests)
         view = pooled.view
         if trial.plan.defense.disclosure != "decoy" and (reason := attack.applies(view.description)):

@@ -23,7 +23,7 @@ from pedbench.inversion.resizing import resize
 from pedbench.models.attackers.inpaint_mini import painted_size, solving
 from pedbench.models.attackers.inpainting import Inpainting
 from pedbench.models.attackers.vitmae import MaskedAutoencoder
-from pedbench.types import Picture, View
+from pedbench.types import Mask, Picture, View
 
 _REACH = 1 / 20
 """Distance from the visible part at which its nearest pixels weigh 1 / e in a first guess, in longest sides."""
@@ -183,6 +183,17 @@ def seam(picture: Tensor, hidden: Tensor) -> float:
     steps.append((picture[:, :, 1:] - picture[:, :, :-1])[:, hidden[:, 1:] != hidden[:, :-1]])
     squares = torch.cat(steps, dim=1).double().square()
     return float(squares.mean()) if squares.numel() else 0.0
+
+
+def smoothest(samples: Sequence[Picture], seen: Mask) -> Picture:
+    """Return the sample with the smallest `seam`.
+
+    Args:
+        samples: At least one, (H, W, 3) in [0, 1].
+        seen: (H, W) bool.
+    """
+    hidden = torch.from_numpy(~seen)
+    return min(samples, key=lambda sample: seam(torch.tensor(sample).permute(2, 0, 1), hidden))
 
 
 def _side(pipeline: Any) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 
 import numpy as np
 
+from pedbench.adversary.hosted.painter import host_of
 from pedbench.base import Metric
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.blind_guesses import guess_blind, measure_floors, naming
-from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views
+from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views, view_keys
 from pedbench.measure.outcome import Outcome
 from pedbench.measure.scouting import Leakages, attacks_of_round, choose_worst
 from pedbench.measure.view_independent_baselines import drawn, forget, unseen
@@ -91,7 +93,11 @@ def attack(
                 }
                 decoys = plan.defense.disclosure == "decoy"
                 guess_views(bench, attacked, part, guessed, outcome, stage, decoys=decoys)
-        for _, cell in due:
+        for planned, cell in due:
+            if planned.slow == slow:
+                uploaded = guessed.uploaded.get(planned.label, {})
+                keys = view_keys(attacked, [cell]) & uploaded.keys()
+                outcome.add_uploads(cell.cell_id, Counter(uploaded[key] for key in keys))
             outcome.confinement[cell.cell_id] = dict(bench.pool.force)
             if not bench.pool.enforced:
                 outcome.flags[cell.cell_id].add(UNCONFINED)
@@ -105,6 +111,12 @@ def attack(
 
 def inapplicable(plan: Plan, part: DefensePlan, planned: Planned) -> str:
     """Return why an attack, or the read-out that it completes, can say nothing about a defense; else nothing."""
+    for plugin in planned.plugins:
+        if plugin.hosted is not None and not plan.suite.allow_upload:
+            return (
+                f"{plugin.label} sends what servers received to {host_of(plugin.hosted)}: set allow_upload = true in "
+                "the suite to permit it"
+            )
     if part.defense.disclosure == "decoy":
         return ""
     description = public_description(plan, part)

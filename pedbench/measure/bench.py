@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from pedbench.adversary.hosted.painter import Painter
 from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.base import Networks
 from pedbench.host.stopwatch import Profile
@@ -151,6 +152,7 @@ class Bench(PassBench):
         readers: The probes, by label.
         device: Where models compute, as torch names it.
         pool: Processes in which attacks run.
+        painter: Asks services for hosted attacks; None where nothing may be uploaded.
         blind: Picture -> column -> how near the best floor comes to it without any view.
         references: Picture -> what the undefended model sees in it, where nothing is annotated.
         paces: By attack, how many seconds a guess took lately.
@@ -163,6 +165,7 @@ class Bench(PassBench):
 
     device: str
     pool: AttackPool
+    painter: Painter | None = None
     readers: dict[str, Reader]
     profile: Profile = field(default_factory=Profile)
     power: PowerMeter = field(default_factory=PowerMeter)

@@ -9,6 +9,8 @@ from math import inf
 
 import numpy as np
 
+from pedbench.adversary.hosted.exchange import HostedError
+from pedbench.adversary.hosted.painter import host_of
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.host.stopwatch import Stage
@@ -37,11 +39,13 @@ class Guessed:
         pictures: By attack, or by `again` of it, and view; a view that offers an attack nothing has no guess.
         readings: By read-out attack and view, of the first draw.
         failures: By attack; it then has no guess at all.
+        uploaded: By hosted attack and view, the host that got what the view shows, now or in an earlier run.
     """
 
     pictures: dict[str, dict[ViewKey, Picture]] = field(default_factory=dict)
     readings: dict[str, dict[ViewKey, Reading]] = field(default_factory=dict)
     failures: dict[str, AttackFailure] = field(default_factory=dict)
+    uploaded: dict[str, dict[ViewKey, str]] = field(default_factory=dict)
 
     def of(self, label: str) -> Mapping[ViewKey, Picture]:
         """Return the guesses filed under a name."""
@@ -109,8 +113,22 @@ def guess_views(
         for together, draw in product(parts, range(draws(planned.plugin, bench.plan.suite))):
             asked.append((again(label, draw), planned, {key: views[key] for key in together}))
     # The longest first, and before them what nobody has seen work: so no worker waits long for another's last job.
-    asked.sort(key=lambda job: -len(job[2]) * bench.paces.get(job[1].label, inf))
+    # Behind them all hosted ones, as the others then work while services are asked.
+    asked.sort(
+        key=lambda job: (
+            job[1].plugin.hosted is not None,
+            -len(job[2]) * bench.paces.get(job[1].label, inf),
+        )
+    )
     for name, planned, views in asked:
+        if planned.plugin.hosted is not None:
+            if planned.label in guessed.failures:
+                continue
+            try:
+                views = _painted(bench, planned, views, guessed)
+            except AttackFailure as failure:
+                guessed.failures[planned.label] = failure
+                continue
         seeds = [
             seed_of(bench, planned, item, name, None if decoys else item.footprint[key[1]])
             for key in views
@@ -156,6 +174,31 @@ def _views(
             view = replace(view, reading=reading)
         views[key] = view
     return views
+
+
+def _painted(
+    bench: Bench, planned: Planned, views: Mapping[ViewKey, View], guessed: Guessed
+) -> dict[ViewKey, View]:
+    """Add to views what a service paints of them; nothing but the view reaches it.
+
+    Raises:
+        AttackFailure: It painted nothing, or nothing may be uploaded here.
+    """
+    hosted, name = planned.plugin.hosted, planned.plugin.name
+    if bench.painter is None:
+        reason = "nothing is uploaded here: hosted attacks are for `pedbench run` on one machine"
+        raise AttackFailure(name, "HostedError", reason)
+    painted = {}
+    for key, view in views.items():
+        before = bench.painter.sent
+        try:
+            painted[key] = replace(view, paintings=bench.painter.paint(hosted, view))
+        except (HostedError, OSError) as error:
+            raise AttackFailure(name, type(error).__name__, str(error)) from error
+        finally:
+            if bench.painter.sent > before or (key in painted and painted[key].paintings):
+                guessed.uploaded.setdefault(planned.label, {})[key] = host_of(hosted)
+    return painted
 
 
 def _completable(reading: Reading, view: View) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ class Outcome:
         flags: Soundness flags by cell id.
         distrust: Why the content of some cells counts as the whole frame, whatever operations of plugins show of it.
         confinement: Means of the kernel by cell id, and whether each confined all jobs of attacks.
+        uploads: Pictures that were sent elsewhere for a cell, by cell id and host.
         guesses: By attack, how many seconds each guess took.
         exhibits: What people will be shown.
     """
@@ -47,6 +48,7 @@ class Outcome:
     flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     distrust: dict[str, str] = field(default_factory=dict)
     confinement: dict[str, dict[str, bool]] = field(default_factory=dict)
+    uploads: dict[str, dict[str, int]] = field(default_factory=dict)
     guesses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     exhibits: list[Exhibit] = field(default_factory=list)
 
@@ -60,6 +62,12 @@ class Outcome:
         """Put a soundness flag on cells."""
         for cell in cells:
             self.flags[cell.cell_id].add(flag)
+
+    def add_uploads(self, cell_id: str, hosts: Mapping[str, int]) -> None:
+        """Count pictures that were sent elsewhere for a cell, by host."""
+        if hosts:
+            before = self.uploads.get(cell_id, {})
+            self.uploads[cell_id] = dict(Counter(before) + Counter(hosts))
 
     @contextmanager
     def giving_up(self, cells: Iterable[Cell], stage: str) -> Iterator[None]:

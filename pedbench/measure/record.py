@@ -97,6 +97,7 @@ def make_record(
         | {"engine": engine, "machines": list(machines)}
         | ({"servers": list(servers)} if servers else {})
         | ({"confinement": confinement} if (confinement := total.confinement.get(cell.cell_id)) else {})
+        | ({"uploads": uploads} if (uploads := total.uploads.get(cell.cell_id)) else {})
         | ({"distrust": distrust} if (distrust := total.distrust.get(cell.cell_id)) else {}),
         attacker=_attacker(attacks[0].plugin) if attacks else {},
         defaults=_defaults(of.defense, readers(of, cell)),

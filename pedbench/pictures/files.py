@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError, features
@@ -80,17 +81,29 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
     Raises:
         PictureError: The file does not exist or cannot be read in full.
     """
+    return decode_picture(path, str(path), upright=upright)
+
+
+def decode_picture(source: Path | IO[bytes], name: str, *, upright: bool = False) -> Picture:
+    """Read a picture from a file or stream, as `read_picture` does.
+
+    Args:
+        name: What messages call it.
+
+    Raises:
+        PictureError: It cannot be read in full.
+    """
     try:
-        if not path.is_file():
-            raise PictureError(f"{path}: there is no such file.")
+        if isinstance(source, Path) and not source.is_file():
+            raise PictureError(f"{name}: there is no such file.")
         # Pillow warns of odd metadata, and of large pictures long before its limit.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(source, formats=_FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise PictureError(
-                        f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS:,} that are read."
+                        f"{name}: {width} x {height} pixels are more than the {MAX_PIXELS:,} that are read."
                     )
                 turned = _orientation(image)
                 image.load()
@@ -101,12 +114,12 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
     except PictureError:
         raise
     except Image.DecompressionBombError:
-        raise PictureError(f"{path}: has more than the {MAX_PIXELS:,} pixels that are read.") from None
+        raise PictureError(f"{name}: has more than the {MAX_PIXELS:,} pixels that are read.") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{path}: is no picture in any of the formats {', '.join(_FORMATS)}.") from None
+        raise PictureError(f"{name}: is no picture in any of the formats {', '.join(_FORMATS)}.") from None
     # On broken files, Pillow's decoders raise nearly every kind of exception.
     except Exception as error:
-        raise PictureError(f"{path}: cannot be read: {type(error).__name__}: {error}.") from error
+        raise PictureError(f"{name}: cannot be read: {type(error).__name__}: {error}.") from error
     return from_uint8(pixels)
 
 

@@ -41,6 +41,8 @@ def redo(
 ) -> Iterator[Finding]:
     """Measure a random sample again, from the dataset on, and compare it with the run's values, reasons and flags.
 
+    Cells of hosted attacks are left out: nothing of a run that may come from elsewhere is uploaded.
+
     Args:
         plugins: Files and folders with further plugins.
         cells: How many cells of utility and privacy with values, and how many that were skipped, failed or are invalid.
@@ -58,7 +60,13 @@ def redo(
     suite = resolve(run.suite, Overrides(), registry)
     plan = make_plan(suite, registry, family(suite.model, suite.weights or {}))
     yield from differing_plan(run, read_plan(run_dir), plan)
-    planned = {cell.cell_id for cell in plan.cells()}
+    hosted = [
+        cell
+        for part in plan.defenses
+        for attack, cell in (*part.privacy, *((claims.attack, claims.cell) for claims in part.claims))
+        if attack is not None and attack.plugin.hosted is not None
+    ]
+    planned = {cell.cell_id for cell in plan.cells() if cell not in hosted}
     chance = random.Random(seed)
     sample: set[str] = set()
     for measured in (True, False):

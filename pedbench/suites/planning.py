@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pedbench.adversary.hosted.painter import FOLDER as HOSTED
+from pedbench.adversary.hosted.painter import host_of
 from pedbench.base import Dataset, Metric
 from pedbench.data.readable import FileDataset
 from pedbench.errors import DatasetError, PluginError
 from pedbench.fetching.fetch import provider
+from pedbench.host.home import home
 from pedbench.models.hub.folders import model_files, weight_digests
 from pedbench.models.manifest import is_shipped
 from pedbench.models.sam.family import Family
@@ -70,6 +73,7 @@ def make_plan(
     gallery, known = (None, recorded[1]) if recorded else _gallery(suite, dataset, ids, registry)
     attacks = _attacks(suite.attacks, registry)
     keep_apart(attacks, dataset.locations, f"dataset {dataset.name} keeps the truth")
+    keep_apart(attacks, [home() / HOSTED], "replies of services are kept, which show other views")
     floors = [planned for planned in attacks if planned.plugin.floor]
     for planned in floors:
         if planned.limit is not None or planned.slow:
@@ -120,6 +124,14 @@ def _attacks(choices: Sequence[AttackChoice], registry: Registry) -> tuple[Plann
         )
         for choice in choices
     ]
+    # What is uploaded costs and cannot be had back: never more views than slow attacks get.
+    singles = [
+        (choice, replace(planned, slow=planned.slow or planned.plugin.hosted is not None))
+        for choice, planned in singles
+    ]
+    for _, planned in singles:
+        if planned.plugin.hosted is not None:
+            host_of(planned.plugin.hosted)
     reading = [planned for _, planned in singles if planned.plugin.reads_out]
     chains = []
     for choice, planned in singles:

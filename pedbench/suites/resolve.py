@@ -132,6 +132,8 @@ def resolve(suite: Suite, overrides: Overrides, registry: Registry) -> ResolvedS
         servers=suite.servers,
         gallery=_gallery(whole, overrides, registry),
         compare_with=compared,
+        allow_upload=suite.allow_upload,
+        uploads=suite.uploads,
     )
 
 

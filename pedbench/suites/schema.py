@@ -114,10 +114,28 @@ class ServersChoice(Strict):
     spot_checks: int = Field(default=0, ge=0)
 
 
+class UploadsChoice(Strict):
+    """Limits of what hosted attacks may have services do for them, in all runs of the suite on a machine together.
+
+    Attributes:
+        most_requests: Requests that may cost; repetitions count, answers that are kept do not.
+        price: Price of a request, in any currency.
+        most_cost: Limit of their sum, in the same currency.
+        per_minute: Requests that may cost in a minute.
+    """
+
+    most_requests: int = Field(default=100, ge=1)
+    price: float = Field(default=0.0, ge=0)
+    most_cost: float | None = Field(default=None, ge=0)
+    per_minute: float = Field(default=10.0, gt=0)
+
+
 class Suite(Strict):
     """What a run consists of.
 
     Attributes:
+        allow_upload: Whether hosted attacks may send what views hold to the services that they name.
+        uploads: Limits of that.
         weights: Files of the model family's weights by name, e.g. "fine-tuned", in the place of its own.
         seeds: How often attacks to which chance belongs guess each picture, each time anew.
         deadline: Seconds that an attack may take for one job, its guesses of up to eight pictures.
@@ -147,6 +165,8 @@ class Suite(Strict):
     gallery: GalleryChoice | None = None
     compare_with: Choice | None = None
     quick: QuickChoice | None = None
+    allow_upload: bool = False
+    uploads: UploadsChoice | None = None
 
     @field_validator("attacks", "metrics", "probes", mode="before")
     @classmethod

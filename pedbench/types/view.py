@@ -116,6 +116,8 @@ class View:
         prior: The attacker's knowledge of pictures in general.
         moves: Whether the camera moves from request to request. The frame is that of the first.
         reading: What a read-out attack made of the payload, in views of attacks that complete it.
+        paintings: Samples of the frame by the service of a hosted attack, each (H, W, 3) in [0, 1] with the canvas
+            pasted; none where the canvas is empty or whole.
     """
 
     frame_size: tuple[int, int]
@@ -127,6 +129,7 @@ class View:
     prior: Prior
     moves: bool = False
     reading: Reading | None = None
+    paintings: tuple[Picture, ...] = ()
 
     def canvas(self) -> tuple[Picture, Mask]:
         """Paste the exactly received pixels of `in_frame`: (H, W, 3), black elsewhere, and the coverage, (H, W).

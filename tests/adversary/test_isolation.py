@@ -22,6 +22,7 @@ from pedbench.adversary.isolation.pool import AttackPool
 from pedbench.adversary.prior import load_prior, make_prior
 from pedbench.adversary.view_bytes import view_from_bytes, view_to_bytes
 from pedbench.errors import PluginError
+from pedbench.host.home import home
 from pedbench.plugins.datasets.scenes import Scenes
 from pedbench.registry import PluginSpec, Registry
 from pedbench.results.records import PLAN
@@ -414,7 +415,11 @@ def test_no_attack_of_a_run_may_ask_for_what_runs_keep(run_small: Any, tmp_path:
     other = tmp_path / "other"
     other.mkdir()
     (other / PLAN).write_text("[]")
-    for place in (other / "exhibits", tmp_path / "own"):
+    for place, kept in (
+        (other / "exhibits", "a run keeps pictures"),
+        (tmp_path / "own", "a run keeps pictures"),
+        (home() / "hosted" / "replies", "replies of services are kept"),
+    ):
         attacks = ["mean_colour", {"name": "snoops", "params": {"place": str(place)}}]
-        with pytest.raises(PluginError, match=r"snoops asks to read .*, where a run keeps pictures"):
+        with pytest.raises(PluginError, match=rf"snoops asks to read .*, where {kept}"):
             run_small(tmp_path / "own", plugins=["snoops"], attacks=attacks)

@@ -40,6 +40,7 @@ def _view() -> View:
         ),
         description={"name": "ped_sam", "params": {"servers": 3}, "weights": None},
         prior=PRIOR,
+        paintings=tuple(rng.random((2, 20, 30, 3)).astype(np.float32)),
     )
 
 
@@ -55,6 +56,7 @@ def test_round_trip() -> None:
         assert vars(mine[0]) | {"picture": 0} == vars(theirs[0]) | {"picture": 0}
     assert np.array_equal(view.tokens[0].values, again.tokens[0].values)
     assert np.array_equal(view.tokens[0].positions, again.tokens[0].positions)
+    assert np.array_equal(view.paintings, again.paintings)
     assert (again.tokens[0].depth, again.tokens[0].server) == (6, 1)
 
 

@@ -142,6 +142,7 @@ def test_the_order_of_shards_does_not_matter(tmp_path: Path) -> None:
             outcome.flags["a"].add(f"flag {number}")
         outcome.flags["b"].add("always")
         outcome.distrust["b"] = f"shard {number}"
+        outcome.add_uploads("b", {"host": 2} if number else {"host": 1, "other": 5})
         outcome.confinement["b"] = {"landlock": True, "seccomp": number != 1}
         return Done(job=job(number), cell_ids=frozenset("ab"), outcome=outcome)
 
@@ -152,5 +153,6 @@ def test_the_order_of_shards_does_not_matter(tmp_path: Path) -> None:
             shards.absorb(done(number))
         totals.append((shards.total().problems, dict(shards.total().flags)))
         assert shards.total().distrust == {"b": "shard 0"}
+        assert shards.total().uploads == {"b": {"host": 5, "other": 5}}
         assert shards.total().confinement == {"b": {"landlock": True, "seccomp": False}}
     assert totals[0] == totals[1] == ({"a": ("failed", "shard 1")}, {"a": {"flag 1"}, "b": {"always"}})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import tomli
 from PIL import Image
 
 import pedbench
+from pedbench.adversary.hosted.painter import Painter
+from pedbench.base import Hosted
 from pedbench.checks import check
 from pedbench.checks.samples import made_up_picture, make_view
 from pedbench.plugins.attacks.mean_colour import MeanColour
@@ -111,3 +115,28 @@ def test_the_suite_names_what_there_is(registry: Registry) -> None:
 @pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*.py")), ids=lambda file: file.stem)
 def test_examples_are_short(file: Path) -> None:
     assert len(file.read_text().splitlines()) <= MOST_LINES
+
+
+def test_the_inpainting_server_answers_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `hosted_inpaint(provider="form")` sends reaches the pipeline as it was, and what that paints comes back."""
+    monkeypatch.setenv("PEDBENCH_HOME", str(tmp_path))
+    arguments = []
+
+    def paint(image: Image.Image, mask: Image.Image, prompt: str, seed: int) -> Image.Image:
+        arguments.append((image.mode, image.size, mask.mode, prompt))
+        return Image.composite(Image.new("RGB", image.size, (0, 255, 0)), image, mask)
+
+    server = runpy.run_path(str(EXAMPLES / "inpaint_server.py"))["make_server"](paint, 0)
+    server.RequestHandlerClass.log_message = lambda *_: None
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    hosted = Hosted(
+        provider="form", url=f"http://127.0.0.1:{server.server_port}/", prompt="a d\u00e9sk", side=64
+    )
+    frame = made_up_picture(np.random.default_rng(0), (48, 64))
+    view = make_view(MeanColour(), frame)
+    (picture,) = Painter(account="tests", most_requests=1).paint(hosted, view)
+    server.server_close()
+    assert arguments == [("RGB", (64, 48), "L", "a d\u00e9sk")]
+    hidden = ~view.canvas()[1]
+    np.testing.assert_array_equal(picture[~hidden], frame[~hidden])
+    assert (picture[hidden] == (0, 1, 0)).all(axis=1).mean() > 0.5

@@ -159,6 +159,9 @@ def test_a_guess_is_ended_before_it_begins_and_under_way(tab: Exploration) -> No
     assert time.monotonic() - began < 10
     tab.attack = Choice(name="mean_colour")
     assert tab.guess(Switch()).label == "mean_colour"
+    tab.attack = Choice(name="hosted_inpaint")
+    with pytest.raises(ValueError, match="sends pictures to another host, which the explorer never does"):
+        tab.guess(Switch())
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ FAMILIES = {
     "deblur": "sharpening",
     "diffusion_inpaint": "inpainting",
     "guided_inversion": "inversion",
+    "hosted_inpaint": "inpainting",
     "jigsaw": "re-assembly",
     "mean_colour": "floor",
     "metadata": "metadata",

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.asking import ConfinedAttacks
 from pedbench.base import Attack, ReadOutAttack
-from pedbench.base.attack import Calibration, Family, Need
+from pedbench.base.attack import Calibration, Family, Hosted, Need
 from pedbench.errors import MissingWeightsError, PluginError, plugin_line
 from pedbench.registry import PluginSpec, Registry, file_hash, load
 from pedbench.registry.constants import check_files, check_properties
@@ -54,6 +54,7 @@ class AttackFacts:
     knowledge: str
     files: tuple[Path, ...]
     batching: tuple[bool, bool]
+    hosted: Hosted | None = None
     fault: str = ""
     origin: Origin = dataclasses.field(default_factory=lambda: Origin("in-tree", ""))
 
@@ -210,6 +211,7 @@ def facts(
         "requests": attack.requests,
         "knowledge": attack.knowledge,
         "files": [str(file) for file in attack.files],
+        "hosted": attack.hosted and dataclasses.asdict(attack.hosted),
         **_batching(attack),
     }, []
 

@@ -44,6 +44,7 @@ from pedbench.report.words import legend
 from pedbench.report.words.headline import headline_sentence
 from pedbench.report.words.problems import problems
 from pedbench.report.words.unused import unused
+from pedbench.report.words.uploads import upload_sentence
 from pedbench.results.run import REFERENCE, Run
 from pedbench.results.run_directory import PLUGINS, SUITE
 from pedbench.validity.controls import Control, controls
@@ -89,6 +90,7 @@ class Content:
         combined: The overview; None where nothing has a result.
         published: What others report.
         flags: Letter of each flag that occurs; plain.
+        uploads: Sentence about what was sent to other hosts; "" if nothing was.
         origin: Names and values of the provenance; plain.
     """
 
@@ -106,6 +108,7 @@ class Content:
     flags: Mapping[str, str]
     attackers: Table | None
     configurations: Table
+    uploads: str
     origin: Mapping[str, Sequence[str]]
 
     @property
@@ -172,6 +175,7 @@ def gather(run: Run, sides: Sequence[Run] = ()) -> Content:
         flags=flags,
         attackers=attackers_table(frames["attackers"]) if len(frames["attackers"]) else None,
         configurations=configurations(run),
+        uploads=upload_sentence(run),
         origin=dict(origin(run)),
     )
 
