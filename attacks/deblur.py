@@ -21,7 +21,7 @@ METHODS = ("wiener", "richardson_lucy", "learned")
 
 @dataclass(kw_only=True)
 class Deblur(ReadOutAttack):
-    """Undo `gaussian_blur`, `pixelate` or `downsample`, whose strength is public.
+    """Undo `gaussian_blur`, `pixelate`, `dp_pixelate` or `downsample`, whose strength is public.
 
     Pictures degraded in another way are read as they are. Calibrated on `gaussian_blur` at its default
     strength: on scenes the whole frame's PSNR rises by 3 dB above the blurred picture's, and by more with

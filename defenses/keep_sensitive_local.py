@@ -69,6 +69,6 @@ class KeepSensitiveLocal(Defense):
             pixels, grid = to_uint8(frame), edge.grid(self.weights)
             boxes = [box for detector in self._detectors for box in detector(pixels)]
             home = grid.touched(boxes, pixels.shape[:2], margin=_MARGIN * max(pixels.shape))
-            dealt = assign(self.assignment, grid.active(pixels.shape[:2]), self.servers, edge.rng)
-            sent = {s: tuple(w for w in windows if w not in home) for s, windows in dealt.items()}
+            windows = grid.active(pixels.shape[:2])
+            sent = assign(self.assignment, windows, self.servers, edge.rng, home)
         return edge.finish(cloud.encode_windows(frame, sent, home=home, weights=self.weights), self.weights)

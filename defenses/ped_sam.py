@@ -1,10 +1,11 @@
 """PED-SAM: window blocks on non-colluding servers, global blocks on the edge."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.offload.operations.payload_fields import reply_form
-from pedbench.offload.passes.assignment import assign, check_sharing, largest_share
+from pedbench.offload.passes.assignment import assign, check_sharing, largest_share, spread_home
 from pedbench.offload.passes.scatter import payload_form
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Picture
@@ -22,6 +23,7 @@ class PedSam(Defense):
         reply: Format of returned tokens: `float32`, `float16`, or a codec such as `quantised(bits=6)`.
         weights: A network whose window blocks come first.
         chunk: Windows per message, so that transfers and computing overlap; 0 for one message per server.
+        home: Share of the windows that the edge computes itself, at positions that no picture changes.
     """
 
     name = "ped_sam"
@@ -35,6 +37,7 @@ class PedSam(Defense):
     reply: str = "float32"
     weights: str = "fine-tuned"
     chunk: int = 0
+    home: float = 0.0
 
     def __post_init__(self) -> None:
         check_sharing(self.servers, self.assignment)
@@ -42,6 +45,13 @@ class PedSam(Defense):
         reply_form(self.reply)
         if self.chunk < 0:
             raise ValueError(f"chunk must not be negative, found {self.chunk}")
+        if not 0 <= self.home < 1:
+            raise ValueError(f"home must lie in [0, 1), found {self.home}: on_device keeps all")
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The configuration. A `home` of 0 is left out: results from before the parameter existed stay comparable."""
+        return {name: value for name, value in super().params.items() if name != "home" or value}
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -52,15 +62,18 @@ class PedSam(Defense):
         return self.assignment == "random"
 
     def max_share(self, frame: tuple[int, int], grid: WindowGrid) -> float:
-        return largest_share(self.assignment, self.servers, frame, grid)
+        home = spread_home(grid.active(frame), self.home)
+        return largest_share(self.assignment, self.servers, frame, grid, home)
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
             windows = edge.grid(self.weights).active(frame.shape[:2])
-            assignment = assign(self.assignment, windows, self.servers, edge.rng)
+            home = spread_home(windows, self.home)
+            assignment = assign(self.assignment, windows, self.servers, edge.rng, home)
         tokens = cloud.encode_windows(
             frame,
             assignment,
+            home=home,
             weights=self.weights,
             payload=self.payload,
             reply=self.reply,

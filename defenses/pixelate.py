@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pedbench.offload.passes.degraded import DegradingDefense
+from pedbench.pictures.blocks import block_means, fill_blocks
 from pedbench.types import Picture
 
 
@@ -38,11 +37,4 @@ class Pixelate(DegradingDefense):
 
 def pixelate(frame: Picture, side: int) -> Picture:
     """Average blocks of `side` pixels from the top left; those at the bottom and right may be cut off."""
-    rows, columns = (np.arange(0, size, side) for size in frame.shape[:2])
-    sums = np.add.reduceat(np.add.reduceat(frame, rows, axis=0, dtype=np.float64), columns, axis=1)
-    heights, widths = (
-        np.diff(np.append(starts, size))
-        for starts, size in zip((rows, columns), frame.shape[:2], strict=True)
-    )
-    means = np.clip(sums / (heights[:, None] * widths)[..., None], 0, 1).astype(np.float32)
-    return np.repeat(np.repeat(means, heights, axis=0), widths, axis=1)
+    return fill_blocks(block_means(frame, side)[0], side, frame.shape[:2])

@@ -46,11 +46,12 @@ def controls(registry: Registry, kind: Kind, name: str, models: Family) -> list[
         PluginError: The plugin is unknown or broken.
     """
     spec = registry.spec(kind, name, {})
-    defaults = describe(spec).defaults if kind == "attacks" else registry.create(kind, name, {}).defaults
+    plugin = describe(spec) if kind == "attacks" else registry.create(kind, name, {})
+    values = plugin.params | plugin.defaults
     annotations, notes = _source(registry, kind, name)
     return [
         _control(parameter, value, annotations.get(parameter, ""), notes.get(parameter, ""), models)
-        for parameter, value in defaults.items()
+        for parameter, value in values.items()
     ]
 
 

@@ -55,19 +55,19 @@ def resolution_operator(length: int, coarse: int) -> Matrix:
 
 
 def wiener(
-    degraded: Picture, rows: Matrix, columns: Matrix, correlation: float, noise: float = QUANTISATION
+    degraded: Picture, rows: Matrix, columns: Matrix, correlation: float, noise: float = 0.0
 ) -> Picture:
     """Invert a separable degradation by the linear estimate of least expected squared error.
 
     The model of the sharp picture is a random field whose correlation falls as exp(-distance) along each axis,
-    with the degraded picture's mean and variance per channel.
+    with the degraded picture's mean and variance per channel, less the noise.
 
     Args:
         degraded: (h, w, 3) in [0, 1].
         rows: (h, H), matrix of the degradation along a column of pixels.
         columns: (w, W), matrix of the degradation along a row.
         correlation: Distance in pixels at which the correlation is 1/e.
-        noise: Variance of additive noise.
+        noise: Variance of additive noise, besides that of rounding.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -80,8 +80,8 @@ def wiener(
     sharp = np.empty((rows.shape[1], columns.shape[1], 3), np.float32)
     for channel in range(3):
         plane = degraded[..., channel].astype(np.float64)
-        mean, variance = plane.mean(), max(float(plane.var()), noise)
-        gains = strengths / (strengths**2 + noise / variance)
+        mean, variance = plane.mean(), max(float(plane.var()) - noise, QUANTISATION)
+        gains = strengths / (strengths**2 + (noise + QUANTISATION) / variance)
         sharp[..., channel] = up @ (gains * (left.T @ (plane - mean) @ right)) @ across.T + mean
     return np.clip(sharp, 0, 1)
 

@@ -14,9 +14,10 @@ from pedbench.inversion.deconvolution import (
     resolution_operator,
     wiener,
 )
+from pedbench.pictures.blocks import laplace_scale
 from pedbench.types import Picture
 
-KNOWN = ("gaussian_blur", "pixelate", "downsample")
+KNOWN = ("gaussian_blur", "pixelate", "dp_pixelate", "downsample")
 """Names of the defenses with degradations of a known strength."""
 
 
@@ -32,6 +33,7 @@ class Degradation:
         columns: (w, W), its matrix along a row.
         every: Step between rows and columns with new information in the received picture.
         longest: The frame's longest side in pixels.
+        noise: Variance of additive noise.
     """
 
     kind: str
@@ -40,11 +42,12 @@ class Degradation:
     columns: Matrix
     every: int = 1
     longest: int
+    noise: float = 0.0
 
     def estimate(self, degraded: Picture) -> Picture:
         """Return the best linear estimate (H, W, 3) of the frame; see `deconvolution.wiener`."""
         observed = degraded[:: self.every, :: self.every]
-        return wiener(observed, self.rows, self.columns, CORRELATION * self.longest)
+        return wiener(observed, self.rows, self.columns, CORRELATION * self.longest, self.noise)
 
 
 def known_degradation(
@@ -67,11 +70,20 @@ def known_degradation(
             sigma = params["sigma"] * longest
             rows, columns = blur_operator(height, sigma), blur_operator(width, sigma)
             return Degradation(kind="blur", strength=sigma, rows=rows, columns=columns, longest=longest)
-        case "pixelate":
+        case "pixelate" | "dp_pixelate" as name:
             side = max(1, round(params["block"] * longest))
             rows, columns = block_operator(height, side), block_operator(width, side)
+            noisy = name == "dp_pixelate"
             return Degradation(
-                kind="blocks", strength=side, rows=rows, columns=columns, every=side, longest=longest
+                kind="blocks",
+                strength=side,
+                rows=rows,
+                columns=columns,
+                every=side,
+                longest=longest,
+                noise=2 * float(laplace_scale(side**2, params["m"], params["epsilon"])) ** 2
+                if noisy
+                else 0.0,
             )
         case "downsample":
             factor = params["factor"]

@@ -1,4 +1,4 @@
-"""Detectors of faces and text that a small device can run."""
+"""Detectors of faces, text and screens that a small device can run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from PIL import Image
 
 from pedbench.errors import PluginUnavailable
 from pedbench.models.face_cascade import Box, FaceCascade
+from pedbench.models.hub.detection import load_detector
 from pedbench.models.text_lines import REMEDY, TextLines, TextLinesUnavailable
+from pedbench.pictures.frame import from_uint8
 
 _TEXT_SIDE = 800
 """Minimum longest side in pixels for text detection; smaller pictures are enlarged.
@@ -25,6 +27,14 @@ _LARGEST_FACE = 0.35
 
 _AGREEING = 4
 """Windows of the cascade that have to agree on a face."""
+
+SCREENS = "objects-mini"
+"""Model that finds screens, in scenes alone."""
+
+_KINDS_OF_SCREENS = frozenset({"laptop", "monitor", "phone", "tablet"})
+
+_SCREEN_CONFIDENCE = 0.3
+"""Minimum confidence of a screen; `objects-mini` finds 0.90 of the objects of training scenes with it."""
 
 
 class FaceDetector:
@@ -60,6 +70,18 @@ class TextDetector:
         scale = max(1.0, _TEXT_SIDE / max(pixels.shape[:2]))
         boxes = (line.box for line in self._lines(_resize(pixels, scale)))
         return [(x / scale, y / scale, width / scale, height / scale) for x, y, width, height in boxes]
+
+
+class ScreenDetector:
+    """Detector of laptops, monitors, phones and tablets."""
+
+    def __init__(self) -> None:
+        self._detector = load_detector(SCREENS, "cpu")
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Box]:
+        """Return the boxes of the screens in (H, W, 3) pixels."""
+        found = self._detector(from_uint8(pixels), _SCREEN_CONFIDENCE)
+        return [each.box for each in found if each.category in _KINDS_OF_SCREENS]
 
 
 def _resize(pixels: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from pedbench.pictures.windows import Tile
 from pedbench.types import Mask
 
 MARGIN = 5
@@ -14,6 +16,21 @@ MARGIN = 5
 
 SMALLEST = 64
 """Minimum pixels of an eroded region; smaller ones have no score."""
+
+
+def rectangles(mask: Mask) -> list[Tile]:
+    """Cut a mask into rectangles that do not overlap: bands of equal rows, and in each band the runs of pixels.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    changes = np.flatnonzero((mask[1:] != mask[:-1]).any(axis=1)) + 1
+    tiles = []
+    for top, bottom in pairwise([0, *changes.tolist(), len(mask)]):
+        edges = np.diff(mask[top].astype(np.int8), prepend=0, append=0)
+        lefts, rights = (np.flatnonzero(edges == step).tolist() for step in (1, -1))
+        tiles += [Tile(top, left, bottom, right) for left, right in zip(lefts, rights, strict=True)]
+    return tiles
 
 
 def erode(mask: Mask, margin: int = MARGIN) -> Mask:

@@ -209,7 +209,7 @@ def labels(
             parameter
             for key, identity in same.items()
             for parameter, value in identity["params"].items()
-            if value != defaults.get(key, {}).get(parameter, value)
+            if (known := defaults.get(key)) and (parameter not in known or value != known[parameter])
         ]
         differing = dict.fromkeys([*_differing([identity["params"] for identity in same.values()]), *changed])
         versions = {identity["version"] for identity in same.values()}

@@ -12,10 +12,17 @@ from scipy import ndimage
 
 from pedbench.base import Defense
 from pedbench.errors import CheckpointError
-from pedbench.inversion.deconvolution import block_operator, blur_operator, resolution_operator, wiener
+from pedbench.inversion.deconvolution import (
+    QUANTISATION,
+    block_operator,
+    blur_operator,
+    resolution_operator,
+    wiener,
+)
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.attacks.deblur import Deblur
 from pedbench.plugins.defenses.downsample import Downsample
+from pedbench.plugins.defenses.dp_pixelate import DpPixelate
 from pedbench.plugins.defenses.gaussian_blur import GaussianBlur
 from pedbench.plugins.defenses.pixelate import Pixelate
 from pedbench.scenes.render import render
@@ -23,6 +30,9 @@ from pedbench.types import Patch, Picture, Prior, View
 
 
 class _Edge:
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
     def preparing(self) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -94,6 +104,20 @@ def test_lost_resolution_is_partly_regained() -> None:
     assert min(_gains(Deblur(), Downsample(), _scenes()[:3])) > 0.2
 
 
+def test_a_large_epsilon_protects_no_more_than_pixelation_and_a_small_one_more() -> None:
+    scenes = _scenes()[:2]
+
+    def quality(defense: Defense) -> list[float]:
+        guesses = [Deblur().reconstruct(_view(defense, frame), np.random.default_rng(0)) for frame in scenes]
+        return [_psnr(guess, frame) for guess, frame in zip(guesses, scenes, strict=True)]
+
+    blocks = quality(Pixelate(block=0.05))
+    np.testing.assert_allclose(quality(DpPixelate(epsilon=1e4)), blocks, atol=0.05)
+    assert max(np.subtract(quality(DpPixelate(epsilon=1.0)), blocks)) < -1
+    # The linear estimate knows the noise, and takes much of it off.
+    assert min(_gains(Deblur(), DpPixelate(epsilon=1.0), scenes)) > 1
+
+
 def test_operators_are_the_defenses() -> None:
     frame = np.random.default_rng(0).random((21, 34))
     blurred = blur_operator(21, 2.5) @ frame @ blur_operator(34, 2.5).T
@@ -119,8 +143,8 @@ def test_wiener_is_the_conditional_mean_of_a_gaussian_field() -> None:
     blur = np.kron(rows, columns)
     for channel in range(3):
         plane = degraded[..., channel].astype(np.float64)
-        covariance = plane.var() * np.exp(-distances / correlation)
-        observed = blur @ covariance @ blur.T + noise * np.eye(height * width)
+        covariance = (plane.var() - noise) * np.exp(-distances / correlation)
+        observed = blur @ covariance @ blur.T + (noise + QUANTISATION) * np.eye(height * width)
         expected = plane.mean() + covariance @ blur.T @ np.linalg.solve(
             observed, plane.ravel() - plane.mean()
         )

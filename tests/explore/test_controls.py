@@ -74,6 +74,14 @@ def test_each_parameter_has_the_control_of_its_kind_and_no_attack_is_imported(pa
     assert str(painter) not in {getattr(module, "__file__", None) for module in sys.modules.values()}
 
 
+def test_parameters_that_are_left_out_of_defaults_or_of_params_have_a_control() -> None:
+    def defaults(name: str) -> dict[str, object]:
+        return {control.name: control.default for control in controls(Registry(), "defenses", name, MINI)}
+
+    assert defaults("dp_pixelate")["epsilon"] == 10
+    assert defaults("ped_sam")["home"] == 0
+
+
 @pytest.mark.parametrize("text", ["def broken(:", "class Painter: name = 'other'"])
 def test_a_plugin_that_cannot_be_read_is_named(painter: Path, text: str) -> None:
     registry = Registry([painter])

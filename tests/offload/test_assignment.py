@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pedbench.offload.passes.assignment import POLICIES, assign, neighbours
+from pedbench.offload.passes.assignment import POLICIES, assign, neighbours, spread_home
 from pedbench.types import Assignment, Window
 
 
@@ -69,6 +69,30 @@ def test_random_follows_its_generator() -> None:
         assign("random", grid(5, 5), 3, np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
     assert first == second != other
+
+
+@given(
+    policy=st.sampled_from(sorted(POLICIES)),
+    windows=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1),
+    servers=st.integers(1, 40),
+    share=st.floats(0, 1),
+)
+def test_windows_at_home_are_left_out_and_move_no_other(
+    policy: str, windows: set[Window], servers: int, share: float
+) -> None:
+    home = spread_home(windows, share)
+    assert len(home) == round(share * len(windows))
+    assert set(spread_home(windows, share / 2)) <= set(home)
+    everything = assign(policy, list(windows), servers, np.random.default_rng(0))
+    leaving = assign(policy, list(windows), servers, np.random.default_rng(0), home)
+    assert all(leaving.values())
+    for server, part in everything.items():
+        assert set(leaving.get(server, ())) == set(part) - set(home)
+
+
+@pytest.mark.parametrize("size", [(5, 5), (4, 5), (14, 14)])
+def test_a_fifth_of_the_windows_at_home_do_not_touch(size: tuple[int, int]) -> None:
+    assert touching({0: spread_home(grid(*size), 0.2)}) == (0, 0)
 
 
 def test_bad_input_is_refused() -> None:

@@ -215,3 +215,6 @@ def test_labels_tell_plugins_apart() -> None:
     known = {canonical_json(each): {"x": 1, "y": "other", "z": [1]} for each in given}
     with_shared = ["a(x=1, y=same)", "a(x=2.5, y=same)", "a(x=2.5, z=[1], y=same)", *names[3:]]
     assert list(labels(given, known).values()) == with_shared
+    # What has no default is always stated, as by `Plugin.label`.
+    key = canonical_json(given[3])
+    assert labels(given[3:4], {key: {"y": "same"}}) == {key: "b(x=1)"}

@@ -35,7 +35,7 @@ from pedbench.pictures.frame import from_uint8
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Patch, Payload, Tokens, Window
 
-_OWN_MODULES = ("pedbench.offload.operations.builtin", "pedbench.offload.operations.blocks")
+_OWN_MODULES = tuple(f"pedbench.offload.operations.{name}" for name in ("builtin", "blocks", "redacted"))
 
 
 class EncodeImage(Operation):

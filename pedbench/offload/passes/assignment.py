@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -15,13 +15,21 @@ from pedbench.types import Assignment, Window
 Policy = Callable[[Sequence[Window], int, np.random.Generator], Assignment]
 
 
-def assign(policy: str, windows: Sequence[Window], servers: int, rng: np.random.Generator) -> Assignment:
+def assign(
+    policy: str,
+    windows: Sequence[Window],
+    servers: int,
+    rng: np.random.Generator,
+    home: Collection[Window] = (),
+) -> Assignment:
     """Assign windows to servers.
 
     Args:
         policy: A name in `POLICIES`.
         windows: Row and column of each window, all different.
         rng: The request's generator; only the policy `random` draws from it.
+        home: Windows that stay on the edge. They are assigned like the others and then left out, so no server gets a
+            window that it would not get otherwise.
 
     Returns:
         The windows of each server in reading order; servers without windows are absent.
@@ -37,7 +45,26 @@ def assign(policy: str, windows: Sequence[Window], servers: int, rng: np.random.
         raise ValueError(f"windows cannot be assigned to {servers} servers")
     if len(set(windows)) != len(windows):
         raise ValueError(f"a window occurs twice in {sorted(windows)}")
-    return POLICIES[policy](sorted(windows), servers, rng)
+    assignment = POLICIES[policy](sorted(windows), servers, rng)
+    leaving = {server: tuple(w for w in part if w not in home) for server, part in assignment.items()}
+    return {server: part for server, part in leaving.items() if part}
+
+
+def spread_home(windows: Collection[Window], share: float) -> tuple[Window, ...]:
+    """Choose a share of the windows to stay on the edge.
+
+    The choice depends on the windows' positions alone, and is the same for every request: a new choice for each would
+    send every window sooner or later. Every fifth window of a row comes first, a knight's move from row to row.
+
+    Args:
+        windows: Row and column of each window.
+        share: Share in [0, 1] of their number.
+
+    Returns:
+        The chosen windows in reading order.
+    """
+    order = sorted(windows, key=lambda window: ((2 * window[0] + window[1]) % 5, window))
+    return tuple(sorted(order[: round(share * len(order))]))
 
 
 def check_sharing(servers: int, policy: str) -> None:
@@ -52,21 +79,24 @@ def check_sharing(servers: int, policy: str) -> None:
         raise ValueError(f"assignment is {policy!r}; known: {', '.join(POLICIES)}")
 
 
-def largest_share(policy: str, servers: int, frame: tuple[int, int], grid: WindowGrid) -> float:
+def largest_share(
+    policy: str, servers: int, frame: tuple[int, int], grid: WindowGrid, home: Collection[Window] = ()
+) -> float:
     """Return the largest share of a frame's pixels that a policy can give to one server.
 
     Args:
         policy: A name in `POLICIES`.
         frame: Height and width of the frame in pixels.
+        home: Windows that stay on the edge.
     """
     windows = grid.active(frame)
-    areas = {window: grid.tile(window, frame).area for window in windows}
+    areas = {window: grid.tile(window, frame).area for window in windows if window not in home}
     if policy == "random":
         count = -(-len(windows) // servers)
         pixels = sum(sorted(areas.values())[-count:])
     else:
-        parts = assign(policy, windows, servers, np.random.default_rng(0)).values()
-        pixels = max(sum(areas[window] for window in part) for part in parts)
+        parts = assign(policy, windows, servers, np.random.default_rng(0), home).values()
+        pixels = max((sum(areas[window] for window in part) for part in parts), default=0)
     return pixels / (frame[0] * frame[1])
 
 

@@ -16,6 +16,7 @@ from pedbench.errors import AuditError, DisclosureError
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.operations.payload_fields import places
+from pedbench.pictures.regions import rectangles
 from pedbench.pictures.windows import Tile
 from pedbench.types import Mask, Payload, Received
 
@@ -189,18 +190,7 @@ class Ledger:
         (seen,) = observe([message], self.operations, self.networks, self.frame)
         if seen.problem:
             raise ValueError(seen.problem)
-        footprint = seen.footprint(self.frame)
-        # Tiles are parts of single rows, because the content may have any outline.
-        edges = np.diff(footprint.astype(np.int8), axis=1, prepend=0, append=0)
-        return [
-            Tile(row, left, row + 1, right)
-            for row in np.flatnonzero(footprint.any(axis=1)).tolist()
-            for left, right in zip(
-                np.flatnonzero(edges[row] == 1).tolist(),
-                np.flatnonzero(edges[row] == -1).tolist(),
-                strict=True,
-            )
-        ]
+        return rectangles(seen.footprint(self.frame))
 
 
 def _missing(covered: Mask, tile: Tile) -> int:
