@@ -38,7 +38,8 @@ def fill_blocks(colours: Picture, side: int, size: tuple[int, ...]) -> Picture:
         (height, width, 3).
     """
     rows, columns = (np.arange(length) // side for length in size)
-    return colours[rows[:, None], columns]
+    filled: Picture = colours[rows[:, None], columns]
+    return filled
 
 
 def laplace_scale(pixels: npt.ArrayLike, m: int, epsilon: float) -> npt.NDArray[np.float64]:

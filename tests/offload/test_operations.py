@@ -207,8 +207,8 @@ def test_tiles_come_apart_and_together(picture: Make, small: One) -> None:
 
 
 def test_own_operations_are_found_by_module() -> None:
-    windows = {"encode_image", "encode_windows", "encode_window_tokens"}
-    assert windows | {"start_windows", "run_blocks", "finish_blocks"} == set(load_operations())
+    builtin = {"encode_image", "encode_windows", "encode_window_tokens", "encode_redacted"}
+    assert builtin | {"start_windows", "run_blocks", "finish_blocks"} == set(load_operations())
     assert {"echo", "opaque"} < set(load_operations(["own_operations", "own_operations"]))
     with pytest.raises(ValueError, match="no operation"):
         load_operations(["json"])
