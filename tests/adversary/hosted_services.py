@@ -61,7 +61,7 @@ class Services:
         image, mask_pixels = (np.asarray(Image.open(io.BytesIO(data))) for data in (picture, mask))
         hidden = mask_pixels == 255 if mask_pixels.ndim == 2 else mask_pixels[..., 3] == 0
         self.painted.append((image, hidden))
-        return png(np.where(hidden[..., None], np.uint8(COLOUR), image[..., :3]))
+        return png(np.where(hidden[..., None], np.array(COLOUR, np.uint8), image[..., :3]))
 
 
 def png(array: npt.NDArray[np.uint8]) -> bytes:
