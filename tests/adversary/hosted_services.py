@@ -76,7 +76,7 @@ def form_parts(kind: str, body: bytes) -> dict[str, bytes]:
     message = email.message_from_bytes(head + body, policy=email.policy.HTTP)
     return {
         str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True) or b""  # type: ignore[misc]
-        for part in message.iter_parts()  # type: ignore[attr-defined]
+        for part in message.iter_parts()
     }
 
 
