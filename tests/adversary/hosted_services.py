@@ -61,7 +61,7 @@ class Services:
         image, mask_pixels = (np.asarray(Image.open(io.BytesIO(data))) for data in (picture, mask))
         hidden = mask_pixels == 255 if mask_pixels.ndim == 2 else mask_pixels[..., 3] == 0
         self.painted.append((image, hidden))
-        return png(np.where(hidden[..., None], np.uint8(COLOUR), image[..., :3]))
+        return png(np.where(hidden[..., None], np.array(COLOUR, np.uint8), image[..., :3]))
 
 
 def png(array: npt.NDArray[np.uint8]) -> bytes:
@@ -76,7 +76,7 @@ def form_parts(kind: str, body: bytes) -> dict[str, bytes]:
     message = email.message_from_bytes(head + body, policy=email.policy.HTTP)
     return {
         str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True) or b""  # type: ignore[misc]
-        for part in message.iter_parts()  # type: ignore[attr-defined]
+        for part in message.iter_parts()
     }
 
 

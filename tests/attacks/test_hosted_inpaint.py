@@ -39,4 +39,4 @@ def test_the_sample_that_continues_the_visible_part_is_chosen() -> None:
 )
 def test_what_no_service_takes_is_refused(params: dict[str, object], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        HostedInpaint(**params)  # type: ignore[arg-type]
+        HostedInpaint(**params)

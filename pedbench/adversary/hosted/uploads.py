@@ -67,7 +67,8 @@ def _touched(hidden: Mask, size: Size) -> Mask:
         for old, new in zip(hidden.shape, size, strict=True)
     )
     inside = counts[bottom][:, right] - counts[top][:, right] - counts[bottom][:, left] + counts[top][:, left]
-    return inside > 0
+    touched: Mask = inside > 0
+    return touched
 
 
 def paste_reply(reply: bytes, upload: Upload, view: View) -> Picture:
