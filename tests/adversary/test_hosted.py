@@ -69,11 +69,13 @@ def frame(seed: int = 0, size: tuple[int, int] = (48, 64)) -> Picture:
 def asking(services: Services, provider: str, **changes: Any) -> Hosted:
     model = "dall-e-2" if provider == "image_edits" else ""
     place = services.url + PLACES[provider]
-    return Hosted(**{"provider": provider, "url": place, "model": model, "side": 128} | changes)
+    settings: dict[str, Any] = {"provider": provider, "url": place, "model": model, "side": 128}
+    return Hosted(**settings | changes)
 
 
 def painter(time: Time, **changes: Any) -> Painter:
-    return Painter(**{"account": "tests", "most_requests": 20, "clock": time.clock()} | changes)
+    settings: dict[str, Any] = {"account": "tests", "most_requests": 20, "clock": time.clock()}
+    return Painter(**settings | changes)
 
 
 @pytest.mark.parametrize("provider", PLACES)
@@ -84,7 +86,8 @@ def test_a_service_paints_what_is_hidden_and_the_rest_stays(
     found = painter(time).paint(asking(services, provider, prompt="a desk", samples=2), view(truth))
     assert len(found) == 2 == services.paid()
     for picture in found:
-        assert (picture.shape, picture.dtype) == (truth.shape, np.float32)
+        assert picture.shape == truth.shape
+        assert picture.dtype == np.float32
         np.testing.assert_array_equal(picture[:24, :32], truth[:24, :32])
         # Away from the border, which resampling blurs.
         assert np.abs(picture[30:, 40:] - np.array(COLOUR) / 255).max() < 0.02
@@ -120,7 +123,7 @@ def test_what_is_uploaded_depends_on_the_view_alone(services: Services, time: Ti
     """Two truths that differ where nothing was received: not a byte of any request differs."""
     first, second = frame(0), frame(1)
     second[:24, :32] = first[:24, :32]
-    sent = []
+    sent: list[Any] = []
     for truth in (first, second):
         services.bodies.clear()
         hosted = asking(services, provider)

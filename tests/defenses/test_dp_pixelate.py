@@ -64,7 +64,8 @@ def test_blocks_have_laplace_noise_of_the_scale_of_fan() -> None:
 
 def test_every_request_has_fresh_noise_that_averaging_takes_off(mini: Any) -> None:
     defense, frame = DpPixelate(), np.full((240, 320, 3), 102 / 255, np.float32)
-    size, seen = (240, 320), []
+    size = (240, 320)
+    seen: list[Any] = []
     assert mini.judge(defense, frame)[2] == Audit(whole_visible=(), invalid=())
     for seed in range(4):
         received = mini.run(defense, frame, seed).received

@@ -75,7 +75,7 @@ def test_a_share_at_home_is_sent_to_nobody_and_changes_no_feature(
     assert not (sent & ~otherwise).any()
     encoder = setting.networks.network("fine-tuned").image_encoder
     extent = encoder.blocks[0].window_size * encoder.patch_embed.proj.stride[0]
-    windows = sent.any(axis=0)[::extent, ::extent]
+    windows = np.any(sent, axis=0)[::extent, ::extent]
     assert (~windows).sum() == round(share * windows.size)
     # Nor do further requests for the scene send what stayed at home.
     second = setting.run(PedSam(assignment=assignment, home=share), 1 - frame, seed=1)
