@@ -156,8 +156,8 @@ def made_once(name: str, factory: pytest.TempPathFactory, make: Callable[[Path],
         if not output.exists():
             shutil.rmtree(original, ignore_errors=True)
             output.write_text(make(original).said, encoding="utf-8")
-    directory = factory.mktemp(name)
-    shutil.copytree(original, directory, symlinks=True, dirs_exist_ok=True)
+    directory = factory.mktemp(name) / original.name
+    shutil.copytree(original, directory, symlinks=True)
     return Finished(directory=directory, said=output.read_text(encoding="utf-8"))
 
 

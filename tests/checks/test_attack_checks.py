@@ -127,7 +127,7 @@ def test_attacks_in_the_tree_say_what_they_do() -> None:
     }
     assert {name for name, plugin in plugins.items() if issubclass(plugin, ReadOutAttack)} == READ_OUTS
     completing = {name for name, plugin in plugins.items() if plugin.completes}
-    assert completing == {"completion", "diffusion_inpaint", "vitmae"}
+    assert completing == {"completion", "diffusion_inpaint", "hosted_inpaint", "vitmae"}
 
 
 CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}

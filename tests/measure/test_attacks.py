@@ -20,8 +20,8 @@ def test_an_attack_is_skipped_where_it_does_not_apply(run_small: Any, tmp_path: 
         utility=[],
     )
     reason = (
-        "deblur: the strength of jpeg is not known, only of gaussian_blur, pixelate, downsample: measure with an "
-        "attack of the family `sharpening` that knows it (docs/extend/writing_an_attack.md)"
+        "deblur: the strength of jpeg is not known, only of gaussian_blur, pixelate, dp_pixelate, downsample: "
+        "measure with an attack of the family `sharpening` that knows it (docs/extend/writing_an_attack.md)"
     )
     for record in done.of("jpeg", attack="deblur"):
         assert (record.status, record.reason) == ("skipped", reason)

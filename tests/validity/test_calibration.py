@@ -137,7 +137,7 @@ def test_the_names_of_the_first_versions_mean_the_same() -> None:
     assert Attack.calibration is None
 
 
-OWING = {"diffusion_inpaint"}
+OWING = {"diffusion_inpaint", "hosted_inpaint"}
 """Attacks in the tree that have nothing to show yet; all that they do is flagged."""
 
 
