@@ -27,8 +27,8 @@ COLUMNS = [
     "retention ↑",
     LEAKAGE,
     "visible, c=1 ↓",
-    "wall ↓",
-    "turn-taking ↓",
+    "wall, measured ↓",
+    "turn-taking, composed ↓",
     "n",
 ]
 
