@@ -30,7 +30,7 @@ from pedbench.utility.agreement import Reference
 
 @dataclass(kw_only=True)
 class PassBench:
-    """What passes take: loaded once, used for every defense.
+    """Objects that passes need: loaded once, used for every defense.
 
     Attributes:
         networks: The edge's models, which are public.
@@ -146,7 +146,7 @@ class PassBench:
 
 @dataclass(kw_only=True)
 class Bench(PassBench):
-    """What a run's measurements share.
+    """Objects that a run's measurements share.
 
     Attributes:
         readers: The probes, by label.

@@ -60,7 +60,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Of all passes and masks."""
+        """Time of all passes and masks."""
         return self.passes * self.encode + self.objects * self.segment
 
 

@@ -52,7 +52,7 @@ class CoalitionChoice(Strict):
 
 
 class QuickChoice(Strict):
-    """What `--quick` leaves of a suite.
+    """Part of a suite that `--quick` leaves.
 
     It shows one picture, and leaves no probe, no gallery, no turn-taking, no lies, and no defense with a `limit` of its
     own, as all these take long.
@@ -94,7 +94,7 @@ class LatencyChoice(Strict):
 
 
 class ServersChoice(Strict):
-    """What is expected of servers.
+    """Demands on servers.
 
     Attributes:
         deadline: Seconds until a server must have answered a call.
@@ -131,7 +131,7 @@ class UploadsChoice(Strict):
 
 
 class Suite(Strict):
-    """What a run consists of.
+    """Definition of a run.
 
     Attributes:
         allow_upload: Whether hosted attacks may send what views hold to the services that they name.

@@ -27,12 +27,12 @@ KEYS = {
 }
 TOKEN = "token-of-tests"
 COLOUR = (255, 0, 128)
-"""What the server paints."""
+"""Colour that the server paints."""
 
 
 @dataclass
 class Services:
-    """What a server got, and how it answers.
+    """Requests that a server got, and its answers.
 
     Attributes:
         refusals: Status, headers and body of the next replies, by path; an empty list answers properly.
@@ -53,7 +53,7 @@ class Services:
     status_url: str = ""
 
     def paid(self) -> int:
-        """Requests that would cost."""
+        """Number of requests that would cost."""
         return sum(path in ("/v3/images/fill-async", "/v1/images/edits", "/fill") for path in self.paths)
 
     def paint(self, picture: bytes, mask: bytes) -> bytes:
