@@ -26,7 +26,7 @@ from pedbench.suites.plan import DefensePlan, Plan, Planned
 from pedbench.types import Picture
 from pedbench.validity.flags import UNCONFINED
 
-PORTION = 104
+PORTION = 208
 """Views whose guesses are kept at a time: some ten megabytes each."""
 
 

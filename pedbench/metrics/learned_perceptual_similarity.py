@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BORDER = 16
 """Width in pixels of the mirrored border that keeps the trunk's zero padding away from the frame."""
 
+TOGETHER = 8
+"""Guesses in a batch; more take memory and are no faster."""
+
 _EPSILON = 1e-10
 """Offset of the divisor in lpips' `normalize_tensor`."""
 
@@ -139,7 +142,7 @@ def _load_trunk(trunk: torch.nn.Module, path: str, *, grouped: bool) -> None:
 def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float32]:
     """Compute the perceptual distance at every pixel.
 
-    The truth's features are computed once for all guesses, in one batch with them.
+    The truth is in each batch: a copy of it then has the same features to the last bit.
 
     Args:
         network: Network from `build_network`.
@@ -149,6 +152,14 @@ def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) ->
     Returns:
         (N, H, W), at least 0.
     """
+    maps = [
+        _batch_of_maps(network, guesses[start : start + TOGETHER], truth)
+        for start in range(0, len(guesses), TOGETHER)
+    ]
+    return np.concatenate(maps) if maps else np.empty((0, *truth.shape[:2]), np.float32)
+
+
+def _batch_of_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float32]:
     import torch
 
     border = [(0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0)]

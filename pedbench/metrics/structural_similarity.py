@@ -20,7 +20,7 @@ RADIUS = 5
 SIGMA = 1.5
 LUMINANCE = 0.01**2
 CONTRAST = 0.03**2
-STRIP = 32
+STRIP = 16
 
 
 @lru_cache(maxsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
@@ -78,6 +79,18 @@ class _Block(nn.Module):
         return changed
 
 
+class _Convolution(nn.Conv2d):
+    """A convolution by oneDNN where it is there: torch's own kernels, which it takes for small batches, are slower."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu" or torch.is_grad_enabled() or not torch.backends.mkldnn.is_available():
+            return super().forward(input)
+        found: Tensor = torch.mkldnn_convolution(
+            input, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
+        return found
+
+
 class _Normalised(nn.Sequential):
     """A convolution and its batch normalisation, which is an identity once it is folded into the convolution."""
 
@@ -85,7 +98,7 @@ class _Normalised(nn.Sequential):
         self, inputs: int, outputs: int, side: int, *, fused: bool, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
-            nn.Conv2d(inputs, outputs, side, stride, side // 2, groups=groups, bias=fused),
+            _Convolution(inputs, outputs, side, stride, side // 2, groups=groups, bias=fused),
             nn.Identity() if fused else nn.BatchNorm2d(outputs),
         )
 

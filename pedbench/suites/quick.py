@@ -8,7 +8,7 @@ from pedbench.suites.schema import Suite
 
 
 def quicker(suite: Suite) -> Suite:
-    """Return the part of a suite that `--quick` runs.
+    """Return the part of a suite that `--quick` runs; it leaves out defenses that are limited to fewer pictures.
 
     Raises:
         SuiteError: The suite names no such part, or an attack that it does not have.
@@ -23,12 +23,15 @@ def quicker(suite: Suite) -> Suite:
             raise SuiteError(
                 f"[quick] names {name!r}, which is no attack of the suite{suggestion(name, known)}."
             )
+    pictures = suite.quick.limit
     return suite.model_copy(
         update={
-            "dataset": suite.dataset.model_copy(update={"limit": suite.quick.limit}),
+            "dataset": suite.dataset.model_copy(update={"limit": pictures}),
             "attacks": [choice for choice in suite.attacks if choice.name in suite.quick.attacks],
             "defenses": [
-                choice.model_copy(update={"lies": None}) for choice in suite.defenses if choice.limit is None
+                choice.model_copy(update={"lies": None})
+                for choice in suite.defenses
+                if choice.limit is None or choice.limit >= pictures
             ],
             "latency": suite.latency.model_copy(update={"turn_taking": False}),
             "probes": [],

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import safe_open
 from torch import nn
 
 from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import verify_weights
+from pedbench.models.unallocated import unallocated
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -45,7 +45,7 @@ def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N],
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if not all(type(size) is int and 0 <= size <= _LARGEST for size in asdict(known).values()):
             raise ValueError(f"sizes {known}")
-        with torch.device("meta"):
+        with unallocated():
             expected = {key: value.shape for key, value in build(known).state_dict().items()}
         if expected != {key: value.shape for key, value in state.items()}:
             raise ValueError("other shapes than its sizes say")

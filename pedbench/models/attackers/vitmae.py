@@ -12,6 +12,7 @@ from torch.nn import functional
 from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
 from pedbench.models.kept import kept
+from pedbench.models.unallocated import unallocated
 
 WEIGHTS = (".safetensors", ".bin")
 """Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
@@ -152,7 +153,7 @@ def fit_positions(network: Any, count: int) -> Any:
         grid = table[:, 1:].reshape(1, before, before, -1).permute(0, 3, 1, 2)
         grid = functional.interpolate(grid, (count, count), mode="bicubic", align_corners=False)
         state[name] = torch.cat([table[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
-    with torch.device("meta"):
+    with unallocated():
         fitted = ViTMAEForPreTraining(config)
     fitted.load_state_dict(state, assign=True)
     return fitted.eval().requires_grad_(False)

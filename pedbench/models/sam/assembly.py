@@ -6,6 +6,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.blocks import accelerate_blocks
+from pedbench.models.unallocated import unallocated
 
 # ImageNet statistics on the 0..255 scale, as in segment_anything/build_sam.py.
 PIXEL_MEAN = [123.675, 116.28, 103.53]
@@ -55,7 +57,7 @@ def build_sam(architecture: Architecture, *, fast: bool = True, allocate: bool =
             assigned, which saves the initialisation.
     """
     channels = architecture.neck_channels
-    with torch.device("cpu" if allocate else "meta"):
+    with nullcontext() if allocate else unallocated():
         sam = _sam.Sam(
             image_encoder=_sam.ImageEncoderViT(
                 img_size=architecture.image_size,
