@@ -9,6 +9,7 @@ from pedbench.base.codec import Codec
 from pedbench.base.dataset import Dataset
 from pedbench.base.defense import Defense, Disclosure
 from pedbench.base.edge_and_cloud import Cloud, Edge, Embedding, Reply, ServerHandle
+from pedbench.base.mask_decoder import MaskDecoder
 from pedbench.base.metric import Metric
 from pedbench.base.operation import Field, Networks, Operation
 from pedbench.base.plugin import Plugin
@@ -28,6 +29,7 @@ __all__ = [
     "Embedding",
     "Field",
     "Hosted",
+    "MaskDecoder",
     "Metric",
     "Networks",
     "Operation",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pedbench.base.mask_decoder import MaskDecoder
 from pedbench.base.operation import Networks
 from pedbench.pictures.windows import WindowGrid
 from pedbench.types import Assignment, Payload, Picture, Window
@@ -24,11 +25,14 @@ class Embedding:
 
     Attributes:
         features: (1, C, h, w) image embedding on the edge.
-        network: The `segment_anything.modeling.Sam` whose prompt encoder and mask decoder read it.
+        network: The `segment_anything.modeling.Sam` whose prompt encoder and mask decoder read it, or another
+            network with `decoder`.
+        decoder: Decoder of the embedding if the network is no `Sam`.
     """
 
     features: torch.Tensor
     network: Any
+    decoder: MaskDecoder | None = None
 
 
 class Edge(Protocol):

@@ -102,11 +102,12 @@ def _check_share(defense: Defense, grid: WindowGrid) -> None:
 
 def _check_embedding(setup: _Setup, frame: Picture) -> None:
     embedding = setup.run(frame).embedding
-    side = embedding.network.prompt_encoder.image_embedding_size
-    expected = (1, embedding.network.prompt_encoder.embed_dim, *side)
-    found = tuple(embedding.features.shape)
-    if found != expected:
-        raise BrokenRule(f"expected features of shape {expected}, found {found}")
+    if embedding.decoder is None:
+        side = embedding.network.prompt_encoder.image_embedding_size
+        expected = (1, embedding.network.prompt_encoder.embed_dim, *side)
+        found = tuple(embedding.features.shape)
+        if found != expected:
+            raise BrokenRule(f"expected features of shape {expected}, found {found}")
     if not embedding.features.isfinite().all():
         raise BrokenRule("the features hold values that are not finite")
 

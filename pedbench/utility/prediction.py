@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pedbench.base import Embedding
+from pedbench.base import Embedding, MaskDecoder
 from pedbench.host.determinism import single_threaded
-from pedbench.models.sam.decoder import predict_masks, upscale
-from pedbench.pictures.frame import Size, frame_size, scale_boxes, scale_points
+from pedbench.models.sam.decoder import SamDecoder
+from pedbench.pictures.frame import Size
 
 _MOST_AT_ONCE = 8
 """Maximum prompts that one thread decodes together, whatever the number of threads."""
@@ -54,23 +54,27 @@ def predict(
         labels: (N, K) 1 inside the object, 0 outside; all inside by default.
         boxes: (N, 4) left, top, right, bottom.
         logits: (N, 1, h, w) logits of the masks to correct.
+
+    Raises:
+        ValueError: There are neither points nor boxes.
     """
-    network = embedding.network
     size = (original[0], original[1])
-    frame = frame_size(*size, network.image_encoder.img_size)
-    prompts: dict[str, Tensor] = {}
-    if points is not None:
-        prompts["points"] = torch.from_numpy(scale_points(points, size, frame)).float()
-        inside = np.ones(points.shape[:2], np.int64)
-        prompts["labels"] = torch.from_numpy(inside if labels is None else labels)
-    if boxes is not None:
-        prompts["boxes"] = torch.from_numpy(scale_boxes(boxes, size, frame)).float()
+    if points is not None and labels is None:
+        labels = np.ones(points.shape[:2], np.int64)
+    arguments = {"points": points, "labels": labels, "boxes": boxes, "logits": logits}
+    prompts: dict[str, Any] = {name: values for name, values in arguments.items() if values is not None}
+    places = boxes if points is None else points
+    if places is None:
+        raise ValueError("found neither points nor boxes; a prompt needs at least one of them")
+    decoder, most = decoder_of(embedding), prompts_at_once(embedding, size)
     with torch.inference_mode():
-        low, predicted = predict_masks(
-            network, embedding.features, mask_input=logits, batch=prompts_at_once(embedding, size), **prompts
-        )
+        parts = [
+            decoder.decode(size, **{name: values[first : first + most] for name, values in prompts.items()})
+            for first in range(0, len(places), most)
+        ]
+        low, predicted = (torch.cat(each) for each in zip(*parts, strict=True))
         chosen = low[torch.arange(len(low), device=low.device), predicted.argmax(dim=1)][:, None]
-        masks = upscale(network, chosen, frame, size)[:, 0] > network.mask_threshold
+        masks = decoder.upscale(chosen, size)
     return Prediction(masks=masks.cpu().numpy(), logits=chosen)
 
 
@@ -87,9 +91,14 @@ def predict_at(embedding: Embedding, original: Size, points: npt.NDArray[Any]) -
         return np.concatenate(list(masks))
 
 
+def decoder_of(embedding: Embedding) -> MaskDecoder:
+    """Return the decoder of an embedding: its own, or that of its SAM."""
+    return embedding.decoder or SamDecoder(features=embedding.features, network=embedding.network)
+
+
 def prompts_at_once(embedding: Embedding, original: Size) -> int:
     """Return the number of prompts that a thread decodes at a time."""
-    canvas = int(embedding.network.image_encoder.img_size)
+    canvas = decoder_of(embedding).canvas
     return min(_MOST_AT_ONCE, max(1, _PIXELS_AT_ONCE // max(canvas * canvas, original[0] * original[1])))
 
 

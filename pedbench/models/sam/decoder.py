@@ -1,11 +1,56 @@
-"""Masks for prompts from an image embedding: SAM's prompt encoder and mask decoder as pure functions."""
+"""Masks for prompts from an image embedding, by SAM's prompt encoder and mask decoder."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from pedbench.pictures.frame import Size, frame_size, scale_boxes, scale_points
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamDecoder:
+    """The decoder of a SAM with the embedding of one picture; `pedbench.base.MaskDecoder` documents the methods.
+
+    Attributes:
+        features: (1, C, h, w) image embedding.
+        network: The `segment_anything.modeling.Sam`.
+    """
+
+    features: Tensor
+    network: Any
+
+    @property
+    def canvas(self) -> int:
+        return int(self.network.image_encoder.img_size)
+
+    def decode(
+        self,
+        original: Size,
+        *,
+        points: npt.NDArray[Any] | None = None,
+        labels: npt.NDArray[Any] | None = None,
+        boxes: npt.NDArray[Any] | None = None,
+        logits: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        frame = frame_size(*original, self.canvas)
+        prompts: dict[str, Any] = {}
+        if points is not None:
+            prompts["points"] = torch.from_numpy(scale_points(points, original, frame)).float()
+        if labels is not None:
+            prompts["labels"] = torch.from_numpy(labels)
+        if boxes is not None:
+            prompts["boxes"] = torch.from_numpy(scale_boxes(boxes, original, frame)).float()
+        return predict_masks(self.network, self.features, mask_input=logits, **prompts)
+
+    def upscale(self, logits: Tensor, original: Size) -> Tensor:
+        frame = frame_size(*original, self.canvas)
+        masks: Tensor = upscale(self.network, logits, frame, original)[:, 0] > self.network.mask_threshold
+        return masks
 
 
 def predict_masks(

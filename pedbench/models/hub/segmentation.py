@@ -1,0 +1,150 @@
+"""Promptable segmenters of transformers from local folders, with their own decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pedbench.base import Embedding, PluginUnavailable
+from pedbench.errors import CheckpointError
+from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
+from pedbench.pictures.frame import Size, scale_boxes, scale_points, to_uint8
+from pedbench.types import Picture
+
+_KIND = "promptable segmenter (a transformers model for mask generation, such as SAM 2)"
+_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmenter:
+    """A promptable segmenter with its image processor.
+
+    Attributes:
+        network: Network of `AutoModelForMaskGeneration`, in evaluation mode, its parameters frozen.
+        processor: Its image processor.
+        device: Torch's name of its device.
+    """
+
+    network: Any
+    processor: Any
+    device: str
+
+    def preprocess(self, frame: Picture) -> Mapping[str, Any]:
+        """Return the processor's tensors of a frame (H, W, 3): `pixel_values` (1, 3, h, w), and sizes."""
+        inputs: Mapping[str, Any] = self.processor(
+            images=to_uint8(frame), return_tensors="pt", input_data_format="channels_last"
+        )
+        return inputs
+
+    def encode(self, inputs: Mapping[str, Any]) -> Embedding:
+        """Embed the frame that `preprocess` returned these tensors of."""
+        pixels = inputs["pixel_values"].to(self.device)
+        with torch.inference_mode():
+            encoded = self.network.get_image_embeddings(pixels)
+        # The decoder of SAM-HQ also reads tokens of the encoder's blocks.
+        image, tokens = encoded if isinstance(encoded, tuple) else (encoded, None)
+        embeddings = {"image_embeddings": image}
+        if tokens is not None:
+            embeddings["intermediate_embeddings"] = tokens
+        # SAM's processor pads the frame; processors without this entry stretch it to the whole input.
+        sizes = inputs.get("reshaped_input_sizes", torch.tensor([pixels.shape[2:]]))
+        height, width = sizes[0].tolist()
+        return Embedding(
+            features=image if isinstance(image, Tensor) else image[-1],
+            network=self.network,
+            decoder=SegmenterDecoder(
+                segmenter=self, embeddings=embeddings, frame=(height, width), canvas=max(pixels.shape[2:])
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmenterDecoder:
+    """A segmenter's decoder with the embedding of one picture; `pedbench.base.MaskDecoder` documents the methods.
+
+    Attributes:
+        segmenter: The segmenter.
+        embeddings: Outputs of its encoder for a batch of one picture, by their names among the network's arguments.
+        frame: Height and width of the picture within the network's input.
+        canvas: Longest side of that input in pixels.
+    """
+
+    segmenter: Segmenter
+    embeddings: Mapping[str, Tensor | list[Tensor]]
+    frame: Size
+    canvas: int
+
+    def decode(
+        self,
+        original: Size,
+        *,
+        points: npt.NDArray[Any] | None = None,
+        labels: npt.NDArray[Any] | None = None,
+        boxes: npt.NDArray[Any] | None = None,
+        logits: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        prompts: dict[str, Tensor] = {}
+        if points is not None:
+            prompts["input_points"] = torch.from_numpy(scale_points(points, original, self.frame)).float()
+        if labels is not None:
+            prompts["input_labels"] = torch.from_numpy(labels)
+        if boxes is not None:
+            prompts["input_boxes"] = torch.from_numpy(scale_boxes(boxes, original, self.frame)).float()
+        # A mask to correct belongs to a picture of the batch, so each prompt gets a copy of the picture.
+        inputs = {name: values[:, None].to(self.segmenter.device) for name, values in prompts.items()}
+        count = len(next(iter(prompts.values())))
+        embeddings = {name: _repeat(values, count) for name, values in self.embeddings.items()}
+        outputs = self.segmenter.network(**embeddings, **inputs, input_masks=logits, multimask_output=True)
+        return outputs.pred_masks[:, 0], outputs.iou_scores[:, 0]
+
+    def upscale(self, logits: Tensor, original: Size) -> Tensor:
+        (masks,) = self.segmenter.processor.post_process_masks(
+            [logits], original_sizes=[original], reshaped_input_sizes=[self.frame]
+        )
+        return masks[:, 0]  # type: ignore[no-any-return]
+
+
+def load_segmenter(model: str, device: str) -> Segmenter:
+    """Load a segmenter with its image processor; nothing is downloaded and no code of the model is run.
+
+    Args:
+        model: Result of `model_reference`.
+        device: Torch's name of the device.
+
+    Raises:
+        CheckpointError: The model is missing or of another kind.
+        PluginUnavailable: The network needs a package that is not installed, such as timm for EdgeTAM.
+    """
+    folder = model_folder(model, _KIND, "config.json")
+    from transformers import AutoImageProcessor, AutoModelForMaskGeneration
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASK_GENERATION_MAPPING_NAMES
+
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind not in MODEL_FOR_MASK_GENERATION_MAPPING_NAMES:
+        known = ", ".join(sorted(MODEL_FOR_MASK_GENERATION_MAPPING_NAMES))
+        raise CheckpointError(
+            f"{folder}: found a model of type {kind!r}\nexpected a {_KIND}, one of the types {known}"
+        )
+    if not any((folder / name).is_file() for name in _PROCESSOR_FILES):
+        raise CheckpointError(
+            f"{folder}: found no {' or '.join(_PROCESSOR_FILES)}\n"
+            f"expected that of a {_KIND}: save its processor there, too"
+        )
+    try:
+        network = load_pretrained(AutoModelForMaskGeneration, folder, f"a {_KIND}")
+    except ImportError as error:
+        raise PluginUnavailable(f"{folder} cannot be loaded: {' '.join(str(error).split())}") from error
+    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+    return Segmenter(network=network.to(device), processor=processor, device=device)
+
+
+def _repeat(values: Tensor | list[Tensor], count: int) -> Tensor | list[Tensor]:
+    """Return views of tensors (1, ...) as (count, ...)."""
+    if isinstance(values, Tensor):
+        return values.expand(count, *values.shape[1:])
+    return [each.expand(count, *each.shape[1:]) for each in values]
