@@ -48,9 +48,9 @@ def test_variants_fold_and_controls_stand_apart(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_strengths_of_rows_in_full_stay_variants_and_others_leave(tmp_path: Path) -> None:
-    def swept(weights: str, **given: Any) -> list[Numbers]:
+    def swept(weights: str, **numbers: Any) -> list[Numbers]:
         params = [{"sigma": sigma, "weights": weights} for sigma in (1.0, 2.0, 4.0)]
-        return [Numbers(name="blur", params=each, wall=None, **given) for each in params]
+        return [Numbers(name="blur", params=each, wall=None, **numbers) for each in params]
 
     first = made_run(tmp_path / "a", [REFERENCE, BLUR, TUNED, SPLIT])
     frontier = [*swept("original"), *swept("tuned", leakage=None)]
