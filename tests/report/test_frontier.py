@@ -102,7 +102,7 @@ def test_a_lower_bound_is_marked_where_it_is_one_and_nowhere_else(tmp_path: Path
     assert drawing is not None
     white = [line for line in drawing.figure.axes[0].lines if line.get_markerfacecolor() == "white"]
     marked = points[(points["measure"] == "leakage[RMSE]") & points["bound"]]
-    assert sorted(float(line.get_xdata()[0]) for line in white) == sorted(marked["leakage_value"])
+    assert sorted(float(np.asarray(line.get_xdata())[0]) for line in white) == sorted(marked["leakage_value"])
 
 
 def test_the_figure_has_a_panel_for_each_measure(run: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_console_names_the_part_that_is_written(tmp_path: Path) -> None:
-    run = made_run(tmp_path / "run", [Numbers(name="whole", leakage=None)])
+    run = made_run(tmp_path / "run", [Numbers(name="whole", leakage=None, wall=None)])
     stream, seconds = io.StringIO(), count(step=3.0)
     write_report(run, console=Console(stream, lambda: next(seconds)))
     parts = [line.split(": done")[0] for line in stream.getvalue().splitlines()]
