@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from rich.console import Console
 from rich.markdown import Markdown as RichMarkdown
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from pedbench.report.numbers.combined import combined
 from pedbench.report.tables.first import first_tables
 from pedbench.report.tables.frontier import EQUAL
+from pedbench.report.tables.table import Table
 from pedbench.report.words.headline import headline_sentence
 from pedbench.results.run import Run
 from pedbench.validity.controls import controls
@@ -42,7 +43,23 @@ def print_overview(run: Run) -> None:
         console.print(table)
 
 
-def console_tables(run: Run, width: int) -> Iterator[Table]:
+def print_sides(table: Table) -> None:
+    """Print two runs side by side, with as many measures as the terminal holds.
+
+    Args:
+        table: From `tables.side_by_side.side_table`.
+    """
+    console = Console()
+    fitted, left_out = table.fitted(console.width)
+    caption = (
+        "first → second; below, the difference picture by picture with a 95 % interval; *: it excludes 0"
+    )
+    if left_out:
+        caption += f"\nin a wider terminal: {', '.join(left_out)}"
+    console.print(fitted.rich(console.width, caption=Text(caption)))
+
+
+def console_tables(run: Run, width: int) -> Iterator[RichTable]:
     """Yield the tables of `first_tables` with as many columns as a terminal holds, each with its marks explained.
 
     Args:
