@@ -105,7 +105,7 @@ def run_small() -> Run:
         stream = io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
             if not report:
-                patch.setattr("pedbench.report.outputs.writing.write_report", lambda _: None)
+                patch.setattr("pedbench.report.outputs.writing.write_report", lambda *_, **__: None)
             run(suite, directory, Console(stream), paths, Profile(), engine)
         return Finished(directory=directory, said=stream.getvalue())
 

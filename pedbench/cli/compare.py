@@ -70,13 +70,18 @@ def _comparison(lines: Sequence[Line], *, everything: bool) -> dict[str, Any]:
 
 def _show_sides(*paths: Path) -> None:
     from pedbench.report.numbers.side_by_side import side_by_side
+    from pedbench.report.outputs.terminal import print_sides
     from pedbench.report.tables.side_by_side import NOTE, side_table
     from pedbench.results.run import load
 
     frame = side_by_side(*(load(path) for path in paths))
     if len(frame):
-        text = f"{NOTE}\n\n{side_table(frame).markdown()}\n"
-        print(text)
+        table = side_table(frame)
+        text = f"{NOTE}\n\n{table.markdown()}\n"
+        if sys.stdout.isatty():
+            print_sides(table)
+        else:
+            print(text)
         _summarise(text)
 
 

@@ -20,6 +20,7 @@ def write_reports(
     merged into a new run directory. Two runs of one suite, such as two versions of a defense or two machines, are also
     shown side by side.
     """
+    from pedbench.host.console import Console
     from pedbench.report.outputs.writing import write_report
     from pedbench.results.merge import merge
     from pedbench.results.run import load
@@ -27,5 +28,6 @@ def write_reports(
     directories = list(dict.fromkeys(path.resolve() for path in runs or [out / "latest"]))
     directory = directories[0] if len(directories) == 1 else merge(directories, out / "runs")
     sides = [load(path) for path in directories] if len(directories) == 2 else []
-    written = write_report(load(directory), sides if len({run.suite.name for run in sides}) == 1 else ())
+    shown = sides if len({run.suite.name for run in sides}) == 1 else ()
+    written = write_report(load(directory), shown, Console())
     print(f"Report: {written.with_suffix('.html')}")

@@ -117,7 +117,7 @@ def run(
         if has_bench():
             from pedbench.report.outputs.writing import write_report
 
-            write_report(finished)
+            write_report(finished, console=console)
     profile.write(run_dir)
     return finished
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pedbench.report.outputs.terminal import console_tables
+from pedbench.report.outputs.terminal import MEANINGS, console_tables
 from pedbench.report.tables.first import first_tables
 from pedbench.report.tables.table import Table
 from pedbench.results.merge import merge
@@ -47,6 +47,22 @@ def test_variants_fold_and_controls_stand_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_strengths_of_rows_in_full_stay_variants_and_others_leave(tmp_path: Path) -> None:
+    def swept(weights: str, **numbers: Any) -> list[Numbers]:
+        params = [{"sigma": sigma, "weights": weights} for sigma in (1.0, 2.0, 4.0)]
+        return [Numbers(name="blur", params=each, wall=None, **numbers) for each in params]
+
+    first = made_run(tmp_path / "a", [REFERENCE, BLUR, TUNED, SPLIT])
+    frontier = [*swept("original"), *swept("tuned", leakage=None)]
+    second = made_run(tmp_path / "b", [REFERENCE, *frontier])
+    joined = first_tables(load(merge([first.directory, second.directory], tmp_path)))
+    assert {str(table.title): names(table) for table in joined} == {
+        "": ["whole", "blur(sigma=1.0, weights=original)", "split"],
+        "Variants": ["blur(sigma=1.0, weights=tuned)"],
+    }
+
+
+@pytest.mark.slow
 def test_a_sweep_joined_from_another_run_folds(tmp_path: Path) -> None:
     first = made_run(tmp_path / "a", [REFERENCE, BLUR, SPLIT])
     swept = [Numbers(name="fog", params={"depth": depth}, wall=None) for depth in (1, 2, 3)]
@@ -55,7 +71,7 @@ def test_a_sweep_joined_from_another_run_folds(tmp_path: Path) -> None:
     merged = load(merge([first.directory, second.directory], tmp_path))
     alone, joined = first_tables(first), first_tables(merged)
     assert names(joined[0]) == names(alone[0])
-    assert names(joined[1]) == [f"fog(depth={depth})" for depth in (1, 2, 3)]
+    assert [table.title for table in joined] == [table.title for table in alone]
     assert joined[0].markdown() == alone[0].markdown()
 
 
@@ -100,3 +116,12 @@ def test_the_terminal_begins_with_the_first_table(tmp_path: Path) -> None:
     for title in ("leakage,", "masked autoencoder", "found", "RMSE", "LPIPS-alex", "words", "measured"):
         assert title in first
     assert "weights=tuned" in variants
+
+
+@pytest.mark.parametrize("width", [80, 220])
+def test_a_terminal_explains_lower_bounds_where_it_shows_one(tmp_path: Path, width: int) -> None:
+    doubted = Numbers(name="noise", flags=("control: decoy",), wall=None, failed=True)
+    run = made_run(tmp_path / "run", [REFERENCE, SPLIT, doubted])
+    first, controls = (str(table.caption) for table in console_tables(run, width))
+    assert MEANINGS["≥"] not in first
+    assert MEANINGS["≥"] in controls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,6 +25,15 @@ SPLIT = ((2, 0.8, 0.4), (3, 0.78, 0.3), (9, 0.75, 0.1))
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return swept_run(tmp_path_factory.mktemp("frontier") / "run")
+
+
+def swept_run(directory: Path, *, doubted: str = "") -> Run:
+    """Return a run of two swept defenses, one of which is studied.
+
+    Args:
+        doubted: Name of the defense on which an attack fails, so that its leakages are lower bounds.
+    """
     fog = [
         Numbers(name="fog", params={"depth": d, "weights": "old"}, iou=u, leakage=x, wall=None)
         for d, u, x in FOG
@@ -34,9 +44,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         for d, u in ((1, 0.6), (2, 0.65), (3, 0.1))
     ]
     split = [Numbers(name="split", params={"servers": n}, iou=u, leakage=x, wall=None) for n, u, x in SPLIT]
-    result = made_run(
-        tmp_path_factory.mktemp("frontier") / "run", [REFERENCE, *fog, *tuned, *split], pictures=9
-    )
+    defenses = [replace(each, failed=each.name == doubted) for each in (REFERENCE, *fog, *tuned, *split)]
+    result = made_run(directory, defenses, pictures=9)
     suite = result.suite.model_copy(
         update={"compare_with": result.suite.defenses[0].model_copy(update={"name": "split"})}
     )
@@ -72,6 +81,28 @@ def test_utility_at_equal_leakage_is_interpolated(run: Run) -> None:
     markdown = equal_table(equal_leakage(run)).markdown()
     assert "(least 0.299)" in markdown
     assert "0.425" in markdown
+
+
+@pytest.mark.parametrize("doubted", ["fog", "split"])
+def test_a_lower_bound_is_marked_where_it_is_one_and_nowhere_else(tmp_path: Path, doubted: str) -> None:
+    run = swept_run(tmp_path / "run", doubted=doubted)
+    points = frontier(run)
+    assert set(points["curve"][points["bound"]]) == {doubted}
+    table = equal_table(equal_leakage(run))
+    texts = [
+        ["".join(column.spans(cell)) for column, cell in zip(table.columns, row, strict=True)]
+        for row in table.rows
+        if row[1].startswith("leakage")
+    ]
+    assert len(texts) == 9
+    own, fog = ([column.title for column in table.columns].index(title) for title in ("at most", "fog"))
+    assert all(row[own].startswith("≥ ") == (doubted == "split") for row in texts)
+    assert all(("≤ " in row[fog] or "least ≥ " in row[fog]) == (doubted == "fog") for row in texts)
+    drawing = frontier_figure(run, points, combined(run), plugin_looks(["fog", "split"]))
+    assert drawing is not None
+    white = [line for line in drawing.figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    marked = points[(points["measure"] == "leakage[RMSE]") & points["bound"]]
+    assert sorted(float(np.asarray(line.get_xdata())[0]) for line in white) == sorted(marked["leakage_value"])
 
 
 def test_the_figure_has_a_panel_for_each_measure(run: Run, tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ def test_differences_are_paired_and_versions_named(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GITHUB_STEP_SUMMARY", str(summary))
         compare_runs(before.directory, changed.directory)
+    for width, count in ((80, 3), (200, 8)):
+        fitted, left_out = side_table(frame).fitted(width)
+        assert fitted.least_width() <= width
+        assert len(fitted.columns) >= count
+        assert len(fitted.columns) + len(left_out) == len(side_table(frame).columns)
     table = side_table(frame).markdown()
     assert table in summary.read_text(encoding="utf-8")
     assert table in capsys.readouterr().out

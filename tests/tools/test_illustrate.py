@@ -44,7 +44,7 @@ def _check_results(block: str) -> list[dict[str, str]]:
     """Check the form of the README's block; return the measured rows of its first table."""
     sentence, table, *_ = block.split("\n\n")
     assert re.match(
-        r"Suite `\w+` version \d+: \d+ pictures of dataset `\w+`, model `mini`, seed \d+", sentence
+        r"Suite `[\w-]+` version \d+: \d+ pictures of dataset `\w+`, model `mini`, seed \d+", sentence
     )
     header, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert [name for name in header if name in COLUMNS] == COLUMNS

@@ -8,14 +8,14 @@ import pandas as pd
 
 from pedbench.report.numbers.combined import rules_of
 from pedbench.report.numbers.first_table import first_table as first_numbers
-from pedbench.report.numbers.frontier import equal_leakage
 from pedbench.report.tables.first import first_tables
-from pedbench.report.tables.frontier import EQUAL_NOTE, equal_table
+from pedbench.report.tables.frontier import EQUAL, EQUAL_NOTE
 from pedbench.results.run import Run, load
 from pedbench.validity.controls import broken_controls
 
 _ABOUT = {
     "": "",
+    EQUAL: EQUAL_NOTE,
     "Variants": "Variants: the messages of a row above under other weights.",
     "Controls": "Controls, which are no baselines:",
 }
@@ -43,8 +43,6 @@ def results(run_dir: Path) -> str:
     parts = [_selection(run, frame)]
     for table in first_tables(run):
         parts += [_ABOUT[str(table.title)], table.markdown()]
-        if not table.title and not equal_leakage(run).empty:
-            parts += [EQUAL_NOTE, equal_table(equal_leakage(run)).markdown()]
     return "\n\n".join(filter(None, parts))
 
 

@@ -69,7 +69,7 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
         with (
             patch("pedbench.engines.open_bench.cores", lambda: workers),
             patch("pedbench.host.determinism.cores", lambda: workers),
-            patch("pedbench.report.outputs.writing.write_report", lambda _: None),
+            patch("pedbench.report.outputs.writing.write_report", lambda *_, **__: None),
         ):
             run(suite, directory, Console(), [], Profile())
     finally:

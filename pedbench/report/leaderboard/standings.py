@@ -12,7 +12,7 @@ import pandas as pd
 from pedbench.registry import Registry
 from pedbench.report.leaderboard.submission import Submission
 from pedbench.report.numbers.first_table import first_table as first_numbers
-from pedbench.report.numbers.first_table import variants
+from pedbench.report.numbers.first_table import strengths, variants
 from pedbench.report.tables.first import first_table
 from pedbench.report.tables.overview import without_controls
 from pedbench.report.tables.table import Table, columns
@@ -81,7 +81,8 @@ def _split(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     frame = first_numbers(run)
     compared, apart = without_controls(frame, controls(run))
     folded = variants(run, compared) if len(compared) else pd.Series(dtype=bool)
-    return compared[~folded], compared[folded], apart
+    shown = folded & ~strengths(run, compared) if len(compared) else folded
+    return compared[~folded], compared[shown], apart
 
 
 def _joined(parts: Sequence[tuple[Submission, pd.DataFrame]], title: str) -> Table:

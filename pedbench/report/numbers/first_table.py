@@ -10,6 +10,7 @@ import pandas as pd
 
 from pedbench.report.numbers.combined import combined, rules_of
 from pedbench.report.numbers.curves import swept
+from pedbench.report.numbers.frontier import frontier
 from pedbench.report.numbers.tidy import privacy
 from pedbench.results.records import Record
 from pedbench.results.run import Run, once_per_run
@@ -80,6 +81,29 @@ def variants(run: Run, frame: pd.DataFrame) -> pd.Series:
     members = {label for _, _, family in swept(run) for label in family.values()}
     most = axes.groupby(plugins).transform("max").mask(frame["defense"].isin(members), axes.max())
     return axes < most
+
+
+def strengths(run: Run, frame: pd.DataFrame) -> pd.Series:
+    """Return which variants belong to the frontier alone: strengths of a sweep that no row in full has.
+
+    Args:
+        frame: From `first_table`, without controls.
+    """
+    folded = variants(run, frame)
+    full = set(frame["defense"][~folded])
+    points = frontier(run)
+    curves = set(zip(points["curve"], points["parameter"], strict=True))
+    settings: dict[tuple[str, str], dict[str, float]] = {}
+    for _, parameter, family in swept(run):
+        for setting, label in family.items():
+            curve = run.defenses[label]["name"], parameter
+            if curve in curves:
+                settings.setdefault(curve, {})[label] = setting
+    alone = set[str]()
+    for members in settings.values():
+        kept = {setting for label, setting in members.items() if label in full}
+        alone |= {label for label, setting in members.items() if setting not in kept}
+    return folded & frame["defense"].isin(alone)
 
 
 def _shown(run: Run, rows: pd.DataFrame, family: str, metric: str, column: str) -> Iterator[tuple[str, Any]]:

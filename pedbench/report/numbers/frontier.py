@@ -32,7 +32,8 @@ _POINTS = [
 ]  # fmt: skip
 _EQUAL = [
     "measure", "defense", "leakage_value", "bound", "utility_value", "utility_low", "utility_high",
-    "baseline", "equal_value", "equal_low", "equal_high", "gain_value", "gain_low", "gain_high", "least", "n",
+    "baseline", "equal_value", "equal_low", "equal_high", "equal_bound",
+    "gain_value", "gain_low", "gain_high", "least", "n",
 ]  # fmt: skip
 
 
@@ -92,8 +93,10 @@ def equal_leakage(run: Run) -> pd.DataFrame:
     Strengths are interpolated between neighbours, anew in each bootstrap draw.
 
     Returns:
-        Columns `_EQUAL`: equal is the baseline's utility, absent where no strength leaks as little, and least the least
-        leakage that it reaches; gain is the studied defense's utility minus that.
+        Columns `_EQUAL`: bound is true where the studied defense's leakage is a lower bound. equal is the baseline's
+        utility, absent where no strength leaks as little, and least the least leakage that it reaches; equal_bound is
+        true where a strength's leakage is a lower bound, so that the baseline keeps at most equal. gain is the studied
+        defense's utility minus equal.
     """
     curves = _curves(run)
     rows = []
@@ -106,9 +109,9 @@ def equal_leakage(run: Run) -> pd.DataFrame:
                     rows.append(
                         {
                             "measure": measure, "defense": point.network, "leakage_value": point.leakage[0],
-                            "bound": point.bound or any(other.bound for other in others),
-                            **_number("utility", point.utility), "baseline": curve.name,
-                            **_number("equal", kept), **_number("gain", point.utility - kept),
+                            "bound": point.bound, **_number("utility", point.utility), "baseline": curve.name,
+                            **_number("equal", kept), "equal_bound": any(other.bound for other in others),
+                            **_number("gain", point.utility - kept),
                             "least": min(other.leakage[0] for other in others), "n": point.n,
                         }
                     )  # fmt: skip

@@ -33,7 +33,7 @@ from pedbench.report.tables.attacks import attackers_table, coalition_tables, re
 from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_tables
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
 from pedbench.report.tables.first import NOTE, first_tables
-from pedbench.report.tables.frontier import EQUAL_NOTE, equal_table
+from pedbench.report.tables.frontier import EQUAL_NOTE
 from pedbench.report.tables.overview import combined_table, without_controls
 from pedbench.report.tables.published import published_table
 from pedbench.report.tables.side_by_side import NOTE as SIDES_NOTE
@@ -159,7 +159,6 @@ def gather(run: Run, sides: Sequence[Run] = ()) -> Content:
     flags = legend.flag_letters(flag for joined in names for flag in joined.split("; ") if flag)
     references = [record for record in run.of_kind("utility") if REFERENCE in record.flags]
     compared, _ = without_controls(overview, controls(run))
-    first = _first(run, frames["equal_leakage"])
     return Content(
         run=run,
         frames=frames,
@@ -167,7 +166,7 @@ def gather(run: Run, sides: Sequence[Run] = ()) -> Content:
         headline=headline_sentence(run, overview, controls(run)),
         problems=[*problems(run), *unused(run)],
         reference=run.defense(references[0]) if references else "",
-        first=first,
+        first=_first(run),
         combined=combined_table(compared, flags) if len(compared) else None,
         published=published_table(run, frames["utility"], frames["latency"]),
         figures=list(_figures(run, frames, compared)),
@@ -180,15 +179,12 @@ def gather(run: Run, sides: Sequence[Run] = ()) -> Content:
     )
 
 
-def _first(run: Run, equal: pd.DataFrame) -> Section | None:
+def _first(run: Run) -> Section | None:
     """Return the first table with what belongs to it, utility at equal leakage directly below."""
     tables = first_tables(run)
     if not tables:
         return None
-    note = NOTE
-    if len(equal):
-        tables.insert(1, equal_table(equal))
-        note += f" {EQUAL_NOTE}"
+    note = NOTE if equal_leakage(run).empty else f"{NOTE} {EQUAL_NOTE}"
     return Section(heading="Results", note=note, tables=tables)
 
 

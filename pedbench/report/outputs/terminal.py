@@ -7,14 +7,23 @@ from dataclasses import replace
 
 from rich.console import Console
 from rich.markdown import Markdown as RichMarkdown
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from pedbench.report.numbers.combined import combined
 from pedbench.report.tables.first import first_tables
+from pedbench.report.tables.frontier import EQUAL
+from pedbench.report.tables.table import Table
 from pedbench.report.words.headline import headline_sentence
 from pedbench.results.run import Run
 from pedbench.validity.controls import controls
+
+MEANINGS = {
+    "≥": "≥: a lower bound: an attack that fits was limited, failed or is absent",
+    "≤": "≤: at most this: the leakage of a strength is a lower bound",
+    "(least": "(least x): no strength leaks as little; x is the least that one leaks",
+}
+"""Line below a table, by the mark that it explains."""
 
 _WIDE = 200
 """Columns where nobody says how many there are: in a file or a pipe."""
@@ -34,8 +43,24 @@ def print_overview(run: Run) -> None:
         console.print(table)
 
 
-def console_tables(run: Run, width: int) -> Iterator[Table]:
-    """Yield the first table, its variants and the controls, with as many columns as a terminal holds.
+def print_sides(table: Table) -> None:
+    """Print two runs side by side, with as many measures as the terminal holds.
+
+    Args:
+        table: From `tables.side_by_side.side_table`.
+    """
+    console = Console()
+    fitted, left_out = table.fitted(console.width)
+    caption = (
+        "first → second; below, the difference picture by picture with a 95 % interval; *: it excludes 0"
+    )
+    if left_out:
+        caption += f"\nin a wider terminal: {', '.join(left_out)}"
+    console.print(fitted.rich(console.width, caption=Text(caption)))
+
+
+def console_tables(run: Run, width: int) -> Iterator[RichTable]:
+    """Yield the tables of `first_tables` with as many columns as a terminal holds, each with its marks explained.
 
     Args:
         width: Letters of the terminal's lines.
@@ -44,9 +69,9 @@ def console_tables(run: Run, width: int) -> Iterator[Table]:
     about = f"{suite.name}: {suite.dataset.name}, {run.pictures} pictures, model {suite.model}"
     for table in first_tables(run, reported=False):
         fitted, left_out = table.fitted(width)
-        caption = ""
+        caption = [meaning for mark, meaning in MEANINGS.items() if fitted.shows(mark)]
         if not table.title:
-            caption = "95 % bootstrap intervals over pictures; arrows: better for the defender"
-            if left_out:
-                caption += f"\nin the report, or in a wider terminal: {', '.join(left_out)}"
-        yield replace(fitted, title=table.title or about).rich(width, caption=Text(caption))
+            caption.insert(0, "95 % bootstrap intervals over pictures; arrows: better for the defender")
+        if left_out and table.title in ("", EQUAL):
+            caption.append(f"in the report, or in a wider terminal: {', '.join(left_out)}")
+        yield replace(fitted, title=table.title or about).rich(width, caption=Text("\n".join(caption)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from pedbench.host.console import Console
 from pedbench.host.files import write_atomically
 from pedbench.report.figures.drawing import save
 from pedbench.report.outputs.content import Content, gather
@@ -18,11 +20,12 @@ from pedbench.results.run import Run
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
-def write_report(run: Run, sides: Sequence[Run] = ()) -> Path:
+def write_report(run: Run, sides: Sequence[Run] = (), console: Console | None = None) -> Path:
     """Write `report.html`, `report.md`, `tables/` and `figures/` into a run's directory, in place of earlier ones.
 
     Args:
         sides: Two runs of one suite that are shown side by side.
+        console: Shows which part is written; nothing is shown without one.
 
     Returns:
         The path of `report.md`.
@@ -30,15 +33,23 @@ def write_report(run: Run, sides: Sequence[Run] = ()) -> Path:
     Raises:
         ValueError: A file of the run cannot be understood.
     """
-    content = gather(run, sides)
-    _write_tables(content, _emptied(run.directory / "tables"))
-    figures = _emptied(run.directory / "figures")
-    for drawing in content.figures:
-        save(drawing, figures)
-    write_atomically(run.directory / "report.html", page(content, figures))
-    path = run.directory / "report.md"
-    write_atomically(path, markdown(content))
+    with _stage(console, "numbers"):
+        content = gather(run, sides)
+    with _stage(console, "tables"):
+        _write_tables(content, _emptied(run.directory / "tables"))
+    with _stage(console, "figures"):
+        figures = _emptied(run.directory / "figures")
+        for drawing in content.figures:
+            save(drawing, figures)
+    with _stage(console, "page"):
+        write_atomically(run.directory / "report.html", page(content, figures))
+        path = run.directory / "report.md"
+        write_atomically(path, markdown(content))
     return path
+
+
+def _stage(console: Console | None, part: str) -> AbstractContextManager[object]:
+    return console.stage(f"report: {part}") if console else nullcontext()
 
 
 def _write_tables(content: Content, folder: Path) -> None:

@@ -10,8 +10,10 @@ import pandas as pd
 import tomli
 
 from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
-from pedbench.report.numbers.first_table import DISTANCES, FAMILIES, variants
+from pedbench.report.numbers.first_table import DISTANCES, FAMILIES, strengths, variants
 from pedbench.report.numbers.first_table import first_table as first_numbers
+from pedbench.report.numbers.frontier import equal_leakage
+from pedbench.report.tables.frontier import equal_table
 from pedbench.report.tables.overview import (
     attack,
     attacked,
@@ -44,7 +46,10 @@ _TIMES = {"wall_p50": "wall, measured", "turn_taking_p50": "turn-taking, compose
 
 
 def first_tables(run: Run, *, reported: bool = True) -> list[Table]:
-    """Return the first table, its variants, and the controls that are no baselines, as far as the run has them.
+    """Return the first table, utility at equal leakage, variants, and controls, as far as the run has them.
+
+    Strengths that were measured for the frontier alone are in none of them. Utility at equal leakage is about the
+    studied defenses of the first table; about all strengths of the studied one where that has none.
 
     Args:
         reported: Whether the first one ends with what the paper about PED-SAM reports.
@@ -54,12 +59,17 @@ def first_tables(run: Run, *, reported: bool = True) -> list[Table]:
         return []
     compared, apart = without_controls(frame, controls(run))
     folded = variants(run, compared)
-    parts = {"": compared[~folded], "Variants": compared[folded], "Controls": apart}
-    return [
+    shown = folded & ~strengths(run, compared)
+    parts = {"": compared[~folded], "Variants": compared[shown], "Controls": apart}
+    tables = [
         first_table(run, rows, title=title, reported=reported and not title)
         for title, rows in parts.items()
         if len(rows)
     ]
+    equal = equal_leakage(run)
+    listed = equal[equal["defense"].isin(compared["defense"][~folded])]
+    equal = equal if listed.empty else listed
+    return tables if equal.empty else [*tables[:1], equal_table(equal), *tables[1:]]
 
 
 def first_table(run: Run, frame: pd.DataFrame, *, title: str = "", reported: bool = False) -> Table:

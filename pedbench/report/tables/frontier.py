@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pedbench.report.tables.table import Cell, Interval, Table, columns
+from pedbench.report.tables.table import Cell, Column, Interval, Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.text import NOTHING, quantity
+
+EQUAL = "Utility at equal leakage"
+"""Title of the table."""
 
 EQUAL_NOTE = (
     "Utility at equal leakage: the largest mIoU along a defense's strengths, each with its best network, where a "
     "measure is at most what it is for the defense in the first column, with 95 % bootstrap intervals. Strengths are "
     "interpolated between neighbours. (least x): no strength leaks as little, and x is the least that one does. ≥: "
-    "a lower bound takes part."
+    "the leakage is a lower bound. ≤: the leakage of a strength is a lower bound, so that the defense keeps at most "
+    "this."
 )
 """Markdown below the table."""
 
@@ -25,19 +29,22 @@ def equal_table(equal: pd.DataFrame) -> Table:
     """
     baselines = list(dict.fromkeys(equal["baseline"]))
     head = columns("defense", "measure", text=True) + columns("at most", better="lower")
-    head += columns("its mIoU", *baselines, better="higher") + columns("n")
+    head += columns("its mIoU", better="higher")
+    head += [Column(title=name, better="higher", group=name) for name in baselines]
+    head += columns("n", group="counts")
     lines: list[list[Cell]] = []
     for (measure, defense), rows in equal.groupby(["measure", "defense"], sort=False):
         first = rows.iloc[0]
-        sign = "≥ " if rows["bound"].any() else ""
+        sign = "≥ " if first["bound"] else ""
         line: list[Cell] = [Code(defense), str(measure), (sign, float(first["leakage_value"]))]
         line.append(Interval(*(first[f"utility_{part}"] for part in ("value", "low", "high"))))
-        kept = rows.set_index("baseline")
+        baseline = rows.set_index("baseline")
         for name in baselines:
-            row = kept.loc[name]
+            row = baseline.loc[name]
             if pd.isna(row["equal_value"]):
-                line.append(f"{NOTHING} (least {quantity(row['least'])})")
+                line.append(f"{NOTHING} (least {'≥ ' if row['equal_bound'] else ''}{quantity(row['least'])})")
             else:
-                line.append(Interval(*(row[f"equal_{part}"] for part in ("value", "low", "high"))))
+                kept = Interval(*(row[f"equal_{part}"] for part in ("value", "low", "high")))
+                line.append(("≤ ", kept) if row["equal_bound"] else kept)
         lines.append([*line, int(first["n"])])
-    return Table(title="Utility at equal leakage", columns=head, rows=lines)
+    return Table(title=EQUAL, columns=head, rows=lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pedbench.report.tables.table import Cell, Table, columns
+from pedbench.report.tables.table import Cell, Column, Table, columns
 from pedbench.report.words.inline import Code, Strong
 from pedbench.report.words.text import estimate, quantity
 
@@ -23,9 +23,9 @@ def side_table(frame: pd.DataFrame) -> Table:
     """
     measures = list(dict.fromkeys(frame["measure"]))
     versions = bool(frame["versions"].str.contains("→").any())
-    head = (
-        columns("defense", *(["version"] if versions else []), text=True) + columns(*measures) + columns("n")
-    )
+    head = columns("defense", *(["version"] if versions else []), text=True)
+    head += [Column(title=measure, group=measure) for measure in measures]
+    head += columns("n", group="counts")
     lines: list[list[Cell]] = []
     for defense, rows in frame.groupby("defense", sort=False):
         line: list[Cell] = [Code(str(defense)), *([rows["versions"].iloc[0]] if versions else [])]

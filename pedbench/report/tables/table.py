@@ -132,6 +132,15 @@ class Table:
         headings = _two_lines(shown, head) if any(column.above for column in shown) else line(head, "th")
         return f"<table>\n<thead>\n{headings}</thead>\n{rows}</table>\n"
 
+    def shows(self, text: str) -> bool:
+        """Return whether a cell holds a text."""
+        return any(
+            text in span
+            for row in self.rows
+            for column, cell in zip(self.columns, row, strict=True)
+            for span in column.spans(cell)
+        )
+
     def groups(self) -> Iterator[tuple[str, Table]]:
         """Yield each group of columns by its name, with the columns without one in front."""
         for group in dict.fromkeys(column.group for column in self.columns if column.group):

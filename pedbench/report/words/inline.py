@@ -67,12 +67,12 @@ def inline_latex(inline: Inline) -> str:
 
 
 def inline_terminal(inline: Inline) -> str:
-    """Return text without control characters; line breaks of plain text stay."""
+    """Return text without control characters, an asterisk after what is strong; line breaks of plain text stay."""
 
     def text(plain: str) -> str:
         return "\n".join(flat(line) for line in plain.split("\n"))
 
-    return _marked(inline, text, flat, "{}")
+    return _marked(inline, text, flat, "{} *")
 
 
 def _marked(inline: Inline, plain: Callable[[str], str], name: Callable[[str], str], strong: str) -> str:
