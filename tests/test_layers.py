@@ -1,4 +1,4 @@
-"""Rooms are layers: every import points down, and no modules import each other in a circle."""
+"""Rooms are layers: every import points down, no modules import each other in a circle, and files are short."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ a function or for type checkers. `import pedbench` alone counts as nothing: ever
 
 MOST_AT_THE_ROOT = 8
 """Modules directly in `pedbench/`."""
+
+MOST_LINES = 250
+"""Lines of a file of the package, the plugins, the tools or the tests."""
 
 _LAYER = {room: number for number, rooms in enumerate(LAYERS, 1) for room in rooms.split()}
 
@@ -118,6 +121,13 @@ def test_every_import_points_down() -> None:
 def test_few_modules_lie_at_the_root() -> None:
     found = sorted(file.name for file in (ROOT / "pedbench").glob("*.py"))
     assert len(found) <= MOST_AT_THE_ROOT, found
+
+
+def test_files_are_short() -> None:
+    tops = ("pedbench", *PLUGINS, "examples", "tools", "tests")
+    files = [ROOT / "run_all.py", *(file for top in tops for file in (ROOT / top).rglob("*.py"))]
+    lengths = {file.relative_to(ROOT).as_posix(): len(file.read_bytes().splitlines()) for file in files}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize(

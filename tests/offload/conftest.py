@@ -1,16 +1,23 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import pedbench
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
+from pedbench.network.certificates import Identity, make_keys, read_identity
+from pedbench.offload.servers.remote_server import listen
+from pedbench.offload.servers.server import ServerPlan, Service
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.types import Picture
+from tests.offload.listening import HOST, Listening, Start
 
 # Servers import `own_operations` by name, from this process's path.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -77,3 +84,46 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], Callab
         set_proxy(f"http://127.0.0.1:{proxy.server_port}")
         yield targets, set_proxy
         proxy.shutdown()
+
+
+@pytest.fixture
+def start(networks: FamilyNetworks) -> Start:
+    """Return a function that serves in this process, with TLS if it gets an identity."""
+
+    @contextmanager
+    def started(identity: Identity | None = None, *, payloads: bool = True) -> Iterator[Listening]:
+        service = Service(ServerPlan(networks=networks, modules=(), payloads=payloads))
+        facts = {"version": pedbench.__version__, "model": "mini", "weights": {}}
+        server, port = listen(service, HOST, 0, facts, identity)
+        found = Listening(service=service, port=port)
+        spool = service.handler.wiretap.spool
+
+        def kept(method: str, metadata: Any, received: float, data: bytes) -> int:
+            found.received.append(data)
+            return spool(method, metadata, received, data)
+
+        service.handler.wiretap.spool = kept  # type: ignore[method-assign]
+        try:
+            yield found
+        finally:
+            server.stop(0).wait()
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make keys of an edge, of a server at this address, and of one at another address."""
+    folder = tmp_path_factory.mktemp("keys")
+    make_keys(folder, [["here", HOST], ["elsewhere", "192.0.2.1"]], days=1)
+    return folder
+
+
+@pytest.fixture
+def edge(keys: Path) -> Identity:
+    return read_identity(keys / "edge", "edge")
+
+
+@pytest.fixture
+def server_identity(keys: Path) -> Identity:
+    return read_identity(keys / "here", "server")

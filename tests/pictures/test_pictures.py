@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pedbench.data.readable import ReadableIds
 from pedbench.pictures.files import SUFFIXES, PictureError, read_picture
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
@@ -234,27 +233,3 @@ def test_broken_files_are_named_in_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(PictureError, match="cannot be read"):
         read_picture(tmp_path / ("x" * 5000), upright=True)
-
-
-def test_only_as_many_pictures_are_tried_as_are_asked_for() -> None:
-    tried: list[str] = []
-
-    def read(id: str) -> None:
-        tried.append(id)
-        if id in "bd":
-            raise PictureError(f"{id} is broken")
-
-    ids = ReadableIds("abcdefg", read)
-    assert ids[:2] == ["a", "c"]
-    assert "".join(tried) == "abc"
-    assert ids.left_out == {"b": "b is broken"}
-    assert ids[2] == "e"
-    assert "".join(tried) == "abcde"
-    assert ids[-1] == "g"
-    assert list(ids) == ["a", "c", "e", "f", "g"]
-    assert len(ids) == 5
-    assert ids[::-1] == ["g", "f", "e", "c", "a"]
-    assert "".join(tried) == "abcdefg"
-    assert ids.left_out == {"b": "b is broken", "d": "d is broken"}
-    with pytest.raises(IndexError):
-        ids[5]

@@ -21,3 +21,8 @@ def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scenes(scene_folder: Path) -> PackedScenes:
     return pack(scene_folder, canvas=320)
+
+
+@pytest.fixture(scope="session")
+def images(scene_folder: Path) -> Path:
+    return scene_folder / "images"

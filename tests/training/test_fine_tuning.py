@@ -11,58 +11,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import skimage.measure
 import torch
 from huggingface_hub import ModelCard
 
-from pedbench.data.coco import CocoFolder
 from pedbench.errors import CheckpointError, DatasetError
 from pedbench.fetching.digests import digest
 from pedbench.models.manifest import ASSETS
-from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY, VIT_B
+from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, SAM_TINY
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load_sam, read_state, save_sam, write_tensors
 from pedbench.models.sam.reorder import variant
-from pedbench.pictures.frame import mask_to_frame, to_frame
-from pedbench.training.core.loop import Schedule, Trainer
+from pedbench.training.core.loop import Schedule
 from pedbench.training.data.photographs import Photographs
-from pedbench.training.data.pictures import order
-from pedbench.training.fine_tuning.distillation import (
-    DistillationRecipe,
-    annotated_mask_loss,
-    mask_agreement_loss,
-)
-from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
-from pedbench.training.fine_tuning.run import FineTuning
+from tests.training.short_fine_tuning import STEPS, fine_tuning, recipe
 
 pytestmark = pytest.mark.long
-
-STEPS = 4
 
 SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_fine_tuning import fine_tuning
+from short_fine_tuning import fine_tuning
 fine_tuning(Path(sys.argv[1]), Path(sys.argv[2]), say=lambda line: print(line, flush=True)).run()
 """
-
-
-def recipe(**changes: Any) -> DistillationRecipe:
-    schedule = Schedule(steps=STEPS, warmup=1, decay=1.0, cosine=True, rate=4e-4)
-    return DistillationRecipe(**{"schedule": schedule, "batch": 2, "held_out": 1, "every": 2, **changes})
-
-
-def fine_tuning(images: Path, out: Path, say: Any = lambda line: None, **changes: Any) -> FineTuning:
-    settings = {"teacher": "sam-mini", "recipe": recipe(), "cpu": True, "checkpoint_seconds": 0, **changes}
-    return FineTuning(images=images, out=out, say=say, **settings)
-
-
-@pytest.fixture(scope="module")
-def images(scene_folder: Path) -> Path:
-    return scene_folder / "images"
 
 
 @pytest.fixture(scope="module")
@@ -103,20 +75,20 @@ def test_killed_after_every_step_it_ends_at_the_same_bytes(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
 def test_stopped_by_a_signal_it_ends_at_the_same_bytes(
-    how: signal.Signals, images: Path, uninterrupted: Path, tmp_path: Path
+    stop: signal.Signals, images: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
     script = SCRIPT.format(tests=str(Path(__file__).parent))
     command = [sys.executable, "-c", script, str(images), str(tmp_path / "out")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         seen = next(line for line in process.stdout if line.startswith("step 2/"))
-        process.send_signal(how)
+        process.send_signal(stop)
         rest = process.stdout.read()
     assert seen
     assert process.returncode != 0
-    if how == signal.SIGTERM:
+    if stop == signal.SIGTERM:
         assert "the same command goes on from here" in rest
         assert torch.load(tmp_path / "out" / "training" / "last.pt", weights_only=True)["step"] < STEPS
     assert not (tmp_path / "out" / "ped-mini.safetensors").exists()
@@ -195,67 +167,6 @@ def test_parts_of_a_step_add_up_and_masks_and_annotations_count(scene_folder: Pa
     assert all(torch.allclose(whole[name], parts[name], atol=2e-4) for name in whole)
 
 
-def test_clicks_lie_in_the_objects_whose_masks_are_learned(scene_folder: Path) -> None:
-    photographs = Photographs(
-        scene_folder / "images", scene_folder / "annotations" / "instances.json", held_out=1, seed=0
-    )
-    folder = CocoFolder(scene_folder / "images", scene_folder / "annotations" / "instances.json")
-    ids = {name: id for id, name in folder.file_names.items()}
-    size, canvas, mirrored = 2, SAM_MINI.image_size, set()
-    for step in range(4):
-        frames = photographs.batch(step, size=size, part=slice(None), canvas=canvas, points=9, objects=True)
-        for slot, index in enumerate(order(len(photographs.ids), size, 0, step)):
-            sample = folder.sample(ids[photographs.ids[index]])
-            frame = to_frame(sample.image, canvas)
-            height, width = frame.shape[:2]
-            shown = frames.images[slot, :, :height, :width].permute(1, 2, 0).numpy()
-            flips = [np.corrcoef(shown.ravel(), one.ravel())[0, 1] for one in (frame, frame[:, ::-1])]
-            flip = slice(None, None, -1 if flips[1] > flips[0] else 1)
-            mirrored.add(flip.step)
-            padding = ((0, canvas - height), (0, canvas - width))
-            masks = [
-                np.pad(mask_to_frame(each.mask, (height, width))[:, flip], padding)
-                for each in sample.instances
-            ]
-            shares = np.array([skimage.measure.block_reduce(mask, (4, 4), np.mean) for mask in masks])
-            chosen = [
-                int(np.abs(shares - target).max((1, 2)).argmin()) for target in frames.targets[slot].numpy()
-            ]
-            assert len(set(chosen)) == min(9, len(masks))
-            for target, point, place in zip(frames.targets[slot], frames.points[slot], chosen, strict=True):
-                np.testing.assert_array_equal(target, shares[place])
-                assert masks[place][int(point[1]), int(point[0])]
-    assert mirrored == {1, -1}
-
-
-def test_masks_of_annotations_are_learned_where_there_are_objects() -> None:
-    network = load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI)
-    features = torch.randn(1, 128, 20, 20, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    points = torch.full((1, 2, 2), 100.0)
-    targets = torch.zeros(1, 2, 80, 80)
-    nothing = annotated_mask_loss(network, features, points, targets)
-    assert nothing == 0
-    targets[0, 0, 20:30, 20:30] = 1
-    losses = []
-    for _ in range(20):
-        loss = annotated_mask_loss(network, features, points, targets)
-        (slope,) = torch.autograd.grad(loss, features)
-        features = (features - 20 * slope).detach().requires_grad_()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.5 * losses[0]
-
-
-def test_masks_agree_where_embeddings_do() -> None:
-    network = load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI)
-    teacher = torch.randn(1, 128, 20, 20, generator=torch.Generator().manual_seed(0))
-    points = torch.tensor([[[40.0, 60.0], [200.0, 100.0]]])
-    same, near, far = (
-        float(mask_agreement_loss(network, teacher + shift, teacher, points).detach())
-        for shift in (0.0, 0.1 * teacher.flip(2), teacher.flip(2))
-    )
-    assert same < near < far
-
-
 @pytest.mark.long
 def test_it_stops_early_and_keeps_the_best(images: Path, tmp_path: Path) -> None:
     # A rate of zero never improves on the start.
@@ -267,37 +178,6 @@ def test_it_stops_early_and_keeps_the_best(images: Path, tmp_path: Path) -> None
     reordered = variant(load_sam(ASSETS / "sam-mini.safetensors", SAM_MINI), "reordered").state_dict()
     found = read_state(tmp_path / "out" / "ped-mini.safetensors")
     assert all(torch.equal(found[name], reordered[name]) for name in found)
-
-
-def test_batches_depend_on_seed_and_step_alone_and_leave_out_what_is_held_out(images: Path) -> None:
-    def read_batch(seed: int, step: int, part: slice = slice(None)) -> Any:
-        photographs = Photographs(images, None, held_out=2, seed=seed)
-        return photographs, photographs.batch(step, size=2, part=part, canvas=320, points=3)
-
-    photographs, batch = read_batch(0, 5)
-    _, repeated = read_batch(0, 5)
-    assert torch.equal(batch.images, repeated.images)
-    assert torch.equal(batch.points, repeated.points)
-    assert not torch.equal(batch.images, read_batch(0, 6)[1].images)
-    assert torch.equal(batch.images[1:], read_batch(0, 5, slice(1, 2))[1].images)
-    assert not set(photographs.ids) & set(photographs.held_out)
-    assert len(photographs.ids) == 4
-    for (height, width), points in zip(batch.sizes, batch.points, strict=True):
-        assert ((points >= -0.5) & (points < torch.tensor([width, height]))).all()
-
-
-def test_a_broken_picture_is_named_and_replaced(images: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
-    shutil.copytree(images, folder)
-    for name in sorted(folder.iterdir())[:3]:
-        name.write_bytes(b"no picture")
-    lines: list[str] = []
-    photographs = Photographs(folder, None, held_out=1, seed=0, say=lines.append)
-    for step in range(4):
-        batch = photographs.batch(step, size=2, part=slice(None), canvas=320, points=0)
-        assert (batch.images.flatten(1).float().std(1) > 0).all()
-    assert len(lines) == len(photographs.left_out) >= 1
-    assert all("is no picture" in line for line in lines)
 
 
 def test_the_teacher_is_told_by_its_weights(images: Path, tmp_path: Path) -> None:
@@ -335,16 +215,3 @@ def test_unfit_input_is_told_in_a_sentence(images: Path, uninterrupted: Path, tm
     shutil.copy(ASSETS / "sam-tiny.safetensors", other)
     with pytest.raises(ValueError, match="holds other weights; name another folder with --out"):
         fine_tuning(images, other)
-
-
-def test_the_plan_counts_vit_b_as_it_is() -> None:
-    network: Any = build_sam(VIT_B)
-    network.requires_grad_(False).image_encoder.requires_grad_(True)
-    trainer = Trainer(network, torch.nn.Module(), Schedule(steps=1), Path())
-    plan = memory_plan(trainer, network, VIT_B, at_once=4, precision="bf16", points=0, processes=1)
-    encoder = sum(p.numel() for p in network.image_encoder.parameters())
-    assert encoder == 89_670_912
-    assert plan["gradients"] == 4 * encoder
-    assert 4 * encoder < plan["optimisers"] < 8 * encoder
-    assert "in all" in shown(plan, torch.device("cpu"))
-    assert np.isfinite(sum(plan.values()))

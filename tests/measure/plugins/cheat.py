@@ -23,7 +23,7 @@ Opaque = importlib.import_module("own_operations").Opaque
 
 def _script(name: str) -> Any:
     if "cheating" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("cheating", OFFLOAD / "test_cheating.py")
+        spec = importlib.util.spec_from_file_location("cheating", OFFLOAD / "cheating_defenses.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules["cheating"] = importlib.util.module_from_spec(spec)

@@ -1,0 +1,30 @@
+"""The estimated memory of a fine-tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pedbench.models.sam.architectures import VIT_B
+from pedbench.models.sam.assembly import build_sam
+from pedbench.training.core.loop import Schedule, Trainer
+from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
+
+pytestmark = pytest.mark.long
+
+
+def test_the_plan_counts_vit_b_as_it_is() -> None:
+    network: Any = build_sam(VIT_B)
+    network.requires_grad_(False).image_encoder.requires_grad_(True)
+    trainer = Trainer(network, torch.nn.Module(), Schedule(steps=1), Path())
+    plan = memory_plan(trainer, network, VIT_B, at_once=4, precision="bf16", points=0, processes=1)
+    encoder = sum(p.numel() for p in network.image_encoder.parameters())
+    assert encoder == 89_670_912
+    assert plan["gradients"] == 4 * encoder
+    assert 4 * encoder < plan["optimisers"] < 8 * encoder
+    assert "in all" in shown(plan, torch.device("cpu"))
+    assert np.isfinite(sum(plan.values()))
