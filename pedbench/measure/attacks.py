@@ -27,11 +27,11 @@ from pedbench.types import Picture
 from pedbench.validity.flags import UNCONFINED
 
 PORTION = 208
-"""Views whose guesses are kept at a time: some ten megabytes each."""
+"""Views whose guesses are kept at a time, in files: some ten megabytes each."""
 
 
 def portions(attacked: Sequence[Reception]) -> Iterator[list[Reception]]:
-    """Divide receptions so that the guesses of a portion fit into memory."""
+    """Divide receptions so that the guesses of a portion take little room."""
     portion: list[Reception] = []
     for item in attacked:
         if portion and sum(len(each.views) for each in [*portion, item]) > PORTION:

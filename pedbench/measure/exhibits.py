@@ -96,7 +96,7 @@ def exhibit_guesses(
     exhibit.guesses = [
         (planned.identity, np.where(item.visible[held][..., None], item.frame, guesses[place, held]))
         for planned in bench.plan.attacks
-        for guesses in [guessed.pictures.get(planned.label, {})]
+        for guesses in [guessed.of(planned.label)]
         for held in [(planned.requests, subset)]
         if (place, held) in guesses and planned.read_out is None
     ]

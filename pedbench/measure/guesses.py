@@ -17,6 +17,7 @@ from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
 from pedbench.measure.seeds import guess_seed
+from pedbench.measure.stored_pictures import StoredPictures
 from pedbench.measure.views import Held, Reception
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import Planned, draws
@@ -25,7 +26,6 @@ from pedbench.validity.flags import offers
 
 SLOW = 0.5
 """Seconds a guess from which views are shared out one by one: a call costs some hundredths of a second."""
-
 
 ViewKey = tuple[int, Held]
 """Place of a picture among those attacked, and who listened to how many requests."""
@@ -42,7 +42,7 @@ class Guessed:
         uploaded: By hosted attack and view, the host that got what the view shows, now or in an earlier run.
     """
 
-    pictures: dict[str, dict[ViewKey, Picture]] = field(default_factory=dict)
+    pictures: dict[str, StoredPictures[ViewKey]] = field(default_factory=dict)
     readings: dict[str, dict[ViewKey, Reading]] = field(default_factory=dict)
     failures: dict[str, AttackFailure] = field(default_factory=dict)
     uploaded: dict[str, dict[ViewKey, str]] = field(default_factory=dict)
@@ -50,6 +50,10 @@ class Guessed:
     def of(self, label: str) -> Mapping[ViewKey, Picture]:
         """Return the guesses filed under a name."""
         return self.pictures.get(label, {})
+
+    def add(self, label: str, pictures: Iterable[tuple[ViewKey, Picture]]) -> None:
+        """File guesses under a name."""
+        self.pictures.setdefault(label, StoredPictures()).update(pictures)
 
 
 _AGAIN = " again, "
@@ -99,7 +103,7 @@ def guess_views(
     jobs = []
     asked: list[tuple[str, Planned, dict[ViewKey, View]]] = []
     for label, (planned, keys) in wanted.items():
-        guessed.pictures.setdefault(label, {})
+        guessed.add(label, ())
         if planned.read_out is not None and planned.read_out.label in guessed.failures:
             guessed.failures[label] = guessed.failures[planned.read_out.label]
             continue
@@ -143,7 +147,7 @@ def guess_views(
         except AttackFailure as error:
             guessed.failures.setdefault(label, error)
             continue
-        guessed.pictures.setdefault(name, {}).update(zip(together, answer.pictures, strict=True))
+        guessed.add(name, zip(together, answer.pictures, strict=True))
         if answer.confidences and not draw:
             readings = guessed.readings.setdefault(label, {})
             for key, picture, confidence in zip(together, answer.pictures, answer.confidences, strict=True):
@@ -153,7 +157,7 @@ def guess_views(
         bench.paces[label] = answer.seconds / len(together)
     for name in guessed.pictures:
         if first_draw(name)[0] in guessed.failures:
-            guessed.pictures[name] = {}
+            guessed.pictures[name].clear()
 
 
 def _views(

@@ -73,7 +73,8 @@ class ConfinedAttacks:
             home=os.environ.get("PEDBENCH_HOME", ""),
             shared_memory=device != "cpu",
         )
-        self._found: Zygote | None = None
+        self._found: dict[bool, Zygote] = {}
+        self._with_torch: set[str] = set()
         self._running: set[Job] = set()
         self._longest: dict[str, float] = {}
         self._closed = False
@@ -143,9 +144,10 @@ class ConfinedAttacks:
             AttackFailure: Whatever went wrong in the job or with its answer.
         """
         words: dict[str, Any] = {}
+        attack = spec.to_json()
         try:
-            zygote = self._zygote()
             for _ in range(MOST_NETWORKS):
+                zygote = self._zygote(torch=attack in self._with_torch)
                 with (
                     zygote.job(self._ward) as job,
                     self._until_deadline(job, self._allowed(spec, len(views))),
@@ -155,7 +157,7 @@ class ConfinedAttacks:
                         **self._request,
                         **request,
                         "task": task,
-                        "spec": spec.to_json(),
+                        "spec": attack,
                         "views": len(views),
                         "refused": sorted(zygote.refused.get(self._ward, ())),
                     }
@@ -170,10 +172,14 @@ class ConfinedAttacks:
                         modules = _names(words.get("modules"))
                         yield job, words
                         break
-                zygote.keep(self._ward, *_pair(network))
+                self._with_torch.add(attack)
+                if zygote.torch:
+                    zygote.keep(self._ward, *_pair(network))
             else:
                 raise BrokenAnswer(f"it wants more than {MOST_NETWORKS} networks kept")
-            zygote.import_(modules)
+            if "torch" in modules:
+                self._with_torch.add(attack)
+            self._zygote(torch=attack in self._with_torch).import_(modules)
         except BrokenAnswer as error:
             raise AttackFailure(spec.name, "BrokenAnswer", str(error)) from error
         except ValueError as error:
@@ -186,10 +192,10 @@ class ConfinedAttacks:
         except ZygoteLost as error:
             raise AttackFailure(spec.name, "AttackDied", str(error)) from error
 
-    def _zygote(self) -> Zygote:
-        if self._found is None or not self._found.alive:
-            self._found = shared()
-        return self._found
+    def _zygote(self, *, torch: bool = False) -> Zygote:
+        if torch not in self._found or not self._found[torch].alive:
+            self._found[torch] = shared(torch=torch)
+        return self._found[torch]
 
     def _allowed(self, spec: PluginSpec, views: int) -> float:
         longest = self._longest.get(spec.to_json())
