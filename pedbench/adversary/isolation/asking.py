@@ -168,18 +168,17 @@ class ConfinedAttacks:
                     if failure := answers.failure_in(words, spec.name):
                         raise failure
                     network = words.get("wanted")
+                    if words.get("torch") is True and not zygote.torch:
+                        self._with_torch.add(attack)
+                        continue
                     if network is None:
                         modules = _names(words.get("modules"))
                         yield job, words
                         break
-                self._with_torch.add(attack)
-                if zygote.torch:
-                    zygote.keep(self._ward, *_pair(network))
+                zygote.keep(self._ward, *_pair(network))
             else:
                 raise BrokenAnswer(f"it wants more than {MOST_NETWORKS} networks kept")
-            if "torch" in modules:
-                self._with_torch.add(attack)
-            self._zygote(torch=attack in self._with_torch).import_(modules)
+            zygote.import_(modules)
         except BrokenAnswer as error:
             raise AttackFailure(spec.name, "BrokenAnswer", str(error)) from error
         except ValueError as error:

@@ -32,6 +32,23 @@ Arrays = list[npt.NDArray[np.float32]]
 Task = Callable[[dict[str, Any], Sequence[bytes], Prior], tuple[dict[str, Any], Arrays]]
 """The work of a job: from the request and its views to an answer and arrays."""
 
+
+class _TorchWanted(BaseException):
+    """An attack imports torch in a fork of a process without it.
+
+    Not an `Exception`, so that no attack handles it by mistake.
+    """
+
+
+class _WithoutTorch:
+    """A finder of modules that ends a job as soon as it imports torch, as a process that has it takes less time."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        if name == "torch":
+            raise _TorchWanted
+
+
 EXIT_STATUS = 17
 """Exit status of a job that sent its answer; an attack that exits by itself has another."""
 
@@ -43,6 +60,7 @@ def run(
     *,
     parent: int,
     apart: bool,
+    torch: bool,
     prior: Prior,
     libraries: str,
     home: str,
@@ -56,6 +74,7 @@ def run(
         scratch: The empty folder that may be written.
         parent: Process id of the process that forked this one.
         apart: Whether that has namespaces of its own.
+        torch: Whether that may hold torch; if not, the job ends where it imports torch.
         prior: What it may know of pictures in general.
         libraries: Folder of links to the libraries outside of the Python installation.
         home: Where pedbench keeps files, if the environment says it.
@@ -77,6 +96,8 @@ def run(
     views = [connection.recv_bytes() for _ in range(request["views"])]
     arrays: Arrays = []
     answer: dict[str, Any]
+    if not torch:
+        sys.meta_path.insert(0, _WithoutTorch())  # type: ignore[arg-type]
     try:
         kept.share({(loader, model) for loader, model in request["refused"]})
         if "torch" in sys.modules:
@@ -86,6 +107,8 @@ def run(
         answer, arrays = task(request, views, prior)
     except kept.NetworkWanted as wanted:
         answer = {"wanted": [wanted.loader, wanted.model]}
+    except _TorchWanted:
+        answer = {"torch": True}
     except Exception as error:
         answer = _failure(error)
     # The last ones: a look at all of them would copy the pages that hold their names.

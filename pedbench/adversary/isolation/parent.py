@@ -103,7 +103,8 @@ class Zygote:
             if ward not in self._wards:
                 self._open(ward)
             number = next(self._numbers)
-            pid = self._ask(do="start", ward=self._wards[ward], number=number, handle=theirs.fileno())["pid"]
+            task = {"ward": self._wards[ward], "number": number, "torch": self.torch}
+            pid = self._ask(do="start", handle=theirs.fileno(), **task)["pid"]
             connection = Connection(ours.detach())
         try:
             job = Job(self, pid, connection)

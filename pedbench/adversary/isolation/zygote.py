@@ -86,7 +86,7 @@ class _Zygote:
         self.wards[ward] = places, {"prior": load_prior(Path(prior)), **settings}
         return {}
 
-    def _start(self, *, ward: str, number: int, handle: int) -> dict[str, Any]:
+    def _start(self, *, ward: str, number: int, torch: bool, handle: int) -> dict[str, Any]:
         """Fork a job, which gets its task by the handle."""
         scratch = self.scratch / str(number)
         scratch.mkdir()
@@ -97,7 +97,9 @@ class _Zygote:
         pid = os.fork()
         if pid == 0:
             try:
-                job.run(Connection(handle), places, scratch, parent=me, apart=self.apart, **settings)
+                job.run(
+                    Connection(handle), places, scratch, parent=me, apart=self.apart, torch=torch, **settings
+                )
             finally:
                 os._exit(1)
         os.close(handle)
