@@ -85,10 +85,11 @@ class _Convolution(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if input.device.type != "cpu" or torch.is_grad_enabled() or not torch.backends.mkldnn.is_available():
             return super().forward(input)
-        found: Tensor = torch.mkldnn_convolution(
-            input, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        padding = self.padding
+        assert not isinstance(padding, str)
+        return torch.mkldnn_convolution(
+            input, self.weight, self.bias, padding, self.stride, self.dilation, self.groups
         )
-        return found
 
 
 class _Normalised(nn.Sequential):

@@ -97,7 +97,7 @@ def run(
     arrays: Arrays = []
     answer: dict[str, Any]
     if not torch:
-        sys.meta_path.insert(0, _WithoutTorch())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _WithoutTorch())
     try:
         kept.share({(loader, model) for loader, model in request["refused"]})
         if "torch" in sys.modules:
