@@ -83,7 +83,7 @@ class _Convolution(nn.Conv2d):
     """A convolution by oneDNN where it is there: torch's own kernels, which it takes for small batches, are slower."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.device.type != "cpu" or torch.is_grad_enabled() or not torch.backends.mkldnn.is_available():
+        if input.device.type != "cpu" or torch.is_grad_enabled() or not torch._C.has_mkldnn:
             return super().forward(input)
         padding = self.padding
         assert not isinstance(padding, str)

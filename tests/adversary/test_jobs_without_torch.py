@@ -7,7 +7,7 @@ import pytest
 from pedbench.adversary.isolation.pool import AttackPool
 from tests.adversary.cheating_attack import cheat
 
-HELD = "held = 'torch' in sys.modules"
+IMPORTED = "imported = 'torch' in sys.modules"
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_torch_is_imported_once_for_all_jobs_of_an_attack_that_uses_it(
 ) -> None:
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
-    uses = cheat(tmp_path / "with", "", f"{HELD}\n        {importing}\n        guess[:] = held")
-    does_not = cheat(tmp_path / "without", "", f"{HELD}\n        guess[:] = held")
+    uses = cheat(tmp_path / "with", "", f"{IMPORTED}\n        {importing}\n        guess[:] = imported")
+    does_not = cheat(tmp_path / "without", "", f"{IMPORTED}\n        guess[:] = imported")
     with AttackPool([uses, does_not]) as pool:
         pool.guess(uses, [view], [0])
         assert pool.guess(uses, [view], [0]).pictures[0].min() == 1
