@@ -17,6 +17,8 @@ _BLOCKS = (0, 1, 2, 2)
 
 _EXPANSION = 2
 
+_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+
 
 class ScoringTrunk(nn.Module):
     """Residual network of depthwise and pointwise convolutions.
@@ -83,7 +85,7 @@ class _Convolution(nn.Conv2d):
     """A convolution by oneDNN where it is there: torch's own kernels, which it takes for small batches, are slower."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.device.type != "cpu" or torch.is_grad_enabled() or not torch._C.has_mkldnn:
+        if input.device.type != "cpu" or torch.is_grad_enabled() or not _ONEDNN:
             return super().forward(input)
         padding = self.padding
         assert not isinstance(padding, str)
