@@ -41,7 +41,7 @@ frontier: $(RUNNABLE)  ## the suite frontier, joined with the newest run of mini
 test: $(INSTALLED)  ## all tests but the long ones
 	$(PYTEST) -m 'not long' $(ARGS)
 
-test-fast: $(INSTALLED)  ## tests of less than a second or two
+test-fast: $(INSTALLED)  ## tests of less than half a second
 	$(PYTEST) -m 'not slow and not long' $(ARGS)
 
 test-long: $(INSTALLED)  ## the long tests alone: faults, kills, trainings, ViT-B, Ray, the wheel

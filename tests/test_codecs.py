@@ -98,6 +98,7 @@ def quantise_by_hand(array: Any, bits: int) -> tuple[Any, Any]:
     return found.reshape(array.shape), steps.reshape(array.shape)
 
 
+@pytest.mark.slow
 @given(array=TOKENS, bits=st.integers(2, 8))
 def test_quantised_tokens_are_those_made_by_hand(array: Any, bits: int) -> None:
     codec = Quantised(bits=bits)

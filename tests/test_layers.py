@@ -113,6 +113,7 @@ def circles(edges: Mapping[str, set[str]]) -> list[str]:
             return found
 
 
+@pytest.mark.slow
 def test_every_import_points_down() -> None:
     found = violations(modules(ROOT))
     assert not found, "imports against the layers of DESIGN section 5:\n" + "\n".join(found)

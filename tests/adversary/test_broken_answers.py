@@ -53,6 +53,7 @@ def test_words_that_are_no_answer_are_that_attacks_failure(tmp_path: Path, view:
         pool.guess(spec, [view], [0])
 
 
+@pytest.mark.slow
 def test_an_attack_that_falls_silent_is_given_up_by_its_own_history(
     tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def test_an_attack_that_answers_in_place_of_the_checks_is_named(tmp_path: Path) 
     assert "it answers what it was not asked" in found
 
 
+@pytest.mark.slow
 def test_an_attack_that_computes_longer_than_ever_has_until_the_deadline(
     tmp_path: Path, view: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

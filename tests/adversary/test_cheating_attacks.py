@@ -63,6 +63,7 @@ def test_what_one_job_could_leave_for_another_is_refused(tmp_path: Path, view: b
     assert caught.value.kind in ("PluginError", "PermissionError", "TruthAccessError", "OSError")
 
 
+@pytest.mark.slow
 def test_what_an_attack_changes_reaches_no_other_job(tmp_path: Path, view: bytes) -> None:
     spoil = (
         "import pedbench.adversary.isolation.job as job, pedbench.adversary.isolation.answers as answers\n"
@@ -128,6 +129,7 @@ def test_a_job_inherits_no_file_and_no_right_of_root_but_to_read(tmp_path: Path,
         pool.guess(spec, [view], [0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["landlock", "seccomp", "namespaces"])
 def test_attacks_run_where_the_kernel_lacks_a_means_and_it_is_told(
     tmp_path: Path, view: bytes, missing: str, monkeypatch: pytest.MonkeyPatch

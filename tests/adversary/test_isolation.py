@@ -33,6 +33,7 @@ def _bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             yield bench
 
 
+@pytest.mark.slow
 def test_guess_comes_back_as_it_was_made(bench: Bench) -> None:
     guess = bench.ask("honest", seed=4)
     assert guess[0, 0] == pytest.approx(np.random.default_rng(4).random(3))
@@ -113,6 +114,7 @@ def test_a_job_that_ends_fails_alone(bench: Bench, way: str) -> None:
     assert bench.ask("honest").shape == (24, 32, 3)
 
 
+@pytest.mark.slow
 def test_killed_zygote_is_replaced(bench: Bench) -> None:
     bench.ask("honest")
     zygote = bench.pool._zygote()
@@ -122,6 +124,7 @@ def test_killed_zygote_is_replaced(bench: Bench) -> None:
     assert bench.pool._zygote() is not zygote
 
 
+@pytest.mark.slow
 def test_pool_gives_what_one_process_gives(bench: Bench) -> None:
     spec = bench.specs["honest"]
     with AttackPool([spec, bench.specs["fail"]], workers=2, prior=bench.prior) as pool:
@@ -152,6 +155,7 @@ def test_closing_ends_a_guess_that_never_ends(bench: Bench) -> None:
     assert queued.cancelled()
 
 
+@pytest.mark.slow
 def test_an_attack_that_misses_its_deadline_is_ended_and_not_asked_again(bench: Bench) -> None:
     hang, honest = bench.specs["hang"], bench.specs["honest"]
     with AttackPool([hang, honest], workers=1, prior=bench.prior, deadline=3) as pool:
@@ -166,6 +170,7 @@ def test_an_attack_that_misses_its_deadline_is_ended_and_not_asked_again(bench: 
     assert failures[0] is failures[1]
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_killed_harness(bench: Bench) -> None:
     script = (
         "import sys, threading, time; from pathlib import Path\n"

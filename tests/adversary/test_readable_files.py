@@ -21,6 +21,7 @@ def test_no_attack_of_a_run_may_ask_for_the_truth(run_small: Any, tmp_path: Path
         run_small(tmp_path, plugins=["snoops"], attacks=attacks)
 
 
+@pytest.mark.slow
 def test_no_attack_of_a_run_may_ask_for_what_runs_keep(run_small: Any, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

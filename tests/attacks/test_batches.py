@@ -53,6 +53,7 @@ def _guess(attack: Any, views: list[View]) -> list[Picture]:
     return guesses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vitmae", "inpaint-mini", "stable diffusion"])
 def test_guesses_do_not_depend_on_who_shares_a_batch(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -95,11 +96,13 @@ def test_only_accelerators_get_samples_together() -> None:
     assert Completion().batches("cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inpaint-mini", "stable diffusion", "vitmae", "normalised vitmae"])
 def test_completing_networks_compute_where_they_are_told(kind: str, tmp_path: Path) -> None:
     _compare(_make(kind, tmp_path / "model"), _views()[2:5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack", [TokenInversion(steps=2), GuidedInversion(evaluations=1)], ids=lambda a: a.name
 )

@@ -76,12 +76,14 @@ def _gains(attack: Deblur, defense: Defense, scenes: tuple[Picture, ...]) -> Ite
         yield _psnr(guess, frame) - _psnr(view.degraded[0].picture, frame)
 
 
+@pytest.mark.slow
 def test_the_whole_frame_gains_at_the_default_blur() -> None:
     gains = list(_gains(Deblur(), GaussianBlur(), _scenes()))
     assert min(gains) > 1.5
     assert np.mean(gains) > 3
 
 
+@pytest.mark.slow
 def test_richardson_lucy_gains_less() -> None:
     scenes = _scenes()[:2]
     slow = Deblur(method="richardson_lucy", iterations=30)

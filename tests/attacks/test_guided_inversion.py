@@ -117,6 +117,7 @@ def test_mixed_tokens_tell_more_than_completion_knows(
     assert np.mean(gains) > 0.3
 
 
+@pytest.mark.slow
 def test_the_guess_depends_on_the_view_alone(attack: GuidedInversion) -> None:
     _, view = scene_view(0)
     few = replace(attack, evaluations=3)

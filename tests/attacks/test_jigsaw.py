@@ -54,6 +54,7 @@ def _cut(frame: Picture, place: Place) -> Picture:
     return frame[place.top : place.top + place.height, place.left : place.left + place.width]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_borders_put_a_full_set_in_order(shape: str) -> None:
     size, rng, shares = SHAPES[shape], np.random.default_rng(0), []
@@ -105,6 +106,7 @@ def _tokens(frame: Picture, rng: np.random.Generator, embedded: bool) -> tuple[V
     return view("window_shuffle", stated), view("ped_sam", true)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("embedded", [True, False], ids=["by position embedding", "by borders"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_tokens_are_put_in_order(shape: str, embedded: bool) -> None:

@@ -50,6 +50,7 @@ def _wide_network(channels: int) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("channels", [768, 1280], ids=["vit_b", "vit_h"])
 def test_wide_embeddings_give_their_pixels_away(channels: int, dtype: str) -> None:
@@ -91,6 +92,7 @@ def _guess(view: View, attack: PatchInversion | None = None) -> Picture:
     return guess
 
 
+@pytest.mark.slow
 def test_the_patches_covariance_makes_up_for_missing_channels() -> None:
     found = []
     for index in (0, 2, 5):

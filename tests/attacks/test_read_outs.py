@@ -134,6 +134,7 @@ def _shuffled(frame: Picture, server: int) -> View:
     return _view(frame, "window_shuffle", tokens=(_tokens(frame, [*placed], windows),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.0, 1.0, 4.0])
 def test_confidence_is_the_share_of_variance_that_tokens_explain(sigma: float) -> None:
     expected, actual = [], []

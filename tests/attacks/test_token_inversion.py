@@ -102,6 +102,7 @@ def test_mixed_tokens_tell_of_windows_that_were_never_received() -> None:
     np.testing.assert_array_equal(found[seen], canvas[seen])
 
 
+@pytest.mark.slow
 def test_the_guess_depends_on_the_view_alone() -> None:
     view = _view(_scene(3), 1)
     first = TokenInversion(steps=3).reconstruct(view, np.random.default_rng(1))

@@ -166,6 +166,7 @@ class Unfilled(Attack):
 """
 
 
+@pytest.mark.slow
 def test_an_unfilled_canvas_and_lost_parameters_are_found(tmp_path: Path) -> None:
     file = tmp_path / "unfilled.py"
     file.write_text(UNFILLED)

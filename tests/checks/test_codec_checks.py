@@ -129,6 +129,7 @@ def test_a_broken_codec_is_detected(kind: type[Codec]) -> None:
     assert problem in problems[rule], problems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", Registry().origins("codecs"))
 def test_codecs_in_the_tree_keep_the_rules(name: str) -> None:
     assert [found for found in check_codec(find_codec(name)) if found.problem or found.skipped] == []

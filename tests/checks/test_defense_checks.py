@@ -47,6 +47,7 @@ class Chatty(Defense):
         return edge.encode_image(frame)
 
 
+@pytest.mark.slow
 def test_declarations_are_checked_as_in_a_run() -> None:
     tokens, whole = (
         {
@@ -86,6 +87,7 @@ class Careless(Defense):
         return cloud[0].encode_image(sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "rule", "reason"),
     [
@@ -140,6 +142,7 @@ class Shrinking(Defense):
         return edge.encode_image(frame)
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_shown_elsewhere_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "small_operations.py").write_text(SMALL)
@@ -190,6 +193,7 @@ class Summing(Defense):
 """
 
 
+@pytest.mark.slow
 def test_servers_of_a_check_load_its_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "summing_operations.py").write_text(OPERATION)

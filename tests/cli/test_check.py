@@ -10,6 +10,7 @@ import pytest
 from tests.cli.command_line import CARELESS, pedbench
 
 
+@pytest.mark.slow
 def test_check_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "careless.py"
     path.write_text(CARELESS)

@@ -80,6 +80,7 @@ def test_debug_raises_the_error_itself() -> None:
         main(["run", "mimi", "--debug"])
 
 
+@pytest.mark.slow
 def test_doctor_names_what_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plugin_of_every_kind_keeps_the_rules(
     kind: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -45,6 +46,7 @@ def test_a_plugin_of_every_kind_keeps_the_rules(
     runpy.run_path("test_my_own.py")["test_it_keeps_the_rules"]()
 
 
+@pytest.mark.slow
 def test_a_package_has_an_entry_point_and_its_test_passes(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

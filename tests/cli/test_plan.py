@@ -26,6 +26,7 @@ def plan(run: Any, capsys: pytest.CaptureFixture[str], *options: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_plan_counts_cells_and_divides_the_time(small_run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     printed = plan(small_run, capsys)
     assert f"{len(small_run.records)} cells: 4 of utility, 8 of received data, 16 of attacks" in printed

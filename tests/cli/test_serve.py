@@ -88,6 +88,7 @@ def test_a_port_in_use(busy_address: str, capsys: pytest.CaptureFixture[str]) ->
     assert f"cannot listen at {busy_address}: another program uses the port" in err
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached(
     busy_address: str,
     suite: str,
@@ -101,6 +102,7 @@ def test_a_server_that_cannot_be_reached(
     assert f"server {busy_address} cannot be reached without TLS" in err
 
 
+@pytest.mark.slow
 def test_servers_with_other_weights_are_refused(
     serve: Serve, suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

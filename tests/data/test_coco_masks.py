@@ -20,6 +20,7 @@ from tests.data.made_coco import HEIGHT, WIDTH, annotation, write
 DATA = Path(__file__).parents[3] / "shared" / "data" / "coco"
 
 
+@pytest.mark.slow
 @given(st.integers(1, 24), st.integers(1, 24), st.randoms(use_true_random=False), st.floats(0, 1))
 @settings(deadline=None, max_examples=100)
 def test_run_lengths_as_pycocotools_writes_them(height: int, width: int, random: Any, density: float) -> None:
@@ -42,6 +43,7 @@ def test_hostile_run_lengths_end_in_a_mask_or_an_error(counts: str) -> None:
         assert decode_segmentation({"size": [4, 5], "counts": counts}, (4, 5)).shape == (4, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the COCO photographs")

@@ -144,6 +144,7 @@ def test_scenes_are_drawn_once_and_read_as_coco(home: Path) -> None:
     assert as_coco[1].secrets == sample.secrets
 
 
+@pytest.mark.slow
 def test_scenes_can_be_chosen_by_what_is_planted(home: Path) -> None:
     few = dataset("scenes", count=2, seed=77, least_words=2, least_faces=1)
     for index in range(2):

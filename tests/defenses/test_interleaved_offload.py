@@ -24,6 +24,7 @@ from pedbench.types import Picture, Prior
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (0.75, 1), (1, 0.4)], ids=["square", "4:3", "tall"])
 def test_the_whole_encoder_in_its_own_block_order(setting: Any, size: tuple[float, float]) -> None:
     frame = setting.picture(*size)
@@ -38,6 +39,7 @@ def test_the_whole_encoder_in_its_own_block_order(setting: Any, size: tuple[floa
     ]
 
 
+@pytest.mark.slow
 def test_half_precision_is_near_and_passes_the_audit(setting: Any) -> None:
     frame = setting.picture()
     done, _, found = setting.judge(InterleavedOffload(dtype="float16"), frame)
@@ -54,6 +56,7 @@ def test_a_network_in_ped_order_needs_one_round(mini: Any) -> None:
     assert (done.embedding.features - expected.embedding.features).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_servers_hold_their_windows_and_the_mixed_tokens_of_those(setting: Any) -> None:
     frame = setting.picture(0.75, 1)
     size = frame.shape[:2]

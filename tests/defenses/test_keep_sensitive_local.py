@@ -22,6 +22,8 @@ from pedbench.scenes.render import render
 from pedbench.suites.cell import Cell, PluginIdentity
 from pedbench.types import Prior
 
+pytestmark = pytest.mark.slow
+
 PRIOR = Prior(mean_colour=np.zeros(3, np.float32), pictures=())
 
 ORIGIN = Registry().origin("defenses", "keep_sensitive_local")

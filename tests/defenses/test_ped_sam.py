@@ -60,6 +60,7 @@ def test_wrong_parameters_are_refused(params: dict[str, object], message: str) -
         PedSam(**params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assignment", ["dispersed", "random"])
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_a_share_at_home_is_sent_to_nobody_and_changes_no_feature(

@@ -17,6 +17,7 @@ from pedbench.privacy.disclosure_audit import Audit
 from pedbench.types import Patch, Tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.5, 1.0])
 def test_any_cut_gives_the_whole_encoder(setting: Any, share: float) -> None:
     frame = setting.picture(0.75, 1)
@@ -52,6 +53,7 @@ class One(Networks):
         return self.sam
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "levels"), [("float32", 0.0), ("float16", 0.5)])
 def test_a_wide_patch_embedding_shows_the_pixels(dtype: str, levels: float) -> None:
     wide = Architecture(

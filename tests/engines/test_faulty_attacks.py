@@ -10,6 +10,7 @@ import pytest
 from tests.engines.outcomes import RMSE, outcome, scenes
 
 
+@pytest.mark.slow
 def test_attacks_fail_alone(run_small: Any, tmp_path: Path) -> None:
     attacks = [
         "mean_colour",
@@ -60,6 +61,7 @@ def test_an_endless_attack_fails_alone(run_small: Any, tmp_path: Path) -> None:
         assert outcome(done.of(name, attack="mean_colour")) == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_broken_floor_fails_all_cells_relative_to_it(run_small: Any, tmp_path: Path) -> None:
     done = run_small(
         tmp_path,
@@ -76,6 +78,7 @@ def test_a_broken_floor_fails_all_cells_relative_to_it(run_small: Any, tmp_path:
     assert outcome(done.of("ped_sam", attack="")) == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_faulty_attack_fails_alone_and_the_controls_hold(run_small: Any, tmp_path: Path) -> None:
     from pedbench.results.run import load
     from pedbench.validity.controls import controls
@@ -101,6 +104,7 @@ def test_a_faulty_attack_fails_alone_and_the_controls_hold(run_small: Any, tmp_p
     assert {control.verdict for control in controls(load(done.directory))} == {"holds"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raises", [False, True])
 def test_a_broken_metric_does_not_end_the_run(run_small: Any, tmp_path: Path, raises: bool) -> None:
     done = run_small(

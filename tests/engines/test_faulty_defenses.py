@@ -19,6 +19,7 @@ CHEATS = {
 }
 
 
+@pytest.mark.slow
 def test_cheats_are_detected(run_small: Any, tmp_path: Path) -> None:
     defenses = [{"name": "cheat", "params": {"how": cheat}} for cheat in CHEATS]
     done = run_small(
@@ -49,6 +50,7 @@ def assert_all_is_lost(done: Any, record: Any) -> None:
     assert len(values)
 
 
+@pytest.mark.slow
 def test_messages_that_bypass_the_ledger_make_all_cells_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +66,7 @@ def test_messages_that_bypass_the_ledger_make_all_cells_invalid(
     assert outcome(done.of("on_device")) == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_defense_may_fail_in_any_way(run_small: Any, tmp_path: Path) -> None:
     ways = {
         "warm-up": "warming up: KeyError: 'no such window' (stumbles.py:36)",

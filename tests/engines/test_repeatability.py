@@ -11,6 +11,8 @@ import pytest
 from tests.engines.comparison import compare, signature
 from tests.engines.outcomes import scenes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.long
 def test_the_same_run_again_is_identical(short_run: Any, run_small: Any, tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_stochastic_attacks_run_as_often_as_the_suite_says(run_small: Any, tmp_p
     assert metric.value == pytest.approx(worst.mean())
 
 
+@pytest.mark.slow
 def test_an_undeclared_random_defense_is_invalid(
     run_small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

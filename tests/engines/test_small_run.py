@@ -62,6 +62,7 @@ def test_records_say_who_attacked_and_how_long_it_took(small_run: Any) -> None:
     assert table["proven"].all()
 
 
+@pytest.mark.slow
 def test_records_of_attacks_say_what_confined_these(small_run: Any) -> None:
     with AttackPool([spec := Registry().spec("attacks", "mean_colour", {})]) as pool:
         pool.load(spec)

@@ -58,6 +58,7 @@ def painter(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_each_parameter_has_the_control_of_its_kind_and_no_attack_is_imported(painter: Path) -> None:
     registry = Registry([painter])
     found = {control.name: control for control in controls(registry, "attacks", "painter", MINI)}

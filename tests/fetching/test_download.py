@@ -74,6 +74,7 @@ def test_sources_give_way_to_each_other(source: Source, tmp_path: Path) -> None:
         download([gone], tmp_path / "other.bin")
 
 
+@pytest.mark.slow
 def test_a_source_that_keeps_quiet_counts_as_gone(source: Source, tmp_path: Path) -> None:
     source.stalls = True
     with pytest.raises(FetchError, match="timed out after"):

@@ -11,6 +11,7 @@ from tests.fuzz.targets import TARGETS
 CASES = 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_bytes_end_in_a_value_or_a_sentence(name: str) -> None:
     target = TARGETS[name]

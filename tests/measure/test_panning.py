@@ -28,6 +28,7 @@ def test_fixed_windows_see_more_of_a_scene_that_passes_by(run_small: Any, tmp_pa
     assert twice + 0.03 < often
 
 
+@pytest.mark.slow
 def test_an_attack_that_asks_for_more_requests_than_there_are_pictures_is_told_so(
     run_small: Any, tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_scores_do_not_depend_on_the_batch(truth: Picture, guesses: list[Picture
     )
 
 
+@pytest.mark.slow
 def test_nets_and_weights_go_together(trunk: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"(?s)looked for .*alexnet-owt.*pedbench fetch lpips_alex"):
         LearnedPerceptualSimilarity(net="alex").prepare("cpu")

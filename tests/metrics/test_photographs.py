@@ -67,6 +67,7 @@ def test_ratio_equals_skimage_and_torchmetrics(photographs: list[Picture]) -> No
             assert values["whole"] == pytest.approx(theirs, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_float64")
 def test_similarity_equals_skimage_and_torchmetrics(photographs: list[Picture]) -> None:
     for truth in photographs[:4]:

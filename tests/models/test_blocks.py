@@ -26,6 +26,7 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", [1, 400, 2**20], ids=["a-window", "some", "all"])
 @pytest.mark.parametrize("sizes", [SAM_MINI, SMALL], ids=lambda sizes: sizes.name)
 def test_blocks_equal_segment_anything(
@@ -51,6 +52,7 @@ def test_vit_b_equals_segment_anything(random_sam: MakeSam, reference_sam: MakeR
     torch.testing.assert_close(sam.image_encoder(pixels), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SAM_MINI, SMALL], ids=lambda sizes: sizes.name)
 def test_threads_do_not_change_a_bit(
     sizes: Architecture, random_sam: MakeSam, threads: Callable[[int], None]
@@ -65,6 +67,7 @@ def test_threads_do_not_change_a_bit(
     assert all(torch.equal(found[0], other) for other in found[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize(
     "shape", [(4096, 768, 2304), (980, 3072, 768), (400, 192, 768), (16, 192, 576)], ids=str

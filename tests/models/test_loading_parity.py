@@ -32,6 +32,7 @@ from tools.studies.sam_programs import (
 MakeSam = Callable[[Architecture], Any]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_three_programs_give_the_same_masks(
     tmp_path: Path, random_sam: MakeSam, reference_sam: Any, photographs: list[Picture]

@@ -31,6 +31,7 @@ def test_reorder_and_restore() -> None:
         restore(encoder, (0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SAM_MINI, SMALL], ids=lambda sizes: sizes.name)
 def test_reordered_is_the_encoder_built_in_that_order(
     sizes: Architecture, random_sam: MakeSam, reference_sam: MakeReference
@@ -61,6 +62,7 @@ def test_windowed_runs_globals_on_the_table_of_near_positions(
         assert torch.equal(reduced[distance + 3], table[distance + 19])
 
 
+@pytest.mark.slow
 def test_dropped_leaves_the_window_blocks(random_sam: MakeSam) -> None:
     sam = random_sam(SAM_MINI)
     dropped = variant(sam, "dropped").image_encoder

@@ -39,6 +39,7 @@ def embed_whole(sam: Any, frame: Picture) -> torch.Tensor:
     return features
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [PED_MINI, PED_SMALL], ids=lambda sizes: sizes.name)
 @pytest.mark.parametrize("shape", [(1.0, 1.0), (0.75, 1.0), (1.0, 0.4)], ids=["square", "4:3", "tall"])
 def test_stages_equal_the_whole_encoder(

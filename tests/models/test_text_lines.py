@@ -78,6 +78,7 @@ def test_red_and_blue_are_not_exchanged(lines: TextLines, monkeypatch: pytest.Mo
     assert received[0][0, 0].tolist() == [3, 2, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 320), (320, 1), (6, 640), (8, 8), (31, 500), (96, 64)])
 def test_pictures_of_any_shape_are_read(lines: TextLines, size: tuple[int, int]) -> None:
     for seed in range(3):
@@ -93,6 +94,7 @@ def test_networks_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch
         TextLines(recognise=True)
 
 
+@pytest.mark.slow
 def test_nothing_is_downloaded_or_reported(tmp_path: Path) -> None:
     """onnxruntime's reports need an id of the device, which it keeps in the cache."""
     pytest.importorskip("rapidocr")

@@ -46,6 +46,7 @@ def test_dispersed_separates_all_neighbours(size: tuple[int, int], servers: int)
     assert max(map(len, assignment.values())) <= even + (servers == 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("servers", [2, 3])
 def test_dispersed_is_the_best_of_all_on_a_small_grid(servers: int) -> None:
     windows = grid(3, 3)

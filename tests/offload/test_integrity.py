@@ -61,6 +61,7 @@ def run(liars: VirtualServers, networks: FamilyNetworks, wide: Picture) -> Any:
     return under
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", ["noise", "replay", "perturbed"])
 @pytest.mark.parametrize(
     "parameters", [{}, {"chunk": 2, "reply": "bfloat16", "payload": "tokens32"}], ids=str
@@ -137,6 +138,7 @@ def test_honest_servers_always_pass_spot_checks(parameters: dict[str, Any], run:
     assert not run(Lies(), 99, "fail", **parameters).lost
 
 
+@pytest.mark.slow
 def test_fewer_checks_find_as_many_as_they_should(run: Any) -> None:
     found = [bool(run(Lies(liars=1, windows=2, seed=seed), 5, seed=seed).lost) for seed in range(20)]
     # Two of twenty windows are wrong: 0.447 is expected, and 2 to 16 of 20 in all but a thousandth of such tests.

@@ -72,6 +72,7 @@ def troubled(
     fragile.restart_lost()
 
 
+@pytest.mark.slow
 def test_a_lost_server_fails_the_pass_at_the_deadline(
     troubled: Callable[..., Pass], request: pytest.FixtureRequest
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_lost_server_fails_the_pass_at_the_deadline(
     assert time.monotonic() - began < 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [0, 2])
 def test_the_edge_computes_the_windows_of_a_lost_server(
     troubled: Callable[..., Pass],
@@ -128,6 +130,7 @@ class Stubborn(Troubled):
         return edge.encode_image(frame, W)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [stall, be_wrong], ids=lambda trouble: trouble.__name__)
 def test_no_other_server_gets_the_windows_of_a_lost_one(
     trouble: Trouble,
@@ -147,6 +150,7 @@ def test_no_other_server_gets_the_windows_of_a_lost_one(
     assert found == [pair for pair in expected if pair[0] == 2]
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_on_confuses_no_later_pass(
     wide: Picture, networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +188,7 @@ def test_lost_packets_take_time_and_nothing_else(
     assert slow.times().uplink + slow.times().downlink > 0.1
 
 
+@pytest.mark.slow
 def test_a_server_that_obeys_no_command_is_killed(
     networks: FamilyNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

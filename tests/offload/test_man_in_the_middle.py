@@ -36,6 +36,7 @@ def test_a_proxy_reads_messages_only_without_tls(
     assert not any(found) if secure else all(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind != "slow"])
 def test_every_change_by_a_proxy_is_detected(
     start: Start,
@@ -64,6 +65,7 @@ def test_every_change_by_a_proxy_is_detected(
     assert later.embedding.features.equal(expected.embedding.features)
 
 
+@pytest.mark.slow
 def test_replayed_records_are_refused(
     start: Start, edge: Identity, server_identity: Identity, wide: Picture, networks: FamilyNetworks
 ) -> None:

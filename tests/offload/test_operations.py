@@ -77,6 +77,7 @@ def tokens_payload(networks: One, pixels: Any, windows: list[tuple[int, int]], d
     return {"tokens": np.stack([tokens[window] for window in windows]).astype(dtype), **payload}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(256, 256), (192, 256), (256, 113)])
 @pytest.mark.parametrize("kind", ["pixels", "tokens"])
 def test_windows_apart_equal_the_whole_encoder(

@@ -92,6 +92,7 @@ def test_failing_operations_name_server_and_reason(
         run(Scripted(script=script), wide, servers, networks)
 
 
+@pytest.mark.slow
 def test_a_server_killed_in_mid_run_fails_the_pass_and_no_other(
     wide: Picture, networks: FamilyNetworks
 ) -> None:

@@ -29,6 +29,8 @@ from pedbench.plugins.defenses.on_device import OnDevice
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.types import Picture
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., AbstractContextManager[Any]]
 
 FOLDER = Path(__file__).parent

@@ -134,6 +134,7 @@ def _three_arrivals() -> tuple[float, dict[int, float]]:
     return began, arrived
 
 
+@pytest.mark.slow
 def test_a_pass_takes_what_the_shared_link_needs(
     wide: Picture, servers: VirtualServers, networks: Networks
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_shared_link_takes_as_long_as_composed(
     assert apart.times(link).total == pytest.approx(real.times().total, rel=0.15)
 
 
+@pytest.mark.slow
 def test_no_pass_hangs_on_a_link_that_is_too_slow(
     wide: Picture, servers: VirtualServers, networks: Networks
 ) -> None:

@@ -35,6 +35,7 @@ def bits(payload: Any) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     return {name: (array.dtype.name, array.shape, array.tobytes()) for name, array in payload.items()}
 
 
+@pytest.mark.slow
 @given(
     payload=PAYLOADS,
     operation=st.text(max_size=5),

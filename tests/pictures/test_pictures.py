@@ -54,6 +54,7 @@ def test_sixteen_bits_are_rounded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(bits(tmp_path / "deep.png"), np.repeat(expected[..., None], 3, axis=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["turned.png", "turned.tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_followed_only_on_request(name: str, orientation: int, tmp_path: Path) -> None:
@@ -166,6 +167,7 @@ def _large_webp(side: int) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
+@pytest.mark.slow
 def test_a_large_picture_takes_some_bytes_a_pixel(tmp_path: Path) -> None:
     """In a process of its own whose memory is counted."""
     side = 5000

@@ -157,6 +157,7 @@ def test_a_run_with_a_gallery_that_a_network_compares(run_small: Any, tmp_path: 
     assert "### Retrieval among 8 by tiny-vit, c = 1 (m = 3); chance: rank-1 0.125, MRR 0.340" in report
 
 
+@pytest.mark.slow
 def test_what_compares_is_part_of_the_identity(tmp_path: Path, tiny_vit: Any) -> None:
     from pedbench.models.sam.family import MINI
     from pedbench.suites.planning import make_plan

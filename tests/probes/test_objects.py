@@ -31,6 +31,7 @@ def test_most_objects_are_found_in_undefended_scenes_and_few_by_chance() -> None
     assert np.mean(by_chance) <= 0.1
 
 
+@pytest.mark.slow
 def test_an_object_in_a_tile_is_found_where_it_lies_in_the_frame() -> None:
     from pedbench.plugins.datasets.scenes import Scenes
 

@@ -121,6 +121,7 @@ def test_an_improvement_fails_until_it_is_accepted(
     assert told(capsys, "gate", "--baseline", baseline, "--run", tmp_path / "first")[0] == 1
 
 
+@pytest.mark.slow
 def test_compare_shows_what_differs(
     baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,8 @@ from pedbench.regression.compare import compare
 from pedbench.regression.measured import measured_run
 from pedbench.regression.verdicts import Line
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FULL = "defenses/full_offload.py"
 BLUR = "defenses/gaussian_blur.py"

@@ -48,6 +48,7 @@ def geometry() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "annotation", "servers", "metric", "value", "tag"])
 
 
+@pytest.mark.slow
 def test_judged_values_are_those_behind_the_numbers(tmp_path: Path, small_run: Any) -> None:
     cells = [
         Made(cell=UTILITY, values=utility(OBJECTS)),

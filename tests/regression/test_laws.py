@@ -29,6 +29,7 @@ def headline(run: Run) -> str:
     return headline_sentence(run, combined(run), [])
 
 
+@pytest.mark.slow
 def test_an_honest_run_keeps_all_laws_and_names_the_best(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run")
     assert violations(run) == []
@@ -54,6 +55,7 @@ def per_rule(run: Run, record: Record) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_worst_cases_of_one_size_alone_break_two_laws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +71,7 @@ def alone(run: Run, record: Record) -> Any:
     return record.metrics if "attack" in record.cell else geometry_metrics(run.values(record.cell_id))
 
 
+@pytest.mark.slow
 def test_shares_of_one_size_alone_break_the_law_of_growth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +95,7 @@ def made_again(run: Run) -> Run:
     return copy
 
 
+@pytest.mark.slow
 def test_a_limited_attack_that_is_ahead_is_named_and_takes_the_headline_away(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", limited=(0.9, 0.8))
     assert violations(run) == []
@@ -111,6 +115,7 @@ def strongest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speaking.Contest, "bound", property(lambda contest: False))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("strongest")
 def test_the_largest_n_alone_breaks_the_law_of_lower_bounds(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", limited=(0.9, 0.8))
@@ -124,6 +129,7 @@ def test_the_largest_n_alone_breaks_the_law_of_lower_bounds(tmp_path: Path) -> N
     assert any("no attack of the family inversion" in line for line in absent)
 
 
+@pytest.mark.slow
 def test_a_limited_attack_that_replaces_the_mean_breaks_a_law(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +143,7 @@ def test_a_limited_attack_that_replaces_the_mean_breaks_a_law(
     assert any("inversion speaks and guessed 2 of 8 pictures" in line for line in found)
 
 
+@pytest.mark.slow
 def test_a_lower_bound_that_is_named_best_breaks_a_law(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +154,7 @@ def test_a_lower_bound_that_is_named_best_breaks_a_law(
         assert any("headline" in line and "lower bound" in line for line in violations(run)), case
 
 
+@pytest.mark.slow
 def test_one_metric_alone_names_a_defense_that_leaks_more_by_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +171,7 @@ def test_one_metric_alone_names_a_defense_that_leaks_more_by_another(
     assert any("by leakage[SSIM] another defense leaks less" in line for line in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("leakages", "words"),
     [

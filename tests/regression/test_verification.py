@@ -22,6 +22,8 @@ from pedbench.results.records import append_record, read_plan, read_records, wri
 from pedbench.results.values import read_values, remove_values, write_values
 from pedbench.suites.cell import cell_digest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copied(small_run: Any, tmp_path: Path) -> Path:

@@ -84,6 +84,7 @@ def test_p_is_corrected_over_the_defenses_of_one_number(frame: pd.DataFrame) -> 
     assert SPLIT not in set(frame["defense"])
 
 
+@pytest.mark.slow
 def test_a_report_has_the_section_only_if_its_suite_asks(made: Any, compared: Path) -> None:
     report = write_report(load(compared)).read_text(encoding="utf-8")
     assert f"### mIoU[1 click], M+L, against `{SPLIT}`" in report

@@ -33,6 +33,7 @@ def titles(table: Table) -> list[str]:
     return [column.title for column in table.columns]
 
 
+@pytest.mark.slow
 def test_variants_fold_and_controls_stand_apart(tmp_path: Path) -> None:
     tables = first_tables(made_run(tmp_path / "run", [REFERENCE, BLUR, TUNED, SPLIT, DECOY]))
     assert {str(table.title): names(table) for table in tables} == {
@@ -75,6 +76,7 @@ def test_a_sweep_joined_from_another_run_folds(tmp_path: Path) -> None:
     assert joined[0].markdown() == alone[0].markdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("about", "defenses", "absent"),
     [
@@ -106,6 +108,7 @@ def test_projected_times_name_both_devices(tmp_path: Path) -> None:
     assert [row[place] for row in table.rows[:2]] == [pytest.approx(0.4)] * 2
 
 
+@pytest.mark.slow
 def test_the_terminal_begins_with_the_first_table(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", [REFERENCE, BLUR, TUNED, SPLIT])
     stream = io.StringIO()

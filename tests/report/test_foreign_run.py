@@ -143,6 +143,7 @@ def test_what_leads_out_of_a_run_is_refused_by_name(foreign: Path, tmp_path: Pat
     assert (tmp_path / "private" / "key").read_bytes() == PRIVATE
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_anew_and_bounded(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in foreign.glob(f"{FOLDER}/*/*.webp"):
         path.write_bytes(path.read_bytes() + PRIVATE)

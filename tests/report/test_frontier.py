@@ -52,6 +52,7 @@ def swept_run(directory: Path, *, doubted: str = "") -> Run:
     return Run(directory=result.directory, suite=suite, records=result.records, missing=result.missing)
 
 
+@pytest.mark.slow
 def test_each_strength_has_its_best_network(run: Run) -> None:
     rows = frontier(run)
     rows = rows[(rows["measure"] == "leakage[RMSE]") & (rows["curve"] == "fog")]
@@ -83,6 +84,7 @@ def test_utility_at_equal_leakage_is_interpolated(run: Run) -> None:
     assert "0.425" in markdown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("doubted", ["fog", "split"])
 def test_a_lower_bound_is_marked_where_it_is_one_and_nowhere_else(tmp_path: Path, doubted: str) -> None:
     run = swept_run(tmp_path / "run", doubted=doubted)
@@ -105,6 +107,7 @@ def test_a_lower_bound_is_marked_where_it_is_one_and_nowhere_else(tmp_path: Path
     assert sorted(float(np.asarray(line.get_xdata())[0]) for line in white) == sorted(marked["leakage_value"])
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_panel_for_each_measure(run: Run, tmp_path: Path) -> None:
     drawing = frontier_figure(run, frontier(run), combined(run), plugin_looks(["fog", "split"]))
     assert drawing is not None

@@ -72,6 +72,7 @@ def test_a_name_needs_every_measure(
     assert ("none can be named the most private" in found) != ("gives most privacy" in found)
 
 
+@pytest.mark.slow
 def test_too_few_pictures_for_utility_are_said_before_any_privacy(tmp_path: Path) -> None:
     reference = Numbers(name="whole", iou=0.8, leakage=None, words=None)
     wide = [

@@ -169,6 +169,7 @@ def test_names_of_folders_are_names_of_files(tmp_path: Path) -> None:
             write_leaderboard([tmp_path / folder for folder in folders], tmp_path / "out", None)
 
 
+@pytest.mark.slow
 def test_lines_are_sorted_and_filtered(site: Path, browser: Any) -> None:
     browser.get((site / "made-v1.html").as_uri())
     assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []

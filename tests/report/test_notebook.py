@@ -15,6 +15,7 @@ from pedbench.results.run import load
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "first_table.ipynb"
 
 
+@pytest.mark.slow
 def test_notebook_and_report_agree(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = request.getfixturevalue("made").directory
     monkeypatch.setenv("PEDBENCH_RUN", str(directory))

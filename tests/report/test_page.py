@@ -18,6 +18,8 @@ from pedbench.types import Secret
 from tests.chromium import Keys, least_contrast, resized
 from tests.report.conftest import BLUR, FLOOR, IMAGES, SPLIT_25
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def page(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:

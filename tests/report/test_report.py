@@ -25,6 +25,8 @@ from pedbench.report.words.text import one_line
 from pedbench.results.records import append_record, read_records
 from pedbench.results.run import load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def report(made: Any) -> str:

@@ -15,6 +15,7 @@ from tests.report.made_defenses import REFERENCE, Numbers, made_run
 SPLIT = Numbers(name="split", iou=0.8, leakage=0.4, words=0.5, wall=0.1)
 
 
+@pytest.mark.slow
 def test_differences_are_paired_and_versions_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -160,6 +160,7 @@ def test_privacy_tail_is_on_the_bad_side(made: Any, frames: dict[str, pd.DataFra
             assert row["value"] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_cells_without_a_record_and_records_without_a_cell(made: Any, tmp_path: Path) -> None:
     directory = shutil.copytree(made.directory, tmp_path / "run")
     plan = read_plan(directory)
@@ -174,6 +175,7 @@ def test_cells_without_a_record_and_records_without_a_cell(made: Any, tmp_path: 
     assert table["leakage[RMSE]_c1_m3_bound"][table["leakage[RMSE]_c1_m3_value"].notna()].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fate", ["absent", "failed", "twice"])
 def test_retention_needs_exactly_one_reference(made: Any, tmp_path: Path, fate: str) -> None:
     directory = shutil.copytree(made.directory, tmp_path / "run")

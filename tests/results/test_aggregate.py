@@ -158,6 +158,7 @@ def test_differences_are_paired_and_clustered() -> None:
         difference(values, reference.assign(annotation=-5))
 
 
+@pytest.mark.slow
 def test_a_test_at_five_percent_is_wrong_in_about_five_of_a_hundred() -> None:
     rng = np.random.default_rng(9)
     images = [str(index) for index in range(12)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from pedbench.report.outputs.gallery import Tile, gallery
@@ -70,6 +71,7 @@ def test_server_shown_is_the_one_that_leaks_most(small_run: Any) -> None:
     assert shown.servers == max(leaked, key=lambda servers: leaked[servers])
 
 
+@pytest.mark.slow
 def test_words_below_pictures_are_the_values(small_run: Any) -> None:
     run = load(small_run.directory)
     (first, *_) = gallery(run, defaultdict(str), ())
@@ -98,6 +100,7 @@ def test_words_below_pictures_are_the_values(small_run: Any) -> None:
     assert guess.caption.startswith(f"leakage RMSE {leaked[guess.title]:.3f}")
 
 
+@pytest.mark.slow
 def test_other_weights_of_the_same_messages_join_a_row(small_run: Any, tmp_path: Path) -> None:
     directory = Path(shutil.copytree(small_run.directory, tmp_path / "run"))
     record = next(record for record in small_run.of("ped_sam") if record.cell["kind"] == "utility")

@@ -71,6 +71,7 @@ def test_a_link_that_cannot_be_made_is_a_note(
     assert {path.name for path in tmp_path.iterdir()} <= {"runs", "latest"}
 
 
+@pytest.mark.slow
 def test_two_runs_never_write_one_directory(tmp_path: Path) -> None:
     script = f"""if True:
         from pathlib import Path

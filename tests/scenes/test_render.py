@@ -43,6 +43,7 @@ def test_scenes_are_frozen(key: tuple[int, int, Split], expected: str) -> None:
     assert digest(render(*key)) == expected, "scenes changed: raise store.REVISION and pin them anew"
 
 
+@pytest.mark.slow
 def test_a_scene_depends_on_its_number_alone() -> None:
     assert digest(render(2, 7, "val")) == digest(validation()[7])
     assert digest(render(3, 7, "val")) != digest(validation()[7])

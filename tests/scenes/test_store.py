@@ -12,6 +12,7 @@ COUNT = 3
 
 
 # pycocotools 2.0.11 decodes through an interface that numpy 2 deprecates.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_written_split_reads_back_as_rendered(tmp_path: Path) -> None:
     root, seen = tmp_path / "val", []
@@ -56,6 +57,7 @@ def test_a_split_is_written_once(tmp_path: Path) -> None:
         write_split(root, seed=6, count=1, split="val", workers=1)
 
 
+@pytest.mark.slow
 def test_scenes_with_too_few_secrets_are_passed_over(tmp_path: Path) -> None:
     root = tmp_path / "val"
     write_split(root, seed=5, count=3, split="val", workers=1, least={"text": 1, "face": 1})

@@ -84,6 +84,7 @@ scalars = (
 params = st.dictionaries(st.text(), scalars | st.lists(scalars, max_size=3), max_size=4)
 
 
+@pytest.mark.slow
 @given(params=params)
 def test_any_parameters_survive_toml(
     tmp_path_factory: pytest.TempPathFactory, params: dict[str, object]

@@ -24,6 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "model"), [("coco", "vit_b"), ("paper", "vit_h")])
 def test_whatever_a_suite_reads_can_be_fetched_or_is_named(name: str, model: str, home: Path) -> None:
     registry = Registry()
@@ -41,6 +42,7 @@ def test_whatever_a_suite_reads_can_be_fetched_or_is_named(name: str, model: str
     }
 
 
+@pytest.mark.slow
 def test_doctor_says_what_of_a_suite_is_missing(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     with pytest.raises(SystemExit) as left:
         main(["doctor", "--suite", "coco"])

@@ -19,6 +19,7 @@ def _picture() -> Picture:
     return picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_strengths_are_matched(kind: str, picture: Picture) -> None:
     whole = {"whole": np.ones(picture.shape[:2], np.bool_)}
@@ -41,6 +42,7 @@ def test_swapping_keeps_all_tiles(picture: Picture) -> None:
     assert moved.mean() == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_nearer_one_is_chosen(picture: Picture) -> None:
     metrics: list[Metric] = [StructuralSimilarity()]
     found = {(row["first"], row["second"]): row["SSIM"] for row in choices(picture, 10, metrics)}

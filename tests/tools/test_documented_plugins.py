@@ -46,6 +46,7 @@ def test_defenses_in_documents_keep_the_rules(document_folder: Path) -> None:
     assert _problems(document_folder, "defenses") == {"checkerboard": []}
 
 
+@pytest.mark.slow
 def test_plugins_of_how_to_documents_are_short_and_tested(document_folder: Path) -> None:
     assert len(FILES["gaussian_fill.py"].text.splitlines()) <= MOST_LINES
     assert len(FILES["checkerboard.py"].text.splitlines()) <= MOST_LINES

@@ -24,6 +24,7 @@ def test_every_kind_of_block_is_known() -> None:
     assert len(FILES) == len([block for block in BLOCKS if block.file])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [pytest.param(words, id=f"{document}: {' '.join(words)}") for document, words in COMMANDS],

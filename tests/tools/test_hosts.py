@@ -44,6 +44,7 @@ def python(rig: Hosts, host: str, code: str, *arguments: str, clock: float = 0.0
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_rate_delay_and_clock_are_as_named_and_nothing_stays() -> None:
     try:
         with hosts(LINK) as rig:

@@ -70,6 +70,7 @@ def test_resumed_training_ends_at_the_same_weights(name: str, scenes: PackedScen
     assert any(not torch.equal(whole[key], start[key]) for key in whole)
 
 
+@pytest.mark.slow
 def test_no_course_but_its_own_reads_the_trunk_that_scores(
     scenes: PackedScenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +173,7 @@ def test_autoencoder_keeps_a_fixed_number_of_patches_inside_the_picture(scenes: 
     torch.testing.assert_close(ours, theirs.float(), rtol=2e-2, atol=0)
 
 
+@pytest.mark.slow
 def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> None:
     course: Any = _course("completion-mini", scenes)
     counts = set()

@@ -17,6 +17,7 @@ from pedbench.utility.segmentation import intersection_over_union
 DATA = Path(__file__).parents[3] / "shared" / "data" / "coco"
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the COCO photographs")

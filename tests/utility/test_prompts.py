@@ -69,6 +69,7 @@ def masks() -> list[Mask]:
     return [mask for mask in found if mask.any()]
 
 
+@pytest.mark.slow
 def test_points_equal_slow_references() -> None:
     outside = 0
     for mask in masks():

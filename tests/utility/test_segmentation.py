@@ -154,6 +154,7 @@ def test_size_classes_and_cuts() -> None:
     assert not is_cut(instance(1, mask), FRAME, 320)
 
 
+@pytest.mark.slow
 def test_agreement_with_oneself_is_perfect(embed: Embed, pixels: npt.NDArray[np.uint8]) -> None:
     embedding, predictor = embed(pixels)
     target = reference(embedding, SIZE)
