@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+import pedbench
 from pedbench.base import Metric
 from pedbench.measure.record import summed_up
 from pedbench.registry import Registry
@@ -76,11 +77,17 @@ def _inconsistency(run_dir: Path, record: Record, metrics: Sequence[Metric], ima
         return f"values of pictures that were not selected: {', '.join(foreign[:3])}"
     if values[~values["metric"].isin(MOMENTS)].duplicated(KEY).any():
         return "several values for the same thing"
-    return _different(record.metrics, summed_up(record.cell, values, metrics))
+    # Another pedbench has its own versions of the metrics.
+    elsewhere = record.provenance.get("versions", {}).get("pedbench") != pedbench.__version__
+    return _different(
+        record.metrics, summed_up(record.cell, values, metrics), {"version"} if elsewhere else frozenset()
+    )
 
 
-def _different(stored: Sequence[MetricValue], repeated: Sequence[MetricValue]) -> str:
-    """Return the first difference between stored and recomputed numbers; empty if there is none."""
+def _different(
+    stored: Sequence[MetricValue], repeated: Sequence[MetricValue], unchecked: Collection[str]
+) -> str:
+    """Return the first difference between stored and recomputed numbers, unchecked fields apart; "" without any."""
     known = {(metric.name, metric.region): metric for metric in repeated}
     for metric in stored:
         found = known.pop((metric.name, metric.region), None)
@@ -88,6 +95,8 @@ def _different(stored: Sequence[MetricValue], repeated: Sequence[MetricValue]) -
         if found is None:
             return f"{name} does not follow from the values"
         for field, value in asdict(metric).items():
+            if field in unchecked:
+                continue
             other = getattr(found, field)
             numbers = value is not None and other is not None and field in ("value", "ci95")
             same = np.allclose(value, other, rtol=ROUNDING, atol=ROUNDING) if numbers else value == other

@@ -184,13 +184,15 @@ def test_what_was_tampered_with_is_named(copied: Path, tamper: Callable[[Path], 
 
 def test_an_honest_run_holds_and_what_is_not_known_of_it_is_a_note(copied: Path) -> None:
     assert not problems(copied)
-    # Earlier versions recorded less.
+    # Earlier versions recorded less, and had earlier metrics.
     records = read_records(copied)
     for record in records.values():
         kept = {
             name: value for name, value in record.provenance.items() if name not in ("sources", "weights")
         }
-        append_record(copied, replace(record, provenance=kept | {"versions": {"pedbench": "0.1.0"}}))
+        earlier = [replace(metric, version=0) for metric in record.metrics]
+        foreign = kept | {"versions": {"pedbench": "0.1.0"}}
+        append_record(copied, replace(record, provenance=foreign, metrics=type(record.metrics)(earlier)))
     (note,) = [
         finding.note for finding in check_records(copied, Registry()) if finding.note or finding.problem
     ]
