@@ -23,7 +23,7 @@ PRIOR = Prior(mean_colour=np.array([0.2, 0.4, 0.6], np.float32), pictures=())
 
 
 def _views() -> list[View]:
-    """Of two shapes and one that holds nothing, two windows each elsewhere."""
+    """Return views of two shapes and one that holds nothing, two windows each elsewhere."""
     views = []
     for index, size in enumerate([(240, 320), (320, 320), (240, 320), (320, 320), (240, 320), (240, 320)]):
         rng = np.random.default_rng(index)

@@ -52,7 +52,7 @@ def scene_view(index: int, depth: int = 4) -> tuple[Picture, View]:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """As attacks run; on a busy host a second thread is waited for at every operation."""
+    """Compute with one thread, as attacks do; on a busy host a second one is waited for at every operation."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -79,7 +79,7 @@ def _psnr(guess: Picture, truth: Picture, view: View) -> float:
 
 
 def test_tokens_are_those_of_the_whole_encoder() -> None:
-    """Of another picture than the one that the constant windows are of, in the windows that may change."""
+    """Encode another picture in the windows that may change, and compare with the whole encoder."""
     (frame, view), other = scene_view(0), (render(2, 1, "val").image / 255).astype(np.float32)
     canvas, seen = view.canvas()
     changed = np.where(seen[..., None], frame, np.resize(other, frame.shape))

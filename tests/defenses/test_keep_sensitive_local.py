@@ -125,7 +125,7 @@ def make_cell() -> Cell:
 
 
 def shares(kind: str, detector: Any, scenes: range) -> tuple[float, float]:
-    """Of training scenes: secrets of a kind that lie in kept windows alone, and windows that are kept."""
+    """Return the shares of secrets that lie in kept windows alone, and of kept windows, in training scenes."""
     grid = WindowGrid(tokens=(20, 20), window=4, patch=16)
     whole, secrets, kept, windows = 0, 0, 0, 0
     for index in scenes:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.data
 
 
 def guesses(truth: Picture) -> list[Picture]:
-    """What attacks come up with: noise, blur, a shift, one colour."""
+    """Return guesses such as attacks make: noise, blur, a shift, one colour."""
     noise = np.random.default_rng(0).normal(0, 0.1, truth.shape)
     found: list[npt.NDArray[Any]] = [
         truth + noise,

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def page(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the made run, with an exhibit under two defenses."""
+    """Return the page of the made run, with an exhibit under two defenses."""
     directory = Path(shutil.copytree(made.directory, tmp_path_factory.mktemp("page") / "run"))
     rng = np.random.default_rng(0)
     frame, guess = (rng.uniform(size=(48, 64, 3)).astype(np.float32) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What a run shows of its pictures is what was measured."""
+"""Exhibits of a run show what was measured."""
 
 from __future__ import annotations
 

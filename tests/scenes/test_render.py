@@ -1,4 +1,4 @@
-"""What scenes promise, frozen before any model was trained on them."""
+"""Promises of scenes, frozen before any model was trained on them."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""What the command line makes of a suite."""
+"""Suites as the command line changes them."""
 
 from __future__ import annotations
 

@@ -24,11 +24,11 @@ from pedbench.results.run import load
 from tests.tools.documents import FILES, ONE_VIEW, PLUGINS, STUDY
 
 MOST_LINES = 40
-"""Of the plugins that how-to documents are built around."""
+"""Maximum number of lines of the plugins that how-to documents are built around."""
 
 
 def _problems(document_folder: Path, kind: Any) -> dict[str, list[str]]:
-    """By plugin of the documents, the rules that it breaks."""
+    """Return the rules that each plugin of the documents breaks."""
     registry = Registry([document_folder / name for name in PLUGINS])
     names = [name for name, origin in registry.origins(kind).items() if origin.type == "path"]
     return {

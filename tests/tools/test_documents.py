@@ -1,4 +1,4 @@
-"""What the documents say can be typed and loaded, and their links lead somewhere."""
+"""Commands and names in the documents can be typed and loaded, and their links lead somewhere."""
 
 from __future__ import annotations
 
