@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf
 
 import numpy as np
 
-from pedbench.adversary.hosted.exchange import HostedError
-from pedbench.adversary.hosted.painter import host_of
-from pedbench.adversary.isolation.answers import AttackFailure
+from pedbench.adversary.isolation.answers import AttackFailure, Guesses
 from pedbench.adversary.view_bytes import view_to_bytes
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.bench import Bench
 from pedbench.measure.outcome import Outcome
+from pedbench.measure.paintings import painted
 from pedbench.measure.seeds import guess_seed
 from pedbench.measure.stored_pictures import StoredPictures
 from pedbench.measure.views import Held, Reception
@@ -100,7 +101,7 @@ def guess_views(
         decoys: Whether the views hold nothing of the pictures.
         guessed: Gets the guesses, readings and failures; holds those of the read-outs of chains.
     """
-    jobs = []
+    jobs: deque[tuple[str, list[ViewKey], Future[Guesses]]] = deque()
     asked: list[tuple[str, Planned, dict[ViewKey, View]]] = []
     for label, (planned, keys) in wanted.items():
         guessed.add(label, ())
@@ -129,7 +130,7 @@ def guess_views(
             if planned.label in guessed.failures:
                 continue
             try:
-                views = _painted(bench, planned, views, guessed)
+                views = painted(bench, planned, views, guessed.uploaded.setdefault(planned.label, {}))
             except AttackFailure as failure:
                 guessed.failures[planned.label] = failure
                 continue
@@ -138,9 +139,12 @@ def guess_views(
             for key in views
             for item in [attacked[key[0]]]
         ]
-        data = [view_to_bytes(view) for view in views.values()]
+        # Serialised only when the job begins: hundreds of jobs wait.
+        data = map(view_to_bytes, views.values())
         jobs.append((name, list(views), bench.pool.submit(planned.spec, data, seeds)))
-    for name, together, job in jobs:
+    while jobs:
+        # A job that is done holds its guesses, so none is kept after its own turn.
+        name, together, job = jobs.popleft()
         label, draw = first_draw(name)
         try:
             answer = job.result()
@@ -178,31 +182,6 @@ def _views(
             view = replace(view, reading=reading)
         views[key] = view
     return views
-
-
-def _painted(
-    bench: Bench, planned: Planned, views: Mapping[ViewKey, View], guessed: Guessed
-) -> dict[ViewKey, View]:
-    """Add to views what a service paints of them; nothing but the view reaches it.
-
-    Raises:
-        AttackFailure: It painted nothing, or nothing may be uploaded here.
-    """
-    hosted, name = planned.plugin.hosted, planned.plugin.name
-    if bench.painter is None:
-        reason = "nothing is uploaded here: hosted attacks are for `pedbench run` on one machine"
-        raise AttackFailure(name, "HostedError", reason)
-    painted = {}
-    for key, view in views.items():
-        before = bench.painter.sent
-        try:
-            painted[key] = replace(view, paintings=bench.painter.paint(hosted, view))
-        except (HostedError, OSError) as error:
-            raise AttackFailure(name, type(error).__name__, str(error)) from error
-        finally:
-            if bench.painter.sent > before or (key in painted and painted[key].paintings):
-                guessed.uploaded.setdefault(planned.label, {})[key] = host_of(hosted)
-    return painted
 
 
 def _completable(reading: Reading, view: View) -> bool:

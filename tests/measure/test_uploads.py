@@ -14,7 +14,7 @@ from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.isolation.facts import describe
 from pedbench.adversary.prior import load_prior
 from pedbench.host.console import Console
-from pedbench.measure.guesses import Guessed, _painted
+from pedbench.measure.paintings import painted
 from pedbench.registry import Registry
 from pedbench.regression.redo import redo
 from pedbench.suites.plan import Planned
@@ -50,7 +50,7 @@ def test_a_bench_without_a_painter_uploads_nothing() -> None:
         painter = None
 
     with pytest.raises(AttackFailure, match="nothing is uploaded here"):
-        _painted(Closed(), planned, views, Guessed())  # type: ignore[arg-type]
+        painted(Closed(), planned, views, {})  # type: ignore[arg-type]
 
 
 def test_a_picture_counts_as_uploaded_even_if_nothing_comes_back() -> None:
@@ -68,10 +68,10 @@ def test_a_picture_counts_as_uploaded_even_if_nothing_comes_back() -> None:
     class Opened:
         painter = Failing()
 
-    guessed = Guessed()
+    uploaded: dict[str, str] = {}
     with pytest.raises(AttackFailure, match="HostedError: it is busy"):
-        _painted(Opened(), planned, {(0, (1, (0,))): empty}, guessed)  # type: ignore[arg-type]
-    assert guessed.uploaded == {"hosted_inpaint": {(0, (1, (0,))): "firefly-api.adobe.io"}}
+        painted(Opened(), planned, {"a view": empty}, uploaded)  # type: ignore[arg-type]
+    assert uploaded == {"a view": "firefly-api.adobe.io"}
 
 
 @pytest.mark.long

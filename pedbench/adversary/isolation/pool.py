@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -39,16 +39,20 @@ class AttackPool(ConfinedAttacks):
         except AttackFailure:
             return
 
-    def submit(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Future[Guesses]:
-        """Queue `guess`; its errors come out of the future."""
+    def submit(self, spec: PluginSpec, views: Iterable[bytes], seeds: Sequence[int]) -> Future[Guesses]:
+        """Queue `guess`; its errors come out of the future.
+
+        Args:
+            views: Looked through when the job's turn comes, in another thread: an iterator keeps waiting jobs small.
+        """
         return self._threads.submit(self._once, spec, views, seeds)
 
-    def _once(self, spec: PluginSpec, views: Sequence[bytes], seeds: Sequence[int]) -> Guesses:
+    def _once(self, spec: PluginSpec, views: Iterable[bytes], seeds: Sequence[int]) -> Guesses:
         attack = spec.to_json()
         if attack in self._overdue:
             raise self._overdue[attack]
         try:
-            return self.guess(spec, views, seeds)
+            return self.guess(spec, list(views), seeds)
         except AttackFailure as failure:
             if failure.kind == "AttackOverdue":
                 self._overdue[attack] = failure
