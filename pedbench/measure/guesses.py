@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf
@@ -101,7 +100,7 @@ def guess_views(
         decoys: Whether the views hold nothing of the pictures.
         guessed: Gets the guesses, readings and failures; holds those of the read-outs of chains.
     """
-    jobs: deque[tuple[str, list[ViewKey], Future[Guesses]]] = deque()
+    jobs: dict[Future[Guesses], tuple[str, list[ViewKey]]] = {}
     asked: list[tuple[str, Planned, dict[ViewKey, View]]] = []
     for label, (planned, keys) in wanted.items():
         guessed.add(label, ())
@@ -126,6 +125,7 @@ def guess_views(
         )
     )
     for name, planned, views in asked:
+        guessed.add(name, ())
         if planned.plugin.hosted is not None:
             if planned.label in guessed.failures:
                 continue
@@ -141,27 +141,39 @@ def guess_views(
         ]
         # Serialised only when the job begins: hundreds of jobs wait.
         data = map(view_to_bytes, views.values())
-        jobs.append((name, list(views), bench.pool.submit(planned.spec, data, seeds)))
-    while jobs:
-        # A job that is done holds its guesses, so none is kept after its own turn.
-        name, together, job = jobs.popleft()
-        label, draw = first_draw(name)
+        jobs[bench.pool.submit(planned.spec, data, seeds)] = name, list(views)
+    # Filed as they come, and then forgotten: a job that is done holds its guesses in memory.
+    for job in as_completed(jobs):
+        if job.exception() is None:
+            _file(bench, *jobs.pop(job), job.result(), guessed, outcome, stage)
+    for job, (name, _) in jobs.items():
         try:
-            answer = job.result()
-        except AttackFailure as error:
-            guessed.failures.setdefault(label, error)
-            continue
-        guessed.add(name, zip(together, answer.pictures, strict=True))
-        if answer.confidences and not draw:
-            readings = guessed.readings.setdefault(label, {})
-            for key, picture, confidence in zip(together, answer.pictures, answer.confidences, strict=True):
-                readings[key] = Reading(picture=picture, confidence=confidence)
-        outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
-        stage.parts.append((label, answer.seconds))
-        bench.paces[label] = answer.seconds / len(together)
+            job.result()
+        except AttackFailure as failure:
+            guessed.failures.setdefault(first_draw(name)[0], failure)
     for name in guessed.pictures:
         if first_draw(name)[0] in guessed.failures:
             guessed.pictures[name].clear()
+
+
+def _file(
+    bench: Bench,
+    name: str,
+    together: Sequence[ViewKey],
+    answer: Guesses,
+    guessed: Guessed,
+    outcome: Outcome,
+    stage: Stage,
+) -> None:
+    label, draw = first_draw(name)
+    guessed.add(name, zip(together, answer.pictures, strict=True))
+    if answer.confidences and not draw:
+        readings = guessed.readings.setdefault(label, {})
+        for key, picture, confidence in zip(together, answer.pictures, answer.confidences, strict=True):
+            readings[key] = Reading(picture=picture, confidence=confidence)
+    outcome.guesses[label] += [answer.seconds / len(together)] * len(together)
+    stage.parts.append((label, answer.seconds))
+    bench.paces[label] = answer.seconds / len(together)
 
 
 def _views(
