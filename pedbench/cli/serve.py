@@ -53,11 +53,11 @@ def serve(
     # These imports load torch, which takes seconds: wrong input is reported before.
     import pedbench
     from pedbench.host.device import choose_device, choose_dtype
+    from pedbench.host.malloc import keep_freed_memory
     from pedbench.host.provenance import cores, machine
     from pedbench.models.sam.family import WEIGHTS
     from pedbench.models.sam.networks import FamilyNetworks
     from pedbench.models.sam.random_weights import choose_family
-    from pedbench.offload.servers.malloc import keep_freed_memory
     from pedbench.offload.servers.remote_server import listen
     from pedbench.offload.servers.server import ServerPlan, Service
 

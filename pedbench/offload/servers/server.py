@@ -18,9 +18,9 @@ from typing import Any
 import grpc
 
 from pedbench.base import Networks, Operation
+from pedbench.host.malloc import keep_freed_memory
 from pedbench.offload.operations.builtin import load_operations, source_hash
 from pedbench.offload.servers.handler import Handler
-from pedbench.offload.servers.malloc import keep_freed_memory
 from pedbench.offload.servers.rate_limits import Rate
 from pedbench.offload.servers.wiretap import Wiretap
 from pedbench.offload.wire.codec_labels import codec_sources
