@@ -116,6 +116,11 @@ class Contest:
         return self.fitted.estimate if self.fitted else None
 
 
+def distance_of(measure: str) -> str:
+    """Return the distance of a leakage, "RMSE" of "leakage[RMSE]"; the name of another measure as it is."""
+    return measure.removeprefix(LEAKAGE).removesuffix("]")
+
+
 def by_rule(run: Run, *, attacked: bool) -> dict[Rule, list[Record]]:
     """Group a run's privacy records by defense, c and m, in the order of the plan.
 
