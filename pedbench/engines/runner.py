@@ -91,7 +91,7 @@ def run(
         each.record_if_done()
     jobs = [job for each in pending.values() for job in each.jobs]
     if jobs:
-        left = TimeLeft(plan, jobs, seconds_per_picture(runs[::-1], suite.name))
+        left = TimeLeft(plan, jobs, seconds_per_picture(runs[::-1], suite))
         work = Work(
             suite=suite,
             plugins=plugins,

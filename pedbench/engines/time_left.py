@@ -10,24 +10,43 @@ from pathlib import Path
 
 from pedbench.engines.job_times import FILE
 from pedbench.engines.jobs import Done, Job
+from pedbench.results.run_directory import SUITE
+from pedbench.suites.files import load_whole_suite
 from pedbench.suites.plan import Plan
+from pedbench.suites.schema import Suite
 
 Key = tuple[str, str]
 """Label of a defense and part of its work."""
 
 
-def seconds_per_picture(runs: Sequence[Path], suite: str) -> dict[Key, float]:
-    """Return how long each defense took for a picture.
+def seconds_per_picture(runs: Sequence[Path], suite: Suite) -> dict[Key, float]:
+    """Return how long each defense took for a picture under the attacks of a suite.
+
+    Shipped measurements come first. Where the suite of this name was not measured with as many attacks, those of the
+    suite with most attacks are taken.
 
     Args:
-        runs: Earlier runs; later ones replace what earlier ones say. Shipped measurements of the suite come first.
+        runs: Earlier runs; later ones replace what earlier ones say. Those of other attacks, metrics or probes do not
+            count, as what they take differs from defense to defense.
     """
-    found = dict(_means(row for row in _shipped() if row["suite"] == suite))
+    rows = [row for row in _shipped() if row["suite"] == suite.name]
+    counts = {int(row["attacks"]) for row in rows}
+    same = len(suite.attacks) if len(suite.attacks) in counts else max(counts, default=0)
+    found = dict(_means(row for row in rows if int(row["attacks"]) == same))
     for directory in runs:
-        if (directory / FILE).is_file():
+        if (directory / FILE).is_file() and _alike(directory, suite):
             with (directory / FILE).open(newline="") as file:
                 found |= _means(csv.DictReader(file))
     return found
+
+
+def _alike(directory: Path, suite: Suite) -> bool:
+    """Return whether a run measured each picture like a suite does."""
+    try:
+        other = load_whole_suite(directory / SUITE)
+    except (OSError, ValueError):
+        return False
+    return all(getattr(other, name) == getattr(suite, name) for name in ("attacks", "metrics", "probes"))
 
 
 class TimeLeft:

@@ -6,6 +6,9 @@ import errno
 import os
 from pathlib import Path
 
+RANDOM_WEIGHTS = "random-weights"
+"""Folder below `home` of networks that stand in for trained ones, enough to time them."""
+
 
 def home() -> Path:
     """Return `$PEDBENCH_HOME`, or `~/.cache/pedbench`; does not create it.

@@ -126,15 +126,35 @@ def numbers_at_most(run: Run, record: Record) -> tuple[MetricValue, ...]:
         return claim_metrics(values_at_most(run, record))
     if "attack" not in record.cell:
         return geometry_metrics(values_at_most(run, record))
-    key = ["metric", "region", "image"]
-    values, alone = worst_at_most(run, record), _by_size(run, canonical_json(record.cell["defense"]))
-    values = values[values["question"] == question(record)]
-    alone = alone[(alone["question"] == question(record)) & (alone["servers"] == size(record))]
-    both = values.merge(alone[[*key, "value"]], on=key, how="left", suffixes=("", "_alone"))
-    changed = both[both["value"] != both["value_alone"]][["metric", "region"]].drop_duplicates()
-    groups = values.merge(changed, on=["metric", "region"]).groupby(["metric", "region"], sort=False)["value"]
-    worst = {name: numbers.to_numpy(float) for name, numbers in groups}
+    worst = _changed_by_fewer(run, record).get(question(record), {})
     return tuple(_recomputed(metric, worst) for metric in record.metrics)
+
+
+def _changed_by_fewer(run: Run, record: Record) -> Mapping[str, Mapping[Any, npt.NDArray[np.float64]]]:
+    """Return what fewer servers change of the numbers of all attacks on a record's defense.
+
+    Returns:
+        By `question`, then by metric and region: one value a picture, the worst coalition of at most as many servers.
+    """
+    defense, servers = canonical_json(record.cell["defense"]), size(record)
+    known = _changes(run)
+    if (defense, servers) not in known:
+        key = ["question", "metric", "region", "image"]
+        alone = _by_size(run, defense)
+        alone = alone[alone["servers"] == servers][[*key, "value"]]
+        both = worst_at_most(run, record).merge(alone, on=key, how="left", suffixes=("", "_alone"))
+        found: dict[str, dict[Any, npt.NDArray[np.float64]]] = {}
+        for (asked, *name), rows in both.groupby(key[:-1], sort=False)[["value", "value_alone"]]:
+            worst, own = rows.to_numpy(float).T
+            if (worst != own).any():
+                found.setdefault(asked, {})[tuple(name)] = worst
+        known[defense, servers] = found
+    return known[defense, servers]
+
+
+@once_per_run
+def _changes(run: Run) -> dict[tuple[str, float], Mapping[str, Mapping[Any, npt.NDArray[np.float64]]]]:
+    return {}
 
 
 def _recomputed(metric: MetricValue, worst: Mapping[Any, npt.NDArray[np.float64]]) -> MetricValue:

@@ -51,13 +51,10 @@ def cross_fit(values: pd.DataFrame) -> CrossFitted | None:
     Returns:
         None without a candidate. A single picture has no halves: the strongest attack on it is reported.
     """
-    table = values.pivot(index="attack", columns="image", values="value").dropna(axis=0)
-    if table.empty:
+    images, attacks, numbers = _table(values)
+    if not attacks:
         return None
-    # By a hash, so that neither the order of a dataset nor of attacks decides.
-    table = table[in_order(table.columns)].loc[in_order(table.index)]
-    numbers = table.to_numpy(float)
-    count = numbers.shape[1]
+    count = len(images)
     middle = count // 2
     halves = (numbers[:, :middle], numbers[:, middle:]) if middle else (numbers, numbers)
     first, second = (int(_rounded(half.mean(axis=1)).argmax()) for half in halves)
@@ -68,8 +65,8 @@ def cross_fit(values: pd.DataFrame) -> CrossFitted | None:
         estimate=Estimate(
             value=float(reported.mean()), ci95=(low, high) if count >= LEAST_PICTURES else None, n=count
         ),
-        attacks=tuple(dict.fromkeys(str(table.index[place]) for place in (first, second))),
-        pictures=pd.DataFrame({"image": table.columns, "value": reported}),
+        attacks=tuple(dict.fromkeys(attacks[place] for place in (first, second))),
+        pictures=pd.DataFrame({"image": images, "value": reported}),
         draws=draws,
     )
 
@@ -86,13 +83,16 @@ def cross_fitted_difference(values: pd.DataFrame, reference: pd.DataFrame) -> Di
     Returns:
         None where they share no picture, or one of them has no candidate there.
     """
-    shared = set(values["image"]) & set(reference["image"])
-    one, other = (cross_fit(each[each["image"].isin(shared)]) for each in (values, reference))
+    images = [set(each["image"]) for each in (values, reference)]
+    if images[0] != images[1]:
+        shared = images[0] & images[1]
+        values, reference = (each[each["image"].isin(shared)] for each in (values, reference))
+    one, other = cross_fit(values), cross_fit(reference)
     if one is None or other is None:
         return None
     low, high = (float(end) for end in np.quantile(one.draws - other.draws, (0.025, 0.975)))
-    differences = one.pictures.merge(other.pictures, on="image", suffixes=("", "_reference"))
-    apart = (differences["value"] - differences["value_reference"]).to_numpy(float)
+    # Both have the pictures in the same order.
+    apart = (one.pictures["value"] - other.pictures["value"]).to_numpy(float)
     return Difference(
         value=float(apart.mean()),
         ci95=(low, high) if len(apart) >= LEAST_PICTURES else None,
@@ -120,6 +120,22 @@ def resampled(pictures: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.fl
     return first, second
 
 
+def _table(values: pd.DataFrame) -> tuple[list[str], list[str], npt.NDArray[np.float64]]:
+    """Return pictures, the attacks that have a value for each of them, and the values, (attacks, pictures).
+
+    Both are ordered by a hash, so that neither the order of a dataset nor of attacks decides.
+    """
+    images = in_order(set(values["image"]))
+    places = {image: place for place, image in enumerate(images)}
+    rows: dict[str, npt.NDArray[np.float64]] = {}
+    for attack, image, value in zip(
+        *(values[name].to_list() for name in ("attack", "image", "value")), strict=True
+    ):
+        rows.setdefault(attack, np.full(len(images), np.nan))[places[image]] = value
+    attacks = in_order(attack for attack, row in rows.items() if not np.isnan(row).any())
+    return images, attacks, np.array([rows[attack] for attack in attacks])
+
+
 def _means(
     halves: tuple[npt.NDArray[np.float64], ...], weights: tuple[npt.NDArray[np.float64], ...]
 ) -> npt.NDArray[np.float64]:
@@ -141,5 +157,6 @@ def _rounded(means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.round(means, _TIE)
 
 
+@lru_cache(maxsize=1 << 16)
 def _digest(name: object) -> str:
     return hashlib.sha256(str(name).encode()).hexdigest()

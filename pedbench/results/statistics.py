@@ -1,8 +1,7 @@
 """Means, tails and intervals of values. The only place where values are averaged.
 
 Intervals are 95 % percentile bootstrap intervals over pictures: all values of a picture are indices together. They are
-those of `scipy.stats.bootstrap`, as a test shows; a report has thousands, so the draws for a number of pictures are
-made once.
+those of `scipy.stats.bootstrap`, as a test shows; the draws for a number of pictures are made once.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pedbench.results.pairing import paired
 from pedbench.results.values import Columns
 
 if TYPE_CHECKING:
@@ -125,14 +125,13 @@ def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:
     Raises:
         ValueError: They share no annotation.
     """
-    both = values.merge(reference, on=["image", "annotation"], suffixes=("", "_reference"))
-    if both.empty:
+    images, one, other = paired(values, reference)
+    if not images:
         raise ValueError("no annotation is in both sets of values, so there is nothing to compare")
-    sums = both.groupby("image", sort=True)[["value", "value_reference"]].sum()
-    top, bottom = sums["value"].to_numpy(float), sums["value_reference"].to_numpy(float)
+    top, bottom = (per_picture({"image": images, "value": each})[0] for each in (one, other))
     if not bottom.sum():
         raise ValueError("the undefended model's mean is 0, so nothing can be retained of it")
-    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(sums))
+    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(top))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +156,11 @@ def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
     Raises:
         ValueError: They share nothing.
     """
-    both = values.merge(reference, on=["image", "annotation"], suffixes=("", "_reference"))
-    if both.empty:
+    images, one, other = paired(values, reference)
+    if not images:
         raise ValueError("no picture or annotation is in both sets of values, so there is nothing to compare")
-    top, bottom = per_picture(both.assign(value=both["value"] - both["value_reference"]))
+    apart = [value - expected for value, expected in zip(one, other, strict=True)]
+    top, bottom = per_picture({"image": images, "value": apart})
     return Difference(
         value=float(_ratio(top, bottom)),
         ci95=_interval((top, bottom), _ratio),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -151,8 +152,12 @@ def _read_table(path: Path) -> pa.Table:
 
     if path.suffix == _LINES:
         return pa.table(dict(_read_lines(path)), _schema())
-    if (rows := pq.read_metadata(path).num_rows) > MOST_ROWS:
-        raise ValueError(f"{path}: {rows} rows are more than the {MOST_ROWS} that are read.")
+    with pq.ParquetFile(path) as file:
+        if (rows := file.metadata.num_rows) > MOST_ROWS:
+            raise ValueError(f"{path}: {rows} rows are more than the {MOST_ROWS} that are read.")
+        # Many times as fast as the general way, which takes columns that lack or differ.
+        if file.schema_arrow.equals(_schema()):
+            return file.read()
     return pq.read_table(path, schema=_schema())
 
 
@@ -189,5 +194,7 @@ def remove_values(run_dir: Path, cell_id: str, keep: Collection[int] = ()) -> No
 
 def shard_files(run_dir: Path, cell_id: str) -> list[Path]:
     """Return the files of a cell's values, in the order of their numbers."""
-    found = (run_dir / "values").glob(f"{cell_id}-*")
-    return sorted(path for path in found if path.suffix in (_LINES, _PARQUET))
+    folder = run_dir / "values"
+    # Many times as fast as a glob, in folders with the files of thousands of cells.
+    found = [name for name in os.listdir(folder) if name.startswith(f"{cell_id}-")] if folder.is_dir() else []
+    return sorted(folder / name for name in found if name.endswith((_LINES, _PARQUET)))

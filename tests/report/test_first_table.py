@@ -10,6 +10,7 @@ import pytest
 from pedbench.report.numbers.first_table import BLIND, first_table
 from pedbench.report.tables.first import first_table as as_table
 from pedbench.results.run import Run, load
+from tests.report.test_notebook import agreeing
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +88,7 @@ def test_only_what_was_measured_has_a_column(run: Run, shown: pd.DataFrame) -> N
     markdown = as_table(run, shown).markdown()
     assert f"({BLIND})" in markdown
     assert "(filler after patch_inversion)" in markdown
+
+
+def test_the_notebook_has_the_same_reconstructions(run: Run) -> None:
+    assert "masked autoencoder: SSIM" in agreeing(run)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from pedbench.report.figures.drawing import plugin_looks, save
 from pedbench.report.figures.frontier import frontier_figure
 from pedbench.report.numbers.combined import combined
 from pedbench.report.numbers.frontier import equal_leakage, frontier
-from pedbench.report.tables.frontier import equal_table
+from pedbench.report.outputs.terminal import console_tables
+from pedbench.report.tables.frontier import EQUAL, equal_table
 from pedbench.results.run import Run
 from tests.report.made_defenses import REFERENCE, Numbers, made_run
 
@@ -94,7 +97,7 @@ def test_a_lower_bound_is_marked_where_it_is_one_and_nowhere_else(tmp_path: Path
     texts = [
         ["".join(column.spans(cell)) for column, cell in zip(table.columns, row, strict=True)]
         for row in table.rows
-        if row[1].startswith("leakage")
+        if row[1] != "words read"
     ]
     assert len(texts) == 9
     own, fog = ([column.title for column in table.columns].index(title) for title in ("at most", "fog"))
@@ -123,3 +126,16 @@ def test_a_run_without_sweeps_has_no_frontier(tmp_path: Path) -> None:
     assert frontier(result).empty
     assert equal_leakage(result).empty
     assert frontier_figure(result, frontier(result), combined(result), {}) is None
+
+
+@pytest.mark.slow
+def test_a_narrow_terminal_shows_what_each_baseline_keeps(run: Run) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80)
+    for table in console_tables(run, 80):
+        console.print(table)
+    shown = stream.getvalue().partition(EQUAL)[2]
+    assert "fog ↑" in shown
+    kept = equal_leakage(run)["equal_value"].dropna()
+    assert len(kept) > 3
+    assert all(f"{value:.3f}" in shown for value in kept)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pedbench.host.home import RANDOM_WEIGHTS
 from pedbench.report.numbers.combined import combined
 from pedbench.report.words.headline import headline_sentence
+from pedbench.results.run import Run
 from tests.report.made_defenses import REFERENCE, Numbers, made_run
 
 MARGIN = "at least 95% of the undefended mIoU[1 click], M+L"
@@ -107,3 +109,14 @@ def test_a_run_without_latency_is_compared_by_what_was_received(tmp_path: Path) 
     reference = Numbers(name="whole", leakage=None, words=None, wall=None)
     run = made_run(tmp_path / "run", [reference, *rows, stays])
     assert "Of the 2 defenses" in headline_sentence(run, combined(run), [])
+
+
+def test_random_weights_are_said_to_mean_nothing(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", [REFERENCE, SPLIT, VEIL], dataset="coco")
+    for folder, expected in ((RANDOM_WEIGHTS, True), ("trained", False)):
+        weights = {"original": str(tmp_path / folder / "vit_b-0.safetensors")}
+        suite = run.suite.model_copy(update={"weights": weights})
+        stand_in = Run(directory=run.directory, suite=suite, records=run.records, missing=run.missing)
+        found = headline_sentence(stand_in, combined(stand_in), [])
+        assert found.startswith("The networks have random weights: only times mean anything") == expected
+        assert ("most privacy" in found) != expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -70,6 +71,18 @@ def test_terminal_shows_intervals_below_their_numbers() -> None:
     lines = [line.split() for line in stream.getvalue().splitlines()]
     assert ["All", "of", "a_b"] in lines
     assert lines.index(["b", "≥", "0.500", "12.5", "ms"]) == lines.index(["[0.250,", "0.750]"]) - 1
+
+
+@given(st.integers(30, 160), st.lists(st.integers(4, 40), min_size=1, max_size=6))
+def test_parts_hold_every_group_once_and_fit(width: int, lengths: list[int]) -> None:
+    head = [Column(title="name", text=True), *(Column(title="x" * each, group=f"{each}") for each in lengths)]
+    parts = list(Table(columns=head, rows=[["a", *lengths]]).parts(width))
+    groups = [list(dict.fromkeys(column.group for column in part.columns[1:])) for part in parts]
+    assert [group for part in groups for group in part] == list(dict.fromkeys(map(str, lengths)))
+    assert all((part.columns[0].title, part.rows[0][0]) == ("name", "a") for part in parts)
+    assert all(
+        part.least_width() <= width or len(mine) == 1 for part, mine in zip(parts, groups, strict=True)
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_the_example_of_the_guide_starts_from_mini(tmp_path: Path) -> None:
     assert "include" not in to_toml(deeper)
 
 
+def test_frontier_reads_words_in_the_pictures_that_mini_reads() -> None:
+    mini, frontier = (
+        {probe.name: probe for probe in load_suite(name).probes} for name in ("mini", "frontier")
+    )
+    # A report joins both, and compares words read across them.
+    assert frontier["ocr"] == mini["ocr"]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

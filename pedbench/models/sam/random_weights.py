@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pedbench.host.home import home
+from pedbench.host.home import RANDOM_WEIGHTS, home
 from pedbench.models.sam.assembly import build_sam, random_tensors
 from pedbench.models.sam.checkpoints import write_tensors
 from pedbench.models.sam.family import Family, Member, family
@@ -43,7 +43,7 @@ def random_family(name: str, seed: int = 0) -> Family:
 
     def member(original: Member) -> Member:
         architecture = original.architecture
-        file = home() / "random-weights" / f"{architecture.name}-{seed}.safetensors"
+        file = home() / RANDOM_WEIGHTS / f"{architecture.name}-{seed}.safetensors"
         if not file.is_file():
             state = build_sam(architecture, allocate=False).state_dict()
             write_tensors(dict(random_tensors(state, seed)), file)

@@ -20,6 +20,9 @@ from pedbench.report.numbers.curves import LEAKED
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.results.run import Run
 
+_IN_A_ROW = 3
+"""Panels next to each other; more would be too small on a page."""
+
 _WIDE = 8
 """Ratio of largest to smallest setting from which the axis is logarithmic."""
 
@@ -102,9 +105,15 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
 
 
 def _panels(count: int, width: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width * count, 3.6), dpi=150, layout="constrained")
+    """Return a figure with panels in rows of at most `_IN_A_ROW`, and its panels."""
+    across = min(count, _IN_A_ROW)
+    lines = -(-count // across)
+    figure = Figure(figsize=(width * across, 3.6 * lines), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    panels = list(figure.subplots(lines, across, squeeze=False).ravel())
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels[:count]
 
 
 def _line(axes: Axes, rows: pd.DataFrame, across: str, up: str, label: str, colour: Any, marker: str) -> None:

@@ -18,7 +18,8 @@ from pedbench.report.figures.label_placement import place_labels
 from pedbench.report.words.legend import utility_title
 from pedbench.results.run import Run
 
-_COLUMNS = 2
+_PANEL = 4.8, 3.5
+"""Width and height of a panel in inches."""
 
 
 def frontier_figure(
@@ -36,11 +37,14 @@ def frontier_figure(
     if frontier.empty:
         return None
     measures = list(dict.fromkeys(frontier["measure"]))
-    lines = -(-len(measures) // _COLUMNS)
+    # Three in a row, four in a square.
+    across = 3 if len(measures) == 3 else 2
+    lines = -(-len(measures) // across)
+    width, height = _PANEL
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(9.6, 3.5 * lines + 0.5), dpi=150, layout="constrained")
+        figure = Figure(figsize=(width * across, height * lines + 0.5), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+        grid = figure.subplots(lines, across, squeeze=False).ravel()
         for axes in grid[len(measures) :]:
             axes.set_visible(False)
         for axes, measure in zip(grid, measures, strict=False):

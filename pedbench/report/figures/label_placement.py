@@ -26,8 +26,11 @@ _LEAVING = 10.0
 """How much worse a square pixel outside the axes is than one on top of another name."""
 
 
-Segment = tuple[tuple[float, float], tuple[float, float]]
-"""Two points in data units."""
+Point = tuple[float, float]
+"""A place in data units."""
+
+Segment = tuple[Point, Point]
+"""A line from one point to another."""
 
 
 def place_labels(
@@ -40,7 +43,7 @@ def place_labels(
 
     Args:
         xs: In data units, as are `ys`.
-        bars: Level and upright lines that names keep off, such as intervals.
+        bars: Lines that names keep off, such as intervals.
     """
     whole = np.array([axes.get_window_extent().extents])
     pixels = axes.figure.dpi / 72

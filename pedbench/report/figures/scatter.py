@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pedbench.report.figures.drawing import STYLE, Drawing, Look, arms, drawable, shortened
-from pedbench.report.figures.label_placement import Segment, place_labels
+from pedbench.report.figures.label_placement import Point, Segment, place_labels
 from pedbench.report.numbers.combined import measures_of, rules_of
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.results.run import Run
@@ -112,7 +113,8 @@ def _against(
         }
         for (leakage, rule), axes in panels.items():
             rows, up = shown[leakage, rule], f"{leakage}_{rule}"
-            _curves(axes, rows, sweeps, across, up)
+            for curve in _curves(rows, sweeps, across, up):
+                axes.plot(*np.array(curve).reshape(-1, 2).T, color="0.55", linewidth=1, zorder=1)
             _front(axes, rows[~rows[f"{up}_bound"].astype(bool)], axis, up)
             _scatter(axes, rows, across, up, plugins)
             axes.set_title(f"coalitions of {short_rule(rule)}")
@@ -127,7 +129,8 @@ def _against(
             rows, up = shown[leakage, rule], f"{leakage}_{rule}"
             names = [shortened(drawable(name)) for name in rows["defense"]]
             xs, ys = (rows[f"{column}_value"].to_list() for column in (across, up))
-            place_labels(axes, names, xs, ys, list(_bars(rows, across, up)))
+            lines = [line for curve in _curves(rows, sweeps, across, up) for line in pairwise(curve)]
+            place_labels(axes, names, xs, ys, [*_bars(rows, across, up), *lines])
     caption = (
         f"{title}: {', '.join(leakages)} of the attack that speaks over {axis.label}, with 95 % bootstrap intervals; "
         f"lower {'right' if axis.upwards else 'left'} is better. Dashed: the Pareto front, than whose defenses none is "
@@ -152,15 +155,12 @@ def _remarks(
     return remarks + (f" Not shown, for want of one of the numbers: {', '.join(absent)}." if absent else "")
 
 
-def _curves(axes: Axes, rows: pd.DataFrame, sweeps: pd.DataFrame, across: str, up: str) -> None:
-    """Join the points of each sweep in the order of its settings."""
-    if sweeps.empty:
-        return
-    points = rows.set_index("defense")
-    for _, swept in sweeps.groupby(["sweep", "parameter"], sort=False):
-        members = [name for name in swept["defense"] if name in points.index]
-        line = points.loc[members]
-        axes.plot(line[f"{across}_value"], line[f"{up}_value"], color="0.55", linewidth=1, zorder=1)
+def _curves(rows: pd.DataFrame, sweeps: pd.DataFrame, across: str, up: str) -> Iterator[list[Point]]:
+    """Yield the points of each sweep in the order of its settings."""
+    places = zip(rows[f"{across}_value"], rows[f"{up}_value"], strict=True)
+    points = dict(zip(rows["defense"], places, strict=True))
+    for _, swept in sweeps.groupby(["sweep", "parameter"], sort=False) if len(sweeps) else ():
+        yield [points[name] for name in swept["defense"] if name in points]
 
 
 def _front(axes: Axes, rows: pd.DataFrame, axis: _Axis, up: str) -> None:

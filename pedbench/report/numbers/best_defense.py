@@ -11,7 +11,7 @@ import pandas as pd
 from pedbench.privacy.claims import WORDS
 from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
 from pedbench.report.numbers.first_table import variants
-from pedbench.report.numbers.speaking import LEAKAGE, contests
+from pedbench.report.numbers.speaking import contests, distance_of
 from pedbench.report.numbers.words_read import words_read
 from pedbench.results.cross_fitting import cross_fitted_difference
 from pedbench.results.run import Run
@@ -151,8 +151,7 @@ def _received_from(run: Run) -> set[str]:
 
 def _is(name: str, measure: str) -> bool:
     """Return whether a measure is the required one of this name."""
-    distance = measure.removeprefix(LEAKAGE).removesuffix("]")
-    return distance == name or distance.startswith(f"{name}-")
+    return distance_of(measure) == name or distance_of(measure).startswith(f"{name}-")
 
 
 def _bounded(row: Any, columns: Mapping[str, str]) -> bool:

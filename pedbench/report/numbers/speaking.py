@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,8 +69,9 @@ class Contest:
     @cached_property
     def candidates(self) -> pd.DataFrame:
         """The values of the attacks that guessed every picture."""
-        counts = self.values.groupby("attack")["image"].transform("size")
-        return self.values[counts == self.pictures]
+        counts = Counter(self.values["attack"])
+        short = [attack for attack, count in counts.items() if count != self.pictures]
+        return self.values[~self.values["attack"].isin(short)] if short else self.values
 
     @cached_property
     def fitted(self) -> CrossFitted | None:
@@ -93,6 +95,8 @@ class Contest:
     @cached_property
     def ahead(self) -> Ahead | None:
         """The limited attack that is farthest ahead of the one that speaks, on their common pictures."""
+        if len(self.candidates) == len(self.values):
+            return None
         limited = self.values[~self.values["attack"].isin(self.candidates["attack"])]
         found: list[tuple[float, Ahead]] = []
         for attack, rows in limited.groupby("attack", sort=False):
@@ -114,6 +118,11 @@ class Contest:
     def estimate(self) -> Estimate | None:
         """The leakage (or advantage) of the attack that speaks."""
         return self.fitted.estimate if self.fitted else None
+
+
+def distance_of(measure: str) -> str:
+    """Return the distance of a leakage, "RMSE" of "leakage[RMSE]"; the name of another measure as it is."""
+    return measure.removeprefix(LEAKAGE).removesuffix("]")
 
 
 def by_rule(run: Run, *, attacked: bool) -> dict[Rule, list[Record]]:
@@ -156,10 +165,12 @@ def contests(run: Run) -> dict[tuple[Rule, str], Contest]:
         doubts = tuple(_doubts(run, records[key], received.get(key, ())))
         measured = {name for record in received.get(key, ()) for name in _images(run, record)}
         order = [metric.name for record in records[key] for metric in record.metrics]
-        for metric in dict.fromkeys([*order, *values["metric"]]):
-            mine = values[values["metric"] == metric]
-            if not COUNTED.fullmatch(metric) or mine.empty:
-                continue
+        counted = values[
+            values["metric"].isin([name for name in values["metric"].unique() if COUNTED.fullmatch(name)])
+        ]
+        tables = {str(metric): mine for metric, mine in counted.groupby("metric", sort=False)}
+        for metric in [name for name in dict.fromkeys([*order, *tables]) if name in tables]:
+            mine = tables[metric]
             images = set(mine["image"]) | (measured if metric.startswith(LEAKAGE) else set())
             found[key, metric] = Contest(
                 region=str(mine["region"].iloc[0]),

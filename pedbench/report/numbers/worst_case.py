@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pedbench.privacy.scoring import KNOW_NOTHING
 from pedbench.report.numbers.speaking import attack_values, contests
 from pedbench.results.run import Run, once_per_run
-from pedbench.results.statistics import Estimate, mean, quantile
+from pedbench.results.statistics import Estimate, mean_over, quantile_over
 
 COLUMNS = [
     "defense", "c", "m", "metric", "region", "attacks", "n", "bound",
@@ -33,29 +34,37 @@ def worst_cases(run: Run) -> pd.DataFrame:
         gain the paired difference to it. bound is true where an attack that may do better is missing, see `speaking`.
     """
     rows = []
-    tables = attack_values(run)
+    colours = {key: _of_colours(values) for key, values in attack_values(run).items()}
     for ((defense, c, m), metric), contest in contests(run).items():
         best = _largest(contest.values)
+        pictures = np.array(list(best.values()))
         row: dict[str, Any] = {"defense": defense, "c": c, "m": m, "metric": metric, "region": contest.region}
         row |= {"attacks": contest.values["attack"].nunique(), "n": len(best), "bound": bool(contest.doubts)}
-        row |= _number("worst_case", mean(best))
-        row |= {"p90": quantile(best, 0.9, interval=False).value}
-        row |= {"worst": quantile(best, 1.0, interval=False).value}
-        values = tables[defense, c, m]
-        colours = values[values["metric"] == f"{KNOW_NOTHING}{metric}"]
-        if not colours.empty:
-            lucky = _largest(colours)
-            both = best.merge(lucky, on="image", suffixes=("", "_lucky"))
-            row |= _number("draws", mean(lucky))
-            row |= _number("gain", mean(both.assign(value=both["value"] - both["value_lucky"])))
+        row |= _number("worst_case", mean_over(pictures))
+        row |= {"p90": quantile_over(pictures, 0.9, interval=False).value, "worst": pictures.max()}
+        lucky = colours[defense, c, m].get(metric, {})
+        if lucky:
+            gain = np.array([value - lucky[image] for image, value in best.items() if image in lucky])
+            row |= _number("draws", mean_over(np.array(list(lucky.values()))))
+            row |= _number("gain", mean_over(gain))
         rows.append(row)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.astype(dict.fromkeys(COLUMNS[8:], "float64") | {"bound": "bool"})
 
 
-def _largest(values: pd.DataFrame) -> pd.DataFrame:
-    """Return the largest value of each picture over attacks."""
-    return values.groupby("image", sort=True)["value"].max().reset_index()
+def _of_colours(values: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the largest value of each picture over colours that were drawn, by the metric of attacks."""
+    drawn = values[values["metric"].str.startswith(KNOW_NOTHING)]
+    groups = drawn.groupby("metric", sort=False)
+    return {str(name).removeprefix(KNOW_NOTHING): _largest(rows) for name, rows in groups}
+
+
+def _largest(values: pd.DataFrame) -> dict[str, float]:
+    """Return the largest value of each picture over attacks, in the order of the pictures' names."""
+    found: dict[str, float] = {}
+    for image, value in zip(values["image"], values["value"], strict=True):
+        found[image] = max(value, found.get(image, value))
+    return dict(sorted(found.items()))
 
 
 def _number(name: str, found: Estimate) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from pedbench.privacy.claims import FOUND
 from pedbench.report.numbers.combined import combined, measures_of
-from pedbench.report.numbers.speaking import LEAKAGE
+from pedbench.report.numbers.speaking import LEAKAGE, distance_of
 from pedbench.results.records import Record
 from pedbench.results.run import Run
 from pedbench.results.stored_exhibits import Stored
@@ -38,7 +38,7 @@ class ExhibitValues:
     def __init__(self, run: Run) -> None:
         """Take the values of a run."""
         self._run = run
-        self.distances = [name.removeprefix(LEAKAGE).removesuffix("]") for name in measures_of(combined(run))]
+        self.distances = [distance_of(name) for name in measures_of(combined(run))]
 
     @cached_property
     def families(self) -> set[str]:

@@ -15,7 +15,7 @@ from pedbench.report.outputs.content import Content
 from pedbench.report.outputs.gallery import PictureRow, gallery
 from pedbench.report.tables.overview import controls_apart
 from pedbench.report.words import legend
-from pedbench.report.words.inline import inline_html
+from pedbench.report.words.inline import Code, inline_html
 from pedbench.results.stored_exhibits import encoded_again
 
 MOST_BYTES = 5_000_000
@@ -43,6 +43,7 @@ def page(content: Content, folder: Path) -> str:
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
         "webp": lambda path: _url("image/webp", pictures[path]),
         "inline": lambda text: Markup(inline_html(text)),
+        "code": lambda name: Markup(inline_html(Code(name))),
         "table": lambda table: Markup(table.html()),
     }
     files = resources.files("pedbench.report.outputs")

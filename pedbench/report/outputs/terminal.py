@@ -68,10 +68,22 @@ def console_tables(run: Run, width: int) -> Iterator[RichTable]:
     suite = run.suite
     about = f"{suite.name}: {suite.dataset.name}, {run.pictures} pictures, model {suite.model}"
     for table in first_tables(run, reported=False):
+        if table.title == EQUAL:
+            yield from _in_parts(table, width)
+            continue
         fitted, left_out = table.fitted(width)
         caption = [meaning for mark, meaning in MEANINGS.items() if fitted.shows(mark)]
         if not table.title:
             caption.insert(0, "95 % bootstrap intervals over pictures; arrows: better for the defender")
-        if left_out and table.title in ("", EQUAL):
+        if left_out:
             caption.append(f"in the report, or in a wider terminal: {', '.join(left_out)}")
         yield replace(fitted, title=table.title or about).rich(width, caption=Text("\n".join(caption)))
+
+
+def _in_parts(table: Table, width: int) -> Iterator[RichTable]:
+    """Yield a table of which no column may be absent, below each other where the terminal is too narrow."""
+    *others, last = table.parts(width)
+    caption = [meaning for mark, meaning in MEANINGS.items() if table.shows(mark)]
+    for place, part in enumerate(others):
+        yield replace(part, title="" if place else table.title).rich(width)
+    yield replace(last, title="" if others else table.title).rich(width, caption=Text("\n".join(caption)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ def speaking_tables(spoken: pd.DataFrame, worst: pd.DataFrame) -> Iterator[Table
         spoken: Rows of one coalition rule, from `speaking`.
         worst: Rows of the same rule, from `worst_cases`.
     """
+    rows_of = [
+        {(row["defense"], row["metric"]): row for row in frame.to_dict("records")}
+        for frame in (spoken, worst)
+    ]
     for leakage in [name for name in dict.fromkeys(spoken["metric"]) if name.startswith(LEAKAGE)]:
         shown = [leakage, leakage.replace("leakage", "advantage", 1)]
         head = columns("defense", text=True)
@@ -42,7 +46,7 @@ def speaking_tables(spoken: pd.DataFrame, worst: pd.DataFrame) -> Iterator[Table
         for _, row in rows.iterrows():
             line: list[Cell] = [Code(row["defense"])]
             for name in shown:
-                line += _spoken(spoken, worst, row["defense"], name)
+                line += _spoken(*(known.get((row["defense"], name)) for known in rows_of))
             attacks = worst.loc[worst["defense"] == row["defense"], "attacks"].max()
             doubts = row["doubts"] or ""
             lines.append([*line, row["coalitions"], int(attacks), count(row["n"], rows["n"].max()), doubts])
@@ -56,16 +60,11 @@ def speaking_tables(spoken: pd.DataFrame, worst: pd.DataFrame) -> Iterator[Table
         )
 
 
-def _spoken(spoken: pd.DataFrame, worst: pd.DataFrame, defense: str, metric: str) -> Iterator[Cell]:
-    """Yield the cells of one metric of one defense."""
-    named, known = (
-        each[(each["defense"] == defense) & (each["metric"] == metric)].to_dict("records")
-        for each in (spoken, worst)
-    )
-    if not named:
+def _spoken(row: Mapping[Any, Any] | None, bound: Mapping[Any, Any] | None) -> Iterator[Cell]:
+    """Yield the cells of one metric of one defense, from its rows of `speaking` and `worst_cases`."""
+    if row is None or bound is None:
         yield from [None, NOTHING, None, None, None]
         return
-    row, bound = named[0], known[0]
     sign = ("≥ ",) if row["bound"] and pd.notna(row["value"]) else ()
     yield (*sign, Interval(row["value"], row["low"], row["high"]))
     parts = [Code(row["attack"])] if row["attack"] else [NOTHING]

@@ -13,6 +13,7 @@ from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
 from pedbench.report.numbers.first_table import DISTANCES, FAMILIES, strengths, variants
 from pedbench.report.numbers.first_table import first_table as first_numbers
 from pedbench.report.numbers.frontier import equal_leakage
+from pedbench.report.numbers.speaking import distance_of
 from pedbench.report.tables.frontier import equal_table
 from pedbench.report.tables.overview import (
     attack,
@@ -112,7 +113,7 @@ def first_table(run: Run, frame: pd.DataFrame, *, title: str = "", reported: boo
             better="lower",
             group="further leakages" if place else "",
             above=f"leakage, {short_rule(rule)}",
-            below=name.removeprefix("leakage[").removesuffix("]"),
+            below=distance_of(name),
         )
         for place, name in enumerate(measures)
     ]

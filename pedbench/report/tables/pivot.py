@@ -58,14 +58,17 @@ def pivot(
     most = int(rows["n"].max())
     present = [metric for metric in metrics if not _of_metric(rows, metric).empty]
     lines: list[list[Cell]] = []
-    for _, cell in rows.groupby("cell_id", sort=False):
-        first = cell.iloc[0]
-        known = {(row["metric"], row["region"]): row for row in cell.to_dict("records")}
+    cells: dict[str, list[dict[Any, Any]]] = {}
+    for row in rows.to_dict("records"):
+        cells.setdefault(row["cell_id"], []).append(row)
+    for cell in cells.values():
+        first = cell[0]
+        known = {(row["metric"], row["region"]): row for row in cell}
         numbers = [_numbers(known, metric) for metric in present]
         if first["status"] != "ok":
             numbers = [Strong(first["status"]), *[None] * max(len(present) - 1, 0)]
         names = [Code(first[key]) if first[key] else NOTHING for key in keys]
-        pictures = count(int(cell["n"].max()), most)
+        pictures = count(max(int(row["n"]) for row in cell), most)
         lines.append([*names, *numbers, pictures, letters(first["flags"], flags)])
     head = columns(*keys, text=True)
     head += [_column(rows, metric) for metric in present] or columns("status")

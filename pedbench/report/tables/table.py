@@ -1,11 +1,11 @@
 """A table of names and numbers, rendered as Markdown, LaTeX, HTML or for a terminal.
 
-Cells hold plain text, names and numbers; each rendering escapes them and rounds the numbers. Nothing here knows what
-a table is about.
+Cells hold plain text, names and numbers; each rendering escapes them and rounds the numbers.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,8 +22,8 @@ from tabulate import tabulate
 from pedbench.report.words.inline import Inline, inline_html, inline_latex, inline_markdown, inline_terminal
 from pedbench.report.words.text import NOTHING, arrow, estimate
 
-_TEXT_WIDTH = 16
-"""Letters of a terminal that a column of text has at least; longer text is folded."""
+_WORD_WIDTH = 20
+"""Letters of a terminal that a column of text has at least, unless all its words are shorter."""
 
 
 class Interval(NamedTuple):
@@ -158,13 +158,24 @@ class Table:
             (shown if fits else left_out).append(group)
         return self._restricted(shown), left_out
 
+    def parts(self, width: int) -> Iterator[Table]:
+        """Yield the table in parts for a terminal: each has the columns without a group, and the groups that fit next.
+
+        Args:
+            width: Letters of the terminal's lines. A group that does not fit by itself is a part of its own.
+        """
+        shown = list[str]()
+        for group in dict.fromkeys(column.group for column in self.columns if column.group):
+            if shown and self._restricted(["", *shown, group]).least_width() > width:
+                yield self._restricted(["", *shown])
+                shown = []
+            shown.append(group)
+        yield self._restricted(["", *shown])
+
     def least_width(self) -> int:
         """Return the width of a terminal, in letters, that holds each number in one line."""
         shown, head, body = self._for_terminal()
-        widths = [
-            _TEXT_WIDTH if column.text else max(cell_len(line) for cell in cells for line in cell.split("\n"))
-            for column, *cells in zip(shown, head, *body, strict=True)
-        ]
+        widths = [_least(column, cells) for column, *cells in zip(shown, head, *body, strict=True)]
         # A letter of padding on both sides of each column, one between columns and one at both ends.
         return sum(widths) + 3 * len(widths) + 1
 
@@ -178,11 +189,10 @@ class Table:
         shown, head, body = self._for_terminal()
         fold = self.least_width() > width
         table = RichTable(title=Text(inline_terminal(self.title)), box=SIMPLE_HEAD, **options)
-        for column, title in zip(shown, head, strict=True):
-            if column.text:
-                table.add_column(Text(title), overflow="fold", min_width=_TEXT_WIDTH)
-            else:
-                table.add_column(Text(title), justify="right", overflow="fold", no_wrap=not fold)
+        for column, title, *cells in zip(shown, head, *body, strict=True):
+            least, side = (_least(column, [title, *cells]), "left") if column.text else (None, "right")
+            wrap = column.text or fold
+            table.add_column(Text(title), justify=side, overflow="fold", min_width=least, no_wrap=not wrap)
         for row in body:
             table.add_row(*map(Text, row))
         return table
@@ -199,12 +209,11 @@ class Table:
     def _for_terminal(self) -> tuple[list[Column], list[str], list[list[str]]]:
         shown, _, body = self._rendered(inline_terminal)
         titles = (f"{column.above}\n{column.below}" if column.above else column.title for column in shown)
-        arrows = (arrow(column.better) for column in shown)
         head = [
-            inline_terminal(title.replace(", ", ",\n") + way)
-            for title, way in zip(titles, arrows, strict=True)
+            inline_terminal(title.replace(", ", ",\n") + arrow(column.better))
+            for title, column in zip(titles, shown, strict=True)
         ]
-        return shown, head, [[cell.replace(" [", "\n[") for cell in row] for row in body]
+        return shown, head, [[re.sub(r" (\[|\(least)", r"\n\1", cell) for cell in row] for row in body]
 
     def _rendered(self, inline: Callable[[Inline], str]) -> tuple[list[Column], list[str], list[list[str]]]:
         """Return the columns that are shown, their headings, and the rows' cells."""
@@ -216,6 +225,13 @@ class Table:
         shown = [self.columns[place] for place in kept]
         rows = [[inline(self.columns[place].spans(row[place])) for place in kept] for row in self.rows]
         return shown, [inline(f"{column.title}{arrow(column.better)}") for column in shown], rows
+
+
+def _least(column: Column, cells: Sequence[str]) -> int:
+    """Return the letters that a terminal's column has at least: of its longest number, or of a word of text."""
+    if column.text:
+        return min(_WORD_WIDTH, max(cell_len(word) for cell in cells for word in cell.split()))
+    return max(cell_len(line) for cell in cells for line in cell.split("\n"))
 
 
 def _two_lines(shown: Sequence[Column], head: Sequence[str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pedbench.host.home import RANDOM_WEIGHTS
 from pedbench.report.numbers.best_defense import LEAST_RETENTION, MOST_LEAKAGE, Choice, choose
 from pedbench.report.words.legend import short_rule, utility_title
 from pedbench.report.words.text import code, escape, estimate
@@ -17,7 +19,8 @@ from pedbench.validity.controls import Control
 def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Control]) -> str:
     """Name the defense that leaks least to a coalition of the suite's first rule, if all distances and words agree.
 
-    Otherwise say where they disagree, or what is missing for a name; see `best_defense.choose`.
+    Otherwise say where they disagree, or what is missing for a name; see `best_defense.choose`. Nothing is named where
+    a control fails, or where random weights stand in for trained ones.
 
     Args:
         combined: From `combined`.
@@ -25,6 +28,9 @@ def headline_sentence(run: Run, combined: pd.DataFrame, controls: Sequence[Contr
     Returns:
         Markdown.
     """
+    files = map(Path, (run.suite.weights or {}).values())
+    if any(file.parent.name == RANDOM_WEIGHTS for file in files):
+        return "The networks have random weights: only times mean anything, no utility and no leakage."
     if any(control.verdict == "fails" for control in controls):
         return "A control fails: no number of this run may be used."
     choice = choose(run, combined, controls)

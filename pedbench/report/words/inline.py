@@ -46,13 +46,16 @@ def inline_markdown(inline: Inline) -> str:
 
 
 def inline_html(inline: Inline) -> str:
-    """Return text as HTML, escaped; line breaks of plain text stay."""
+    """Return text as HTML, escaped; line breaks of plain text stay, and names may break before their parameters."""
 
     def text(plain: str) -> str:
         lines = [escape_html(flat(line), quote=False).replace('"', "&quot;") for line in plain.split("\n")]
         return _INTERVAL.sub(r"[\1,&nbsp;\2]", "<br>".join(lines))
 
-    return _marked(inline, text, lambda name: f"<code>{text(name)}</code>", "<strong>{}</strong>")
+    def name(label: str) -> str:
+        return f"<code>{text(label).replace('(', '(<wbr>')}</code>"
+
+    return _marked(inline, text, name, "<strong>{}</strong>")
 
 
 def inline_latex(inline: Inline) -> str:
