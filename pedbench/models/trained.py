@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pedbench.host.home import home
@@ -47,3 +48,11 @@ def _repository(name: str) -> str:
 
     known = [item.repository for item in catalogue().values() if item.repository]
     return next((each for each in known if each.rpartition("/")[2] == name), name)
+
+
+def untrained(files: Iterable[Path]) -> str:
+    """Return which of some networks have not been trained on this machine, with their commands; "" if none."""
+    lacking = [
+        file for file in files if is_trained(file) and training_command(file.name) and not file.exists()
+    ]
+    return "; ".join(f"no weights in {file}: {training_command(file.name)}" for file in lacking)

@@ -18,7 +18,7 @@ from pedbench.training.data.coalition_masks import draw_coalition, held_patches,
 from pedbench.training.data.photograph_pictures import PhotographPictures
 from pedbench.training.data.photographs import Photographs
 from tests.made_models import make_autoencoder
-from tests.training.short_attackers import STEPS, make_pictures, recipe, training
+from tests.training.short_attackers import make_pictures, recipe, same_after_kills, training
 
 
 @pytest.fixture(scope="module")
@@ -30,36 +30,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ViTMAE of the public sizes of picture and patch, whose targets were normalised pixels."""
     return make_autoencoder(tmp_path_factory.mktemp("public") / "tiny-mae", side=224, norm_pix_loss=True)
-
-
-class _Killed(BaseException):
-    pass
-
-
-def same_after_kills(kind: str, start: str, pictures: Path, folder: Path, **changes: Any) -> Path:
-    """Train once in one go and once killed after every step; compare all bytes of the results, and return a folder."""
-    training(kind, start, pictures, folder / "whole", **changes).run()
-
-    def dies_at(step: int) -> Any:
-        def say(line: str) -> None:
-            if line.startswith(f"step {step}/"):
-                raise _Killed
-
-        return say
-
-    for step in range(1, STEPS + 1):
-        with pytest.raises(_Killed):
-            training(kind, start, pictures, folder / "killed", **{**changes, "say": dies_at(step)}).run()
-    training(kind, start, pictures, folder / "killed", **changes).run()
-    files = {file.relative_to(folder / "whole") for file in (folder / "whole").rglob("*") if file.is_file()}
-    for file in files - {Path("training/last.pt"), Path("training/log.jsonl")}:
-        assert (folder / "killed" / file).read_bytes() == (folder / "whole" / file).read_bytes(), file
-    states = [
-        torch.load(folder / out / "training/last.pt", weights_only=True)["network"]
-        for out in ("whole", "killed")
-    ]
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    return folder / "whole"
 
 
 @pytest.mark.slow

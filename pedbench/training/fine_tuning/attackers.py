@@ -8,11 +8,15 @@ from pathlib import Path
 from pedbench.host.home import home
 from pedbench.training.fine_tuning.attacker_course import Attacker, AttackerRecipe
 from pedbench.training.fine_tuning.completion import completion
+from pedbench.training.fine_tuning.deblur import deblur
+from pedbench.training.fine_tuning.decoder import decoder
 from pedbench.training.fine_tuning.place import make_place
 from pedbench.training.fine_tuning.run import FineTuning
 
 ATTACKERS: dict[str, Callable[[str, AttackerRecipe], Attacker]] = {
     "completion": completion,
+    "decoder": decoder,
+    "deblur": deblur,
 }
 """Attackers' networks by the names of `pedbench train`, from a start and a recipe."""
 
