@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,6 @@ from pedbench.inversion.completion import complete_frame
 from pedbench.models.hub.folders import model_knowledge, weights_file
 from pedbench.types import Picture, View
 
-MIXED = "decoder-interleaved-mini"
-"""Decoder of tokens that the first global block has mixed, so that windows carry information about each
-other."""
-
-APART = "decoder-ped-mini"
-"""The same network, trained as long on tokens of window blocks alone, which carry no information about other
-windows."""
-
-DEPTH = 4
-"""Number of the mini encoder's blocks before the mixed tokens."""
-
 
 @dataclass(kw_only=True)
 class TokenDecoder(Attack):
@@ -31,7 +21,11 @@ class TokenDecoder(Attack):
 
     Tokens that a global block has mixed and that servers received are decoded. Otherwise the tokens are
     computed from the windows' pixels, as on a server, which measures the same decoder without mixing. Both
-    networks are trained on scenes, for the views of coalitions of 2 to 25 servers.
+    networks are trained for the views of coalitions of 2 to 25 servers: the mini family's on scenes, those of
+    other models by `pedbench train decoder`.
+
+    Attributes:
+        model: The family of networks whose tokens the decoders know: `mini`, or the last part of its name.
     """
 
     name = "token_decoder"
@@ -43,30 +37,41 @@ class TokenDecoder(Attack):
         defense="interleaved_offload", metric="PSNR", region="hidden", least=0.5, over="nearest_pixel"
     )
 
+    model: str = "mini"
     _networks: Any = field(init=False, repr=False, compare=False)
 
     @property
+    def _names(self) -> tuple[str, str]:
+        """Names of the decoders of mixed tokens and of window blocks' tokens, the latter trained as long."""
+        return f"decoder-interleaved-{self.model}", f"decoder-ped-{self.model}"
+
+    @property
     def files(self) -> tuple[Path, ...]:
-        return weights_file(MIXED), weights_file(APART)
+        return tuple(weights_file(name) for name in self._names)
 
     @property
     def knowledge(self) -> str:
-        return f"{model_knowledge(MIXED)}; {model_knowledge(APART)}"
+        return "; ".join(model_knowledge(name) for name in self._names)
+
+    def applies(self, description: Mapping[str, Any]) -> str | None:
+        family = Path(str(description.get("family", self.model))).name
+        return None if family == self.model else f"it decodes tokens of {self.model}, not those of {family}"
 
     def prepare(self, device: str) -> None:
         from pedbench.models.attackers.restoration import load_restoration
 
-        self._networks = {name: load_restoration(weights_file(name)) for name in (MIXED, APART)}
+        self._networks = [load_restoration(file) for file in self.files]
 
     def reconstruct(self, view: View, rng: np.random.Generator) -> Picture:
-        from pedbench.inversion.token_decoding import computed_tokens, no_tokens, received_tokens
+        from pedbench.inversion.token_decoding import computed_tokens, mixed_depth, no_tokens, received_tokens
 
         # Each decoder was trained on the tokens of one network; those of others would only mislead it.
         weights = view.description.get("params", {}).get("weights", "original")
-        mixed = weights == "original" and any(tokens.depth == DEPTH for tokens in view.tokens)
-        network = self._networks[MIXED if mixed else APART]
+        depth = mixed_depth(view)
+        mixed = weights == "original" and any(tokens.depth == depth for tokens in view.tokens)
+        network = self._networks[0 if mixed else 1]
         if mixed:
-            tokens = received_tokens(view, DEPTH)
+            tokens = received_tokens(view, depth)
         elif weights == "fine-tuned":
             tokens = computed_tokens(view)
         else:

@@ -17,7 +17,7 @@ from torch import Tensor
 from pedbench.host.device import in_batches
 from pedbench.inversion.read_out import fill_with_nearest, reading
 from pedbench.inversion.resizing import resize
-from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions
+from pedbench.models.attackers.vitmae import MaskedAutoencoder, fit_positions, patches_per_window
 from pedbench.models.sam.family import described_family
 from pedbench.types import Mask, Picture, View
 
@@ -109,7 +109,7 @@ def layout(view: View, native: int, patch: int, window_patches: int = 0) -> Patc
     grid = described_family(view.description).original.architecture.grid
     if grid.rows != grid.columns:
         raise ValueError(f"expected as many rows as columns of windows, found {grid.rows}x{grid.columns}")
-    each = window_patches or max(1, round(native / patch / grid.rows))
+    each = window_patches or patches_per_window(grid, native, patch)
     return PatchLayout(canvas=grid.rows * grid.window * grid.patch, count=grid.rows * each, patch=patch)
 
 

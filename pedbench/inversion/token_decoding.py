@@ -37,6 +37,11 @@ def network_of(view: View, device: str = "cpu") -> Any:
     return load_network(described_family(view.description), cast("Weights", weights), device)
 
 
+def mixed_depth(view: View) -> int:
+    """Return the number of blocks up to the first global one, in the block order of a view's original network."""
+    return described_family(view.description).original.architecture.global_blocks[0] + 1
+
+
 def no_tokens(sizes: RestorationSizes) -> Grid:
     """Return an empty grid for a network of these sizes."""
     side = sizes.token_side

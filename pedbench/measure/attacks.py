@@ -9,20 +9,20 @@ from itertools import repeat
 
 import numpy as np
 
-from pedbench.adversary.hosted.painter import host_of
 from pedbench.base import Metric
 from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
+from pedbench.measure.applicability import inapplicable
 from pedbench.measure.bench import Bench
 from pedbench.measure.blind_guesses import guess_blind, measure_floors, naming
 from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views, view_keys
 from pedbench.measure.outcome import Outcome
 from pedbench.measure.scouting import Leakages, attacks_of_round, choose_worst
 from pedbench.measure.view_independent_baselines import drawn, forget, unseen
-from pedbench.measure.views import Held, Reception, joined, public_description
+from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.scoring import Score, one_colour, score
 from pedbench.suites.cell import Cell
-from pedbench.suites.plan import DefensePlan, Plan, Planned
+from pedbench.suites.plan import DefensePlan, Planned
 from pedbench.types import Picture
 from pedbench.validity.flags import UNCONFINED
 
@@ -107,23 +107,6 @@ def attack(
             if not slow:
                 choose_worst(attacked, [cell for _, cell in chosen], leaked)
     return guessed
-
-
-def inapplicable(plan: Plan, part: DefensePlan, planned: Planned) -> str:
-    """Return why an attack, or the read-out that it completes, can say nothing about a defense; else nothing."""
-    for plugin in planned.plugins:
-        if plugin.hosted is not None and not plan.suite.allow_upload:
-            return (
-                f"{plugin.label} sends what servers received to {host_of(plugin.hosted)}: set allow_upload = true in "
-                "the suite to permit it"
-            )
-    if part.defense.disclosure == "decoy":
-        return ""
-    description = public_description(plan, part)
-    for plugin in reversed(planned.plugins):
-        if reason := plugin.applies(description):
-            return f"{plugin.label}: {reason}"
-    return ""
 
 
 def _score(

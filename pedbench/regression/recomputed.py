@@ -8,7 +8,8 @@ from typing import Any
 import pedbench
 from pedbench.base import Dataset
 from pedbench.errors import CheckpointError, PluginError
-from pedbench.measure.attacks import inapplicable, nothing_usable
+from pedbench.measure.applicability import inapplicable
+from pedbench.measure.attacks import nothing_usable
 from pedbench.measure.code_identity import sources
 from pedbench.measure.record import lasting_flags, weights_of
 from pedbench.models.sam.family import family

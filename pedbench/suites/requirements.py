@@ -10,6 +10,7 @@ from pedbench.adversary.isolation.facts import create
 from pedbench.base import Defense, Plugin
 from pedbench.fetching.fetch import missing, provider, states
 from pedbench.models.sam.family import Family
+from pedbench.models.trained import training_command
 from pedbench.registry import Kind, Registry
 from pedbench.suites.choices import Choice
 from pedbench.suites.schema import ResolvedSuite
@@ -81,7 +82,6 @@ def _plugins(suite: ResolvedSuite, registry: Registry) -> Iterator[Need]:
             plugin: Plugin = create(registry, kind, choice.name, choice.params)
             for path in plugin.files:
                 entry = provider(path)
-                advice = (
-                    f"pedbench fetch {entry}" if entry else f"put it there, or name another in {plugin.label}"
-                )
+                get = f"pedbench fetch {entry}" if entry else training_command(path.name)
+                advice = get or f"put it there, or name another in {plugin.label}"
                 yield Need(what=f"{word} {plugin.name}", path=path, entry=entry, advice=advice)

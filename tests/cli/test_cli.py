@@ -32,8 +32,14 @@ ROOT = Path(__file__).parents[2]
         (["train", "nothing"], "pedbench: no recipe for 'nothing'"),
         (
             ["train", "sam-mini", "--at-once", "2"],
-            "pedbench: --at-once is for `pedbench train ped-sam` alone.",
+            "pedbench: --at-once is for `pedbench train ped-sam|completion|decoder|deblur` alone.",
         ),
+        (
+            ["train", "completion", "--teacher", "sam-mini"],
+            "pedbench: --teacher is for `pedbench train ped-sam` alone.",
+        ),
+        (["train", "completion", "--images", "nowhere"], "needs --from MODEL and --images FOLDER."),
+        (["train", "deblur", "--device", "cpu"], "pedbench train deblur needs --images FOLDER."),
         (["train", "ped-sam", "--teacher", "sam-mini"], "needs --teacher CHECKPOINT and --images FOLDER."),
         (
             ["train", "ped-sam", "--teacher", "sam-mini", "--images", "nowhere"],

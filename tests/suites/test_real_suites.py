@@ -16,6 +16,14 @@ from pedbench.suites.files import load_suite
 from pedbench.suites.requirements import needs
 from pedbench.suites.resolve import Overrides, resolve
 
+TRAINED = {
+    "pedbench train completion --from facebook/vit-mae-base --images FOLDER",
+    "pedbench train decoder --from vit_b --images FOLDER",
+    "pedbench train decoder --from ped-vit_b --images FOLDER",
+    "pedbench train deblur --images FOLDER",
+}
+"""Commands that make what nobody publishes."""
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -31,7 +39,9 @@ def test_whatever_a_suite_reads_can_be_fetched_or_is_named(name: str, model: str
     suite = resolve(load_suite(name), Overrides(), registry)
     assert suite.model == model
     found = needs(suite, family(model), registry)
-    assert {need.entry for need in found if need.path} <= set(catalogue())
+    made = {need.advice for need in found if need.path and not need.entry}
+    assert made == (TRAINED if name == "coco" else set())
+    assert {need.entry for need in found if need.path} <= {*catalogue(), ""}
     assert not any(need.here for need in found)
     unnamed = {need.what for need in found if need.path is None}
     assert f"weights ped-{model}" in unnamed
@@ -52,6 +62,8 @@ def test_doctor_says_what_of_a_suite_is_missing(capsys: pytest.CaptureFixture[st
         assert f"not here, {size:,} MB to fetch: looked for {home}" in said
         assert f"-> pedbench fetch {name}" in said
     assert "note    weights ped-vit_b: not published, so its rows are skipped" in said
+    for command in TRAINED:
+        assert f"-> {command}" in said
     assert "missing dataset coco: not here, 1,068 MB to fetch" in said
     assert not home.exists()
 
@@ -89,3 +101,26 @@ def test_rows_of_weights_that_nobody_named_are_skipped(
         "fine-tuned": {("skipped", "no weights were named for ped-mini: name it")},
         "reordered": {("ok", "")},
     }
+
+
+@pytest.mark.slow
+def test_attacks_by_untrained_networks_are_skipped_with_the_command(
+    run_small: Any, tmp_path: Path, home: Path
+) -> None:
+    attacks = [
+        "mean_colour",
+        {"name": "completion", "params": {"model": "completion-vit-mae-base"}},
+        {"name": "token_decoder", "params": {"model": "tiny"}},
+    ]
+    found = run_small(tmp_path / "run", defenses=[{"name": "ped_sam"}], attacks=attacks)
+    reasons = {
+        record.cell["attack"]["name"]: (record.status, record.reason)
+        for record in found.of("ped_sam", "privacy")
+        if "attack" in record.cell and record.cell["attack"]["name"] != "mean_colour"
+    }
+    assert {status for status, _ in reasons.values()} == {"skipped"}
+    place = home / "completion-vit-mae-base" / "completion-vit-mae-base"
+    command = "pedbench train completion --from facebook/vit-mae-base --images FOLDER"
+    assert f"no weights in {place}: {command}" in reasons["completion"][1]
+    for start in ("tiny", "ped-tiny"):
+        assert f"pedbench train decoder --from {start} --images FOLDER" in reasons["token_decoder"][1]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pedbench.training.core.loop import Schedule
 from pedbench.training.fine_tuning.distillation import DistillationRecipe
+from pedbench.training.fine_tuning.ped_sam import fine_tune_ped_sam
 from pedbench.training.fine_tuning.run import FineTuning
 
 STEPS = 4
@@ -19,4 +20,4 @@ def recipe(**changes: Any) -> DistillationRecipe:
 
 def fine_tuning(images: Path, out: Path, say: Any = lambda line: None, **changes: Any) -> FineTuning:
     settings = {"teacher": "sam-mini", "recipe": recipe(), "cpu": True, "checkpoint_seconds": 0, **changes}
-    return FineTuning(images=images, out=out, say=say, **settings)
+    return fine_tune_ped_sam(images=images, out=out, say=say, **settings)

@@ -20,7 +20,6 @@ from pedbench.training.core.loop import Schedule, Trainer
 from pedbench.training.core.task import Course, prefetched
 from pedbench.training.data.coalition_masks import draw_coalition, held_pixels, held_tokens
 from pedbench.training.data.packing import PackedScenes
-from pedbench.training.data.pictures import draw_pictures
 from pedbench.training.recipes import RECIPES, make_course
 from pedbench.training.tasks.detection import DetectorSizes
 from pedbench.training.tasks.masked_autoencoder import AutoencoderSizes
@@ -184,7 +183,7 @@ def test_completion_learns_from_what_coalitions_hold(scenes: PackedScenes) -> No
             guess, _, counted = course._run(course.network, batch)
         shown = (counted[..., 0] == 0) & (batch.inside > 0)
         assert shown.sum(1).tolist() == [batch.kept] * 3
-        repeated = draw_pictures(scenes, size=3, seed=0, step=step)
+        repeated = scenes.draw(size=3, seed=0, step=step)
         repeated.rng.random(batch.inside.shape, np.float32)
         visible = course._visible_patches(repeated) > 0
         assert (shown <= visible).all()

@@ -12,7 +12,7 @@ import torch
 from pedbench.models.sam.architectures import VIT_B
 from pedbench.models.sam.assembly import build_sam
 from pedbench.training.core.loop import Schedule, Trainer
-from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
+from pedbench.training.fine_tuning.memory_estimate import activation_bytes, memory_plan, shown
 
 pytestmark = pytest.mark.long
 
@@ -21,7 +21,8 @@ def test_the_plan_counts_vit_b_as_it_is() -> None:
     network: Any = build_sam(VIT_B)
     network.requires_grad_(False).image_encoder.requires_grad_(True)
     trainer = Trainer(network, torch.nn.Module(), Schedule(steps=1), Path())
-    plan = memory_plan(trainer, network, VIT_B, at_once=4, precision="bf16", points=0, processes=1)
+    each = activation_bytes(VIT_B, "bf16")
+    plan = memory_plan(trainer, {"teacher": network}, each=each, at_once=4, precision="bf16", processes=1)
     encoder = sum(p.numel() for p in network.image_encoder.parameters())
     assert encoder == 89_670_912
     assert plan["gradients"] == 4 * encoder

@@ -13,12 +13,16 @@ from torch import nn
 
 from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import verify_weights
+from pedbench.models.trained import training_command
 from pedbench.models.unallocated import unallocated
 
 N = TypeVar("N", bound=nn.Module)
 
-_LARGEST = 1024
-"""Largest size that is accepted: a larger one would fill the memory before the weights are compared."""
+_LARGEST = 1280
+"""Largest size that is accepted: the channels of SAM ViT-H's tokens.
+
+A larger one would fill the memory before the weights are compared.
+"""
 
 
 def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N], kind: str) -> N:
@@ -34,10 +38,9 @@ def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N],
         MissingWeightsError: The file is missing.
         CheckpointError: The file is of another kind, or its digest differs from the manifest.
     """
+    command = training_command(path.stem) or f"pedbench train {path.stem}"
     if not path.is_file():
-        raise MissingWeightsError(
-            f"no {kind} network: looked for {path}\nto make that of the mini family: pedbench train {path.stem}"
-        )
+        raise MissingWeightsError(f"no {kind} network: looked for {path}\nto make it: {command}")
     verify_weights(path.stem, path, path.parent)
     try:
         with safe_open(path, framework="pt") as file:
@@ -55,6 +58,6 @@ def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N],
     except Exception as error:
         raise CheckpointError(
             f"{path}: found no {kind} network ({type(error).__name__}: {str(error)[:200]})\n"
-            f"expected a .safetensors file that `pedbench train {path.stem}` wrote"
+            f"expected a .safetensors file that `{command}` wrote"
         ) from error
     return network.eval().requires_grad_(False)

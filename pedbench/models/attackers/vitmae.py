@@ -13,6 +13,7 @@ from pedbench.errors import CheckpointError
 from pedbench.models.hub.folders import model_folder, read_json, refuse_gaps
 from pedbench.models.kept import kept
 from pedbench.models.unallocated import unallocated
+from pedbench.pictures.windows import WindowGrid
 
 WEIGHTS = (".safetensors", ".bin")
 """Suffixes of weights files; `.bin` are state dicts of torch, read without running pickled code."""
@@ -128,6 +129,17 @@ def load_autoencoder(model: str) -> MaskedAutoencoder:
         mean=torch.tensor(settings.get("image_mean", _MEAN)).reshape(3, 1, 1),
         deviation=torch.tensor(settings.get("image_std", _DEVIATION)).reshape(3, 1, 1),
     )
+
+
+def patches_per_window(grid: WindowGrid, native: int, patch: int) -> int:
+    """Return the patches along a window's side that come nearest to an autoencoder's training size.
+
+    Args:
+        grid: Square grid of windows.
+        native: Side in pixels of the autoencoder's training pictures.
+        patch: Side of its patches in pixels.
+    """
+    return max(1, round(native / patch / grid.rows))
 
 
 def fit_positions(network: Any, count: int) -> Any:

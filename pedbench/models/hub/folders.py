@@ -12,13 +12,14 @@ from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
 from pedbench.models.manifest import is_shipped, manifest_entry, shipped, trained_on, verify_weights
+from pedbench.models.trained import is_trained, trained, training_command
 
 
 def model_reference(model: str) -> str:
     """Return a model's name for a configuration, independent of the working directory.
 
     Args:
-        model: The name of a shipped model, a local folder, or an id of the Hugging Face hub.
+        model: The name of a shipped or trained model, a local folder, or an id of the Hugging Face hub.
 
     Returns:
         The absolute path of a folder; other names unchanged.
@@ -41,9 +42,9 @@ def model_knowledge(model: str) -> str:
 
 
 def weights_file(model: str) -> Path:
-    """Return the weights file of a shipped network by its name, or another file by its path."""
+    """Return the weights file of a shipped or trained network by its name, or another file by its path."""
     path = Path(model).expanduser()
-    return path.resolve() if path.suffix else shipped(f"{model}.safetensors")
+    return path.resolve() if path.suffix else _named(f"{model}.safetensors")
 
 
 def weight_digests(files: Iterable[Path]) -> dict[str, str]:
@@ -153,6 +154,8 @@ def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
 
 
 def _advice(model: str, folder: Path) -> str:
+    if is_trained(folder):
+        return f"to make it: {training_command(model)}"
     if is_shipped(folder):
         return f"to get it: python -m pip install pedbench-weights; to make it: pedbench train {model}"
     if Path(model).is_absolute():
@@ -167,7 +170,7 @@ def _advice(model: str, folder: Path) -> str:
 def _folder(model: str) -> Path:
     """Return a model's folder, existing or not; a hub model's is that of `pedbench fetch` or in the hub's cache."""
     if "/" not in model:
-        return shipped(model)
+        return _named(model)
     if Path(model).is_absolute():
         return Path(model)
     from pedbench.fetching.catalogue import HUB
@@ -180,3 +183,8 @@ def _folder(model: str) -> Path:
         with contextlib.suppress(HFValidationError, LocalEntryNotFoundError):
             return Path(snapshot_download(model, local_files_only=True))
     return fetched
+
+
+def _named(name: str) -> Path:
+    """Return the path of a shipped network, or of one that `pedbench train` makes for real models, by its name."""
+    return trained(name) if training_command(name) else shipped(name)

@@ -35,7 +35,7 @@ def claim(out: Path, settings: Mapping[str, Any], *, writes: bool) -> None:
             raise ValueError(
                 f"{out} holds another training ({differ}); name another folder with --out, or remove {file.parent}."
             )
-    elif any(out.glob("*.safetensors")):
+    elif any(out.glob("*.safetensors")) or any(out.glob("*/*.safetensors")):
         raise ValueError(f"{out} holds other weights; name another folder with --out.")
     elif writes:
         file.parent.mkdir(parents=True, exist_ok=True)

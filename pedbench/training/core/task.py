@@ -5,14 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from pedbench.training.core.loop import Schedule
 from pedbench.training.data.packing import PackedScenes
+from pedbench.training.data.pictures import Pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +73,22 @@ class Course(ABC):
         """Write a network's weights."""
 
 
-class SceneCourse(Course):
+class PictureSource(Protocol):
+    """Pictures to train on, and pictures to validate on, which `len` counts."""
+
+    def __len__(self) -> int: ...
+
+    def draw(self, *, size: int, seed: int, step: int) -> Pictures:
+        """Return the pictures of one step, with random mirroring and light."""
+
+    def unaltered(self, first: int, last: int) -> Pictures:
+        """Return validation pictures from one index to another, as they are."""
+
+
+Source = TypeVar("Source", default=PackedScenes)
+
+
+class SceneCourse(Course, Generic[Source]):
     """The training of one network of the mini family on scenes.
 
     Attributes:
@@ -90,8 +110,8 @@ class SceneCourse(Course):
         recipe: Any,
         name: str,
         *,
-        training: PackedScenes,
-        validation: PackedScenes,
+        training: Source,
+        validation: Source,
         weights: Path,
         device: str,
     ) -> None:
@@ -104,6 +124,50 @@ class SceneCourse(Course):
 
     def prepare(self, weights: Path) -> None:
         """Set up what else the training needs."""
+
+
+class PictureCourse(SceneCourse[PictureSource]):
+    """The training of a network on whole pictures, of scenes or of another source.
+
+    Attributes:
+        precision: `bf16` for forward passes in bfloat16, `no` for float32.
+        parallel: The network, or the wrapper through which several processes train it.
+    """
+
+    validated = 8
+    """Pictures that are validated together."""
+
+    precision = "bf16"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parallel: Any = self.network
+
+    @abstractmethod
+    def batch_of(self, pictures: Pictures) -> Any:
+        """Return the batch of some pictures; random choices come from their generator."""
+
+    @abstractmethod
+    def examine(self, network: nn.Module, pictures: Pictures) -> dict[str, list[float]]:
+        """Return the scores of each of some pictures by name."""
+
+    def make_batch(self, step: int) -> Any:
+        return self.batch_of(self.training.draw(size=self.batch, seed=self.recipe.seed, step=step))
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Return the mean of each score over the validation pictures."""
+        found: dict[str, list[float]] = {}
+        with torch.inference_mode():
+            for first in range(0, len(self.validation), self.validated):
+                last = min(first + self.validated, len(self.validation))
+                for name, values in self.examine(network, self.validation.unaltered(first, last)).items():
+                    found.setdefault(name, []).extend(values)
+        return {name: float(np.mean(values)) for name, values in found.items()}
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context of a forward pass in training."""
+        kind = self.device.split(":")[0]
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
 
 
 def prefetched(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:

@@ -63,3 +63,29 @@ def held_tokens(windows: tuple[Window, ...], grid: WindowGrid) -> npt.NDArray[np
         side = grid.window
         mask[row * side : (row + 1) * side, column * side : (column + 1) * side] = True
     return mask[: grid.tokens[0], : grid.tokens[1]]
+
+
+def held_patches(
+    windows: tuple[Window, ...], frame: tuple[int, int], grid: WindowGrid, each: int
+) -> npt.NDArray[np.bool_]:
+    """Return the mask of the patches of some windows that lie in the frame entirely.
+
+    Args:
+        windows: The windows.
+        frame: Height and width of the frame in the encoder's pixels.
+        grid: The grid of windows.
+        each: Patches along a window's side.
+
+    Returns:
+        (rows * each, columns * each) bool.
+    """
+    mask = np.zeros((grid.rows * each, grid.columns * each), np.bool_)
+    for row, column in windows:
+        mask[row * each : (row + 1) * each, column * each : (column + 1) * each] = True
+    # The patch of index i ends at pixel (i + 1) * side / each.
+    side = grid.window * grid.patch
+    rows, columns = (
+        min(length * each // side, count) for length, count in zip(frame, mask.shape, strict=True)
+    )
+    mask[rows:] = mask[:, columns:] = False
+    return mask

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from scipy import ndimage
 
 from pedbench.data.coco_masks import decode_segmentation
+from pedbench.training.data.pictures import Pictures, order, vary
 
 MAX_INSTANCES = 32
 """Maximum instances per picture; a pixel's label is 1 + its instance's index, 0 is background."""
@@ -44,6 +46,40 @@ class PackedScenes:
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    def draw(self, *, size: int, seed: int, step: int) -> Pictures:
+        """Make the batch of one step, with random mirroring and light."""
+        rng = np.random.default_rng((seed, 1, step))
+        canvas = self.images.shape[1]
+        images = np.zeros((size, canvas, canvas, 3), np.float32)
+        inside = np.zeros((size, 1, canvas, canvas), np.float32)
+        sizes = []
+        for place, index in enumerate(order(len(self), size, seed, step)):
+            height, width = (int(length) for length in self.sizes[index])
+            varied = vary(self.images[index, :height, :width], rng)
+            images[place, :height, :width] = varied / np.float32(255)
+            inside[place, :, :height, :width] = 1
+            sizes.append((height, width))
+        return Pictures(
+            images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
+            inside=torch.from_numpy(inside),
+            sizes=tuple(sizes),
+            rng=rng,
+        )
+
+    def unaltered(self, first: int, last: int) -> Pictures:
+        """Return unchanged pictures for validation, with a generator seeded by the first index."""
+        images = torch.from_numpy(self.images[first:last].astype(np.float32) / np.float32(255))
+        inside = torch.zeros(last - first, 1, *images.shape[1:3])
+        sizes = tuple((int(height), int(width)) for height, width in self.sizes[first:last])
+        for place, (height, width) in enumerate(sizes):
+            inside[place, :, :height, :width] = 1
+        return Pictures(
+            images=images.permute(0, 3, 1, 2).contiguous(),
+            inside=inside,
+            sizes=sizes,
+            rng=np.random.default_rng((0, 2, first)),
+        )
 
 
 def _instances(

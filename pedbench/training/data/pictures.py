@@ -9,8 +9,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pedbench.training.data.packing import PackedScenes
-
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
@@ -51,42 +49,6 @@ def light(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArra
         np.clip(picture * gain.astype(np.float32) + rng.uniform(-8, 8), 0, 255)
     )
     return lit
-
-
-def draw_pictures(scenes: PackedScenes, *, size: int, seed: int, step: int) -> Pictures:
-    """Make the batch of one step, with random mirroring and light."""
-    rng = np.random.default_rng((seed, 1, step))
-    canvas = scenes.images.shape[1]
-    images = np.zeros((size, canvas, canvas, 3), np.float32)
-    inside = np.zeros((size, 1, canvas, canvas), np.float32)
-    sizes = []
-    for place, index in enumerate(order(len(scenes), size, seed, step)):
-        height, width = (int(length) for length in scenes.sizes[index])
-        varied = vary(scenes.images[index, :height, :width], rng)
-        images[place, :height, :width] = varied / np.float32(255)
-        inside[place, :, :height, :width] = 1
-        sizes.append((height, width))
-    return Pictures(
-        images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
-        inside=torch.from_numpy(inside),
-        sizes=tuple(sizes),
-        rng=rng,
-    )
-
-
-def unaltered(scenes: PackedScenes, first: int, last: int) -> Pictures:
-    """Return unchanged pictures for validation, with a generator seeded by the first index."""
-    images = torch.from_numpy(scenes.images[first:last].astype(np.float32) / np.float32(255))
-    inside = torch.zeros(last - first, 1, *images.shape[1:3])
-    sizes = tuple((int(height), int(width)) for height, width in scenes.sizes[first:last])
-    for place, (height, width) in enumerate(sizes):
-        inside[place, :, :height, :width] = 1
-    return Pictures(
-        images=images.permute(0, 3, 1, 2).contiguous(),
-        inside=inside,
-        sizes=sizes,
-        rng=np.random.default_rng((0, 2, first)),
-    )
 
 
 def psnr(guess: Tensor, truth: Tensor, region: Tensor) -> list[float]:

@@ -2,55 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from huggingface_hub import ModelCardData
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pedbench.fetching.digests import digest
+from pedbench.fetching.fetch import verified
+from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import Architecture
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load_sam, save_sam
 from pedbench.models.sam.reorder import reorder
-from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import Course
 from pedbench.training.data.photographs import Frames, Photographs
 from pedbench.training.data.prompting import Prompts, decode_masks, mask_loss
+from pedbench.training.fine_tuning.course import Description, FineTuningCourse, FineTuningRecipe, Part
+from pedbench.training.fine_tuning.memory_estimate import activation_bytes
 from pedbench.training.fine_tuning.teacher_agreement import Retention
+
+_HUB = {"vit_b": "facebook/sam-vit-base", "vit_l": "facebook/sam-vit-large", "vit_h": "facebook/sam-vit-huge"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillationRecipe:
+class DistillationRecipe(FineTuningRecipe):
     """Recipe for fine-tuning a network in PED order.
 
     Attributes:
-        schedule: Steps and learning rate.
-        batch: Pictures per step, of all processes together.
         masks: Additional loss on the frozen decoder's masks: `teacher` compares with the teacher's masks at random
             places, `annotations` with the clicked annotated objects; None for no such loss.
         points: Prompts per picture for that loss.
-        held_out: Number of validation pictures.
-        every: Steps between validations.
-        patience: Validations without a better score after which the training stops.
-        precision: Type of forward passes, `bf16`, or `no` for float32.
-        seed: Seed of the held-out pictures and of the batches.
     """
 
-    schedule: Schedule
-    batch: int = 8
     masks: Literal["teacher", "annotations"] | None = None
     points: int = 8
-    held_out: int = 64
-    every: int = 500
-    patience: int = 5
-    precision: str = "bf16"
-    seed: int = 0
 
 
 def _embed(encoder: Any, mean: Tensor, std: Tensor, images: Tensor, inside: Tensor) -> Tensor:
@@ -107,7 +97,7 @@ def _clicks(points: Tensor) -> Prompts:
     return Prompts(points=torch.cat([clicks, torch.zeros_like(clicks)], dim=1), labels=labels)
 
 
-class DistillationCourse(Course):
+class DistillationCourse(FineTuningCourse):
     """Fine-tunes an encoder in PED order to the image embeddings of the original; the decoder stays as it is.
 
     Args:
@@ -134,9 +124,11 @@ class DistillationCourse(Course):
         compiled: bool,
     ) -> None:
         self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.architecture = architecture.reordered(name)
+        self.name, self.architecture = name, architecture.reordered(name)
         self.file = f"{name}.safetensors"
-        self._photographs, self._accelerator, self._at_once = photographs, accelerator, at_once
+        self.accelerator = accelerator
+        self._photographs, self._at_once, self._teacher_file = photographs, at_once, teacher
+        self._teacher_name = architecture.name
         self.teacher: Any = load_sam(teacher, architecture).requires_grad_(False).to(accelerator.device)
         # Loaded weights are mapped to their file, so the student is a copy.
         student = load_sam(teacher, architecture)
@@ -145,6 +137,8 @@ class DistillationCourse(Course):
         network.load_state_dict(student.state_dict())
         network.requires_grad_(False).image_encoder.requires_grad_(True).train()
         self.network = network.to(accelerator.device)
+        self.frozen = {"teacher": self.teacher}
+        self.score = Retention.score(photographs)
         self.auxiliary = nn.Module()
         self._encoder: Any = network.image_encoder
         if accelerator.num_processes > 1:
@@ -156,14 +150,17 @@ class DistillationCourse(Course):
     def retention(self) -> Retention:
         """The validation; evaluates the teacher on first use."""
         if self._retention is None:
-            self._retention = Retention(self._photographs, self.teacher, self._accelerator)
+            self._retention = Retention(self._photographs, self.teacher, self.accelerator)
         return self._retention
 
-    def make_batch(self, step: int) -> Frames:
-        """Read this process's share of a step's pictures."""
-        share = self.batch // self._accelerator.num_processes
-        first = share * self._accelerator.process_index
-        return self._photographs.batch(
+    @property
+    def parallel(self) -> Any:
+        return self._encoder
+
+    def make_batch(self, step: int) -> list[Part]:
+        share = self.batch // self.accelerator.num_processes
+        first = share * self.accelerator.process_index
+        frames = self._photographs.batch(
             step,
             size=self.batch,
             part=slice(first, first + share),
@@ -171,29 +168,23 @@ class DistillationCourse(Course):
             points=self.recipe.points if self.recipe.masks else 0,
             objects=self.recipe.masks == "annotations",
         )
+        parts = [frames.part(first, first + self._at_once) for first in range(0, share, self._at_once)]
+        return [Part(len(part) / share, part) for part in parts]
 
-    def loss(self, step: int, batch: Frames) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of the batch's last part; the gradients of the parts before it are already accumulated."""
-        totals: dict[str, float] = {}
-        loss = torch.zeros(())
-        for first in range(0, len(batch), self._at_once):
-            part = batch.part(first, first + self._at_once)
-            last = first + self._at_once >= len(batch)
-            with nullcontext() if last else self._accelerator.no_sync(self._encoder):
-                values = self._losses(part)
-                loss = sum(values.values()) * (len(part) / len(batch))  # type: ignore[assignment]
-                if not last:
-                    loss.backward()  # type: ignore[no-untyped-call]
-            for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + float(value.detach()) * len(part) / len(batch)
-        if not math.isfinite(sum(totals.values())):
-            raise FloatingPointError(f"the loss at step {step} is {totals}; lower the learning rate")
-        return loss, totals
+    def losses(self, step: int, content: Frames) -> tuple[Tensor, dict[str, float]]:
+        losses = self._losses(content)
+        return torch.stack([*losses.values()]).sum(), {
+            name: float(value.detach()) for name, value in losses.items()
+        }
+
+    def picture_bytes(self) -> int:
+        points = self.recipe.points if self.recipe.masks else 0
+        return activation_bytes(self.architecture, self.recipe.precision, points)
 
     def _losses(self, part: Frames) -> dict[str, Tensor]:
-        images, inside = part.pixels(self._accelerator.device)
+        images, inside = part.pixels(self.accelerator.device)
         statistics = (self.teacher.pixel_mean, self.teacher.pixel_std)
-        with self._accelerator.autocast():
+        with self.accelerator.autocast():
             with torch.no_grad():
                 goal = self._embed(self.teacher.image_encoder, *statistics, images, inside)
             features = self._embed(self._encoder, *statistics, images, inside)
@@ -214,10 +205,35 @@ class DistillationCourse(Course):
         """Return a network that shares the memory of the averaged weights."""
         network = self.fresh()
         network.load_state_dict(average, assign=True)
-        return network.requires_grad_(False).to(self._accelerator.device)
+        return network.requires_grad_(False).to(self.accelerator.device)
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         return self.retention.scores(network)
 
     def save(self, network: nn.Module, path: Path) -> None:
         save_sam(network, path)
+
+    def describe(self) -> Description:
+        file, masks = self._teacher_file, self.recipe.masks
+        official = verified(file) or file.parent == ASSETS
+        loss = "image embeddings"
+        if masks:
+            targets = {"teacher": "those of the teacher", "annotations": "annotated objects"}[masks]
+            loss += f", and masks by the frozen decoder against {targets}"
+        return Description(
+            metadata=ModelCardData(
+                license="apache-2.0" if official else "other",
+                base_model=_HUB.get(self._teacher_name) if official else None,
+                library_name="segment-anything",
+                pipeline_tag="mask-generation",
+                tags=["segment-anything", "ped-sam", "distillation"],
+            ),
+            about=f"The image encoder of `{self._teacher_name}` with its blocks in PED order (window blocks first, "
+            "global blocks last), fine-tuned by distillation with `pedbench train ped-sam`. Prompt encoder and mask "
+            "decoder are the teacher's.",
+            facts={"teacher": f"`{self._teacher_name}`, sha256 `{digest(file)}`", "loss": loss},
+            scores="`agreement` is the IoU with the teacher's masks at a 4 x 4 grid of points; `retention` is mIoU "
+            "after one click over that of the teacher. Step 0 is the teacher with its blocks re-ordered.",
+            use=f"As `{self.name}/{self.file}` in `$PEDBENCH_HOME` it is what `weights=fine-tuned` means to pedbench. "
+            "The tensors are named as in official SAM checkpoints; the encoder is built with its global blocks last.",
+        )

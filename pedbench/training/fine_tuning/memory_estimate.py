@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pedbench.models.sam.architectures import Architecture
 from pedbench.training.core.loop import Trainer
@@ -34,30 +35,52 @@ def activation_bytes(architecture: Architecture, precision: str, points: int = 0
     return height * width * (encoder + decoder)
 
 
+def saved_bytes(forward: Callable[[], Tensor], network: nn.Module) -> int:
+    """Return the bytes that a forward pass saves for its backward pass, besides the network's weights.
+
+    Args:
+        forward: Computes a loss.
+        network: The network in training.
+    """
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    saved: dict[int, int] = {}
+    kept: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            saved[storage.data_ptr()] = storage.nbytes()
+            # A freed tensor's address would be used again.
+            kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        forward()
+    return sum(saved.values())
+
+
 def memory_plan(
     trainer: Trainer,
-    teacher: nn.Module,
-    architecture: Architecture,
+    frozen: Mapping[str, nn.Module],
     *,
+    each: int,
     at_once: int,
     precision: str,
-    points: int,
     processes: int,
 ) -> dict[str, int]:
     """Estimate the bytes that each process needs on its device, by purpose.
 
     Args:
         trainer: The trainer before its first step.
-        teacher: The teacher network.
-        architecture: Architecture of the network in training.
+        frozen: Networks besides the trained one, by what they are.
+        each: Bytes that one picture's forward pass saves.
         at_once: Pictures that a process computes together.
         precision: `bf16` or `no`.
-        points: Prompts per picture of the mask loss; 0 without it.
         processes: Number of processes.
     """
     trained = sum(4 * p.numel() for p in trainer.network.parameters() if p.requires_grad)
     plan = {
-        "teacher": _size(teacher),
+        **{name: _size(network) for name, network in frozen.items()},
         "network": _size(trainer.network),
         "running average": _size(trainer.network),
         "gradients": trained * (2 if processes > 1 else 1),
@@ -65,7 +88,6 @@ def memory_plan(
     }
     if precision == "bf16":
         plan["weights in bfloat16"] = trained // 2
-    each = activation_bytes(architecture, precision, points)
     plan[f"activations of {at_once} pictures, about"] = at_once * each
     return plan
 

@@ -1,135 +1,77 @@
-"""`pedbench train ped-sam`: fine-tune a Segment Anything network in PED order, from start to model card."""
+"""A training on a folder of pictures, from start to model card."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from safetensors.torch import load_file
 
 from pedbench.fetching.digests import digest
-from pedbench.fetching.fetch import verified
-from pedbench.host.home import home
-from pedbench.models.manifest import ASSETS
-from pedbench.models.sam.architectures import SAM_MINI, VIT_B, VIT_H, VIT_L
-from pedbench.models.sam.checkpoints import recognise
+from pedbench.models.sam.checkpoints import write_tensors
 from pedbench.training.core.loop import Trainer
 from pedbench.training.core.manifest import record
-from pedbench.training.core.state import claim, compute_repeatably, stop_signals
+from pedbench.training.core.state import claim, stop_signals
 from pedbench.training.core.task import prefetched
-from pedbench.training.data.photographs import Photographs
-from pedbench.training.fine_tuning.distillation import DistillationCourse, DistillationRecipe
+from pedbench.training.fine_tuning.course import FineTuningCourse, FineTuningRecipe
 from pedbench.training.fine_tuning.memory_estimate import memory_plan, shown
 from pedbench.training.fine_tuning.model_card import Card
-
-TEACHERS = (VIT_B, VIT_L, VIT_H, SAM_MINI)
+from pedbench.training.fine_tuning.place import Place
 
 
 class FineTuning:
-    """One fine-tuning; continues an interrupted one with the same settings.
+    """One training on a folder of pictures; continues an interrupted one with the same settings.
 
     Args:
-        teacher: Checkpoint of an original SAM, or `sam-mini`.
-        images: Folder of pictures.
-        annotations: COCO's instances file of pictures in it, for validation by mIoU and for the recipe's mask loss.
-        out: Folder of the weights, their model card and, in `training/`, the state; by default in pedbench's home,
-            where `family` looks for them.
+        make_course: Makes the course, once the folder is known to contain no other training.
+        place: Devices and pictures.
         recipe: The recipe.
-        at_once: Pictures that a process computes together; by default its whole share.
-        cpu: Whether to compute on the CPU only.
-        compiled: Whether to compile the encoders.
+        out: Folder of the weights, their model card and, in `training/`, the state.
+        settings: Settings besides pictures and recipe that decide the result, as JSON values.
         checkpoint_seconds: Seconds between checkpoints of up to gigabytes. A signal to stop writes one at once.
-        say: Called with lines of progress.
 
     Raises:
-        ValueError: The settings are invalid, or `out` contains another training.
-        CheckpointError: The teacher is no SAM in the original block order.
-        DatasetError: The pictures are unusable or too few.
+        ValueError: `out` contains another training.
     """
 
     def __init__(
         self,
+        make_course: Callable[[], FineTuningCourse],
+        place: Place,
+        recipe: FineTuningRecipe,
         *,
-        teacher: str,
-        images: Path,
-        annotations: Path | None = None,
-        out: Path | None = None,
-        recipe: DistillationRecipe,
-        at_once: int | None = None,
-        cpu: bool = False,
-        compiled: bool = False,
+        out: Path,
+        settings: Mapping[str, Any],
         checkpoint_seconds: float = 600,
-        say: Callable[[str], None] = print,
     ) -> None:
-        if recipe.masks == "annotations" and annotations is None:
-            raise ValueError("--mask-loss annotations needs --annotations FILE.")
-        if not cpu:
-            compute_repeatably()
-        self._accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
+        self.out, self._recipe, self._checkpoint_seconds = out, recipe, checkpoint_seconds
+        self._accelerator, self._photographs, self._say = place.accelerator, place.photographs, place.say
         self._main = self._accelerator.is_main_process
-        self._say = say if self._main else lambda line: None
-        self._recipe, self._checkpoint_seconds = recipe, checkpoint_seconds
-        file = ASSETS / "sam-mini.safetensors" if teacher == "sam-mini" else Path(teacher).expanduser()
-        architecture = recognise(file, TEACHERS)
-        self._photographs = Photographs(
-            images, annotations, held_out=recipe.held_out, seed=recipe.seed, say=self._say
-        )
-        share = self._share(len(self._photographs.ids))
-        self._teacher, self._teacher_file = architecture, file
-        name = f"ped-{architecture.name.removeprefix('sam-')}"
-        self.out = out or home() / name
         pictures = self._photographs.revision
-        settings = {"teacher": digest(file), "pictures": pictures, "recipe": asdict(recipe)}
-        claim(self.out, settings, writes=self._main)
+        claim(out, {**settings, "pictures": pictures, "recipe": asdict(recipe)}, writes=self._main)
         self._accelerator.wait_for_everyone()
-        self._course = DistillationCourse(
-            recipe,
-            name=name,
-            teacher=file,
-            architecture=architecture,
-            photographs=self._photographs,
-            accelerator=self._accelerator,
-            at_once=at_once or share,
-            compiled=compiled,
-        )
+        self._course = course = make_course()
         self._trainer = Trainer(
-            self._course.network,
-            self._course.auxiliary,
-            recipe.schedule,
-            self.out / "training",
-            writes=self._main,
+            course.network, course.auxiliary, recipe.schedule, out / "training", writes=self._main
         )
+        processes = self._accelerator.num_processes
         plan = memory_plan(
             self._trainer,
-            self._course.teacher,
-            self._course.architecture,
-            at_once=at_once or share,
+            course.frozen,
+            each=course.picture_bytes(),
+            at_once=place.at_once,
             precision=recipe.precision,
-            points=recipe.points if recipe.masks else 0,
-            processes=self._accelerator.num_processes,
+            processes=processes,
         )
         self._say(
-            f"{name}: {architecture.name} in PED order, {len(self._photographs.ids):,} pictures to train on, "
-            f"{recipe.held_out} held out, on {self._accelerator.num_processes} x {self._accelerator.device}"
+            f"{course.name}: {len(self._photographs.ids):,} pictures to train on, {recipe.held_out} held out, "
+            f"on {processes} x {self._accelerator.device}"
         )
         self._say(shown(plan, self._accelerator.device))
-
-    def _share(self, pictures: int) -> int:
-        processes: int = self._accelerator.num_processes
-        batch = self._recipe.batch
-        if batch % processes:
-            raise ValueError(f"--batch: expected a multiple of the {processes} processes, found {batch}.")
-        if pictures < batch:
-            raise ValueError(
-                f"found {pictures} pictures to train on besides those held out, fewer than the {batch} of a step; "
-                "add pictures, or lower --batch or --held-out."
-            )
-        return batch // processes
 
     def run(self) -> dict[str, float]:
         """Train to the end, or until the last `patience` validations brought no better score.
@@ -142,7 +84,7 @@ class FineTuning:
         """
         trainer, last = self._trainer, self._recipe.schedule.steps
         if trainer.resume():
-            self._say(f"{self._course.architecture.name}: going on at step {trainer.step} of {last}")
+            self._say(f"{self._course.name}: going on at step {trainer.step} of {last}")
         if not trainer.validations:
             self._validate()
         with stop_signals() as signals:
@@ -207,7 +149,8 @@ class FineTuning:
         trainer.log({f"validation {name}": value for name, value in scores.items()})
         self._say(f"step {trainer.step}: validation {_text(scores)}")
         if self._main and self._best is trainer.validations[-1]:
-            self._course.save(self._course.averaged(trainer.average), self._best_weights)
+            state = {name: value.cpu().contiguous() for name, value in trainer.average.items()}
+            write_tensors(state, self._best_weights)
 
     @property
     def _best_weights(self) -> Path:
@@ -215,7 +158,7 @@ class FineTuning:
 
     @property
     def _best(self) -> dict[str, float]:
-        name = self._course.retention.name
+        name = self._course.score
         return max(self._trainer.validations, key=lambda scores: scores[name])
 
     @property
@@ -225,17 +168,16 @@ class FineTuning:
 
     def _finish(self) -> None:
         """Write the best weights with their manifest entry and model card."""
-        path, kept, name = self.out / self._course.file, self._best, self._course.architecture.name
-        shutil.copyfile(self._best_weights, path)
+        path, kept, name = self.out / self._course.file, self._best, self._course.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._course.save(self._course.averaged(load_file(self._best_weights)), path)
         pictures, count = self._photographs.revision, len(self._photographs.ids)
         data = {"pictures": pictures, "count": count}
         record(name, path, self._recipe, folder=self.out, data=data, scores=kept)
         card = Card(
             name=name,
-            teacher=self._teacher.name,
-            teacher_sha256=digest(self._teacher_file),
-            official=verified(self._teacher_file) or self._teacher_file.parent == ASSETS,
-            file=path.name,
+            description=self._course.describe(),
+            file=self._course.file,
             sha256=digest(path),
             pictures=count,
             data=pictures,

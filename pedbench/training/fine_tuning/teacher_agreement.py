@@ -38,7 +38,6 @@ class Retention:
     def __init__(self, photographs: Photographs, teacher: Any, accelerator: Accelerator) -> None:
         self._photographs, self._accelerator = photographs, accelerator
         self._references: dict[str, Reference] = {}
-        self.name = "retention" if photographs.annotated else "agreement"
         if photographs.annotated:
             self._undefended = self._mean(teacher)
             return
@@ -47,6 +46,11 @@ class Retention:
             original = (sample.image.shape[0], sample.image.shape[1])
             self._references[id] = reference(_embed(teacher, sample), original)
         self._mean_of(gather_object([1.0 for each in self._references.values() for _ in each.places]))
+
+    @staticmethod
+    def score(photographs: Photographs) -> str:
+        """Return the name of the score of such pictures."""
+        return "retention" if photographs.annotated else "agreement"
 
     @property
     def _own(self) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -15,14 +16,12 @@ from pedbench.models.attackers.initialisation import sinusoidal_positions, xavie
 from pedbench.models.attackers.vitmae import load_autoencoder
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import SceneCourse
-from pedbench.training.data.coalition_masks import draw_coalition, held_tokens
-from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
+from pedbench.training.core.task import PictureCourse
+from pedbench.training.data.coalition_masks import draw_coalition, held_patches
+from pedbench.training.data.pictures import Pictures, psnr
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's statistics of pixels in [0, 1], as in public weights."""
-
-_VALIDATED = 20
 
 _PERCEIVED = 4
 """Pictures of a batch whose LPIPS is computed, which takes most of a step's time."""
@@ -90,10 +89,18 @@ class Masked:
     kept: int
 
 
-class AutoencoderCourse(SceneCourse):
-    """Trains a `transformers.ViTMAEForPreTraining`."""
+class AutoencoderCourse(PictureCourse):
+    """Trains a `transformers.ViTMAEForPreTraining`.
+
+    Attributes:
+        grid: Windows of the encoder whose servers' coalitions give the masks.
+        statistics: Mean and standard deviation of pixels in [0, 1], (3, 1, 1) each.
+    """
 
     path = "{name}/model.safetensors"
+    validated = 20
+    grid = SAM_MINI.grid
+    statistics = (torch.tensor(MEAN)[:, None, None], torch.tensor(DEVIATION)[:, None, None])
 
     def prepare(self, weights: Path) -> None:
         if self.recipe.start:
@@ -120,16 +127,15 @@ class AutoencoderCourse(SceneCourse):
         built: nn.Module = network
         return built
 
-    def make_batch(self, step: int) -> Masked:
-        return self._masked(draw_pictures(self.training, size=self.batch, seed=self.recipe.seed, step=step))
-
-    def _masked(self, pictures: Pictures) -> Masked:
+    def batch_of(self, pictures: Pictures) -> Masked:
         side = self.recipe.sizes.patch_size
         inside = pictures.inside[:, 0, ::side, ::side].flatten(1)
         draw = torch.from_numpy(pictures.rng.random(inside.shape, np.float32))
         # Patches beyond the picture come last and are never kept.
-        noise, kept = draw + 2 * (1 - inside), self.recipe.kept
-        if not kept:
+        noise = draw + 2 * (1 - inside)
+        # Small pictures have something to hide, too.
+        kept = min(self.recipe.kept, int(inside.sum(1).min()) // 2)
+        if not self.recipe.kept:
             visible = self._visible_patches(pictures)
             noise = noise + (1 - visible)
             kept = int(visible.sum(1).min())
@@ -137,32 +143,33 @@ class AutoencoderCourse(SceneCourse):
 
     def _visible_patches(self, pictures: Pictures) -> Tensor:
         """Return a coalition's patches of each picture, (B, patches); similar numbers, as a batch needs one number."""
-        grid, target, chosen = SAM_MINI.grid, 0, []
+        each, target, chosen = self._side() // self.grid.rows, 0, []
         for size in pictures.sizes:
-            candidates = [held_tokens(draw_coalition(size, grid, pictures.rng), grid) for _ in range(_TRIED)]
-            # Patches of a window beyond the picture do not count.
-            for visible in candidates:
-                visible[size[0] // grid.patch :] = visible[:, size[1] // grid.patch :] = False
-            some = [visible for visible in candidates if visible.any()]
+            candidates = [
+                held_patches(draw_coalition(size, self.grid, pictures.rng), size, self.grid, each)
+                for _ in range(_TRIED)
+            ]
+            some = [visible for visible in candidates if visible.any()] or [_first(self._side())]
             target = target or int(some[0].sum())
             chosen.append(min(some, key=lambda visible: abs(int(visible.sum()) - target)))
         return torch.from_numpy(np.stack(chosen).astype(np.float32)).flatten(1)
 
     def _run(self, network: nn.Module, batch: Masked) -> tuple[Tensor, Tensor, Tensor]:
         """Return predicted and true patches in normalised colours, (B, L, D), and which count, (B, L, 1)."""
-        mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
+        mean, deviation = (part.to(self.device) for part in self.statistics)
         images, inside = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
         pixels = (images - mean) / deviation * inside
         # Half a patch more, as the network rounds the kept number down.
         ratio = 1 - (batch.kept + 0.5) / batch.noise.shape[1]
-        network.vit.embeddings.config.mask_ratio = ratio  # type: ignore[union-attr]
+        bare: Any = getattr(network, "module", network)
+        bare.vit.embeddings.config.mask_ratio = ratio
         out = network(pixel_values=pixels, noise=batch.noise.to(self.device))
-        target = network.patchify(pixels)  # type: ignore[operator]
+        target = bare.patchify(pixels)
         return out.logits.float(), target, (out.mask.float() * batch.inside.to(self.device))[..., None]
 
     def loss(self, step: int, batch: Masked) -> tuple[Tensor, dict[str, float]]:
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            guess, truth, counted = self._run(self.network, batch)
+        with self.autocast():
+            guess, truth, counted = self._run(self.parallel, batch)
         loss = ((guess - truth).square().mean(2, keepdim=True) * counted).sum() / counted.sum()
         values = {"squares": float(loss.detach())}
         if self._perception is not None:
@@ -175,29 +182,25 @@ class AutoencoderCourse(SceneCourse):
         """Return the mean perceptual distance over the hidden part of the first pictures, with the kept part pasted."""
         truth = pictures.images[: len(guess)].to(self.device)
         found, hidden = self._picture(self.network, guess, counted)
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+        with self.autocast():
             maps = self._perception(torch.where(hidden > 0, found, truth), truth, normalize=True)
         distance: Tensor = (maps.float() * hidden).sum() / hidden.sum()
         return distance
 
     def _picture(self, network: nn.Module, guess: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
         """Return predicted colours, (B, 3, S, S), and where they count, (B, 1, S, S)."""
-        mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
+        mean, deviation = (part.to(self.device) for part in self.statistics)
         side = self.recipe.sizes.patch_size
         place = counted.reshape(len(counted), 1, self._side(), self._side())
         region = place.repeat_interleave(side, 2).repeat_interleave(side, 3)
         return network.unpatchify(guess) * deviation + mean, region  # type: ignore[operator]
 
-    def scores(self, network: nn.Module) -> dict[str, float]:
-        found: list[float] = []
-        with torch.inference_mode():
-            for first in range(0, len(self.validation), _VALIDATED):
-                last = min(first + _VALIDATED, len(self.validation))
-                batch = self._masked(unaltered(self.validation, first, last))
-                guess, _, counted = self._run(network, batch)
-                picture, region = self._picture(network, guess, counted)
-                found += psnr(picture, batch.pictures.images.to(self.device), region)
-        return {"hidden PSNR": float(np.mean(found))}
+    def examine(self, network: nn.Module, pictures: Pictures) -> dict[str, list[float]]:
+        batch = self.batch_of(pictures)
+        guess, _, counted = self._run(network, batch)
+        picture, region = self._picture(network, guess, counted)
+        truth, inside = (part.to(self.device) for part in (pictures.images, pictures.inside))
+        return {"hidden PSNR": psnr(picture, truth, region * inside)}
 
     def _side(self) -> int:
         sizes: AutoencoderSizes = self.recipe.sizes
@@ -207,3 +210,10 @@ class AutoencoderCourse(SceneCourse):
         network.save_pretrained(path.parent)  # type: ignore[operator]
         # safetensors writes files that only their owner may read.
         path.chmod(0o644)
+
+
+def _first(side: int) -> npt.NDArray[np.bool_]:
+    """Return the mask (side, side) of the first patch, for frames of which no try showed a whole patch."""
+    mask = np.zeros((side, side), np.bool_)
+    mask[0, 0] = True
+    return mask

@@ -16,11 +16,9 @@ from pedbench.models.sam.architectures import architecture
 from pedbench.models.sam.checkpoints import load_sam
 from pedbench.models.sam.stages import run_blocks
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import SceneCourse
+from pedbench.training.core.task import PictureCourse
 from pedbench.training.data.coalition_masks import draw_coalition, held_pixels, held_tokens
-from pedbench.training.data.pictures import Pictures, draw_pictures, psnr, unaltered
-
-_VALIDATED = 8
+from pedbench.training.data.pictures import Pictures, psnr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +51,7 @@ class VisibleParts:
     tokens: Tensor
 
 
-class RestorationCourse(SceneCourse):
+class RestorationCourse(PictureCourse):
     """Trains a `RestorationTransformer` on what coalitions hold."""
 
     def prepare(self, weights: Path) -> None:
@@ -66,11 +64,7 @@ class RestorationCourse(SceneCourse):
     def fresh(self) -> nn.Module:
         return RestorationTransformer(self.recipe.sizes)
 
-    def make_batch(self, step: int) -> VisibleParts:
-        pictures = draw_pictures(self.training, size=self.batch, seed=self.recipe.seed, step=step)
-        return self._visible_parts(pictures)
-
-    def _visible_parts(self, pictures: Pictures) -> VisibleParts:
+    def batch_of(self, pictures: Pictures) -> VisibleParts:
         pixels, tokens = [], []
         for size in pictures.sizes:
             windows = draw_coalition(size, self.grid, pictures.rng)
@@ -84,8 +78,8 @@ class RestorationCourse(SceneCourse):
 
     def loss(self, step: int, batch: VisibleParts) -> tuple[Tensor, dict[str, float]]:
         images, inside, visible = self._canvas(batch)
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            guess = self.network(images, visible, inside, *self._tokens(batch))
+        with self.autocast():
+            guess = self.parallel(images, visible, inside, *self._tokens(batch))
         hidden = inside * (1 - visible)
         error = (guess.float() - images) * hidden
         count = 3 * hidden.sum().clamp(min=1)
@@ -112,18 +106,13 @@ class RestorationCourse(SceneCourse):
             tokens = run_blocks(encoder, embedded, 0, self.recipe.blocks).permute(0, 3, 1, 2)
         return tokens.float(), batch.tokens.to(self.device)
 
-    def scores(self, network: nn.Module) -> dict[str, float]:
-        found: list[float] = []
-        with torch.inference_mode():
-            for first in range(0, len(self.validation), _VALIDATED):
-                last = min(first + _VALIDATED, len(self.validation))
-                batch = self._visible_parts(unaltered(self.validation, first, last))
-                images, inside, visible = self._canvas(batch)
-                guess = network(images, visible, inside, *self._tokens(batch))
-                full = functional.interpolate(guess, batch.pixels.shape[2:], mode="bicubic")
-                truth, frame = batch.pictures.images.to(self.device), batch.pictures.inside.to(self.device)
-                found += psnr(full, truth, frame * (1 - batch.pixels.to(self.device)))
-        return {"hidden PSNR": float(np.mean(found))}
+    def examine(self, network: nn.Module, pictures: Pictures) -> dict[str, list[float]]:
+        batch = self.batch_of(pictures)
+        images, inside, visible = self._canvas(batch)
+        guess = network(images, visible, inside, *self._tokens(batch))
+        full = functional.interpolate(guess, batch.pixels.shape[2:], mode="bicubic")
+        truth, frame = pictures.images.to(self.device), pictures.inside.to(self.device)
+        return {"hidden PSNR": psnr(full, truth, frame * (1 - batch.pixels.to(self.device)))}
 
     def save(self, network: nn.Module, path: Path) -> None:
         save_restoration(cast(RestorationTransformer, network), path)

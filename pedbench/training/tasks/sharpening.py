@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,16 +22,12 @@ from pedbench.models.attackers.sharpening import (
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.registry import Registry
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import SceneCourse
-from pedbench.training.data.packing import PackedScenes
-from pedbench.training.data.pictures import order
+from pedbench.training.core.task import PictureCourse
+from pedbench.training.data.pictures import Pictures, order
 from pedbench.types import Picture
 
 STRENGTHS = (0.5, 0.7, 1.0, 1.4, 2.0)
 """Factors on the defenses' default strength, equally likely; half of the time the default is used."""
-
-_EXAMINED = 40
-"""Number of validation scenes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +67,7 @@ class Degraded:
     condition: Tensor
 
 
-class SharpeningCourse(SceneCourse):
+class SharpeningCourse(PictureCourse):
     """Trains a `SharpeningNetwork`."""
 
     def prepare(self, weights: Path) -> None:
@@ -86,10 +83,25 @@ class SharpeningCourse(SceneCourse):
     def make_batch(self, step: int) -> Degraded:
         recipe: SharpeningRecipe = self.recipe
         rng = np.random.default_rng((recipe.seed, 1, step))
+        indices = order(len(self.training), recipe.frames, recipe.seed, step).tolist()
+        frames = (_frames(self.training.unaltered(index, index + 1))[0] for index in indices)
+        return self._degraded((frame[:, ::-1] if rng.random() < 0.5 else frame for frame in frames), rng)
+
+    def batch_of(self, pictures: Pictures) -> Degraded:
+        side: int = self.recipe.crop
+        # Frames narrower than a crop are continued by their mirror image.
+        margins = [[(0, max(0, side - length)) for length in size] for size in pictures.sizes]
+        frames = [
+            np.pad(frame, (*margin, (0, 0)), mode="symmetric")
+            for frame, margin in zip(_frames(pictures), margins, strict=True)
+        ]
+        return self._degraded(frames, pictures.rng)
+
+    def _degraded(self, frames: Iterable[Picture], rng: np.random.Generator) -> Degraded:
+        """Degrade each frame in one way and cut crops of it."""
+        recipe: SharpeningRecipe = self.recipe
         parts: list[list[Any]] = [[], [], [], []]
-        for index in order(len(self.training), recipe.frames, recipe.seed, step):
-            frame = _frame(self.training, int(index))
-            frame = frame[:, ::-1] if rng.random() < 0.5 else frame
+        for frame in frames:
             defense, strength = self._defenses[rng.integers(len(self._defenses))]
             if rng.random() < 0.5:
                 factor = float(rng.choice(STRENGTHS))
@@ -117,38 +129,38 @@ class SharpeningCourse(SceneCourse):
     def loss(self, step: int, batch: Degraded) -> tuple[Tensor, dict[str, float]]:
         truth = batch.truth.to(self.device)
         inputs = [part.to(self.device) for part in (batch.degraded, batch.estimate, batch.condition)]
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            correction = self.network(*inputs) - inputs[1]
+        with self.autocast():
+            correction = self.parallel(*inputs) - inputs[1]
         error = correction.float() + inputs[1] - truth
         square, absolute = error.square().mean(), error.abs().mean()
         before = (inputs[1] - truth).square().mean()
         gain = 10 * torch.log10(before / square.detach())
         return 4 * square + absolute, {"gain": float(gain), "absolute": float(absolute.detach())}
 
-    def scores(self, network: nn.Module) -> dict[str, float]:
-        """Return the gain in dB of PSNR over the linear estimate, at the defenses' default strengths."""
-        found = {}
-        for defense, _ in self._defenses:
-            gains = []
-            for index in range(min(_EXAMINED, len(self.validation))):
-                frame = _frame(self.validation, index)
-                degraded, known = degrade(defense, frame)
-                estimate = known.estimate(degraded)
-                guess = sharpen(
-                    cast(SharpeningNetwork, network), degraded, estimate, known.kind, known.strength
-                )
-                squares = [np.square(each - frame).mean() for each in (estimate, guess)]
-                gains.append(10 * np.log10(squares[0] / squares[1]))
-            found[f"dB gained on {defense.name}"] = float(np.mean(gains))
-        return found
+    def examine(self, network: nn.Module, pictures: Pictures) -> dict[str, list[float]]:
+        """Return the gains in dB of PSNR over the linear estimate, at the defenses' default strengths."""
+        return {
+            f"dB gained on {defense.name}": [
+                self._gain(network, defense, frame) for frame in _frames(pictures)
+            ]
+            for defense, _ in self._defenses
+        }
+
+    def _gain(self, network: nn.Module, defense: Any, frame: Picture) -> float:
+        degraded, known = degrade(defense, frame)
+        estimate = known.estimate(degraded)
+        sharp = sharpen(cast(SharpeningNetwork, network), degraded, estimate, known.kind, known.strength)
+        squares = [np.square(each - frame).mean() for each in (estimate, sharp)]
+        return float(10 * np.log10(squares[0] / squares[1]))
 
     def save(self, network: nn.Module, path: Path) -> None:
         save_sharpening(cast(SharpeningNetwork, network), path)
 
 
-def _frame(scenes: PackedScenes, index: int) -> Picture:
-    height, width = scenes.sizes[index]
-    return from_uint8(np.asarray(scenes.images[index, :height, :width]))
+def _frames(pictures: Pictures) -> list[Picture]:
+    """Return the pictures (H, W, 3) without their padding."""
+    images = pictures.images.permute(0, 2, 3, 1).numpy()
+    return [image[:height, :width] for image, (height, width) in zip(images, pictures.sizes, strict=True)]
 
 
 def degrade(defense: Any, frame: Picture) -> tuple[Picture, Degradation]:
