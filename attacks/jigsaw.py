@@ -1,4 +1,4 @@
-"""Recovery of the order of shuffled windows."""
+"""Recovery of the order of shuffled windows and scrambled blocks."""
 
 from __future__ import annotations
 
@@ -9,33 +9,45 @@ import numpy as np
 from pedbench.base import Calibration, ReadOutAttack
 from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.inversion.read_out import DEGRADED, ReadPatch, reading
+from pedbench.inversion.scrambled_blocks import explained, put_blocks_in_order
 from pedbench.inversion.shuffled_tokens import put_in_order
 from pedbench.inversion.token_reader import token_reader
 from pedbench.types import Reading, View
 
-SHUFFLED = "window_shuffle"
-"""Defense whose stated window positions are shuffled."""
+WINDOWS, BLOCKS = "window_shuffle", "block_scramble"
+"""Defenses that move windows' tokens, and that move and turn blocks of pixels."""
 
 
 @dataclass(kw_only=True)
 class Jigsaw(ReadOutAttack):
-    """Find the places of shuffled windows, from their borders or from the position embedding of their tokens.
+    """Find the places of shuffled windows and of scrambled blocks, from their borders or their position embedding.
 
-    Windows change places only within one server; content that is not shuffled is read out in place. The calibration
-    is `window_shuffle`: position embeddings put at least nine windows in ten in their place. Borders alone
-    put four in five, if one server holds all windows.
+    Windows change places only within one server; content that is not shuffled is read out in place. Blocks may also
+    be turned and mirrored. If turns keep the frame's size, the turn that looks most upright next to the prior's
+    pictures is taken.
+
+    The calibration is `window_shuffle`: position embeddings put at least nine windows in ten in their place. Borders
+    alone put four in five, if one server holds all windows.
     """
 
     name = "jigsaw"
-    version = 1
-    cite = "Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011"
+    version = 2
+    cite = (
+        "Pomeranz, Shemesh and Ben-Shahar, A Fully Automated Greedy Square Jigsaw Puzzle Solver, 2011; "
+        "Gallagher, Jigsaw Puzzles with Pieces of Unknown Orientation, 2012; "
+        "Chuman, Kurihara and Kiya, On the Security of Block Scrambling-based EtC Systems against Jigsaw Puzzle "
+        "Solver Attacks, 2017"
+    )
     needs = frozenset({"degraded", "tokens"})
     family = "re-assembly"
     stochastic = True
     calibration = Calibration(defense="window_shuffle", metric="PSNR", region="hidden", least=24)
 
     def read_out(self, view: View, rng: np.random.Generator) -> Reading:
-        if view.description.get("defense") != SHUFFLED:
+        defense = view.description.get("defense")
+        if defense == BLOCKS:
+            return reading(replace(view, degraded=()), put_blocks_in_order(view, rng))
+        if defense != WINDOWS:
             read = token_reader(view).read(view, view.tokens, "linear_mmse") if view.tokens else []
             return reading(view, read)
         read = _pictures_in_order(view, rng) if view.degraded else []
@@ -49,9 +61,9 @@ def _pictures_in_order(view: View, rng: np.random.Generator) -> list[ReadPatch]:
     order = assemble([patch.picture for patch in view.degraded], places, rng)
     return [
         ReadPatch(
-            replace(patch, top=places[index].top, left=places[index].left), _explained(DEGRADED, probability)
+            replace(patch, top=places[index].top, left=places[index].left), explained(DEGRADED, probability)
         )
-        for patch, index, probability in zip(view.degraded, *order, strict=True)
+        for patch, index, probability in zip(view.degraded, order.places, order.probability, strict=True)
     ]
 
 
@@ -60,14 +72,6 @@ def _tokens_in_order(view: View, rng: np.random.Generator) -> list[ReadPatch]:
     tokens, probabilities = put_in_order(view, reader, rng)
     read = reader.read(view, (tokens,), "linear_mmse")
     return [
-        ReadPatch(patch, _explained(share, probability))
+        ReadPatch(patch, explained(share, probability))
         for (patch, share), probability in zip(read, probabilities.tolist(), strict=True)
     ]
-
-
-def _explained(share: float, probability: float) -> float:
-    """Return the share of variance that pixels of a probable place are expected to explain.
-
-    In a wrong place, the squared error is twice the variance.
-    """
-    return share * probability - (1 - probability)

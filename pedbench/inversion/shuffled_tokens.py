@@ -112,7 +112,7 @@ def _by_position(windows: Sequence[_Window], places: Sequence[Place], reader: To
     if reader.surprise(together) <= reader.surprise(bare):
         return None
     probability = softmax(-costs, axis=1)[rows, found]
-    return Order(found.tolist(), probability.tolist())
+    return Order(found.tolist(), probability.tolist(), [0] * len(windows))
 
 
 def _positions(place: Place) -> npt.NDArray[np.int64]:

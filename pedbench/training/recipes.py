@@ -9,6 +9,7 @@ from pedbench.models.attackers.restoration import RestorationSizes
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import Course, SceneCourse, TrainingScenes
 from pedbench.training.data.packing import PackedScenes
+from pedbench.training.tasks.context import ContextCourse, ContextRecipe
 from pedbench.training.tasks.detection import DetectorCourse, DetectorRecipe
 from pedbench.training.tasks.diffusion import InpaintingCourse, InpaintingRecipe
 from pedbench.training.tasks.masked_autoencoder import AutoencoderCourse, AutoencoderRecipe
@@ -72,6 +73,10 @@ RECIPES: dict[str, Any] = {
         schedule=Schedule(steps=800, warmup=100, decay=0.5),
     ),
     "objects-mini": DetectorRecipe(schedule=Schedule(steps=640, warmup=100, decay=0.5, momentum=0.99)),
+    "context-mini": ContextRecipe(
+        scenes=TrainingScenes(seed=1, count=1500),
+        schedule=Schedule(steps=160, warmup=20, decay=0.6, momentum=0.95),
+    ),
     "deblur-mini": SharpeningRecipe(
         schedule=Schedule(steps=450, warmup=30, rate=2e-3, decay=0.5, momentum=0.98)
     ),
@@ -84,6 +89,7 @@ _COURSES: dict[type, type[SceneCourse]] = {
     InpaintingRecipe: InpaintingCourse,
     PerceptualRecipe: PerceptualCourse,
     ScoringRecipe: ScoringCourse,
+    ContextRecipe: ContextCourse,
     DetectorRecipe: DetectorCourse,
     SharpeningRecipe: SharpeningCourse,
 }

@@ -1,0 +1,55 @@
+"""Guesses of the categories that are hidden from a view, by what is visible around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pedbench.models.attackers.context import ContextNetwork, cell_shares, detector_features
+from pedbench.models.hub.detection import Detector
+from pedbench.types import View
+
+CONFIDENCE = 0.3
+"""Confidence from which a detected object counts as seen, as in the probe `objects`."""
+
+_LEAST = 1e-4
+"""Smallest probability of a guess, and of its opposite."""
+
+
+def seen_categories(view: View, detector: Detector, categories: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return (K,) the categories that a detector finds in a view's exact pixels, the rest filled with their mean.
+
+    Args:
+        view: What a coalition holds; nothing is seen in one without exact pixels.
+        detector: A detector whose category names are among `categories`.
+        categories: The K names.
+    """
+    canvas, covered = view.canvas()
+    seen = np.zeros(len(categories), np.bool_)
+    if covered.any():
+        filled = np.where(covered[..., None], canvas, canvas[covered].mean(axis=0, dtype=np.float64))
+        for detection in detector(filled.astype(np.float32), CONFIDENCE):
+            seen[categories.index(detection.category)] = True
+    return seen
+
+
+def hidden_by_network(view: View, network: ContextNetwork, detector: Detector) -> npt.NDArray[np.float64]:
+    """Return (K,) the probability that each category is hidden, from a network that reads a detector's features.
+
+    Args:
+        view: What a coalition holds.
+        network: In evaluation mode, for frames of at most 352 pixels.
+        detector: The detector that it was trained with.
+    """
+    canvas, covered = view.canvas()
+    picture = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))[None]
+    visible = torch.from_numpy(covered.astype(np.float32))[None, None]
+    cells = network.sizes.cells
+    with torch.inference_mode():
+        features = detector_features(detector.network, picture, visible)
+        logits = network(features, cell_shares(visible, cells), cell_shares(torch.ones_like(visible), cells))
+    probabilities: npt.NDArray[np.float64] = torch.sigmoid(logits[0]).double().numpy()
+    return probabilities.clip(_LEAST, 1 - _LEAST)
