@@ -78,11 +78,11 @@ def by_segment_anything(sam: Any) -> Program:
 
 
 def by_pedbench(sam: Any) -> Program:
-    """Predict with pedbench's encoder and decoder."""
+    """Predict with pedbench's encoder and decoder, on the network's device and in its encoder's precision."""
 
     def predict(picture: Picture, prompts: Sequence[Prompt]) -> list[Predicted]:
         frame, size = to_frame(picture, sam.image_encoder.img_size), picture.shape[:2]
-        features = sam.image_encoder(preprocess(sam, frame))
+        features = sam.image_encoder(preprocess(sam, frame)).float()
         found = [predict_masks(sam, features, **_scaled(each, size, frame.shape[:2])) for each in prompts]
         return [_full_size(sam, logits, ious, frame.shape[:2], size) for logits, ious in found]
 
@@ -129,7 +129,7 @@ def _full_size(
     sam: Any, logits: Tensor, ious: Tensor, frame: tuple[int, ...], size: tuple[int, ...]
 ) -> Predicted:
     large = upscale(sam, logits, (frame[0], frame[1]), (size[0], size[1]))
-    return Predicted(logits=large[0].numpy(), ious=ious[0].numpy())
+    return Predicted(logits=large[0].cpu().numpy(), ious=ious[0].cpu().numpy())
 
 
 def save_for_transformers(

@@ -96,7 +96,7 @@ def run_windows(
     parts = []
     for first in range(0, len(windows), step):
         part = slice(first, first + step)
-        inside = _inside(tuple(windows[part]), grid).to(tokens.device)
+        inside = _inside(tuple(windows[part]), grid, tokens.device)
         places = tokens[part].flatten(0, 2)
         real = places[inside]
         for block in blocks:
@@ -106,13 +106,13 @@ def run_windows(
 
 
 @lru_cache(maxsize=64)
-def _inside(windows: tuple[Window, ...], grid: WindowGrid) -> Tensor:
-    """Return the indices of the windows' tokens that are not padding, ascending."""
+def _inside(windows: tuple[Window, ...], grid: WindowGrid, device: torch.device) -> Tensor:
+    """Return the indices of the windows' tokens that are not padding, ascending, on a device."""
     # An inference tensor in the cache could not be saved for a later backward pass.
     with torch.inference_mode(False):
         sizes = torch.tensor([grid.inside(window) for window in windows]).reshape(-1, 2, 1, 1)
         rows, columns = torch.arange(grid.window)[:, None], torch.arange(grid.window)
-        return ((rows < sizes[:, 0]) & (columns < sizes[:, 1])).flatten().nonzero()[:, 0]
+        return ((rows < sizes[:, 0]) & (columns < sizes[:, 1])).flatten().nonzero()[:, 0].to(device)
 
 
 def accelerate_blocks(encoder: Any) -> None:

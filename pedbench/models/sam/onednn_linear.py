@@ -26,7 +26,9 @@ def _fusible(layer: Any, x: Tensor) -> bool:
     plain = x.device.type == "cpu" and (
         x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and _bfloat16())
     )
-    return plain and not differentiated and not torch.is_autocast_enabled("cpu") and _available()
+    # Torch's compiler fuses by itself, and knows this operator only for constant weights.
+    left_to_torch = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+    return plain and not differentiated and not left_to_torch and _available()
 
 
 def _fused(layer: Any, x: Tensor, activation: str, algorithm: str) -> Tensor:
