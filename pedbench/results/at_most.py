@@ -144,10 +144,10 @@ def _changed_by_fewer(run: Run, record: Record) -> Mapping[str, Mapping[Any, npt
         alone = alone[alone["servers"] == servers][[*key, "value"]]
         both = worst_at_most(run, record).merge(alone, on=key, how="left", suffixes=("", "_alone"))
         found: dict[str, dict[Any, npt.NDArray[np.float64]]] = {}
-        for (asked, *name), rows in both.groupby(key[:-1], sort=False)[["value", "value_alone"]]:
+        for (about, *name), rows in both.groupby(key[:-1], sort=False)[["value", "value_alone"]]:
             worst, own = rows.to_numpy(float).T
             if (worst != own).any():
-                found.setdefault(asked, {})[tuple(name)] = worst
+                found.setdefault(str(about), {})[tuple(name)] = worst
         known[defense, servers] = found
     return known[defense, servers]
 

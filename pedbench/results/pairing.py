@@ -20,8 +20,7 @@ def paired(values: pd.DataFrame, reference: pd.DataFrame) -> tuple[list[str], li
         expected.setdefault(key, []).append(value)
     means = {key: sum(found) / len(found) for key, found in expected.items()}
     pairs = [(key[0], value, means[key]) for key, value in _rows(values) if key in means]
-    images, own, other = ([pair[place] for pair in pairs] for place in range(3))
-    return images, own, other
+    return [image for image, _, _ in pairs], [own for _, own, _ in pairs], [other for _, _, other in pairs]
 
 
 def _rows(values: pd.DataFrame) -> Any:

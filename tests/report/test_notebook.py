@@ -57,6 +57,12 @@ def columns_of(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def number(frame: pd.DataFrame, row: str, column: str) -> float:
+    """Return a number of a table; NaN where it has none."""
+    found: Any = frame[column].get(row) if column in frame else None
+    return float("nan") if pd.isna(found) else float(found)
+
+
 def agreeing(run: Run) -> set[str]:
     """Assert that notebook and report agree, and return the columns that have numbers."""
     rows, table = first_table(run).set_index("defense"), recomputed(run.directory)
@@ -64,14 +70,10 @@ def agreeing(run: Run) -> set[str]:
     for column, name in columns_of(first_table(run)).items():
         for label, identity in run.defenses.items():
             key = identity["name"] + json.dumps(dict(identity["params"]), sort_keys=True)
-            mine, expected = (
-                frame.loc[row, each] if each in frame and row in frame.index else None
-                for frame, row, each in ((table, key, column), (rows, label, name))
-            )
-            assert pd.isna(mine) == pd.isna(expected), (label, column)
-            if pd.notna(expected):
+            mine, expected = number(table, key, column), number(rows, label, name)
+            assert mine == pytest.approx(expected, rel=1e-12, nan_ok=True), (label, column)
+            if expected == expected:
                 found.add(column)
-                assert mine == pytest.approx(float(expected), rel=1e-12), (label, column)
     return found
 
 

@@ -54,8 +54,8 @@ def worst_cases(run: Run) -> pd.DataFrame:
 
 def _of_colours(values: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the largest value of each picture over colours that were drawn, by the metric of attacks."""
-    drawn = values[values["metric"].str.startswith(KNOW_NOTHING)]
-    groups = drawn.groupby("metric", sort=False)
+    colours = values[values["metric"].str.startswith(KNOW_NOTHING)]
+    groups = colours.groupby("metric", sort=False)
     return {str(name).removeprefix(KNOW_NOTHING): _largest(rows) for name, rows in groups}
 
 

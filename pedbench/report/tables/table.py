@@ -190,9 +190,9 @@ class Table:
         fold = self.least_width() > width
         table = RichTable(title=Text(inline_terminal(self.title)), box=SIMPLE_HEAD, **options)
         for column, title, *cells in zip(shown, head, *body, strict=True):
-            least, side = (_least(column, [title, *cells]), "left") if column.text else (None, "right")
-            wrap = column.text or fold
-            table.add_column(Text(title), justify=side, overflow="fold", min_width=least, no_wrap=not wrap)
+            numeric: dict[str, Any] = {"justify": "right", "no_wrap": not fold}
+            settings = {"min_width": _least(column, [title, *cells])} if column.text else numeric
+            table.add_column(Text(title), overflow="fold", **settings)
         for row in body:
             table.add_row(*map(Text, row))
         return table
