@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,7 +78,7 @@ def verify_run(
 
         outcome = Verification(
             run=digest,
-            utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             pedbench=pedbench.__version__,
             seed=seed,
             random_seed=random_seed,

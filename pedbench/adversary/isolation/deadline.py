@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Self
+
+from typing_extensions import Self
 
 from pedbench.adversary.isolation.parent import Job
 
