@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: threads of two workers would wait for each other's.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check small hosts bench chaos load fuzz audit leaderboard-check docs illustrate lock clean
+.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check small hosts bench first-contact chaos load fuzz audit leaderboard-check docs illustrate lock clean
 .DEFAULT_GOAL := run
 
 # The environment is kept while its Python works, is new enough and, where PYTHON is named, is that one.
@@ -76,6 +76,9 @@ hosts: $(INSTALLED)  ## the suite latency across four network namespaces, as roo
 
 bench: $(INSTALLED)  ## how fast the encoder and the harness are; ARGS=--short for a minute's look
 	$(BIN)/python -m tools.benchmarks $(ARGS)
+
+first-contact: $(RUNNABLE)  ## the first hour on a GPU, on one page; DEVICE=cpu SMALL=1 to try it without
+	PYTHON=$(BIN)/python tools/first_contact.sh
 
 chaos: $(INSTALLED)  ## let passes and runs fail in every way, and write what came of it into docs/measured/reliability.md
 	$(BIN)/python -m tools.chaos $(ARGS)

@@ -21,6 +21,7 @@ MEMORY = {
     "memory_reserved": 0,
     "mem_get_info": (100, 100),
     "reset_peak_memory_stats": None,
+    "synchronize": None,
 }
 """What the device says of itself: four items fit into a batch."""
 
