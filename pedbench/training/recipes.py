@@ -82,7 +82,7 @@ RECIPES: dict[str, Any] = {
     ),
 }
 
-_COURSES: dict[type, type[SceneCourse]] = {
+_COURSES: dict[type, type[SceneCourse[Any]]] = {
     SegmentationRecipe: SegmentationCourse,
     RestorationRecipe: RestorationCourse,
     AutoencoderRecipe: AutoencoderCourse,

@@ -39,8 +39,8 @@ def test_whatever_a_suite_reads_can_be_fetched_or_is_named(name: str, model: str
     suite = resolve(load_suite(name), Overrides(), registry)
     assert suite.model == model
     found = needs(suite, family(model), registry)
-    made = {need.advice for need in found if need.path and not need.entry}
-    assert made == (TRAINED if name == "coco" else set())
+    commands = {need.advice for need in found if need.path and not need.entry}
+    assert commands == (TRAINED if name == "coco" else set())
     assert {need.entry for need in found if need.path} <= {*catalogue(), ""}
     assert not any(need.here for need in found)
     unnamed = {need.what for need in found if need.path is None}

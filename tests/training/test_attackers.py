@@ -89,9 +89,9 @@ def test_pictures_lie_on_the_canvas_as_the_attack_lays_them(pictures: Path) -> N
         rows, columns = found.inside[place, 0].sum(0).max(), found.inside[place, 0].sum(1).max()
         assert (int(rows), int(columns)) == (round(height * 240 / 1120), round(width * 240 / 1120))
         assert not (found.images[place] * (1 - found.inside[place])).any()
-    drawn, again = (source.draw(size=2, seed=0, step=3) for _ in range(2))
-    assert torch.equal(drawn.images, again.images)
-    assert drawn.rng.random() == again.rng.random()
+    first, second = (source.draw(size=2, seed=0, step=3) for _ in range(2))
+    assert torch.equal(first.images, second.images)
+    assert first.rng.random() == second.rng.random()
 
 
 @pytest.mark.slow

@@ -12,11 +12,10 @@ import torch
 from pedbench.models.sam.architectures import VIT_B
 from pedbench.models.sam.assembly import build_sam
 from pedbench.training.core.loop import Schedule, Trainer
-from pedbench.training.fine_tuning.memory_estimate import activation_bytes, memory_plan, shown
-
-pytestmark = pytest.mark.long
+from pedbench.training.fine_tuning.memory_estimate import activation_bytes, memory_plan, saved_bytes, shown
 
 
+@pytest.mark.long
 def test_the_plan_counts_vit_b_as_it_is() -> None:
     network: Any = build_sam(VIT_B)
     network.requires_grad_(False).image_encoder.requires_grad_(True)
@@ -29,3 +28,11 @@ def test_the_plan_counts_vit_b_as_it_is() -> None:
     assert 4 * encoder < plan["optimisers"] < 8 * encoder
     assert "in all" in shown(plan, torch.device("cpu"))
     assert np.isfinite(sum(plan.values()))
+
+
+def test_saved_bytes_are_what_the_backward_pass_needs() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(10, 20), torch.nn.Sigmoid(), torch.nn.Linear(20, 5))
+    pixels = torch.rand(3, 10)
+    # Each layer keeps its input or, the sigmoid, its output, which is the next layer's input.
+    expected = 4 * 3 * (10 + 20)
+    assert saved_bytes(lambda: network(pixels).sum(), network) == expected

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pedbench.errors import suggestion
 from pedbench.fetching.digests import digest
 from pedbench.host.home import home
-from pedbench.models.hub.folders import model_reference
+from pedbench.models.hub.folders import model_files, model_reference
 from pedbench.models.manifest import ASSETS, manifest_entry
 from pedbench.models.sam.architectures import (
     PED_MINI,
@@ -37,7 +37,6 @@ Weights = Literal[
     "pixelated",
     "prolonged",
 ]
-
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
@@ -95,9 +94,10 @@ class Family:
         return members.get(weights, self.original)
 
     def files(self) -> list[Path]:
-        """Return all weights files, existing or not."""
-        members = [self.member(weights) for weights in WEIGHTS]
+        """Return all weights files, existing or not; of a SAM in transformers' format its whole folder, too."""
+        members = map(self.member, WEIGHTS)
         found = [member.file for member in members if member is not None and member.file is not None]
+        found += model_files(self.name) if "/" in self.name else ()
         return list(dict.fromkeys(found))
 
     def unnamed(self, used: Iterable[str]) -> str:

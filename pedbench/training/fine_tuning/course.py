@@ -41,7 +41,7 @@ class FineTuningRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a model card says of a network besides its numbers.
+    """Text of a network's model card besides its numbers.
 
     Attributes:
         metadata: Metadata of the Hugging Face hub.
