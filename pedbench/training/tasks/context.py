@@ -21,14 +21,18 @@ from pedbench.models.attackers.context import (
 )
 from pedbench.models.hub.detection import load_detector
 from pedbench.models.sam.architectures import SAM_MINI
+from pedbench.offload.passes.assignment import assign
 from pedbench.privacy.claims import LEAST_AREA
 from pedbench.privacy.hidden_categories import MOST_SEEN, bits_over_prior, mean_average_precision
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import SceneCourse, TrainingScenes
-from pedbench.training.data.coalition_masks import draw_coalition, held_pixels
+from pedbench.training.data.coalition_masks import held_pixels
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import order
 from pedbench.types import Mask, Picture
+
+SERVERS = 3
+"""Servers of `ped_sam`, one of which sees each view."""
 
 _EXAMINED = 50
 """Validation views that are guessed at a time."""
@@ -57,7 +61,7 @@ class ContextRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """Views of coalitions with what is hidden from them.
+    """Views of servers with what is hidden from them.
 
     Attributes:
         features: (B, C, cells, cells) float16 features of the visible parts, of `detector_features`.
@@ -73,7 +77,7 @@ class Views:
 
 
 class ContextCourse(SceneCourse):
-    """Trains a `ContextNetwork` on what coalitions of `ped_sam`'s servers see.
+    """Trains a `ContextNetwork` on what single servers of `ped_sam` see.
 
     Each scene has a fixed number of views, whose features are computed once and kept in memory.
     """
@@ -165,11 +169,11 @@ def hidden_in_labels(scenes: PackedScenes, index: int, visible: Mask) -> Mask:
 def _draw(
     scenes: PackedScenes, index: int, rng: np.random.Generator, mirror: bool
 ) -> tuple[Picture, Mask, Mask, Mask]:
-    """Draw a coalition for a scene, mirrored at random: its canvas, what is visible and inside, what is hidden."""
+    """Draw a server for a scene, mirrored at random: its canvas, what is visible and inside, what is hidden."""
     height, width = (int(length) for length in scenes.sizes[index])
     frame = np.s_[:height, :width]
-    windows = draw_coalition((height, width), SAM_MINI.grid, rng)
-    shown = held_pixels(windows, (height, width), SAM_MINI.grid)[frame]
+    windows = assign("dispersed", SAM_MINI.grid.active((height, width)), SERVERS, rng)
+    shown = held_pixels(windows[int(rng.integers(SERVERS))], (height, width), SAM_MINI.grid)[frame]
     turn = np.s_[:, ::-1] if mirror and rng.random() < 0.5 else np.s_[:, :]
     picture = np.zeros(scenes.images.shape[1:], np.float32)
     visible, inside, unmirrored = (np.zeros(scenes.labels.shape[1:], np.bool_) for _ in range(3))
