@@ -60,10 +60,24 @@ def edge(dtype: str, reply: str, model: str) -> dict[str, float]:
     }
 
 
+def prepare(dtype: str, model: str) -> None:
+    """Make the files of weights, which takes memory once."""
+    networks = FamilyNetworks(family=random_family(model), dtype=getattr(torch, dtype))
+    for weights in ("original", "fine-tuned"):
+        networks.network(weights)
+
+
 def status(name: str) -> int:
     """Return an entry of this process's status in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def in_process(call: str) -> str:
+    """Run a call of this module, `m`, in a process of its own, and return the last line that it prints."""
+    code = f"import json, {__spec__.name} as m; {call}"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.rpartition("\n")[0].rpartition("\n")[2]
 
 
 @measured("measured/latency.md", "edge memory")

@@ -16,7 +16,7 @@ from pedbench.report.words.text import NOTHING, quantity
 from pedbench.scenes.store import write_split
 from pedbench.training.core.loop import Schedule
 from pedbench.training.fine_tuning.distillation import DistillationRecipe
-from pedbench.training.fine_tuning.run import FineTuning
+from pedbench.training.fine_tuning.ped_sam import fine_tune_ped_sam
 from tools.first_contact.setting import Setting
 
 LARGE = 24 * 2**30
@@ -42,7 +42,7 @@ def measure(setting: Setting) -> dict[str, Any]:
         every=steps // 2,
         precision="bf16",
     )
-    training = FineTuning(
+    training = fine_tune_ped_sam(
         teacher="sam-mini" if setting.small else str(_random_teacher(setting.folder)),
         images=scenes / "images",
         out=out,
