@@ -66,7 +66,8 @@ def find_sam(start: str) -> tuple[Architecture, Path]:
         known = family(base)
         member = known.fine_tuned if start.startswith("ped-") else known.original
         if member.file is None or not member.file.is_file():
-            raise MissingWeightsError(f"no weights of {start}: {member.source}")
+            command = member.source.partition(",")[0]
+            raise MissingWeightsError(f"no weights of {start}: {command}, or name a checkpoint with --from.")
         return member.architecture, member.file
     file = Path(start).expanduser()
     if file.suffix in (".pth", ".safetensors"):
