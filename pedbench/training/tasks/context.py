@@ -111,12 +111,12 @@ class ContextCourse(SceneCourse):
     def _views(self, scenes: PackedScenes, numbers: list[int], *, stream: int, mirror: bool) -> Views:
         """Return views by number; those of a scene are as many scenes apart."""
         seeds = [(self.recipe.seed, stream, number) for number in numbers]
-        drawn = [
+        samples = [
             _draw(scenes, number % len(scenes), np.random.default_rng(seed), mirror)
             for number, seed in zip(numbers, seeds, strict=True)
         ]
         pictures, visible, inside, present = (
-            torch.from_numpy(np.stack(parts).astype(np.float32)) for parts in zip(*drawn, strict=True)
+            torch.from_numpy(np.stack(parts).astype(np.float32)) for parts in zip(*samples, strict=True)
         )
         planes = pictures.permute(0, 3, 1, 2).to(self.device)
         features = detector_features(self._detector, planes, visible[:, None].to(self.device))
