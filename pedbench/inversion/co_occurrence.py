@@ -21,7 +21,7 @@ class CoOccurrence:
     Attributes:
         prior: (K,) share of training views in which each category is hidden.
         seen: (K, K) log odds ratio that adds to hidden category k if category j is seen, at [j, k].
-        unseen: (K, K) the same if it is not seen.
+        absent: (K, K) the same if it is not seen.
         strength: Exponent of the evidence.
 
     Source: Oliva and Torralba, The role of context in object recognition, 2007; counts as in Rabinovich et al.,
@@ -30,12 +30,12 @@ class CoOccurrence:
 
     prior: npt.NDArray[np.float64]
     seen: npt.NDArray[np.float64]
-    unseen: npt.NDArray[np.float64]
+    absent: npt.NDArray[np.float64]
     strength: float
 
     def __call__(self, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Return the probability (n, K) that each category is hidden, given those seen, (n, K) bool."""
-        evidence = np.where(seen[..., None], self.seen, self.unseen).sum(axis=1)
+        evidence = np.where(seen[..., None], self.seen, self.absent).sum(axis=1)
         odds = np.log(self.prior) - np.log1p(-self.prior) + self.strength * evidence
         probabilities: npt.NDArray[np.float64] = 1 / (1 + np.exp(-odds))
         return probabilities
@@ -67,12 +67,12 @@ def count_co_occurrence(seen: npt.NDArray[np.bool_], hidden: npt.NDArray[np.bool
 def _counted(seen: npt.NDArray[np.bool_], hidden: npt.NDArray[np.bool_], strength: float) -> CoOccurrence:
     rate = (seen.sum(axis=0) + 0.5) / (len(seen) + 1)
     given_hidden, given_not = (
-        (seen.T.astype(np.float64) @ which + _PSEUDO * rate[:, None]) / (which.sum(axis=0) + _PSEUDO)
-        for which in (hidden.astype(np.float64), (~hidden).astype(np.float64))
+        (seen.T.astype(np.float64) @ selected + _PSEUDO * rate[:, None]) / (selected.sum(axis=0) + _PSEUDO)
+        for selected in (hidden.astype(np.float64), (~hidden).astype(np.float64))
     )
     return CoOccurrence(
         prior=(hidden.sum(axis=0) + 0.5) / (len(hidden) + 1),
         seen=np.log(given_hidden) - np.log(given_not),
-        unseen=np.log1p(-given_hidden) - np.log1p(-given_not),
+        absent=np.log1p(-given_hidden) - np.log1p(-given_not),
         strength=strength,
     )

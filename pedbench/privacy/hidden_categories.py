@@ -100,7 +100,8 @@ def bits_over_prior(
     """
 
     def bits(guessed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.log2(np.where(present, guessed, 1 - guessed)).sum(axis=1)
+        total: npt.NDArray[np.float64] = np.log2(np.where(present, guessed, 1 - guessed)).sum(axis=1)
+        return total
 
     difference: npt.NDArray[np.float64] = bits(probabilities) - bits(np.broadcast_to(prior, present.shape))
     return difference

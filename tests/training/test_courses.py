@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pedbench.metrics.learned_perceptual_similarity import OWN, build_network, distance_maps
+from pedbench.models.attackers.context import ContextSizes
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
 from pedbench.models.attackers.sharpening import SharpeningSizes
 from pedbench.models.manifest import ASSETS
@@ -34,6 +35,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "completion-mini": {"batch": 3, "start": "", "sizes": SHALLOW},
     "decoder-ped-mini": {"batch": 2, "sizes": replace(SMALL, token_channels=192)},
     "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
+    "context-mini": {"batch": 4, "sizes": ContextSizes(width=16, heads=2)},
     "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
 }
 LARGE = {"inpaint-mini", "completion-mini", "mae-mini", "decoder-ped-mini"}

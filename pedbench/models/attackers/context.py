@@ -110,9 +110,9 @@ def cell_shares(mask: Tensor, cells: int) -> Tensor:
     return _resized(mask, cells, 0.0)
 
 
-def _resized(planes: Tensor, side: int, beyond: float) -> Tensor:
+def _resized(planes: Tensor, side: int, padding: float) -> Tensor:
     height, width = planes.shape[2:]
-    square = functional.pad(planes, (0, _CANVAS - width, 0, _CANVAS - height), value=beyond)
+    square = functional.pad(planes, (0, _CANVAS - width, 0, _CANVAS - height), value=padding)
     if side < 64:
         return functional.interpolate(square, (side, side), mode="area")
     return functional.interpolate(square, (side, side), mode="bilinear", antialias=True)

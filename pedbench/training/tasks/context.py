@@ -34,6 +34,9 @@ from pedbench.types import Mask, Picture
 SERVERS = 3
 """Servers of `ped_sam`, one of which sees each view."""
 
+_TOGETHER = 16
+"""Views whose features are computed at once, always the same ones: rounding depends on it."""
+
 _EXAMINED = 50
 """Validation views that are guessed at a time."""
 
@@ -92,14 +95,19 @@ class ContextCourse(SceneCourse):
     def make_batch(self, step: int) -> Views:
         count = self.recipe.views * len(self.training)
         chosen = order(count, self.batch, self.recipe.seed, step).tolist()
-        new = [number for number in chosen if number not in self._known]
-        if new:
-            views = self._views(self.training, new, stream=1, mirror=True)
-            self._known |= dict(zip(new, _apart(views), strict=True))
+        for number in chosen:
+            if number not in self._known:
+                first = number - number % _TOGETHER
+                block = list(range(first, min(first + _TOGETHER, count)))
+                views = self._views(self.training, block, stream=1, mirror=True)
+                self._known |= dict(zip(block, _apart(views), strict=True))
         return _together([self._known[number] for number in chosen])
 
     def loss(self, step: int, batch: Views) -> tuple[Tensor, dict[str, float]]:
-        logits = self._logits(self.network, batch)
+        # Dropout is a function of the step, so that resuming changes nothing.
+        with torch.random.fork_rng():
+            torch.manual_seed(step)
+            logits = self._logits(self.network, batch)
         loss = functional.binary_cross_entropy_with_logits(logits, batch.present.to(self.device))
         return loss, {"cross-entropy": float(loss.detach())}
 
@@ -111,12 +119,12 @@ class ContextCourse(SceneCourse):
     def _views(self, scenes: PackedScenes, numbers: list[int], *, stream: int, mirror: bool) -> Views:
         """Return views by number; those of a scene are as many scenes apart."""
         seeds = [(self.recipe.seed, stream, number) for number in numbers]
-        drawn = [
+        samples = [
             _draw(scenes, number % len(scenes), np.random.default_rng(seed), mirror)
             for number, seed in zip(numbers, seeds, strict=True)
         ]
         pictures, visible, inside, present = (
-            torch.from_numpy(np.stack(parts).astype(np.float32)) for parts in zip(*drawn, strict=True)
+            torch.from_numpy(np.stack(parts).astype(np.float32)) for parts in zip(*samples, strict=True)
         )
         planes = pictures.permute(0, 3, 1, 2).to(self.device)
         features = detector_features(self._detector, planes, visible[:, None].to(self.device))
