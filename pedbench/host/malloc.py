@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 # Parameter numbers of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -17,18 +16,7 @@ def keep_freed_memory() -> None:
 
     Otherwise the system takes it back, and has to clear its pages again for the next message.
     """
-    mallopt = _function("mallopt")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
-
-
-def give_back_freed_memory() -> None:
-    """Let the system have the memory that this process has freed; the arenas of threads else keep theirs."""
-    trim = _function("malloc_trim")
-    if trim is not None:
-        trim(0)
-
-
-def _function(name: str) -> Any:
-    return getattr(ctypes.CDLL(None), name, None)

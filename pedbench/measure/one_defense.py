@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from pedbench.errors import AuditError
-from pedbench.host.malloc import give_back_freed_memory
 from pedbench.measure.attacks import attack, portions
 from pedbench.measure.bench import Bench
 from pedbench.measure.claims import read_claims
@@ -83,7 +82,6 @@ def measure(
                     outcome.exhibits += [exhibit] if exhibit is not None else []
         with bench.profile.stage("probes", workers=1) as stage:
             read_claims(bench, plan, portion, guessed, cell_ids, outcome, stage)
-        give_back_freed_memory()
     return outcome
 
 
