@@ -12,6 +12,7 @@ import numpy as np
 from pedbench.base import Calibration
 from pedbench.models.attackers.pretrained import PretrainedAttack
 from pedbench.models.hub.folders import model_files, read_json
+from pedbench.models.manifest import is_shipped
 from pedbench.types import Picture, View
 
 
@@ -59,7 +60,9 @@ class DiffusionInpaint(PretrainedAttack):
     @property
     def files(self) -> tuple[Path, ...]:
         settings = super().files[0] / "model_index.json"
-        guesser = read_json(settings).get("guesser", "") if settings.is_file() else ""
+        # Its files are declared before they may be read: only what pedbench ships is open by then.
+        own = is_shipped(settings.parent) and settings.is_file()
+        guesser = read_json(settings).get("guesser", "") if own else ""
         return (*super().files, *(model_files(guesser) if guesser else ()))
 
     def batches(self, device: str) -> bool:
