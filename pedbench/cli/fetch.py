@@ -17,8 +17,9 @@ def fetch_files(
 ) -> None:
     """Download checkpoints and datasets, and verify them.
 
-    An interrupted download continues. PEDBENCH_HOME names the target folder and PEDBENCH_MIRROR a mirror;
-    PEDBENCH_OFFLINE=1 forbids downloads. Proxies are taken from the environment.
+    An interrupted download continues. PEDBENCH_HOME names the target folder, PEDBENCH_MIRROR a mirror and
+    PEDBENCH_CATALOGUE a file of further entries; PEDBENCH_OFFLINE=1 forbids downloads. Proxies are taken from the
+    environment.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pedbench.errors import suggestion
 
 FILE = Path(__file__).parent / "catalogue.toml"
+
+OWN = "PEDBENCH_CATALOGUE"
+"""Variable that names a catalogue file, in the form of `FILE`, whose entries replace published ones by name."""
 
 HUB = "hub"
 """Below pedbench's home: folders OWNER/NAME of the Hugging Face hub's repositories."""
@@ -85,10 +89,35 @@ class Entry(_Strict):
 
 
 @cache
+def published() -> dict[str, Entry]:
+    """Return the entries that pedbench publishes, by name."""
+    return _read(FILE)
+
+
+@cache
 def catalogue() -> dict[str, Entry]:
-    """All entries by name."""
-    adapter = TypeAdapter(dict[str, Entry])
-    return adapter.validate_python(tomli.loads(FILE.read_text(encoding="utf-8")))
+    """Return all entries by name: the published ones, and in their place those of the file that `OWN` names.
+
+    Raises:
+        ValueError: That file is no catalogue, or an entry in it has other paths than the published one.
+    """
+    named = os.environ.get(OWN)
+    if not named:
+        return published()
+    try:
+        own = _read(Path(named))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{OWN}={named}: expected a file like {FILE}; {error}") from None
+    for name, item in own.items():
+        paths = [file.path for file in item.files]
+        expected = [file.path for file in published()[name].files] if name in published() else paths
+        if paths != expected:
+            raise ValueError(f"{OWN}={named}: {name} has the files {paths}, expected {expected}.")
+    return {**published(), **own}
+
+
+def _read(file: Path) -> dict[str, Entry]:
+    return TypeAdapter(dict[str, Entry]).validate_python(tomli.loads(file.read_text(encoding="utf-8")))
 
 
 def entry(name: str) -> Entry:

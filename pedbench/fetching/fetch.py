@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pedbench.fetching.catalogue import HUB, CatalogueFile, Unpack, catalogue, entry
+from pedbench.fetching.catalogue import HUB, CatalogueFile, Unpack, catalogue, entry, published
 from pedbench.fetching.digests import digest
 from pedbench.fetching.download import FetchError, Progress, download
 from pedbench.host.files import write_atomically
@@ -152,8 +152,8 @@ def _unpack(archive: Path, what: Unpack) -> None:
 
 
 def verified(path: Path) -> bool:
-    """Whether a file, wherever it lies, is the one of the catalogue that a full public digest names."""
-    files = [file for item in catalogue().values() for file in item.files if len(file.sha256) == _FULL]
+    """Return whether a file, wherever it lies, is one that pedbench's own catalogue names by a full public digest."""
+    files = [file for item in published().values() for file in item.files if len(file.sha256) == _FULL]
     trusted = {file.sha256 for file in files if Path(file.path).name == path.name}
     return bool(trusted) and path.is_file() and digest(path) in trusted
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pedbench.errors import MissingWeightsError
-from pedbench.fetching.catalogue import catalogue, name_of
+from pedbench.fetching.catalogue import catalogue, name_of, published
 from pedbench.fetching.fetch import provider, states, verified
 from pedbench.models.hub.folders import model_files, model_folder
 
@@ -65,3 +67,67 @@ def test_a_file_of_the_right_name_is_not_yet_the_file(tmp_path: Path) -> None:
     impostor.write_bytes(b"something else")
     assert not verified(impostor)
     assert not verified(tmp_path / "absent.pth")
+
+
+OWN = """
+[sam_vit_b]
+about = "converted"
+licence = "Apache-2.0"
+[[sam_vit_b.files]]
+path = "{path}"
+size = 14
+sha256 = "{digest}"
+sources = ["https://mirror.example/sam.pth"]
+[ours]
+about = "a SAM of ours"
+licence = "none"
+repository = "owner/name"
+revision = "0123456789012345678901234567890123456789"
+files = [{{ path = "config.json" }}]
+"""
+
+
+@pytest.fixture
+def uncached() -> Iterator[None]:
+    """Forget the catalogue before and after a test."""
+    catalogue.cache_clear()
+    yield
+    catalogue.cache_clear()
+
+
+@pytest.mark.usefixtures("uncached")
+def test_an_own_catalogue_replaces_entries_by_name_and_vouches_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, weights = tmp_path / "own.toml", tmp_path / "sam_vit_b_01ec64.pth"
+    weights.write_bytes(b"something else")
+    digest = hashlib.sha256(b"something else").hexdigest()
+    file.write_text(OWN.format(path="checkpoints/sam_vit_b_01ec64.pth", digest=digest))
+    monkeypatch.setenv("PEDBENCH_CATALOGUE", str(file))
+    assert set(catalogue()) == {*published(), "ours"}
+    assert catalogue()["sam_vit_b"].files[0].sha256 == digest
+    assert catalogue()["coco"] == published()["coco"]
+    assert name_of("owner/name") == "ours"
+    assert not verified(weights)
+
+
+@pytest.mark.usefixtures("uncached")
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "No such file"),
+        ("[sam_vit_b", "expected a file like"),
+        ("[ours]\nabout = 'x'", "licence"),
+        (OWN.format(path="elsewhere/sam.pth", digest=64 * "0"), r"\['elsewhere/sam.pth'\], expected"),
+    ],
+    ids=["missing", "no TOML", "incomplete", "other paths"],
+)
+def test_an_unusable_own_catalogue_is_refused(
+    content: str | None, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.toml"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("PEDBENCH_CATALOGUE", str(file))
+    with pytest.raises(ValueError, match=rf"(?s)PEDBENCH_CATALOGUE={file}: .*{complaint}"):
+        catalogue()
