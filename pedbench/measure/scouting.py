@@ -9,6 +9,7 @@ import numpy as np
 from pedbench.measure.bench import Bench
 from pedbench.measure.guesses import ViewKey, view_keys
 from pedbench.measure.views import Reception
+from pedbench.models.trained import untrained
 from pedbench.suites.cell import Cell
 from pedbench.suites.plan import Planned
 
@@ -46,7 +47,9 @@ def attacks_of_round(
             add(planned.read_out, participants[planned.label][1])
     if every:
         for planned in bench.plan.scouts:
-            add(planned, {key for key in every if key[1][0] == planned.requests})
+            # One without its network would fail, and with it the cells of probes that read its guesses.
+            if not any(untrained(plugin.files) for plugin in planned.plugins):
+                add(planned, {key for key in every if key[1][0] == planned.requests})
     # Floors have to guess whatever others guess.
     for planned in bench.plan.floors:
         add(planned, every.union(*(keys for _, keys in participants.values())))
