@@ -12,7 +12,6 @@ import numpy as np
 from pedbench.base import Calibration
 from pedbench.models.attackers.pretrained import PretrainedAttack
 from pedbench.models.hub.folders import model_files, read_json
-from pedbench.models.manifest import is_shipped
 from pedbench.types import Picture, View
 
 
@@ -60,9 +59,11 @@ class DiffusionInpaint(PretrainedAttack):
     @property
     def files(self) -> tuple[Path, ...]:
         settings = super().files[0] / "model_index.json"
-        # Its files are declared before they may be read: only what pedbench ships is open by then.
-        own = is_shipped(settings.parent) and settings.is_file()
-        guesser = read_json(settings).get("guesser", "") if own else ""
+        try:
+            guesser = read_json(settings).get("guesser", "") if settings.is_file() else ""
+        except PermissionError:
+            # Attacks declare their files before they may read any but those that pedbench ships.
+            guesser = ""
         return (*super().files, *(model_files(guesser) if guesser else ()))
 
     def batches(self, device: str) -> bool:

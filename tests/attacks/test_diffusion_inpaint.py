@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from pedbench.adversary.isolation.facts import describe
 from pedbench.errors import CheckpointError
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.models.attackers.inpaint_mini import solving
@@ -16,6 +17,7 @@ from pedbench.models.attackers.inpainting import load_inpainting
 from pedbench.models.manifest import ASSETS
 from pedbench.plugins.attacks.completion import Completion
 from pedbench.plugins.attacks.diffusion_inpaint import DiffusionInpaint
+from pedbench.registry import Registry
 from pedbench.types import Patch, Picture, Prior, View
 from tests.made_models import make_inpaint_mini, make_inpainting
 
@@ -163,3 +165,11 @@ def test_what_is_no_such_pipeline_is_refused(tmp_path: Path, mini: Path) -> None
         with pytest.raises(CheckpointError, match=message):
             load_inpainting(str(folder))
     assert DiffusionInpaint(model=str(mini)).files == (mini.resolve(),)
+
+
+@pytest.mark.slow
+def test_a_pipeline_outside_the_package_is_described_before_it_may_be_read(tmp_path: Path) -> None:
+    folder = make_inpainting(tmp_path / "pipeline")
+    assert describe(Registry().spec("attacks", "diffusion_inpaint", {"model": str(folder)})).files == (
+        folder,
+    )
