@@ -41,6 +41,11 @@ class TokenDecoder(Attack):
     _networks: Any = field(init=False, repr=False, compare=False)
 
     @property
+    def params(self) -> dict[str, Any]:
+        """The configuration. `mini` is left out: results from before the parameter existed stay comparable."""
+        return {name: value for name, value in super().params.items() if value != "mini"}
+
+    @property
     def _names(self) -> tuple[str, str]:
         """Names of the decoders of mixed tokens and of window blocks' tokens, the latter trained as long."""
         return f"decoder-interleaved-{self.model}", f"decoder-ped-{self.model}"
