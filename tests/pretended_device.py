@@ -23,7 +23,7 @@ MEMORY = {
     "reset_peak_memory_stats": None,
     "synchronize": None,
 }
-"""What the device says of itself: four items fit into a batch."""
+"""Answers of the device about itself: four items fit into a batch."""
 
 _MOVING = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 _INDEXING = (

@@ -19,7 +19,7 @@ from tests.pretended_device import pretended_cuda
 
 
 class Graph:
-    """What `torch.cuda.CUDAGraph` is used for."""
+    """Stand-in for `torch.cuda.CUDAGraph`, as far as it is used."""
 
     def __init__(self) -> None:
         self.operations: list[tuple[Any, Any, Any, Any]] = []

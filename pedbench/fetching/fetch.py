@@ -31,7 +31,7 @@ FETCHED = "fetched.json"
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What is known of one file of an entry.
+    """Known facts of one file of an entry.
 
     Attributes:
         path: Where it lies or will lie; of an archive, what was unpacked.

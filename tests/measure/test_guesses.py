@@ -1,4 +1,4 @@
-"""What waits for attacks, and what they answered, takes little memory."""
+"""Views that wait for attacks, and guesses that are filed, take little memory."""
 
 import weakref
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What the training loop needs to know of one network: its batches, its loss, how it is examined and kept."""
+"""Interface of a network's training: its batches, its loss, its examination and its weights."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ _FORMATS = {"bf16": "bfloat16 in forward passes, float32 weights", "no": "float3
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What is said of fine-tuned weights.
+    """Facts of fine-tuned weights for their model card.
 
     Attributes:
         name: Of the network, e.g. `ped-vit_b`.
