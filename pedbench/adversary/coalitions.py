@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, count, islice
 
 import numpy as np
 import numpy.typing as npt
 
+from pedbench.adversary.damage import KINDS, Damages, damage_maps
 from pedbench.offload.operations.observation import Observation
 from pedbench.types import MOST_COALITIONS, Picture
 
@@ -82,19 +83,26 @@ def _content(observation: Observation) -> Iterator[str]:
         yield hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def search(contents: Holdings, truth: Picture, c: int, most: int = MOST_COALITIONS) -> tuple[Coalition, ...]:
+WIDTH = 24
+"""Coalitions of each size that are taken for each kind of damage."""
+
+
+def search(
+    contents: Holdings, truth: Picture, colour: npt.ArrayLike, c: int, most: int = MOST_COALITIONS
+) -> tuple[Coalition, ...]:
     """Return the coalitions of c servers that are evaluated for a picture.
 
     They are all coalitions where `most` or fewer exist, and in any case every single server. Otherwise they are at
-    least `most`: prefixes of permutations of the servers, the coalition grown by content share, and the one grown by
-    damage, which is what the pixels in its footprint take from the error of a one-colour guess. Each coalition that
-    is evaluated at a smaller size has a superset among them. A `most` below `MOST_COALITIONS` is a cap: the coalitions
-    that do most damage remain.
+    least `most`: prefixes of permutations of the servers, each of which begins one, and for each kind of damage the
+    `WIDTH` that do most among those grown by one server. Each coalition that is evaluated at a smaller size has a
+    superset among them. A `most` below `MOST_COALITIONS` is a cap: those that take most squared error remain.
 
     Args:
         contents: What the servers hold.
         truth: (H, W, 3), the frame; damage is measured with it, so a search gives a bound and no attack.
+        colour: (3,), the public mean colour, to whose guess damage relates.
         c: Servers in a coalition; those that received nothing are left out, so it may have fewer.
+        most: See above.
 
     Raises:
         ValueError: c or `most` is below 1.
@@ -104,95 +112,68 @@ def search(contents: Holdings, truth: Picture, c: int, most: int = MOST_COALITIO
     active = contents.active
     if not active:
         return ((0,),) if len(contents.digests) else ((),)
-    c = min(c, len(active))
-    if math.comb(len(active), c) <= max(most, MOST_COALITIONS) or c == 1:
-        found = [_ascending(subset) for subset in combinations(active, c)]
-    else:
-        found = [_ascending(order[:c]) for order in _permutations(contents, max(most, MOST_COALITIONS))]
-        found.append(_ascending(_grown_by_share(contents, c)))
-        found.append(_ascending(_grown_by_damage(contents, truth, c)))
-    different = list(dict.fromkeys(found))
-    if most < MOST_COALITIONS and len(different) > most:
-        errors = _Errors(contents, truth)
-        different = sorted(different, key=errors.left_by)[:most]
-    return tuple(different)
+    c, least = min(c, len(active)), max(most, MOST_COALITIONS)
+    ranking = _Ranking(contents, truth, colour)
+    found = [(server,) for server in range(len(active))]
+    for size in range(2, c + 1):
+        full = math.comb(len(active), size) <= least
+        found = [*combinations(range(len(active)), size)] if full else ranking.grow(found, least)
+    if most < MOST_COALITIONS and len(found) > most:
+        found = ranking.first(found, most)
+    return tuple(tuple(sorted(active[place] for place in coalition)) for coalition in found)
 
 
-def _ascending(servers: Iterable[int]) -> Coalition:
-    return tuple(sorted(servers))
+class _Ranking:
+    """Order of coalitions by damage; servers are numbered by the digests of what they received.
 
-
-def _permutations(contents: Holdings, least: int) -> list[list[int]]:
-    """Return orders of the active servers, the same whatever size is asked for.
-
-    They begin with every coalition of the largest size up to which all are evaluated, so each of those is contained
-    in a prefix. The rest follows by a hash. There are so many that each size of which not all are evaluated has at
-    least `least` different prefixes.
+    Args:
+        contents: What the servers hold.
+        truth: (H, W, 3), the frame.
+        colour: (3,), to whose guess damage relates.
     """
-    active = contents.active
-    full = [size for size in range(1, len(active) + 1) if math.comb(len(active), size) <= least]
-    searched = [size for size in range(1, len(active) + 1) if size not in full]
-    start_size = max([size for size in full if size < min(searched)], default=1)
-    starts = list(combinations(active, start_size))
-    orders: list[list[int]] = []
-    prefixes: dict[int, set[Coalition]] = {size: set() for size in searched}
-    while any(len(found) < least for found in prefixes.values()):
-        for start in starts:
-            seed = f"{len(orders)} {' '.join(sorted(contents.digests[server] for server in start))}"
-            others = [server for server in active if server not in start]
-            order = [*start, *sorted(others, key=lambda server: _hash(seed, contents.digests[server]))]
-            orders.append(order)
-            for size, found in prefixes.items():
-                found.add(_ascending(order[:size]))
-    return orders
+
+    def __init__(self, contents: Holdings, truth: Picture, colour: npt.ArrayLike) -> None:
+        active = contents.active
+        self._servers = len(active)
+        self._digests = [contents.digests[server] for server in active]
+        self._damages = Damages(contents.covered[active], damage_maps(truth, colour))
+
+    def first(self, coalitions: Sequence[Coalition], count: int, kind: int = 0) -> list[Coalition]:
+        """Return those that do most damage of a kind, most first."""
+        members = np.zeros((len(coalitions), self._servers), np.bool_)
+        for row, coalition in enumerate(coalitions):
+            members[row, list(coalition)] = True
+        order = np.argsort(-self._damages(members)[:, kind], kind="stable")
+        return [coalitions[place] for place in order[:count].tolist()]
+
+    def grow(self, smaller: Sequence[Coalition], least: int) -> list[Coalition]:
+        """Return coalitions of one server more: at least so many, with a superset of each smaller one."""
+        size = len(smaller[0]) + 1
+        orders = self._permutations()
+        found = dict.fromkeys(tuple(sorted(order[:size])) for order in islice(orders, self._servers))
+        for kind in range(KINDS):
+            grown = [more for each in self.first(smaller, WIDTH, kind) for more in self._extended(each)]
+            found.update(dict.fromkeys(self.first([*dict.fromkeys(grown)], WIDTH, kind)))
+        for coalition in smaller:
+            if not any({*coalition} < {*other} for other in found):
+                found[self.first(self._extended(coalition), 1)[0]] = None
+        while len(found) < least:
+            found[tuple(sorted(next(orders)[:size]))] = None
+        return [*found]
+
+    def _extended(self, coalition: Coalition) -> list[Coalition]:
+        return [
+            tuple(sorted((*coalition, other))) for other in range(self._servers) if other not in coalition
+        ]
+
+    def _permutations(self) -> Iterator[list[int]]:
+        """Yield orders of the servers by a hash, each server in turn in front."""
+        for number in count():
+            start = number % self._servers
+            others = [server for server in range(self._servers) if server != start]
+            seed = f"{number} {self._digests[start]}"
+            yield [start, *sorted(others, key=lambda server: _hash(seed, self._digests[server]))]
 
 
 def _hash(seed: str, digest: str) -> str:
     return hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()
-
-
-def _grown_by_share(contents: Holdings, c: int) -> list[int]:
-    """Grow a coalition from the largest server, always by the one that adds most pixels."""
-    chosen: list[int] = []
-    pixels = np.zeros(contents.covered.shape[1:], np.bool_)
-    while len(chosen) < c:
-        left = [server for server in contents.active if server not in chosen]
-        best = max(left, key=lambda server: int(np.count_nonzero(contents.covered[server] & ~pixels)))
-        chosen.append(best)
-        pixels |= contents.covered[best]
-    return chosen
-
-
-def _grown_by_damage(contents: Holdings, truth: Picture, c: int) -> list[int]:
-    """Grow a coalition by the server whose pixels reduce the error of a one-colour guess most."""
-    errors = _Errors(contents, truth)
-    chosen: list[int] = []
-    while len(chosen) < c:
-        left = [server for server in contents.active if server not in chosen]
-        chosen.append(min(left, key=lambda server: errors.left_by([*chosen, server])))
-    return chosen
-
-
-class _Errors:
-    """Squared error that one colour, the mean of a coalition's pixels, leaves in the pixels that it lacks."""
-
-    def __init__(self, contents: Holdings, truth: Picture) -> None:
-        # Pixels are summed up by which servers have them, of which there are few patterns.
-        flat = contents.covered.reshape(len(contents.covered), -1)
-        patterns, places = np.unique(np.packbits(flat, axis=0), axis=1, return_inverse=True)
-        self._patterns = np.unpackbits(patterns, axis=0, count=len(flat)).astype(np.bool_)
-        colours = truth.reshape(-1, 3).astype(np.float64)
-        places, count = places.reshape(-1), patterns.shape[1]
-        self._counts = np.bincount(places, minlength=count).astype(np.float64)
-        self._sums = np.stack([np.bincount(places, colours[:, k], count) for k in range(3)], axis=1)
-        self._squares = np.bincount(places, np.square(colours).sum(axis=1), count)
-
-    def left_by(self, coalition: Collection[int]) -> float:
-        known = self._patterns[list(coalition)].any(axis=0)
-        pixels, hidden = self._counts[known].sum(), ~known
-        colour = self._sums[known].sum(axis=0) / pixels if pixels else self._sums.sum(0) / self._counts.sum()
-        return float(
-            self._squares[hidden].sum()
-            - 2 * self._sums[hidden].sum(axis=0) @ colour
-            + self._counts[hidden].sum() * colour @ colour
-        )

@@ -107,7 +107,9 @@ def receive(
             belonging[requests] = footprints(heard, servers, size)
             held[requests] = holdings(heard, frame, belonging[requests])
         c = max(1, servers) if cell.coalition.c == "N" else cell.coalition.c
-        found.subsets[cell.coalition, requests] = search(held[requests], frame, c, cell.coalition.m)
+        found.subsets[cell.coalition, requests] = search(
+            held[requests], frame, bench.prior.mean_colour, c, cell.coalition.m
+        )
         for subset in found.subsets[cell.coalition, requests]:
             if (requests, subset) not in found.views:
                 share_out(bench, of, heard, (requests, subset), found)

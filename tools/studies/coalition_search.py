@@ -74,7 +74,7 @@ class Case:
         names = tuple(
             f"{self.number} {[(p.top, p.left) for p in of_server]}" for of_server in self.patches.values()
         )
-        return search(Holdings(covered=covered, digests=names), self.frame, c)
+        return search(Holdings(covered=covered, digests=names), self.frame, self.prior.mean_colour, c)
 
     def every(self, c: int) -> list[Coalition]:
         """Return all coalitions of c servers, or so many drawn at random."""
@@ -86,6 +86,10 @@ class Case:
             for _ in range(2 * RANDOM)
         }
         return sorted(random)[:: max(1, len(random) // RANDOM)][:RANDOM]
+
+    def evaluated(self) -> Iterator[Coalition]:
+        """Yield the coalitions of all sizes, drawn and searched, each once."""
+        yield from dict.fromkeys(each for c in SIZES for each in (*self.every(c), *self.searched(c)))
 
 
 def cases(servers: int) -> Iterator[Case]:
@@ -138,60 +142,77 @@ def leakages(
     return pd.DataFrame(rows)
 
 
-def study(attacks: Sequence[str], scenes: int, compared: int, done: Path) -> pd.DataFrame:
-    """Return one row a number of servers, size and distance: the worst of all, and of those that are searched.
+def every_leakage(attacks: Sequence[str], scenes: int, compared: int, done: Path) -> pd.DataFrame:
+    """Return one row a number of servers, scene and coalition: the largest leakage over attacks, by each distance.
 
     Args:
         attacks: Names of the attacks.
         scenes: How many scenes of mini.
-        compared: On how many of these every distance is measured.
-        done: CSV file that keeps the rows of finished scenes; a study that was interrupted goes on behind them.
+        compared: On how many of these every distance is measured; the others are measured by RMSE alone.
+        done: CSV file that keeps the rows; a study that was interrupted goes on behind them.
     """
     registry = Registry()
     built = [registry.create("attacks", name, {}) for name in attacks]
-    for attack in built:
-        attack.prepare("cpu")
     names = ("root_mean_square_error", "structural_similarity", "learned_perceptual_similarity")
     metrics = [registry.create("metrics", name, {}) for name in names]
-    for metric in metrics:
-        metric.prepare("cpu")
-    rows = pd.read_csv(done).to_dict("records") if done.exists() else []
-    finished = {(row["servers"], row["scene"], row["c"]) for row in rows}
+    for plugin in (*built, *metrics):
+        plugin.prepare("cpu")
+    rows = pd.read_csv(done) if done.exists() else pd.DataFrame({"servers": [], "scene": [], "coalition": []})
     for servers in SERVERS:
         for case in islice(cases(servers), scenes):
-            chosen = metrics if case.number < compared else metrics[:1]
+            known = set(rows[(rows.servers == servers) & (rows.scene == case.number)].coalition)
+            waiting = (each for each in case.evaluated() if _name(each) not in known)
+            while batch := list(islice(waiting, BATCH)):
+                found = leakages(case, batch, built, metrics if case.number < compared else metrics[:1])
+                best = found.drop(columns="attack").groupby("coalition", sort=False).max().reset_index()
+                best["coalition"] = best.coalition.map(_name)
+                rows = pd.concat([rows, best.assign(servers=servers, scene=case.number)])
+                write_atomically(done, rows.to_csv(index=False).encode())
+            print(f"{servers} servers, scene {case.number}", flush=True)
+    return rows
+
+
+def _name(coalition: Coalition) -> str:
+    return " ".join(map(str, coalition))
+
+
+def compare(rows: pd.DataFrame, scenes: int) -> pd.DataFrame:
+    """Return one row a number of servers, size, scene and distance: the worst of all, and of those searched.
+
+    Args:
+        rows: From `every_leakage`.
+        scenes: As there.
+    """
+    found = []
+    for servers in SERVERS:
+        for case in islice(cases(servers), scenes):
+            of_case = rows[(rows.servers == servers) & (rows.scene == case.number)].set_index("coalition")
             for c in SIZES:
-                if (servers, case.number, c) in finished:
-                    continue
-                searched = set(case.searched(c))
-                every = [*dict.fromkeys([*case.every(c), *sorted(searched)])]
-                found = leakages(case, every, built, chosen)
-                inside = found["coalition"].isin(searched)
-                for metric in chosen:
-                    column = found[metric.column]
-                    rows.append(
+                searched = [_name(each) for each in case.searched(c)]
+                drawn = [_name(each) for each in case.every(c)]
+                of_size = of_case.loc[[*dict.fromkeys([*drawn, *searched])]]
+                for distance in of_case.columns[of_case.notna().all()].difference(["servers", "scene"]):
+                    found.append(
                         {
                             "servers": servers,
                             "c": c,
-                            "distance": metric.column,
+                            "distance": distance,
                             "scene": case.number,
-                            "coalitions": len(every),
+                            "coalitions": len(of_size),
                             "searched": len(searched),
-                            "worst": column.max(),
-                            "worst searched": column[inside].max(),
-                            "random": column.groupby(found["coalition"]).max().mean(),
+                            "worst": of_size[distance].max(),
+                            "worst searched": of_size.loc[searched, distance].max(),
+                            "random": of_size.loc[drawn, distance].mean(),
                         }
                     )
-                write_atomically(done, pd.DataFrame(rows).to_csv(index=False).encode())
-                print(f"{servers} servers, scene {case.number}, c = {c}: {rows[-1]}", flush=True)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(found)
 
 
 def page(rows: pd.DataFrame, tried: Sequence[str]) -> str:
     """Return the measured page.
 
     Args:
-        rows: From `study`.
+        rows: From `compare`.
         tried: Names of the attacks.
     """
     table = rows.groupby(["servers", "c", "distance"], sort=False).agg(
@@ -234,8 +255,8 @@ def main() -> None:
     options = parser.parse_args()
     options.done.parent.mkdir(parents=True, exist_ok=True)
     attacks = options.attack or ATTACKS
-    rows = study(attacks, options.scenes, options.compared, options.done)
-    options.out.write_text(page(rows, attacks), encoding="utf-8")
+    rows = every_leakage(attacks, options.scenes, options.compared, options.done)
+    options.out.write_text(page(compare(rows, options.scenes), attacks), encoding="utf-8")
 
 
 if __name__ == "__main__":
