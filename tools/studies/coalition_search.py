@@ -142,28 +142,25 @@ def leakages(
     return pd.DataFrame(rows)
 
 
-def every_leakage(attacks: Sequence[str], scenes: int, compared: int, done: Path) -> pd.DataFrame:
+def every_leakage(done: Path) -> pd.DataFrame:
     """Return one row a number of servers, scene and coalition: the largest leakage over attacks, by each distance.
 
     Args:
-        attacks: Names of the attacks.
-        scenes: How many scenes of mini.
-        compared: On how many of these every distance is measured; the others are measured by RMSE alone.
         done: CSV file that keeps the rows; a study that was interrupted goes on behind them.
     """
     registry = Registry()
-    built = [registry.create("attacks", name, {}) for name in attacks]
+    built = [registry.create("attacks", name, {}) for name in ATTACKS]
     names = ("root_mean_square_error", "structural_similarity", "learned_perceptual_similarity")
     metrics = [registry.create("metrics", name, {}) for name in names]
     for plugin in (*built, *metrics):
         plugin.prepare("cpu")
     rows = pd.read_csv(done) if done.exists() else pd.DataFrame({"servers": [], "scene": [], "coalition": []})
     for servers in SERVERS:
-        for case in islice(cases(servers), scenes):
+        for case in cases(servers):
             known = set(rows[(rows.servers == servers) & (rows.scene == case.number)].coalition)
             waiting = (each for each in case.evaluated() if _name(each) not in known)
             while batch := list(islice(waiting, BATCH)):
-                found = leakages(case, batch, built, metrics if case.number < compared else metrics[:1])
+                found = leakages(case, batch, built, metrics if case.number < COMPARED else metrics[:1])
                 best = found.drop(columns="attack").groupby("coalition", sort=False).max().reset_index()
                 best["coalition"] = best.coalition.map(_name)
                 rows = pd.concat([rows, best.assign(servers=servers, scene=case.number)])
@@ -176,16 +173,15 @@ def _name(coalition: Coalition) -> str:
     return " ".join(map(str, coalition))
 
 
-def compare(rows: pd.DataFrame, scenes: int) -> pd.DataFrame:
+def compare(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row a number of servers, size, scene and distance: the worst of all, and of those searched.
 
     Args:
         rows: From `every_leakage`.
-        scenes: As there.
     """
     found = []
     for servers in SERVERS:
-        for case in islice(cases(servers), scenes):
+        for case in cases(servers):
             of_case = rows[(rows.servers == servers) & (rows.scene == case.number)].set_index("coalition")
             for c in SIZES:
                 searched = [_name(each) for each in case.searched(c)]
@@ -208,13 +204,8 @@ def compare(rows: pd.DataFrame, scenes: int) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def page(rows: pd.DataFrame, tried: Sequence[str]) -> str:
-    """Return the measured page.
-
-    Args:
-        rows: From `compare`.
-        tried: Names of the attacks.
-    """
+def page(rows: pd.DataFrame) -> str:
+    """Return the measured page of the rows of `compare`."""
     table = rows.groupby(["servers", "c", "distance"], sort=False).agg(
         scenes=("scene", "nunique"),
         coalitions=("coalitions", "max"),
@@ -225,7 +216,7 @@ def page(rows: pd.DataFrame, tried: Sequence[str]) -> str:
     )
     table.insert(5, "behind", table["worst"] - table["found"])
     lines = table.reset_index().to_markdown(index=False, floatfmt=".3f")
-    attacks = ", ".join(f"`{name}`" for name in tried)
+    attacks = ", ".join(f"`{name}`" for name in ATTACKS)
     full = sum(comb(n, c) <= MOST_COALITIONS for n in SERVERS for c in SIZES)
     return f"""# Measured: the search for the worst coalition
 
@@ -247,16 +238,11 @@ Made by `python -m tools.studies.coalition_search`.
 def main() -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=SCENES)
-    parser.add_argument("--compared", type=int, default=COMPARED)
-    parser.add_argument("--attack", action="append")
     parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--done", type=Path, default=Path("build", "coalition_search.csv"))
     options = parser.parse_args()
     options.done.parent.mkdir(parents=True, exist_ok=True)
-    attacks = options.attack or ATTACKS
-    rows = every_leakage(attacks, options.scenes, options.compared, options.done)
-    options.out.write_text(page(compare(rows, options.scenes), attacks), encoding="utf-8")
+    options.out.write_text(page(compare(every_leakage(options.done))), encoding="utf-8")
 
 
 if __name__ == "__main__":
