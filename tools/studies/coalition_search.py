@@ -185,8 +185,8 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
             of_case = rows[(rows.servers == servers) & (rows.scene == case.number)].set_index("coalition")
             for c in SIZES:
                 searched = [_name(each) for each in case.searched(c)]
-                drawn = [_name(each) for each in case.every(c)]
-                of_size = of_case.loc[[*dict.fromkeys([*drawn, *searched])]]
+                full = [_name(each) for each in case.every(c)]
+                of_size = of_case.loc[[*dict.fromkeys([*full, *searched])]]
                 for distance in of_case.columns[of_case.notna().all()].difference(["servers", "scene"]):
                     found.append(
                         {
@@ -198,7 +198,7 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
                             "searched": len(searched),
                             "worst": of_size[distance].max(),
                             "worst searched": of_size.loc[searched, distance].max(),
-                            "random": of_size.loc[drawn, distance].mean(),
+                            "random": of_size.loc[full, distance].mean(),
                         }
                     )
     return pd.DataFrame(found)
