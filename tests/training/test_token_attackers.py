@@ -90,7 +90,7 @@ def test_a_decoder_in_ped_order_reads_all_window_blocks(pictures: Path, tmp_path
     course: Any = training("decoder", "ped-mini", pictures, tmp_path / "out")._course
     assert course.name == "decoder-ped-mini"
     task, content = course._task, course.make_batch(0)[0].content
-    (tokens, _), encoder = task._tokens(content), task.encoder
+    (tokens, _), encoder = task._tokens(content), task.frozen["encoder"]
     pixels = (content.pictures.images * 255 - task._encoder.pixel_mean) / task._encoder.pixel_std
     state = encoder.patch_embed(pixels * content.pictures.inside) + encoder.pos_embed
     for block in encoder.blocks[:6]:

@@ -143,6 +143,11 @@ class PictureCourse(SceneCourse[PictureSource]):
         super().__init__(*args, **kwargs)
         self.parallel: Any = self.network
 
+    @property
+    def frozen(self) -> dict[str, nn.Module]:
+        """Networks that are needed besides the trained one, by what they are."""
+        return {}
+
     @abstractmethod
     def batch_of(self, pictures: Pictures) -> Any:
         """Return the batch of some pictures; random choices come from their generator."""

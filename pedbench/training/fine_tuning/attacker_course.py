@@ -42,7 +42,6 @@ class AttackerCourse(FineTuningCourse):
         place: Devices and processes.
         name: Name of the network.
         score: Name of the score that decides; the mean of all scores if the task has none of that name.
-        frozen: Networks that the task needs besides the trained one, by what they are.
         description: What the model card says.
     """
 
@@ -55,11 +54,10 @@ class AttackerCourse(FineTuningCourse):
         *,
         name: str,
         score: str,
-        frozen: dict[str, nn.Module],
         description: Description,
     ) -> None:
         self.recipe, self.schedule, self.batch = recipe, recipe.schedule, recipe.batch
-        self.name, self.score, self.frozen, self.accelerator = name, score, frozen, place.accelerator
+        self.name, self.score, self.frozen, self.accelerator = name, score, task.frozen, place.accelerator
         self.network, self.auxiliary, self.file = task.network.train(), task.auxiliary, task.file
         self._task, self._source, self._place, self._description = task, source, place, description
         task.precision = recipe.precision
@@ -120,6 +118,37 @@ class AttackerCourse(FineTuningCourse):
 
     def describe(self) -> Description:
         return self._description
+
+
+def make_course(
+    kind: Callable[..., PictureCourse],
+    task_recipe: Any,
+    recipe: AttackerRecipe,
+    place: Place,
+    *,
+    source: PhotographPictures,
+    weights: Path,
+    name: str,
+    score: str,
+    describe: Callable[[PictureCourse], Description],
+) -> AttackerCourse:
+    """Set up the training of a kind of network.
+
+    Args:
+        kind: Class of the task; takes what `PictureCourse` takes.
+        task_recipe: Its recipe.
+        recipe: The recipe of this training.
+        place: Devices and processes.
+        source: The pictures.
+        weights: What the task's `prepare` starts from.
+        name: Name of the network.
+        score: Name of the score that decides.
+        describe: Makes the description from the task.
+    """
+    torch.manual_seed(recipe.seed)
+    device = str(place.accelerator.device)
+    task = kind(task_recipe, name, training=source, validation=source, weights=weights, device=device)
+    return AttackerCourse(recipe, task, source, place, name=name, score=score, description=describe(task))
 
 
 @dataclass(frozen=True, kw_only=True)

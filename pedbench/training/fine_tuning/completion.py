@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from huggingface_hub import ModelCardData
 from torch import nn
 
@@ -24,7 +24,12 @@ from pedbench.models.hub.folders import model_files, model_reference
 from pedbench.models.manifest import is_shipped
 from pedbench.models.sam.architectures import VIT_B
 from pedbench.training.data.photograph_pictures import PhotographPictures
-from pedbench.training.fine_tuning.attacker_course import Attacker, AttackerCourse, AttackerRecipe
+from pedbench.training.fine_tuning.attacker_course import (
+    Attacker,
+    AttackerCourse,
+    AttackerRecipe,
+    make_course,
+)
 from pedbench.training.fine_tuning.course import Description
 from pedbench.training.fine_tuning.place import Place
 from pedbench.training.tasks.masked_autoencoder import AutoencoderCourse, AutoencoderRecipe, AutoencoderSizes
@@ -101,25 +106,16 @@ def completion(start: str, recipe: AttackerRecipe) -> Attacker:
         source = PhotographPictures(
             photographs=place.photographs, frame=GRID.canvas[0], canvas=GRID.padded[0] * GRID.patch, side=side
         )
-        torch.manual_seed(recipe.seed)
-        task = PublicAutoencoderCourse(
+        return make_course(
+            partial(PublicAutoencoderCourse, start=public),
             task_recipe,
-            name,
-            training=source,
-            validation=source,
-            weights=folder,
-            device=str(place.accelerator.device),
-            start=public,
-        )
-        return AttackerCourse(
             recipe,
-            task,
-            source,
             place,
+            source=source,
+            weights=folder,
             name=name,
             score="hidden PSNR",
-            frozen={},
-            description=_describe(start, weights, recipe, task.file),
+            describe=lambda task: _describe(start, weights, recipe, task.file),
         )
 
     return Attacker(name=name, start=digest(weights), course=course)

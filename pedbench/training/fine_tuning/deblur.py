@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from huggingface_hub import ModelCardData
 
 from pedbench.fetching.digests import digest
@@ -12,7 +11,12 @@ from pedbench.models.attackers.sharpening import SharpeningSizes, load_sharpenin
 from pedbench.models.hub.folders import weights_file
 from pedbench.models.trained import PHOTOGRAPHS
 from pedbench.training.data.photograph_pictures import PhotographPictures
-from pedbench.training.fine_tuning.attacker_course import Attacker, AttackerCourse, AttackerRecipe
+from pedbench.training.fine_tuning.attacker_course import (
+    Attacker,
+    AttackerCourse,
+    AttackerRecipe,
+    make_course,
+)
 from pedbench.training.fine_tuning.course import Description
 from pedbench.training.fine_tuning.place import Place
 from pedbench.training.tasks.sharpening import SharpeningCourse, SharpeningRecipe
@@ -38,35 +42,28 @@ def deblur(start: str, recipe: AttackerRecipe) -> Attacker:
     network = load_sharpening(file) if file else None
     sizes = network.sizes if network else SharpeningSizes(width=64, blocks=8)
 
-    def course(place: Place) -> AttackerCourse:
+    def make(place: Place) -> AttackerCourse:
         # The task cuts `batch / frames` crops of each frame.
         task_recipe = SharpeningRecipe(
             sizes=sizes, frames=1, batch=_CROPS, schedule=recipe.schedule, seed=recipe.seed
         )
         source = PhotographPictures(photographs=place.photographs, frame=FRAME, canvas=FRAME, side=FRAME)
-        torch.manual_seed(recipe.seed)
-        task = SharpeningCourse(
+        course = make_course(
+            SharpeningCourse,
             task_recipe,
-            PHOTOGRAPHS,
-            training=source,
-            validation=source,
-            weights=Path(),
-            device=str(place.accelerator.device),
-        )
-        if network:
-            task.network.load_state_dict(network.state_dict())
-        return AttackerCourse(
             recipe,
-            task,
-            source,
             place,
+            source=source,
+            weights=Path(),
             name=PHOTOGRAPHS,
             score="mean dB gained",
-            frozen={},
-            description=_describe(file, task_recipe),
+            describe=lambda task: _describe(file, task_recipe),
         )
+        if network:
+            course.network.load_state_dict(network.state_dict())
+        return course
 
-    return Attacker(name=PHOTOGRAPHS, start=digest(file) if file else "", course=course)
+    return Attacker(name=PHOTOGRAPHS, start=digest(file) if file else "", course=make)
 
 
 def _describe(file: Path | None, recipe: SharpeningRecipe) -> Description:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from huggingface_hub import ModelCardData
+from torch import nn
 
 from pedbench.errors import MissingWeightsError
 from pedbench.fetching.digests import digest
@@ -18,7 +19,12 @@ from pedbench.models.sam.checkpoints import load_sam, recognise
 from pedbench.models.sam.family import family
 from pedbench.models.sam.transformers_sam import read_architecture
 from pedbench.training.data.photograph_pictures import PhotographPictures
-from pedbench.training.fine_tuning.attacker_course import Attacker, AttackerCourse, AttackerRecipe
+from pedbench.training.fine_tuning.attacker_course import (
+    Attacker,
+    AttackerCourse,
+    AttackerRecipe,
+    make_course,
+)
 from pedbench.training.fine_tuning.course import Description
 from pedbench.training.fine_tuning.place import Place
 from pedbench.training.tasks.restoration import RestorationCourse, RestorationRecipe
@@ -44,9 +50,8 @@ class TokenDecoderCourse(RestorationCourse):
         self._encoder = load_sam(weights, self._architecture).to(self.device).requires_grad_(False)
 
     @property
-    def encoder(self) -> Any:
-        """The image encoder of the SAM, frozen."""
-        return self._encoder.image_encoder
+    def frozen(self) -> dict[str, nn.Module]:
+        return {"encoder": self._encoder.image_encoder}
 
 
 def find_sam(start: str) -> tuple[Architecture, Path]:
@@ -109,25 +114,16 @@ def decoder(start: str, recipe: AttackerRecipe) -> Attacker:
     def course(place: Place) -> AttackerCourse:
         side = architecture.image_size
         source = PhotographPictures(photographs=place.photographs, frame=side, canvas=side, side=side)
-        torch.manual_seed(recipe.seed)
-        task = TokenDecoderCourse(
+        return make_course(
+            partial(TokenDecoderCourse, architecture=architecture),
             task_recipe,
-            name,
-            training=source,
-            validation=source,
-            weights=file,
-            device=str(place.accelerator.device),
-            architecture=architecture,
-        )
-        return AttackerCourse(
             recipe,
-            task,
-            source,
             place,
+            source=source,
+            weights=file,
             name=name,
             score="hidden PSNR",
-            frozen={"encoder": task.encoder},
-            description=_describe(name, architecture, file, blocks),
+            describe=lambda task: _describe(name, architecture, file, blocks),
         )
 
     return Attacker(name=name, start=digest(file), course=course)
