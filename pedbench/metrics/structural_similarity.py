@@ -21,7 +21,9 @@ SIGMA = 1.5
 LUMINANCE = 0.01**2
 CONTRAST = 0.03**2
 STRIP = 16
+
 SPARSE = 64
+"""Every so many changed pixels one is looked at first."""
 
 
 @lru_cache(maxsize=8)
@@ -61,7 +63,7 @@ def _fillings(guesses: Sequence[Picture], truth: Picture) -> tuple[Mask, list[Pi
     different = np.zeros(truth.shape, np.bool_)
     for guess in guesses:
         different |= guess != truth
-    changed = different.any(axis=2)
+    changed: Mask = different.any(axis=2)
     places = np.flatnonzero(changed)
     kept = np.repeat(~changed, channels, axis=1)
 
