@@ -63,7 +63,7 @@ def _fillings(guesses: Sequence[Picture], truth: Picture) -> tuple[Mask, list[Pi
     different = np.zeros(truth.shape, np.bool_)
     for guess in guesses:
         different |= guess != truth
-    changed: Mask = different.any(axis=2)
+    changed: Mask = np.logical_or.reduce(different, axis=2)
     places = np.flatnonzero(changed)
     kept = np.repeat(~changed, channels, axis=1)
 
