@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.vq import kmeans
-from scipy.fft import irfft2, rfft2
-from scipy.ndimage import gaussian_filter
+from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.ndimage import find_objects, gaussian_filter
+from scipy.spatial.distance import cdist
 
 from pedbench.types import Mask, Picture
 
@@ -60,7 +61,7 @@ def continue_texture(guess: Picture, seen: Mask) -> Picture:
     if known.sum() < _LEAST_PIXELS or not hidden.any():
         return guess
     colours, _ = kmeans(smooth[known][::7].astype(np.float64), _COLOURS, iter=1, rng=np.random.default_rng(0))
-    apart = np.linalg.norm(smooth[:, :, None] - colours, axis=3)
+    apart = cdist(smooth.reshape(-1, 3), colours).reshape(*seen.shape, -1)
     alike, nearest = apart < _ALIKE, apart.argmin(axis=2)
     result = guess.copy()
     for surface in range(len(colours)):
@@ -97,19 +98,21 @@ def _copy(
 
 def _offsets(texture: npt.NDArray[np.float32], source: Mask) -> Iterator[tuple[int, int, float]]:
     """Yield rows and columns to the copied pixel, and the correlation less its standard error; the best first."""
-    height, width = source.shape
-    size = (2 * height, 2 * width)
+    # Pixels of the source are no further apart than its bounding box is large.
+    (box,) = find_objects(source.astype(np.uint8))
+    source, texture = source[box], texture[box]
+    size = tuple(next_fast_len(2 * length, real=True) for length in source.shape)
     values = np.where(source, texture, 0).astype(np.float64)
     counted, sums, squares = (rfft2(plane, size) for plane in (source.astype(float), values, values**2))
     pairs = irfft2(counted * counted.conj(), size)
     products = irfft2(sums * sums.conj(), size)
-    energies = irfft2(squares * counted.conj(), size) * irfft2(counted * squares.conj(), size)
+    energies = irfft2(squares * counted.conj(), size)
+    # The energies of the other pixels of the pairs are those at the opposite offset.
+    energies *= np.roll(energies[::-1, ::-1], 1, axis=(0, 1))
     correlation = products / np.sqrt(energies.clip(1e-12)) - np.sqrt(_GRAIN / pairs.clip(1))
     down, right = (np.fft.fftfreq(length, 1 / length).round().astype(int) for length in size)
     near = (np.abs(down)[:, None] < _LEAST_OFFSET) & (np.abs(right) < _LEAST_OFFSET)
-    correlation[near | (pairs < _LEAST_PIXELS)] = 0
-    for index in np.argsort(-correlation, axis=None)[:_OFFSETS]:
-        row, column = np.unravel_index(int(index), size)
-        if correlation[row, column] < _LEAST_CORRELATION:
-            return
-        yield int(down[row]), int(right[column]), float(correlation[row, column])
+    rows, columns = np.nonzero(~near & (pairs >= _LEAST_PIXELS) & (correlation >= _LEAST_CORRELATION))
+    found = correlation[rows, columns]
+    for index in np.argsort(-found, kind="stable")[:_OFFSETS]:
+        yield int(down[rows[index]]), int(right[columns[index]]), float(found[index])

@@ -24,7 +24,7 @@ from pedbench.suites.plan import Planned, draws
 from pedbench.types import SURE, Mask, Picture, Reading, View
 from pedbench.validity.flags import offers
 
-SLOW = 0.5
+SLOW = 0.25
 """Seconds a guess from which views are shared out one by one: a call costs some hundredths of a second."""
 
 ViewKey = tuple[int, Held]
