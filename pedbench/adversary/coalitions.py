@@ -114,7 +114,7 @@ def search(
         return ((0,),) if len(contents.digests) else ((),)
     c, least = min(c, len(active)), max(most, MOST_COALITIONS)
     ranking = _Ranking(contents, truth, colour)
-    found = [(server,) for server in range(len(active))]
+    found: list[Coalition] = [(server,) for server in range(len(active))]
     for size in range(2, c + 1):
         full = math.comb(len(active), size) <= least
         found = [*combinations(range(len(active)), size)] if full else ranking.grow(found, least)
