@@ -41,7 +41,7 @@ def replies() -> tuple[bytes, ...]:
     return (
         encode_answer(Answer(payload={"tokens": tokens}, error="", **times)),
         encode_answer(Answer(payload={}, error="ValueError: no", **times)),
-        *(encode_answer(Answer(payload={}, error="", **times), arrays) for arrays in coded),
+        *(encode_answer(Answer(payload={}, coded=arrays, error="", **times)) for arrays in coded),
     )
 
 
