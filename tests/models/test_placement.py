@@ -56,7 +56,7 @@ def test_a_block_converted_during_a_pass_takes_part_in_gradients(deferred: Any, 
         stage(tokens)
     leaf = tokens.clone().requires_grad_()
     with torch.enable_grad():
-        stage(leaf).float().square().mean().backward()
+        stage(leaf).float().square().mean().backward()  # type: ignore[no-untyped-call]
     assert leaf.grad is not None
     assert leaf.grad.any()
 
