@@ -167,3 +167,16 @@ def test_labels_name_codecs() -> None:
     with pytest.raises(ValueError, match="label is"):
         decode(Coded(codec="jpeg(quality=80)", dtype="uint8", shape=(1, 2, 2, 3), data=data))
     assert all(len(source) == 64 for source in codec_sources().values())
+
+
+@pytest.mark.parametrize("label", ["png", "jpeg", "webp(quality=60)", "bfloat16", "quantised(bits=5)"])
+@pytest.mark.parametrize("rows", [1, 255, 256, 600])
+def test_parts_are_the_rows_of_the_array(label: str, rows: int) -> None:
+    codec = find_codec(label)
+    array = np.random.default_rng(0).integers(0, 256, (rows, 3, 3)).astype(codec.takes)
+    data = codec.encode(array)
+    parts = list(codec.parts(data, array.shape))
+    assert np.array_equal(np.concatenate(parts).reshape(array.shape), codec.decode(data, array.shape))
+    assert sum(map(len, parts)) == rows * 3
+    with pytest.raises(ValueError, match=r"."):
+        list(codec.parts(data[: len(data) // 2], array.shape))

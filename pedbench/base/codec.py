@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -39,3 +40,16 @@ class Codec(Plugin, ABC):
         Raises:
             ValueError: The bytes are no such array.
         """
+
+    def parts(self, data: bytes, shape: tuple[int, ...]) -> Iterator[np.ndarray[Any, Any]]:
+        """Read an array part by part, so that a receiver that converts it never has all of it twice.
+
+        By default the whole array is one part.
+
+        Yields:
+            (n, shape[-1]) the next rows of what `decode` returns.
+
+        Raises:
+            ValueError: The bytes are no such array.
+        """
+        yield self.decode(data, shape).reshape(-1, shape[-1])

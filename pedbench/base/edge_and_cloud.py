@@ -84,6 +84,20 @@ class Reply(Protocol):
             WireError: The reply is not what the operation declares.
         """
 
+    def tensor(self, name: str, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
+        """Wait for the reply, and convert one of its arrays without a copy of the whole in the dtype that was sent.
+
+        Args:
+            name: Name of the array.
+            dtype: Dtype of the result; None for the one that was sent.
+            device: Device of the result.
+
+        Raises:
+            ServerLost: The server is gone, or missed the deadline.
+            RemoteError: The operation failed on the server.
+            WireError: The reply is not what the operation declares.
+        """
+
 
 class ServerHandle(Protocol):
     """One server of a cloud."""

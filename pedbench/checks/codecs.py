@@ -36,6 +36,7 @@ def check_codec(codec: Codec) -> Iterator[Outcome]:
     if codec.takes == "uint8":
         yield outcome("pixels beyond the frame stay zero", lambda: _check_padding(codec, array))
     yield outcome(f"declared loss: exact = {codec.exact}", lambda: _check_exact(codec, [*arrays.values()]))
+    yield outcome("parts are the rows of the array", lambda: _check_parts(codec, [*arrays.values()]))
     yield outcome("the codec is deterministic", lambda: _check_determinism(codec, array))
     yield outcome("arrays stay unchanged", lambda: expect_unchanged([array], lambda: codec.encode(array)))
     yield outcome("truncated bytes are refused", lambda: _check_truncated(codec, array))
@@ -103,6 +104,15 @@ def _check_exact(codec: Codec, arrays: list[Array]) -> None:
         raise BrokenRule("`exact` is True, but a decoded array differs from the encoded one")
     if not codec.exact and all(same):
         raise BrokenRule("`exact` is False, but all arrays are decoded exactly: pixels would count as hidden")
+
+
+def _check_parts(codec: Codec, arrays: list[Array]) -> None:
+    for array in arrays:
+        data = codec.encode(array)
+        rows = np.concatenate([*codec.parts(data, array.shape)])
+        decoded = _decoded(codec, data, array.shape).reshape(-1, array.shape[-1])
+        if not np.array_equal(rows, decoded):
+            raise BrokenRule(f"`parts` gives other rows than `decode` for an array of {array.shape}")
 
 
 def _check_determinism(codec: Codec, array: Array) -> None:

@@ -48,8 +48,9 @@ def examine_suite(name: str, overrides: Overrides, plugins: Sequence[Path]) -> I
 def _file(need: Need) -> Finding:
     if need.here:
         return Finding(need.what, f"found: {need.path}")
-    if need.path is None:
-        return Finding(need.what, "not published, so its rows are skipped", need.advice, needed=False)
+    if not need.required:
+        state = "not published" if need.path is None else f"not trained here, looked for {need.path}"
+        return Finding(need.what, f"{state}, so its rows are skipped", need.advice, needed=False)
     return Finding(need.what, f"not here{_megabytes(need.size)}: looked for {need.path}", need.advice)
 
 

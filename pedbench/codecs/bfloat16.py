@@ -1,5 +1,7 @@
 """bfloat16: half the bits of float32, all of its range."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Codec
+
+_ROWS = 256
+"""Rows read at a time."""
 
 
 @dataclass(kw_only=True)
@@ -30,3 +35,11 @@ class Bfloat16(Codec):
         if (upper & 0x7F80 == 0x7F80).any():
             raise ValueError("a value is not finite, which encode never writes")
         return (upper << 16).view(np.float32).reshape(shape)
+
+    def parts(self, data: bytes, shape: tuple[int, ...]) -> Iterator[npt.NDArray[Any]]:
+        bits = np.frombuffer(data, "<u2").reshape(-1, shape[-1])
+        if bits.size != math.prod(shape):
+            raise ValueError(f"{len(data)} bytes are no bfloat16 of shape {shape}")
+        for first in range(0, len(bits), _ROWS):
+            part = bits[first : first + _ROWS]
+            yield self.decode(part.tobytes(), part.shape)

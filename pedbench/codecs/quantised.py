@@ -1,6 +1,7 @@
 """Quantised values: few bits each, with a scale per channel."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pedbench.base import Codec
+
+_ROWS = 256
+"""Rows read at a time; a multiple of 8, so that each part begins with a whole byte."""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +47,9 @@ class Quantised(Codec):
         return start.astype("<f2").tobytes() + step.astype("<f2").tobytes() + np.packbits(bits).tobytes()
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        return np.concatenate([*self.parts(data, shape)]).reshape(shape)
+
+    def parts(self, data: bytes, shape: tuple[int, ...]) -> Iterator[npt.NDArray[Any]]:
         channels, count = shape[-1], math.prod(shape)
         if len(data) != 4 * channels + -(-count * self.bits // 8):
             raise ValueError(f"{len(data)} bytes are no {self.label} of shape {shape}")
@@ -50,9 +57,12 @@ class Quantised(Codec):
         if not (np.isfinite(start).all() and np.isfinite(step).all()):
             raise ValueError("a scale is not finite, which encode never writes")
         packed = np.frombuffer(data[4 * channels :], np.uint8)
-        bits = np.unpackbits(packed, count=count * self.bits).reshape(count, self.bits)
-        numbers = np.packbits(np.pad(bits, ((0, 0), (8 - self.bits, 0))), axis=1).reshape(-1, channels)
-        return (start + step * numbers.astype(np.float32)).reshape(shape)
+        for first in range(0, count, _ROWS * channels):
+            size = min(_ROWS * channels, count - first)
+            part = packed[first * self.bits // 8 :]
+            bits = np.unpackbits(part, count=size * self.bits).reshape(size, self.bits)
+            numbers = np.packbits(np.pad(bits, ((0, 0), (8 - self.bits, 0))), axis=1).reshape(-1, channels)
+            yield start + step * numbers.astype(np.float32)
 
 
 def _rounded(values: npt.NDArray[np.float64], towards: float) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from pedbench.adversary.isolation.facts import create
 from pedbench.base import Defense, Plugin
 from pedbench.fetching.fetch import missing, provider, states
 from pedbench.models.sam.family import Family
-from pedbench.models.trained import training_command
+from pedbench.models.trained import training_command, untrained
 from pedbench.registry import Kind, Registry
 from pedbench.suites.choices import Choice
 from pedbench.suites.schema import ResolvedSuite
@@ -25,12 +25,14 @@ class Need:
         path: Where it is looked for; None if nobody named a file.
         entry: The catalogue's name of it; "" if it is not fetched.
         advice: How it is to be had.
+        required: Whether a run fails without it; else it skips the rows that need it.
     """
 
     what: str
     path: Path | None
     entry: str
     advice: str
+    required: bool = True
 
     @property
     def here(self) -> bool:
@@ -67,7 +69,8 @@ def _weights(suite: ResolvedSuite, of: Family, registry: Registry) -> Iterator[N
         if member is not None:
             entry = provider(member.file) if member.file else ""
             what = f"weights {member.architecture.name}"
-            yield Need(what=what, path=member.file, entry=entry, advice=member.source)
+            required = member.file is not None
+            yield Need(what=what, path=member.file, entry=entry, advice=member.source, required=required)
 
 
 def _plugins(suite: ResolvedSuite, registry: Registry) -> Iterator[Need]:
@@ -84,4 +87,7 @@ def _plugins(suite: ResolvedSuite, registry: Registry) -> Iterator[Need]:
                 entry = provider(path)
                 get = f"pedbench fetch {entry}" if entry else training_command(path.name)
                 advice = get or f"put it there, or name another in {plugin.label}"
-                yield Need(what=f"{word} {plugin.name}", path=path, entry=entry, advice=advice)
+                required = kind != "attacks" or not untrained([path])
+                yield Need(
+                    what=f"{word} {plugin.name}", path=path, entry=entry, advice=advice, required=required
+                )

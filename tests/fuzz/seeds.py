@@ -39,9 +39,9 @@ def replies() -> tuple[bytes, ...]:
     ]
     times = {"received": 1.0, "started": 2.0, "finished": 3.0}
     return (
-        encode_answer(Answer(payload={"tokens": tokens}, error="", **times)),
-        encode_answer(Answer(payload={}, error="ValueError: no", **times)),
-        *(encode_answer(Answer(payload={}, error="", **times), arrays) for arrays in coded),
+        encode_answer(Answer(payload={"tokens": tokens}, coded={}, error="", **times)),
+        encode_answer(Answer(payload={}, coded={}, error="ValueError: no", **times)),
+        *(encode_answer(Answer(payload={}, coded=arrays, error="", **times)) for arrays in coded),
     )
 
 

@@ -20,6 +20,7 @@ from pedbench.errors import DatasetError
 from pedbench.offload.operations.builtin import load_operations
 from pedbench.offload.wire.messages import WireError, decode_answer, decode_call, encode_call
 from pedbench.offload.wire.schema import check_call
+from pedbench.offload.wire.tensors import decode_tensor
 from pedbench.suites.files import FOLDER, SuiteError, load_suite, to_toml
 from tests.fuzz.seeds import MESSAGE_WORDS, TEXT_WORDS, instances, replies, requests
 
@@ -105,6 +106,9 @@ def _read_reply(data: bytes) -> None:
             _check_sentence(error)
         else:
             assert all(np.isfinite(array).all() for array in answer.payload.values())
+            for name, coded in decode_answer(data, declared, codec, arrays=False).coded.items():
+                found = decode_tensor(name, coded, declared[name])
+                assert np.array_equal(found.numpy(), answer.payload[name])
 
 
 def _read_instances(data: bytes) -> None:

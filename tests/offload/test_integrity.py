@@ -105,8 +105,8 @@ def test_too_few_tokens_are_refused_without_checks(run: Any, monkeypatch: pytest
     assert "returned tokens of shape" in done.lost[0]
 
 
-def _without_the_first(answer: Answer, coded: Any) -> bytes:
-    return encode_answer(replace(answer, payload={"tokens": answer.payload["tokens"][1:]}), coded)
+def _without_the_first(answer: Answer) -> bytes:
+    return encode_answer(replace(answer, payload={"tokens": answer.payload["tokens"][1:]}))
 
 
 def test_lies_are_reproducible_and_independent_of_the_order_of_replies(run: Any) -> None:

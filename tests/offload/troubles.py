@@ -84,7 +84,7 @@ class Wrong:
 
         answer = decode_answer(self._real.result(), EncodeWindows.reply, "")
         answer.payload["tokens"] = answer.payload["tokens"][1:]  # type: ignore[index]
-        return encode_answer(answer, {})
+        return encode_answer(answer)
 
 
 def be_wrong(servers: VirtualServers, cloud: Cloud, patch: pytest.MonkeyPatch) -> None:

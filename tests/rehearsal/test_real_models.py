@@ -49,7 +49,7 @@ def _records(installed: Installation) -> list[Record]:
 def _type(installed: Installation, words: list[str]) -> list[Record]:
     """Type a command; of a run, return its records, of which none failed."""
     done = installed.pedbench(_small(words))
-    # A doctor who misses untrained networks, and controls of random networks, have a status of their own.
+    # A doctor who misses files, and controls of random networks, have a status of their own.
     assert done.returncode in ((0, 1) if words[0] in ("doctor", "run") else (0,)), done.stdout
     if words[0] != "run":
         return []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pedbench
 from pedbench.cli import main
 from pedbench.fetching.catalogue import catalogue
 from pedbench.models.sam.family import MINI, family
@@ -16,6 +18,7 @@ from pedbench.suites.files import load_suite
 from pedbench.suites.requirements import needs
 from pedbench.suites.resolve import Overrides, resolve
 
+SUITES = Path(pedbench.__file__).with_name("suites")
 TRAINED = {
     "pedbench train completion --from facebook/vit-mae-base --images FOLDER",
     "pedbench train decoder --from vit_b --images FOLDER",
@@ -62,10 +65,32 @@ def test_doctor_says_what_of_a_suite_is_missing(capsys: pytest.CaptureFixture[st
         assert f"not here, {size:,} MB to fetch: looked for {home}" in said
         assert f"-> pedbench fetch {name}" in said
     assert "note    weights ped-vit_b: not published, so its rows are skipped" in said
+    untrained = re.findall(
+        r"^note    attack \w+: not trained here, looked for .+, so its rows are skipped$", said, re.M
+    )
+    assert len(untrained) == len(TRAINED)
     for command in TRAINED:
         assert f"-> {command}" in said
     assert "missing dataset coco: not here, 1,068 MB to fetch" in said
     assert not home.exists()
+
+
+@pytest.mark.slow
+def test_doctor_misses_nothing_that_a_run_skips(
+    capsys: pytest.CaptureFixture[str], home: Path, tmp_path: Path
+) -> None:
+    own = 'attacks = ["mean_colour", { name = "completion", params = { model = "completion-vit-mae-base" } }]'
+    proof = (SUITES / "proof.toml").read_text(encoding="utf-8")
+    (tmp_path / "own.toml").write_text(re.sub(r"^attacks = .*$", own, proof, flags=re.M), encoding="utf-8")
+    with pytest.raises(SystemExit) as left:
+        main(["doctor", "--suite", str(tmp_path / "own.toml"), "--limit", "2"])
+    output = capsys.readouterr().out
+    place = home / "completion-vit-mae-base" / "completion-vit-mae-base"
+    assert (
+        f"note    attack completion: not trained here, looked for {place}, so its rows are skipped" in output
+    )
+    assert "missing" not in output
+    assert left.value.code == 0
 
 
 @pytest.mark.slow

@@ -7,13 +7,18 @@ server; writes the table into docs/measured/latency.md. Needs 8 GB, and minutes 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 
+from pedbench.host.home import home
+from pedbench.models.sam.half_precision import converted
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.random_weights import random_family
 from pedbench.offload.passes.run_pass import PassSettings, run_pass
@@ -60,11 +65,14 @@ def edge(dtype: str, reply: str, model: str) -> dict[str, float]:
     }
 
 
-def prepare(dtype: str, model: str) -> None:
-    """Make the files of weights, which takes memory once."""
-    networks = FamilyNetworks(family=random_family(model), dtype=getattr(torch, dtype))
-    for weights in ("original", "fine-tuned"):
-        networks.network(weights)
+def conversion(dtype: str, model: str) -> int:
+    """Return the peak of this process's memory in bytes after it made the file of weights in half precision."""
+    file = random_family(model).fine_tuned.file
+    assert file is not None
+    with TemporaryDirectory(dir=home()) as folder:
+        os.environ["PEDBENCH_HOME"] = folder
+        converted(file, getattr(torch, dtype))
+    return status("VmHWM")
 
 
 def status(name: str) -> int:
@@ -73,11 +81,11 @@ def status(name: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def in_process(call: str) -> str:
-    """Run a call of this module, `m`, in a process of its own, and return the last line that it prints."""
-    code = f"import json, {__spec__.name} as m; {call}"
+def in_process(call: str) -> Any:
+    """Return the result of a call of this module, `m`, in a process of its own."""
+    code = f"import json, {__spec__.name} as m; print(json.dumps(m.{call}))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return done.stdout.rpartition("\n")[0].rpartition("\n")[2]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @measured("measured/latency.md", "edge memory")
@@ -85,17 +93,14 @@ def main(model: str = "vit_h") -> str:
     """Measure every setting in a process of its own."""
     lines = []
     for dtype, reply in SETTINGS:
-        code = (
-            f"import json, {__spec__.name} as m; print(json.dumps(m.edge({dtype!r}, {reply!r}, {model!r})))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = in_process(f"edge({dtype!r}, {reply!r}, {model!r})")
         sizes = [f"{found[name] / 1e9:.2f} GB" for name in ("peak", "own", "files")]
         sent = [f"{found[name] / 1e6:.1f} MB" for name in ("up", "down")]
         lines.append([f"`{dtype}`", f"`{reply}`", *sizes, *sent])
         print(*lines[-1], flush=True)
     headers = ["encoder", "reply", "peak", "own memory", "mapped files", "up", "down"]
-    return table(headers, lines, left=2)
+    once = in_process(f"conversion('bfloat16', {model!r})") / 1e9
+    return f"{table(headers, lines, left=2)}\n\nMaking the half-precision file takes {once:.2f} GB once.\n"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -38,10 +39,33 @@ class FastBlock(nn.Module):
         self.norm2: nn.Module = reference.norm2
         self.mlp: Any = reference.mlp
         self.window_size: int = reference.window_size
+        self._destination: tuple[torch.device, torch.dtype] | None = None
+
+    def defer(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Postpone the move of the weights to a device and a dtype until the block first runs."""
+        self._destination = device, dtype
+
+    def temporary(self) -> FastBlock:
+        """Return the block ready to run, with copies of postponed weights, which stay where they are themselves."""
+        if self._destination is None:
+            return self
+        moved = {id(each): nn.Parameter(each.to(*self._destination), False) for each in self.parameters()}
+        ready = copy.deepcopy(self, moved)
+        ready._destination = None
+        return ready
+
+    def _arrive(self) -> None:
+        """Move deferred weights."""
+        if self._destination is not None:
+            # Inference tensors could not take part in a later backward pass.
+            with torch.inference_mode(False):
+                self.to(*self._destination)
+            self._destination = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the block on whole grids of tokens: (B, h, w, C) to (B, h, w, C)."""
         if not self.window_size:
+            self._arrive()
             return self._feed_forward(x + self.attn(self.norm1(x)))
         grid = WindowGrid(tokens=(x.shape[1], x.shape[2]), window=self.window_size, patch=1)
         windows = grid.partition(x)
@@ -58,6 +82,7 @@ class FastBlock(nn.Module):
         Returns:
             (N, C).
         """
+        self._arrive()
         qkv = linear(self.attn.qkv, self.norm1(tokens))
         shape = (windows, self.window_size, self.window_size, -1)
         if len(qkv) < windows * self.window_size**2:

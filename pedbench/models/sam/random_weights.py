@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pedbench.host.home import RANDOM_WEIGHTS, home
 from pedbench.models.sam.assembly import build_sam, random_tensors
-from pedbench.models.sam.checkpoints import write_tensors
 from pedbench.models.sam.family import Family, Member, family
+from pedbench.models.sam.streamed_weights import write_streamed
 
 
 def choose_family(name: str, *, original: Path | None, fine_tuned: Path | None, random: bool) -> Family:
@@ -46,7 +46,7 @@ def random_family(name: str, seed: int = 0) -> Family:
         file = home() / RANDOM_WEIGHTS / f"{architecture.name}-{seed}.safetensors"
         if not file.is_file():
             state = build_sam(architecture, allocate=False).state_dict()
-            write_tensors(dict(random_tensors(state, seed)), file)
+            write_streamed(file, state, random_tensors(state, seed))
         return Member(architecture=architecture, file=file, source="--random-weights")
 
     return Family(name=name, original=member(base.original), fine_tuned=member(base.fine_tuned))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pedbench.models.sam.assembly import preprocess
+from pedbench.models.sam.blocks import run_windows
 from pedbench.models.sam.reorder import global_blocks
 from pedbench.models.sam.window_blocks import add_positions, run_window_blocks
 from pedbench.pictures.windows import WindowGrid
@@ -152,7 +153,11 @@ class WindowStage:
         with torch.inference_mode(False), torch.no_grad():
             side = self.grid.window * self.grid.patch
             blank = self.encoder.pos_embed.new_zeros(len(windows), 3, side, side)
-            return self(self.embed(blank), windows)
+            tokens = add_positions(self.encoder, self.embed(blank), windows, self.grid)
+            for block in self.encoder.blocks[: self.depth]:
+                # An edge may need window blocks for nothing else, so they do not stay on its device.
+                tokens = run_windows([block.temporary()], tokens, windows, self.grid)
+            return tokens
 
 
 class GlobalStage:

@@ -96,10 +96,8 @@ class Lies:
                 self.wrong.add(window)
         # Codecs cannot write NaN.
         use_codec = bool(call.reply) and self.lie != "nan"
-        return encode_answer(
-            replace(answer, payload={"tokens": false}),
-            {"tokens": code(false, call.reply, operation.reply["tokens"])} if use_codec else None,
-        )
+        coded = {"tokens": code(false, call.reply, operation.reply["tokens"])} if use_codec else {}
+        return encode_answer(replace(answer, payload={"tokens": false}, coded=coded))
 
     def _false_tokens(
         self, server: int, call: Call, tokens: Tokens, networks: Networks, rng: np.random.Generator

@@ -9,13 +9,15 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import grpc
+import torch
 
 from pedbench.base import Operation
 from pedbench.network.emulated_link import Transport
 from pedbench.offload.servers.fleet import ServerLost, Servers
 from pedbench.offload.servers.wiretap import Tapped, digest
-from pedbench.offload.wire.messages import METHOD, Call, decode_answer
+from pedbench.offload.wire.messages import METHOD, Answer, Call, decode_answer
 from pedbench.offload.wire.schema import check_payload
+from pedbench.offload.wire.tensors import decode_tensor
 from pedbench.types import Exchange, Payload
 
 
@@ -108,6 +110,28 @@ class Pending:
             RemoteError: The operation failed on the server.
             WireError: The reply does not match the operation's declaration.
         """
+        return self._answer(arrays=True).payload
+
+    def tensor(self, name: str, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
+        """Wait for the reply, and convert one of its arrays without a copy of the whole in the dtype that was sent.
+
+        Args:
+            name: Name of the array.
+            dtype: Dtype of the result; None for the one that was sent.
+            device: Device of the result.
+
+        Raises:
+            ServerLost: The server is gone, or missed the deadline.
+            RemoteError: The operation failed on the server.
+            WireError: The reply does not match the operation's declaration.
+        """
+        answer = self._answer(arrays=False)
+        if answer.coded:
+            return decode_tensor(name, answer.coded[name], self._operation.reply[name], dtype).to(device)
+        return torch.tensor(answer.payload[name], dtype=dtype, device=device)
+
+    def _answer(self, *, arrays: bool) -> Answer:
+        """Wait for the reply; see `result`. Without `arrays`, those of a codec are not decoded."""
         self.awaited = True
         self.wait()
         if self._failure is not None:
@@ -117,7 +141,7 @@ class Pending:
         data: bytes = self._future.result()
         self.reply = data
         reply = self._forge(data) if self._forge else data
-        answer = decode_answer(reply, self._operation.reply, self._call.reply)
+        answer = decode_answer(reply, self._operation.reply, self._call.reply, arrays=arrays)
         self.exchange = Exchange(
             server=self.server,
             operation=self._call.operation,
@@ -133,8 +157,9 @@ class Pending:
         )
         if answer.error:
             raise RemoteError(f"server {self.server}, {self._call.operation}: {answer.error}")
-        check_payload(answer.payload, self._operation.reply, f"reply of {self._call.operation}")
-        return answer.payload
+        found = answer.coded or answer.payload
+        check_payload(found, self._operation.reply, f"reply of {self._call.operation}")
+        return answer
 
     def as_sent(self) -> Tapped:
         """Return the message as the server's wiretap should have recorded it, for a server that is lost."""

@@ -100,16 +100,18 @@ def gather_windows(
         network: The network that computes the tokens.
 
     Returns:
-        (window, window, C) tokens by window.
+        (window, window, C) tokens by window: of the network's dtype if that is half precision, else of the dtype in
+        which they were sent.
 
     Raises:
         WireError: A reply has tokens of another shape.
     """
     encoder = network.image_encoder
     side, channels = window_grid(encoder).window, encoder.pos_embed.shape[3]
+    dtype = None if encoder.pos_embed.dtype == torch.float32 else encoder.pos_embed.dtype
     gathered: dict[Window, torch.Tensor] = {}
     for server, pending in pendings.items():
-        tokens = torch.tensor(pending.result()["tokens"], device=network.device)
+        tokens = pending.tensor("tokens", dtype, network.device)
         expected = (len(order[server]), side, side, channels)
         if tokens.shape != expected:
             raise WireError(

@@ -83,8 +83,8 @@ class Handler(grpc.GenericRpcHandler):
                     error = f"{type(problem).__name__}: {problem}{plugin_line(problem)}"
             finished = time.monotonic()
             self.computing = False
-        answer = Answer(payload=payload, error=error, received=received, started=started, finished=finished)
-        return encode_answer(answer, coded)
+        times = {"received": received, "started": started, "finished": finished}
+        return encode_answer(Answer(payload=payload, coded=coded, error=error, **times))
 
     def _compute(self, data: bytes) -> tuple[Payload, dict[str, Coded]]:
         call = decode_call(data)

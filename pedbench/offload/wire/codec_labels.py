@@ -86,18 +86,28 @@ def decode(coded: Coded, field: Field | None = None) -> npt.NDArray[Any]:
     Raises:
         ValueError: The bytes are invalid, or the label is not the codec's own spelling.
     """
+    codec, axis, sizes = layout(coded, field)
+    array = np.moveaxis(codec.decode(coded.data, sizes), -1, axis)
+    if array.shape != coded.shape or array.dtype.name != coded.dtype:
+        raise ValueError(
+            f"codec {codec.label} returned {array.dtype} {array.shape}, declared is {coded.shape}"
+        )
+    return array
+
+
+def layout(coded: Coded, field: Field | None = None) -> tuple[Codec, int, tuple[int, ...]]:
+    """Return the codec of an array, the axis of its channels, and its shape as the codec has it, channels last.
+
+    Raises:
+        ValueError: The codec is unknown, takes another dtype, or the label is not its own spelling.
+    """
     codec = codec_for(coded.dtype, coded.codec)
     if codec.label != coded.codec:
         raise ValueError(f"the codec's label is {codec.label}, found {coded.codec!r}")
     axis = _channels(field)
     sizes = list(coded.shape)
     sizes.append(sizes.pop(axis))
-    array = np.moveaxis(codec.decode(coded.data, tuple(sizes)), -1, axis)
-    if array.shape != coded.shape or array.dtype.name != coded.dtype:
-        raise ValueError(
-            f"codec {codec.label} returned {array.dtype} {array.shape}, declared is {coded.shape}"
-        )
-    return array
+    return codec, axis, tuple(sizes)
 
 
 def codec_sources() -> dict[str, str]:

@@ -61,13 +61,17 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The content of a reply message. Times are seconds on the server's monotonic clock; `error` is "" on success."""
+    """The content of a reply message. Times are seconds on the server's monotonic clock; `error` is "" on success.
+
+    Arrays in `coded` replace those of the same name in `payload`.
+    """
 
     payload: Payload
     error: str
     received: float
     started: float
     finished: float
+    coded: Mapping[str, Coded] = field(default_factory=dict)
 
 
 def encode_call(call: Call) -> bytes:
@@ -135,8 +139,6 @@ def _decoded(
 ) -> np.ndarray[Any, Any]:
     if not isinstance(tensor, Coded):
         return tensor
-    if math.prod(tensor.shape) * _DTYPES[tensor.dtype].itemsize > MAX_MESSAGE_BYTES:
-        raise WireError(f"tensor {name!r}: {tensor.shape} is more than a message may hold without a codec")
     try:
         return decode(tensor, declared)
     # Libraries behind codecs raise many kinds of exceptions for invalid bytes.
@@ -144,15 +146,10 @@ def _decoded(
         raise WireError(f"tensor {name!r}: {error}") from error
 
 
-def encode_answer(answer: Answer, coded: Mapping[str, Coded] | None = None) -> bytes:
-    """Write a reply message.
-
-    Args:
-        answer: Its content.
-        coded: Arrays that a codec encoded, by name; they replace those of the payload.
-    """
+def encode_answer(answer: Answer) -> bytes:
+    """Write a reply message."""
     message = wire_pb2.Reply(
-        tensors=_to_tensors({**answer.payload, **(coded or {})}),
+        tensors=_to_tensors({**answer.payload, **answer.coded}),
         error=answer.error[:MAX_ERROR_CHARACTERS],
         received=answer.received,
         started=answer.started,
@@ -161,13 +158,14 @@ def encode_answer(answer: Answer, coded: Mapping[str, Coded] | None = None) -> b
     return message.SerializeToString(deterministic=True)
 
 
-def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Answer:
+def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str, *, arrays: bool = True) -> Answer:
     """Read a reply message.
 
     Args:
         data: The bytes.
         declared: Fields of the operation's reply.
         codec: Label of the codec that the call requested; "" for none.
+        arrays: Whether arrays of the codec are decoded.
 
     Raises:
         WireError: The bytes are not a reply, use a codec that was not requested, or hold values that are not finite.
@@ -182,12 +180,18 @@ def decode_answer(data: bytes, declared: Mapping[str, Field], codec: str) -> Ans
         used = tensor.codec if isinstance(tensor, Coded) else ""
         if used != codec:
             raise WireError(f"tensor {name!r} of the reply uses the codec {used!r}, requested was {codec!r}")
+    coded = {} if arrays else {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Coded)}
     answer = Answer(
-        payload={name: _decoded(name, tensor, declared.get(name)) for name, tensor in tensors.items()},
+        payload={
+            name: _decoded(name, tensor, declared.get(name))
+            for name, tensor in tensors.items()
+            if name not in coded
+        },
         error=message.error,
         received=message.received,
         started=message.started,
         finished=message.finished,
+        coded=coded,
     )
     _refuse_non_finite(answer)
     return answer
@@ -232,6 +236,8 @@ def _from_tensors(tensors: Iterable[wire_pb2.Tensor]) -> dict[str, np.ndarray[An
                 f"tensor {tensor.name!r}: {len(tensor.data)} bytes do not make an array of {shape}"
             )
         if tensor.codec:
+            if math.prod(shape) * dtype.itemsize > MAX_MESSAGE_BYTES:
+                raise WireError(f"tensor {tensor.name!r}: a message may not hold {shape} without a codec")
             payload[tensor.name] = Coded(
                 codec=tensor.codec, dtype=tensor.dtype, shape=shape, data=tensor.data
             )

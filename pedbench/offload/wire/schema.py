@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from pedbench.base import Field, Operation
-from pedbench.offload.wire.codec_labels import codec_for, find_codec
+from pedbench.offload.wire.codec_labels import Coded, codec_for, find_codec
 from pedbench.offload.wire.messages import Call, WireError
 from pedbench.types import Payload
 
@@ -35,11 +35,11 @@ def check_call(call: Call, operation: Operation) -> None:
         raise WireError(f"{subject}: the label of the reply's codec is {label}, found {call.reply[:40]!r}")
 
 
-def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -> None:
+def check_payload(payload: Payload | Mapping[str, Coded], fields: Mapping[str, Field], subject: str) -> None:
     """Compare arrays with a schema.
 
     Args:
-        payload: The arrays.
+        payload: The arrays, possibly as a codec encoded them.
         fields: The declared arrays.
         subject: Name of the payload in error messages.
 
@@ -54,13 +54,12 @@ def check_payload(payload: Payload, fields: Mapping[str, Field], subject: str) -
     sizes: dict[str, int] = {}
     for name, declared in fields.items():
         array = payload[name]
-        if not isinstance(array, np.ndarray | np.generic):
+        if not isinstance(array, np.ndarray | np.generic | Coded):
             raise WireError(f"{subject}: {name!r} is a {_kind(array)}: make it a NumPy array")
-        if array.dtype.name not in declared.dtypes:
-            raise WireError(
-                f"{subject}: {name} is {array.dtype.name}, declared is {' or '.join(declared.dtypes)}"
-            )
-        fits = array.ndim == len(declared.shape) and all(
+        dtype = array.dtype if isinstance(array, Coded) else array.dtype.name
+        if dtype not in declared.dtypes:
+            raise WireError(f"{subject}: {name} is {dtype}, declared is {' or '.join(declared.dtypes)}")
+        fits = len(array.shape) == len(declared.shape) and all(
             size == (sizes.setdefault(expected, size) if isinstance(expected, str) else expected)
             for size, expected in zip(array.shape, declared.shape, strict=True)
         )
