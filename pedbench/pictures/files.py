@@ -15,7 +15,7 @@ from pedbench.types import Picture
 MAX_PIXELS = 170_000_000
 """Largest picture that is read: a file of a few kilobytes can unpack to more than any memory holds."""
 
-_AVIF = ("AVIF",) if features.check("avif") else ()
+_AVIF = ("AVIF",) if "avif" in features.get_supported() else ()
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
