@@ -67,8 +67,9 @@ class SplitDecodingCourse(PictureCourse):
         network, patch = cast(SplitDecoderNetwork, self.network), self.recipe.sizes.patch
         tokens: dict[int, list[Tensor]] = {depth: [] for depth in DEPTHS}
         patches = []
-        for step in range(-(-EXAMPLES // self.batch)):
-            pictures = self.make_batch(step)
+        size = min(self.batch, len(self.training))
+        for step in range(-(-EXAMPLES // size)):
+            pictures = self.training.draw(size=size, seed=self.recipe.seed, step=step)
             images, inside = pictures.images.to(self.device), pictures.inside.to(self.device)
             whole = functional.avg_pool2d(inside, patch)[:, 0] == 1
             patches.append(functional.pixel_unshuffle(images, patch).permute(0, 2, 3, 1)[whole])
