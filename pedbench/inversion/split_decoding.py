@@ -50,8 +50,8 @@ def decode_split(
             guess = decoded.clamp(0, 1)
             for _ in range(corrections):
                 tokens = token_grids(network, guess.to(network.pixel_mean.device), {depth})[depth]
-                again = decoder(tokens.cpu()[None], depth)[0, :, :height, :width]
-                guess = (guess + decoded - again).clamp(0, 1)
+                repeated = decoder(tokens.cpu()[None], depth)[0, :, :height, :width]
+                guess = (guess + decoded - repeated).clamp(0, 1)
         picture: Picture = guess.permute(1, 2, 0).numpy().copy()
         return picture
     return None
