@@ -51,13 +51,13 @@ def test_it_starts_better_behind_fewer_blocks(course: Any) -> None:
 
 def test_the_loss_is_the_error_over_the_frames(course: Any) -> None:
     course.precision = "no"
-    depths = set()
+    names = set()
     for step in range(12):
         batch = course.make_batch(step)
         with torch.no_grad():
             loss, values = course.loss(step, batch)
         ((name, value),) = values.items()
-        depths.add(name)
+        names.add(name)
         if step < 3:
             depth = int(name.removeprefix("RMSE "))
             with torch.no_grad():
@@ -69,4 +69,4 @@ def test_the_loss_is_the_error_over_the_frames(course: Any) -> None:
             ]
             assert float(loss) == pytest.approx(np.mean(errors), rel=1e-4)
             assert value == pytest.approx(float(loss))
-    assert depths == {f"RMSE {depth}" for depth in DEPTHS}
+    assert names == {f"RMSE {depth}" for depth in DEPTHS}
