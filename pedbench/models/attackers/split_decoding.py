@@ -67,14 +67,12 @@ class SplitDecoderNetwork(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(width, sizes.heads) for _ in range(sizes.depth))
         self.norm = nn.LayerNorm(width)
         self.planes = nn.Linear(width, sizes.detail * area)
-        self.refine = nn.Sequential(
-            nn.Conv2d(sizes.detail + 3, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, 3, 3, padding=1)
-        )
+        last = nn.Conv2d(16, 3, 3, padding=1)
+        self.refine = nn.Sequential(nn.Conv2d(sizes.detail + 3, 16, 3, padding=1), nn.GELU(), last)
         xavier(self)
         # Before training, the output is the linear estimate.
-        for layer in (self.planes, self.refine[2]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in (*self.planes.parameters(), *last.parameters()):
+            nn.init.zeros_(parameter)
 
     def forward(self, tokens: Tensor, depth: int) -> Tensor:
         """Guess pictures.
@@ -134,10 +132,11 @@ class SplitDecoderNetwork(nn.Module):
         whitening = (directions * scales) @ directions.T
         white = (tokens - mean) @ whitening
         slopes = torch.linalg.lstsq(white, pixels - pixels.mean(dim=0)).solution
-        self.inputs[place].weight.copy_(whitening)
-        self.inputs[place].bias.copy_(-whitening @ mean)
-        self.linear[place].weight.copy_(slopes.T)
-        self.linear[place].bias.copy_(pixels.mean(dim=0))
+        for layer, weight, bias in (
+            (self.inputs[place], whitening, -whitening @ mean),
+            (self.linear[place], slopes.T, pixels.mean(dim=0)),
+        ):
+            layer.load_state_dict({"weight": weight, "bias": bias})
 
 
 def save_split_decoder(network: SplitDecoderNetwork, path: Path) -> None:

@@ -75,8 +75,8 @@ class SplitDecodingCourse(PictureCourse):
             patches.append(functional.pixel_unshuffle(images, patch).permute(0, 2, 3, 1)[whole])
             for depth, values in self.tokens(pictures, DEPTHS).items():
                 tokens[depth].append(values[whole])
-        for depth, values in tokens.items():
-            network.start_linear(depth, torch.cat(values), torch.cat(patches))
+        for depth, parts in tokens.items():
+            network.start_linear(depth, torch.cat(parts), torch.cat(patches))
 
     def tokens(self, pictures: Pictures, depths: tuple[int, ...]) -> dict[int, Tensor]:
         """Return the encoder's tokens (B, h, w, C) behind some numbers of blocks, in rising order."""
