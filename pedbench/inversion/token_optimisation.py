@@ -119,16 +119,13 @@ def invert(
         reader: Reader of the same network.
         steps: Steps of the optimisation.
         start: Initial picture (H, W, 3) in [0, 1]; `first_guess` by default. Seen pixels are pasted.
-        rate: Adam's initial learning rate.
-        smooth: Initial weight of the total variation.
+        rate, smooth: Initial learning rate, and initial weight of the total variation.
 
     Returns:
         (H, W, 3) in [0, 1].
     """
     canvas, seen = view.canvas()
-    if start is None:
-        start = first_guess(view, reader)
-    start = np.where(seen[..., None], canvas, start)
+    start = np.where(seen[..., None], canvas, first_guess(view, reader) if start is None else start)
     received = targets(view, reader, network.pixel_mean.device)
     detail = max(_detail(target, seen, reader.embedding.side) for target in received)
     return optimise(network, received, start, steps, fixed=seen, detail=detail, rate=rate, smooth=smooth)
