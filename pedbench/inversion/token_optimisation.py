@@ -101,7 +101,16 @@ def first_guess(view: View, reader: TokenReader) -> Picture:
     return nearest_known(picture, seen | covered, view.prior.mean_colour)
 
 
-def invert(network: Any, view: View, reader: TokenReader, steps: int) -> Picture:
+def invert(
+    network: Any,
+    view: View,
+    reader: TokenReader,
+    steps: int,
+    *,
+    start: Picture | None = None,
+    rate: float = RATE,
+    smooth: float = SMOOTH,
+) -> Picture:
     """Find a picture with a view's pixels and tokens.
 
     Args:
@@ -109,14 +118,17 @@ def invert(network: Any, view: View, reader: TokenReader, steps: int) -> Picture
         view: View with tokens.
         reader: Reader of the same network.
         steps: Steps of the optimisation.
+        start: Initial picture (H, W, 3) in [0, 1]; `first_guess` by default. Seen pixels are pasted.
+        rate, smooth: Initial learning rate, and initial weight of the total variation.
 
     Returns:
         (H, W, 3) in [0, 1].
     """
-    seen = view.canvas()[1]
+    canvas, seen = view.canvas()
+    start = np.where(seen[..., None], canvas, first_guess(view, reader) if start is None else start)
     received = targets(view, reader, network.pixel_mean.device)
     detail = max(_detail(target, seen, reader.embedding.side) for target in received)
-    return optimise(network, received, first_guess(view, reader), steps, fixed=seen, detail=detail)
+    return optimise(network, received, start, steps, fixed=seen, detail=detail, rate=rate, smooth=smooth)
 
 
 def explained(network: Any, view: View, reader: TokenReader, picture: Picture) -> npt.NDArray[np.float32]:
@@ -184,6 +196,8 @@ def optimise(
     *,
     fixed: Mask,
     detail: float,
+    rate: float = RATE,
+    smooth: float = SMOOTH,
 ) -> Picture:
     """Find a smooth picture whose tokens are closest to the targets.
 
@@ -198,6 +212,8 @@ def optimise(
         steps: Steps of the optimisation.
         fixed: (H, W) known pixels, which stay unchanged.
         detail: Final weight of the total variation.
+        rate: Initial learning rate; it falls to 0 along a cosine.
+        smooth: Initial weight of the total variation.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -213,11 +229,11 @@ def optimise(
         changed: Tensor = origin + free * torch.fft.irfft2(spectrum, s=start.shape[:2], norm="ortho")
         return changed
 
-    optimiser = torch.optim.Adam([change], lr=RATE)
+    optimiser = torch.optim.Adam([change], lr=rate)
     depths = {target.depth for target in targets}
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * step / steps)) / 2
-        weight = SMOOTH * (detail / SMOOTH) ** (step / steps)
+        optimiser.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * step / steps)) / 2
+        weight = smooth * (detail / smooth) ** (step / steps)
         guess = picture()
         grids = token_grids(network, guess, depths)
         misfit = sum(

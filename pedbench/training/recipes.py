@@ -18,6 +18,7 @@ from pedbench.training.tasks.restoration import RestorationCourse, RestorationRe
 from pedbench.training.tasks.scoring import ScoringCourse, ScoringRecipe
 from pedbench.training.tasks.segmentation import SegmentationCourse, SegmentationRecipe
 from pedbench.training.tasks.sharpening import SharpeningCourse, SharpeningRecipe
+from pedbench.training.tasks.split_decoding import SplitDecodingCourse, SplitDecodingRecipe
 
 _FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
 """Schedule of all networks that start from `sam-mini`, the same so that none has an advantage."""
@@ -72,6 +73,9 @@ RECIPES: dict[str, Any] = {
         sizes=RestorationSizes(token_channels=192),
         schedule=Schedule(steps=800, warmup=100, decay=0.5),
     ),
+    "decoder-split-mini": SplitDecodingRecipe(
+        schedule=Schedule(steps=1100, warmup=50, decay=0.5, rate=2e-3, momentum=0.98)
+    ),
     "objects-mini": DetectorRecipe(schedule=Schedule(steps=640, warmup=100, decay=0.5, momentum=0.99)),
     "context-mini": ContextRecipe(
         scenes=TrainingScenes(seed=1, count=1500),
@@ -92,6 +96,7 @@ _COURSES: dict[type, type[SceneCourse[Any]]] = {
     ContextRecipe: ContextCourse,
     DetectorRecipe: DetectorCourse,
     SharpeningRecipe: SharpeningCourse,
+    SplitDecodingRecipe: SplitDecodingCourse,
 }
 
 

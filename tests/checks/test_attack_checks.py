@@ -117,7 +117,8 @@ def test_an_attack_that_keeps_the_rules_passes(attack: Attack) -> None:
 
 
 READ_OUTS = {
-    "accumulate", "averaging", "deblur", "jigsaw", "patch_inversion", "read_degraded", "token_inversion",
+    "accumulate", "averaging", "deblur", "jigsaw", "patch_inversion", "read_degraded", "split_decoder",
+    "token_inversion",
 }  # fmt: skip
 
 
@@ -130,7 +131,11 @@ def test_attacks_in_the_tree_say_what_they_do() -> None:
     assert completing == {"completion", "diffusion_inpaint", "hosted_inpaint", "vitmae"}
 
 
-CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
+CHEAP = {
+    "token_inversion": {"steps": 2},
+    "split_decoder": {"refine": 2},
+    "diffusion_inpaint": {"samples": 1, "steps": 2},
+}
 
 
 @pytest.mark.slow

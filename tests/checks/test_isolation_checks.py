@@ -16,7 +16,11 @@ from pedbench.checks.non_interference import TRUTH, TwoWorlds, check_noninterfer
 from pedbench.checks.rule import BrokenRule
 from pedbench.registry import PluginSpec, Registry
 
-CHEAP = {"token_inversion": {"steps": 2}, "diffusion_inpaint": {"samples": 1, "steps": 2}}
+CHEAP = {
+    "token_inversion": {"steps": 2},
+    "split_decoder": {"refine": 2},
+    "diffusion_inpaint": {"samples": 1, "steps": 2},
+}
 """Parameters with which slow attacks finish quickly, with worse guesses."""
 
 ATTACKS = [

@@ -14,6 +14,7 @@ from pedbench.metrics.learned_perceptual_similarity import OWN, build_network, d
 from pedbench.models.attackers.context import ContextSizes
 from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, load_restoration
 from pedbench.models.attackers.sharpening import SharpeningSizes
+from pedbench.models.attackers.split_decoding import SplitDecoderSizes
 from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.models.sam.stages import WindowStage, window_tiles
@@ -34,11 +35,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "inpaint-mini": {"batch": 2},
     "completion-mini": {"batch": 3, "start": "", "sizes": SHALLOW},
     "decoder-ped-mini": {"batch": 2, "sizes": replace(SMALL, token_channels=192)},
+    "decoder-split-mini": {"batch": 2, "sizes": SplitDecoderSizes(depth=1, rounds=1, detail=4)},
     "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
     "context-mini": {"batch": 4, "sizes": ContextSizes(width=16, heads=2)},
     "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
 }
-LARGE = {"inpaint-mini", "completion-mini", "mae-mini", "decoder-ped-mini"}
+LARGE = {"inpaint-mini", "completion-mini", "mae-mini", "decoder-ped-mini", "decoder-split-mini"}
 """Courses whose networks are not small here either."""
 
 

@@ -31,6 +31,7 @@ FAMILIES = {
     "patch_inversion": "inversion",
     "random_image": "floor",
     "read_degraded": "floor",
+    "split_decoder": "inversion",
     "token_decoder": "inversion",
     "token_inversion": "inversion",
     "vitmae": "masked autoencoder",

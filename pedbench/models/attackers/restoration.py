@@ -41,7 +41,9 @@ class RestorationSizes:
     token_side: int = 20
 
 
-class _Block(nn.Module):
+class TransformerBlock(nn.Module):
+    """A pre-norm block of attention and perceptron on (B, L, width) tokens."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -76,7 +78,7 @@ class RestorationTransformer(nn.Module):
         if sizes.token_channels:
             together = sizes.token_side // side
             self.embed_tokens = nn.Conv2d(sizes.token_channels + 1, width, together, together)
-        self.blocks = nn.ModuleList(_Block(width, sizes.heads) for _ in range(sizes.depth))
+        self.blocks = nn.ModuleList(TransformerBlock(width, sizes.heads) for _ in range(sizes.depth))
         self.norm = nn.LayerNorm(width)
         self.planes = nn.Linear(width, sizes.patch**2 * sizes.detail)
         self.refine = nn.Sequential(
