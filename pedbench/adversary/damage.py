@@ -60,7 +60,8 @@ class Damages:
         patterns, places = np.unique(np.packbits(flat, axis=0), axis=1, return_inverse=True)
         self._patterns = np.unpackbits(patterns, axis=0, count=len(flat)).astype(np.float32)
         places, count = places.reshape(-1), patterns.shape[1]
-        self._weights: npt.NDArray[np.float64] = np.stack([np.bincount(places, each.reshape(-1), count) for each in maps], axis=1)
+        sums = [np.bincount(places, each.reshape(-1), count) for each in maps]
+        self._weights: npt.NDArray[np.float64] = np.stack(sums, axis=1)
 
     def __call__(self, coalitions: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Return the damage (N, kinds) of coalitions (N, servers)."""
