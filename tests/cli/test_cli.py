@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,10 @@ from pedbench.registry import PluginSpec
 from tests.cli.command_line import pedbench
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pedbench(capsys, "--version") == (0, f"{metadata.version('pedbench')}\n", "")
 
 
 @pytest.mark.parametrize(
