@@ -42,8 +42,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(version: bool) -> None:
+    if version:
         print(pedbench.__version__)
         raise typer.Exit
 
@@ -55,7 +55,7 @@ def options_of_all(
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Options before the command."""
+    """Take the options before the command."""
 
 
 app.command("list")(listing.list_plugins)
