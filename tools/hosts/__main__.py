@@ -19,6 +19,7 @@ import pandas as pd
 from pedbench.network.links import find_link
 from pedbench.report.numbers.times import times
 from pedbench.report.words.text import PHASES, table
+from pedbench.results.records import RECORDS
 from pedbench.results.run import load
 from tools.documents.measured_blocks import measured
 from tools.hosts.faults import FAULTS
@@ -127,6 +128,7 @@ def main(link: str = "lte", limit: int = 10, python: str = sys.executable) -> di
                 f"{server['clock_offset']['seconds']:.3f} s ± {server['clock_offset']['uncertainty'] * 1000:.0f} ms"
                 for server in run.records[-1].provenance["servers"]
             ]
+            print(text, flush=True)
             faults = []
             for fault, (cause, repair) in FAULTS.items():
                 cause(rig)
@@ -144,7 +146,7 @@ def main(link: str = "lte", limit: int = 10, python: str = sys.executable) -> di
 
 def outcome(out: Path, printed: str) -> str:
     """Return the time that a run measured, or its last words."""
-    if not (out / "latest").exists():
+    if not (out / "latest" / RECORDS).exists():
         return printed.strip().splitlines()[-1]
     (record,) = load(out / "latest").records
     if record.status != "ok":
