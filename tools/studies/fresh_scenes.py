@@ -38,7 +38,7 @@ def compare(standing: pd.DataFrame, fresh: pd.DataFrame) -> str:
         pairs = [[_with_interval(each.loc[row], name) for row in first.index] for each in (first, second)]
         table[f"{title}, standing"], table[f"{title}, fresh"] = pairs
         apart = (second[f"{name}_value"] - first[f"{name}_value"]).dropna()
-        row = apart.abs().idxmax()
+        row = str(apart.abs().idxmax())
         largest.append(f"{apart[row]:+.3f} of {title} (`{row}`)")
     lines = table.rename_axis("defense").reset_index().to_markdown(index=False)
     return f"{lines}\n\nThe largest differences of the fresh scenes: {', '.join(largest)}."
