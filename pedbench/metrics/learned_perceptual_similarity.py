@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
 BORDER = 16
 """Width in pixels of the mirrored border that keeps the trunk's zero padding away from the frame."""
+
+TOGETHER = 8
+"""Guesses in a batch; more take memory and are no faster."""
 
 _EPSILON = 1e-10
 """Offset of the divisor in lpips' `normalize_tensor`."""
@@ -140,8 +142,7 @@ def _load_trunk(trunk: torch.nn.Module, path: str, *, grouped: bool) -> None:
 def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float32]:
     """Compute the perceptual distance at every pixel.
 
-    Pictures pass the network one by one, as batches are no faster. So a copy of the truth has the same features to
-    the last bit.
+    The truth is in each batch: a copy of it then has the same features to the last bit.
 
     Args:
         network: Network from `build_network`.
@@ -151,41 +152,32 @@ def distance_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) ->
     Returns:
         (N, H, W), at least 0.
     """
+    maps = [
+        _batch_of_maps(network, guesses[start : start + TOGETHER], truth)
+        for start in range(0, len(guesses), TOGETHER)
+    ]
+    return np.concatenate(maps) if maps else np.empty((0, *truth.shape[:2]), np.float32)
+
+
+def _batch_of_maps(network: LPIPS, guesses: Sequence[Picture], truth: Picture) -> npt.NDArray[np.float32]:
     import torch
 
-    maps = np.empty((len(guesses), *truth.shape[:2]), np.float32)
-    size = [length + 2 * BORDER for length in truth.shape[:2]]
-    expected = _truth_directions(network, truth.tobytes(), truth.shape) if len(guesses) else []
-    for index, guess in enumerate(guesses):
-        with torch.inference_mode():
-            total = torch.zeros(1, 1, *size, device=next(network.parameters()).device)
-            for layer, (found, true) in enumerate(zip(_directions(network, guess), expected, strict=True)):
-                squares = found.sub_(true).square_()
-                weighted = network.lins[layer](squares) if network.lpips else squares.sum(1, keepdim=True)
-                total += torch.nn.functional.interpolate(weighted, size, mode="bilinear", align_corners=False)
-        maps[index] = total[0, 0, BORDER:-BORDER, BORDER:-BORDER].cpu().numpy()
-    return maps
-
-
-@lru_cache(maxsize=4)
-def _truth_directions(network: LPIPS, pixels: bytes, shape: tuple[int, ...]) -> list[torch.Tensor]:
-    """Compute the features of a truth; cached, as many views of one picture follow each other."""
-    return _directions(network, np.frombuffer(pixels, np.float32).reshape(shape))
-
-
-def _directions(network: LPIPS, picture: Picture) -> list[torch.Tensor]:
-    """Compute the features of a picture as lpips normalises them: (1, C, h, w) of unit length for each layer."""
-    import torch
-
-    pixels = np.pad(picture, [(BORDER, BORDER), (BORDER, BORDER), (0, 0)], mode="reflect") * 2 - 1
+    border = [(0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0)]
+    pixels = np.pad(np.stack([truth, *guesses]), border, mode="reflect") * 2 - 1
+    device = next(network.parameters()).device
     # Pictures hold their channels last already.
-    batch = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(next(network.parameters()).device)
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
+    size = batch.shape[2:]
     with torch.inference_mode():
-        # lpips' `normalize_tensor` without its copies: memory is the bottleneck.
-        return [
-            features.div_(torch.linalg.vector_norm(features, dim=1, keepdim=True).add_(_EPSILON))
-            for features in network.net(network.scaling_layer(batch))
-        ]
+        total = torch.zeros(len(guesses), 1, *size, device=device)
+        for layer, features in enumerate(network.net(network.scaling_layer(batch))):
+            # lpips' `normalize_tensor` without its copies: memory is the bottleneck.
+            directions = features.div_(torch.linalg.vector_norm(features, dim=1, keepdim=True).add_(_EPSILON))
+            squares = directions[1:].sub_(directions[:1]).square_()
+            weighted = network.lins[layer](squares) if network.lpips else squares.sum(1, keepdim=True)
+            total += torch.nn.functional.interpolate(weighted, size, mode="bilinear", align_corners=False)
+    maps: npt.NDArray[np.float32] = total[:, 0, BORDER:-BORDER, BORDER:-BORDER].cpu().numpy()
+    return maps
 
 
 @dataclass(kw_only=True)
