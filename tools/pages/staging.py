@@ -27,6 +27,7 @@ def stage(pages: Path) -> None:
     """Copy the documents, and the files of the repository that they link, into an empty folder."""
     shutil.copytree(ROOT / "docs", pages / "docs")
     shutil.copytree(FOLDER / "api", pages / "api")
+    shutil.copy(FOLDER / "tables.css", pages)
     for source, name in _ROOT_PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         (pages / name).write_text(text, encoding="utf-8")
