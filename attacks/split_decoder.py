@@ -55,7 +55,7 @@ class SplitDecoder(ReadOutAttack):
         from pedbench.models.attackers.split_decoding import DEPTHS
 
         params = description.get("params", {})
-        family, weights = description.get("family", "mini"), params.get("weights", "original")
+        family, weights = description.get("family", "an unknown family"), params.get("weights", "original")
         if (family, weights) != ("mini", "original"):
             return f"it decodes tokens of the original network of mini, not of {weights} of {family}"
         if description.get("defense") != "split_blocks" or params.get("blocks") not in DEPTHS:

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, combinations, count, islice
 
 import numpy as np
@@ -136,7 +137,11 @@ class _Ranking:
         active = contents.active
         self._servers = len(active)
         self._digests = [contents.digests[server] for server in active]
-        self._damages = Damages(contents.covered[active], damage_maps(truth, colour))
+        self._covered, self._truth, self._colour = contents.covered[active], truth, colour
+
+    @cached_property
+    def _damages(self) -> Damages:
+        return Damages(self._covered, damage_maps(self._truth, self._colour))
 
     def first(self, coalitions: Sequence[Coalition], count: int, kind: int = 0) -> list[Coalition]:
         """Return those that do most damage of a kind, most first."""
@@ -157,8 +162,12 @@ class _Ranking:
         for coalition in smaller:
             if not any({*coalition} < {*other} for other in found):
                 found[self.first(self._extended(coalition), 1)[0]] = None
-        while len(found) < least:
-            found[tuple(sorted(next(orders)[:size]))] = None
+        # Servers that hold the same have the same place in every order, so orders may not suffice.
+        some = (tuple(sorted(order[:size])) for order in islice(orders, 4 * least))
+        for coalition in chain(some, combinations(range(self._servers), size)):
+            if len(found) >= least:
+                break
+            found[coalition] = None
         return [*found]
 
     def _extended(self, coalition: Coalition) -> list[Coalition]:

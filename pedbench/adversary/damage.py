@@ -14,7 +14,7 @@ from pedbench.types import Picture
 BLOCK = 4
 """Side in pixels of the blocks within which contrast is measured."""
 
-KINDS = 3
+KINDS = 4
 """Kinds of damage."""
 
 _C1, _C2 = 0.01**2, 0.03**2
@@ -29,8 +29,8 @@ def damage_maps(truth: Picture, colour: npt.ArrayLike) -> npt.NDArray[np.float64
         colour: (3,) in [0, 1], the colour of the guess.
 
     Returns:
-        (`KINDS`, H, W), at least 0: squared error, 1 - SSIM, and standard deviation. The last two are of blocks of
-        `BLOCK` pixels, in which SSIM has a closed form as the guess has no contrast.
+        (`KINDS`, H, W), at least 0: squared error, 1 - SSIM, standard deviation, and 1, for which damage is an area.
+        SSIM and deviation are of blocks of `BLOCK` pixels; SSIM has a closed form as the guess has no contrast.
     """
     guess = np.asarray(colour, np.float64)
     pixels = truth.astype(np.float64)
@@ -43,7 +43,7 @@ def damage_maps(truth: Picture, colour: npt.ArrayLike) -> npt.NDArray[np.float64
     contrast = np.sqrt(variance).mean(axis=-1)
     of_blocks = np.stack([dissimilarity, contrast]).repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
     squares = np.square(pixels - guess).mean(axis=-1)
-    return np.concatenate([squares[None], of_blocks[:, :height, :width]])
+    return np.concatenate([squares[None], of_blocks[:, :height, :width], np.ones((1, height, width))])
 
 
 class Damages:

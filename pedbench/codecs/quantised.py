@@ -47,7 +47,7 @@ class Quantised(Codec):
         return start.astype("<f2").tobytes() + step.astype("<f2").tobytes() + np.packbits(bits).tobytes()
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        return np.concatenate([*self.parts(data, shape)]).reshape(shape)
+        return np.concatenate([np.empty((0, shape[-1]), np.float32), *self.parts(data, shape)]).reshape(shape)
 
     def parts(self, data: bytes, shape: tuple[int, ...]) -> Iterator[npt.NDArray[Any]]:
         channels, count = shape[-1], math.prod(shape)

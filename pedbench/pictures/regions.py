@@ -83,6 +83,9 @@ def squared_error_means(
 
     Returns:
         For each guess the mean per region; an empty region is absent.
+
+    Raises:
+        ValueError: A pixel is not finite.
     """
     present = {name: mask for name, mask in regions.items() if mask.any()}
     if not present:
@@ -93,6 +96,8 @@ def squared_error_means(
     scores = []
     for guess in guesses:
         # Single precision per pixel, double in the sum over pixels.
-        squares = np.square(guess - truth).reshape(-1, len(ones)) @ ones
+        squares = np.square(np.subtract(guess, truth, dtype=np.float32)).reshape(-1, len(ones)) @ ones
+        if not np.isfinite(squares).all():
+            raise ValueError("expected finite pixels")
         scores.append(dict(zip(present, (weights @ squares.astype(np.float64)).tolist(), strict=True)))
     return scores

@@ -89,6 +89,26 @@ def test_a_search_finds_the_coalitions_that_do_most_damage(c: int) -> None:
     assert {*every[:5]} <= {*search(contents, truth, GREY, c)}
 
 
+@pytest.mark.parametrize(("servers", "contents_of", "c"), [(12, 1, 3), (12, 1, 6), (25, 1, 9), (25, 2, 3)])
+def test_a_search_ends_where_servers_hold_the_same(servers: int, contents_of: int, c: int) -> None:
+    covered = np.zeros((servers, SIDE, SIDE), np.bool_)
+    for server in range(servers):
+        covered[server, server % contents_of :: contents_of] = True
+    digests = tuple(f"{server % contents_of}" for server in range(servers))
+    truth = np.random.default_rng(0).random((SIDE, SIDE, 3)).astype(np.float32)
+    found = search(Holdings(covered=covered, digests=digests), truth, GREY, c)
+    assert len({*found}) == len(found) >= MOST_COALITIONS
+
+
+def test_the_largest_content_is_searched_even_if_it_is_flat() -> None:
+    contents, truth = shared_out(25, seed=5)
+    truth[contents.covered[:6].any(axis=0)] = GREY
+    sizes = contents.covered.sum(axis=(1, 2))
+    largest = tuple(sorted(np.argsort(-sizes, kind="stable")[:4].tolist()))
+    most = max(contents.covered[list(each)].sum() for each in search(contents, truth, GREY, 4))
+    assert most == contents.covered[list(largest)].sum()
+
+
 def message(server: int) -> Received:
     return Received(
         server=server,

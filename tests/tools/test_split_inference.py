@@ -18,7 +18,7 @@ def test_attacks_are_compared_picture_by_picture() -> None:
     found = {
         (6, "token_inversion"): _frame(0.2, 0.6, 0.7),
         (6, "split_decoder"): _frame(0.3, 0.7, 0.8),
-        (2, "split_decoder"): _frame(0.9, 0.9),
+        (2, "split_decoder"): _frame(0.9, 0.9, 0.9),
     }
     leakage, apart = tables(found).split("Differences")
     assert leakage.startswith("3 pictures")
@@ -33,3 +33,8 @@ def test_attacks_are_compared_picture_by_picture() -> None:
 def test_runs_without_attacks_on_split_blocks_are_refused() -> None:
     with pytest.raises(ValueError, match="expected runs with attacks on split_blocks"):
         tables({})
+
+
+def test_attacks_on_different_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="same pictures"):
+        tables({(2, "token_inversion"): _frame(0.2, 0.6), (2, "split_decoder"): _frame(0.9)})

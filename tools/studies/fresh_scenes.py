@@ -1,4 +1,4 @@
-"""Results on the standing scenes beside fresh ones: `python -m tools.studies.fresh_scenes STANDING FRESH`."""
+"""Results on the standing scenes and on fresh ones: `python -m tools.studies.fresh_scenes STANDING FRESH`."""
 
 from __future__ import annotations
 

@@ -44,10 +44,13 @@ def tables(found: Values) -> str:
         found: Values of all attacks and depths, of the same pictures.
 
     Raises:
-        ValueError: There are no values.
+        ValueError: There are no values, or they are of different pictures.
     """
     if not found:
         raise ValueError("expected runs with attacks on split_blocks, found none")
+    pictures, *others = (set(frame["image"]) for frame in found.values())
+    if any(each != pictures for each in others):
+        raise ValueError("expected values of the same pictures in all runs")
     leakage, apart = [], []
     for (blocks, attack), frame in sorted(found.items()):
         reference = found.get((blocks, REFERENCE))
@@ -60,7 +63,6 @@ def tables(found: Values) -> str:
                 head
                 + [_shown(difference(own, reference[reference["metric"] == name])) for name, own in pairs]
             )
-    pictures = {image for frame in found.values() for image in frame["image"]}
     headers = ["blocks", "attack", *COLUMNS]
     return (
         f"{len(pictures)} pictures, one server, the whole frame. [low, high] is a 95 % bootstrap interval over "

@@ -56,10 +56,11 @@ class FastBlock(nn.Module):
 
     def _arrive(self) -> None:
         """Move deferred weights."""
-        if self._destination is not None:
+        destination = self._destination
+        if destination is not None:
             # Inference tensors could not take part in a later backward pass.
             with torch.inference_mode(False):
-                self.to(*self._destination)
+                self.to(*destination)
             self._destination = None
 
     def forward(self, x: Tensor) -> Tensor:

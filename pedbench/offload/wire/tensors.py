@@ -33,9 +33,13 @@ def decode_tensor(name: str, coded: Coded, field: Field, dtype: torch.dtype | No
         filled = 0
         for array in codec.parts(coded.data, sizes):
             part = torch.tensor(array)
-            if part.dtype != declared or not part.isfinite().all():
-                raise ValueError(f"expected finite values of {declared}, found {part.dtype}")
+            if part.dtype != declared or part.shape[1:] != rows.shape[1:]:
+                raise ValueError(
+                    f"expected rows of {sizes[-1]} values of {declared}, found {tuple(part.shape)} of {part.dtype}"
+                )
             rows[filled : filled + len(part)] = part
+            if not rows[filled : filled + len(part)].isfinite().all():
+                raise ValueError(f"not all values are finite in {rows.dtype}")
             filled += len(part)
         if filled != len(rows):
             raise ValueError(f"codec {codec.label} returned {filled} of {len(rows)} rows")

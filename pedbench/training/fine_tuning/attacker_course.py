@@ -120,7 +120,7 @@ class AttackerCourse(FineTuningCourse):
         return self._description
 
 
-def make_course(
+def attacker_course(
     kind: Callable[..., PictureCourse],
     task_recipe: Any,
     recipe: AttackerRecipe,

@@ -28,7 +28,7 @@ from pedbench.training.fine_tuning.attacker_course import (
     Attacker,
     AttackerCourse,
     AttackerRecipe,
-    make_course,
+    attacker_course,
 )
 from pedbench.training.fine_tuning.course import Description
 from pedbench.training.fine_tuning.place import Place
@@ -106,7 +106,7 @@ def completion(start: str, recipe: AttackerRecipe) -> Attacker:
         source = PhotographPictures(
             photographs=place.photographs, frame=GRID.canvas[0], canvas=GRID.padded[0] * GRID.patch, side=side
         )
-        return make_course(
+        return attacker_course(
             partial(PublicAutoencoderCourse, start=public),
             task_recipe,
             recipe,

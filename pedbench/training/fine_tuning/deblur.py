@@ -15,7 +15,7 @@ from pedbench.training.fine_tuning.attacker_course import (
     Attacker,
     AttackerCourse,
     AttackerRecipe,
-    make_course,
+    attacker_course,
 )
 from pedbench.training.fine_tuning.course import Description
 from pedbench.training.fine_tuning.place import Place
@@ -48,7 +48,7 @@ def deblur(start: str, recipe: AttackerRecipe) -> Attacker:
             sizes=sizes, frames=1, batch=_CROPS, schedule=recipe.schedule, seed=recipe.seed
         )
         source = PhotographPictures(photographs=place.photographs, frame=FRAME, canvas=FRAME, side=FRAME)
-        course = make_course(
+        course = attacker_course(
             SharpeningCourse,
             task_recipe,
             recipe,

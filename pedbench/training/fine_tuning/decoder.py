@@ -23,7 +23,7 @@ from pedbench.training.fine_tuning.attacker_course import (
     Attacker,
     AttackerCourse,
     AttackerRecipe,
-    make_course,
+    attacker_course,
 )
 from pedbench.training.fine_tuning.course import Description
 from pedbench.training.fine_tuning.place import Place
@@ -114,7 +114,7 @@ def decoder(start: str, recipe: AttackerRecipe) -> Attacker:
     def course(place: Place) -> AttackerCourse:
         side = architecture.image_size
         source = PhotographPictures(photographs=place.photographs, frame=side, canvas=side, side=side)
-        return make_course(
+        return attacker_course(
             partial(TokenDecoderCourse, architecture=architecture),
             task_recipe,
             recipe,
