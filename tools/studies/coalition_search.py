@@ -217,7 +217,6 @@ def page(rows: pd.DataFrame) -> str:
         ", ".join(f"{value:.3f} by {name}" for name, value in each.items())
         for each in (some.mean(), some.max())
     )
-    lines = table.reset_index().to_markdown(index=False, floatfmt=".3f")
     attacks = ", ".join(f"`{name}`" for name in ATTACKS)
     full = sum(comb(n, c) <= MOST_COALITIONS for n in SERVERS for c in SIZES)
     return f"""# Measured: the search for the worst coalition
@@ -234,7 +233,7 @@ evaluates all.
 
 Over the sizes that it does not evaluate in full, the search stays behind {mean} on average, and {most} at most.
 
-{lines}
+{table.reset_index().to_markdown(index=False, floatfmt=".3f")}
 
 Made by `python -m tools.studies.coalition_search`.
 """
