@@ -116,8 +116,9 @@ def search(
     c, least = min(c, len(active)), max(most, MOST_COALITIONS)
     ranking = _Ranking(contents, truth, colour)
     found: list[Coalition] = [(server,) for server in range(len(active))]
-    for size in range(2, c + 1):
-        full = math.comb(len(active), size) <= least
+    # Where all are evaluated, nothing has to be grown.
+    for size in [c] if math.comb(len(active), c) <= least else range(2, c + 1):
+        full = size == 1 or math.comb(len(active), size) <= least
         found = [*combinations(range(len(active)), size)] if full else ranking.grow(found, least)
     if most < MOST_COALITIONS and len(found) > most:
         found = ranking.first(found, most)
