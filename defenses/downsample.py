@@ -31,7 +31,7 @@ class Downsample(DegradingDefense):
         if not 1 < self.factor < float("inf"):
             raise ValueError(f"factor must be larger than 1, found {self.factor}")
 
-    def degrade(self, frame: Picture) -> Picture:
+    def degrade(self, frame: Picture, rng: np.random.Generator) -> Picture:
         """Return the degraded frame that the server gets."""
         height, width = frame.shape[:2]
         small = (max(1, round(width / self.factor)), max(1, round(height / self.factor)))

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from pedbench.base import Cloud, Defense, Edge, Embedding
+from pedbench.offload.passes.degraded import DegradingDefense
 from pedbench.pictures.blocks import block_means, fill_blocks, laplace_scale
 from pedbench.types import Picture
 
 
 @dataclass(kw_only=True)
-class DpPixelate(Defense):
+class DpPixelate(DegradingDefense):
     """One server gets the frame with square blocks averaged to one colour, and Laplace noise on each.
 
     What the server gets is epsilon-differentially private for pictures that differ in at most m pixels. That says
@@ -22,13 +22,14 @@ class DpPixelate(Defense):
         block: Side of a block relative to the frame's longest side.
         epsilon: Privacy budget of a request, over all three channels.
         m: Number of the frame's pixels in which neighbouring pictures may differ.
-        weights: The network that the server runs.
+        weights: The network that the server runs: `original`, or `fine-tuned` by ped_sam's recipe on such
+            pictures of many strengths.
     """
 
     name = "dp_pixelate"
     version = 1
     cite = "Fan, Image Pixelization with Differential Privacy, DBSec 2018"
-    disclosure = "degraded"
+    fine_tuned = "dp-pixelated"
     block: float = 0.05
     epsilon: float = 10.0
     m: int = 16
@@ -41,6 +42,7 @@ class DpPixelate(Defense):
             raise ValueError(f"epsilon must be positive and finite, found {self.epsilon}")
         if self.m < 1:
             raise ValueError(f"m is at least 1, found {self.m}")
+        super().__post_init__()
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -50,11 +52,6 @@ class DpPixelate(Defense):
     @property
     def randomised(self) -> bool:
         return True
-
-    def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
-        with edge.preparing():
-            degraded = self.degrade(frame, edge.rng)
-        return cloud[0].encode_image(degraded, self.weights)
 
     def degrade(self, frame: Picture, rng: np.random.Generator) -> Picture:
         """Return the degraded frame that the server gets."""

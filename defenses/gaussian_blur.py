@@ -32,7 +32,7 @@ class GaussianBlur(DegradingDefense):
             raise ValueError(f"sigma must be positive, found {self.sigma}")
         super().__post_init__()
 
-    def degrade(self, frame: Picture) -> Picture:
+    def degrade(self, frame: Picture, rng: np.random.Generator) -> Picture:
         """Return the degraded frame that the server gets."""
         return blur(frame, self.sigma * max(frame.shape[:2]))
 

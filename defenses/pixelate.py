@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from pedbench.offload.passes.degraded import DegradingDefense
 from pedbench.pictures.blocks import block_means, fill_blocks
 from pedbench.types import Picture
@@ -30,7 +32,7 @@ class Pixelate(DegradingDefense):
             raise ValueError(f"block must lie in (0, 1], found {self.block}")
         super().__post_init__()
 
-    def degrade(self, frame: Picture) -> Picture:
+    def degrade(self, frame: Picture, rng: np.random.Generator) -> Picture:
         """Return the degraded frame that the server gets."""
         return pixelate(frame, max(1, round(self.block * max(frame.shape[:2]))))
 

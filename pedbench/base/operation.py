@@ -60,5 +60,6 @@ class Networks(ABC):
         """Return the `segment_anything.modeling.Sam` of a variant.
 
         Args:
-            weights: original, fine-tuned, reordered, windowed, dropped, small, blurred, pixelated or prolonged.
+            weights: original, fine-tuned, reordered, windowed, dropped, small, blurred, pixelated,
+                dp-pixelated or prolonged.
         """

@@ -79,7 +79,7 @@ def train(
     path.parent.mkdir(parents=True, exist_ok=True)
     course.save(averaged, path)
     data = {"scenes": REVISION, "split": "train", "seed": source.seed, "count": source.count}
-    record(name, path, recipe, folder=out, data=data, scores=scores)
+    record(name, path, recipe, folder=out, data=data, scores=scores, seconds=trainer.seconds)
     say(f"{name}: {_shown(scores)} on validation scenes; written to {path}")
     return scores
 

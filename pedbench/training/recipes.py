@@ -23,29 +23,43 @@ from pedbench.training.tasks.split_decoding import SplitDecodingCourse, SplitDec
 _FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
 """Schedule of all networks that start from `sam-mini`, the same so that none has an advantage."""
 
+
+def _tuned(defense: str, **strengths: tuple[float, float]) -> SegmentationRecipe:
+    """Return the recipe of a network for what a defense sends, over a range of strengths."""
+    return SegmentationRecipe(
+        architecture="sam-mini",
+        start="sam-mini",
+        teacher="sam-mini",
+        degraded_by=defense,
+        strengths=strengths,
+        schedule=_FINE_TUNING,
+    )
+
+
 RECIPES: dict[str, Any] = {
-    "sam-mini": SegmentationRecipe(architecture="sam-mini", schedule=Schedule(steps=3200)),
+    # `sam-mini` was trained in three stages, each from the weights of the one before.
+    "sam-mini-1": SegmentationRecipe(architecture="sam-mini", schedule=Schedule(steps=3200)),
+    "sam-mini-2": SegmentationRecipe(
+        architecture="sam-mini", start="sam-mini-1", teacher="sam-mini-1", schedule=_FINE_TUNING
+    ),
+    "sam-mini": SegmentationRecipe(
+        architecture="sam-mini",
+        start="sam-mini-2",
+        schedule=Schedule(steps=3300, warmup=100, rate=8e-4, decay=0.5),
+        seed=1,
+    ),
     "ped-mini": SegmentationRecipe(
         architecture="ped-mini", start="sam-mini", teacher="sam-mini", schedule=_FINE_TUNING
     ),
     "sam-mini-prolonged": SegmentationRecipe(
         architecture="sam-mini", start="sam-mini", teacher="sam-mini", schedule=_FINE_TUNING
     ),
-    "blur-mini": SegmentationRecipe(
-        architecture="sam-mini",
-        start="sam-mini",
-        teacher="sam-mini",
-        degraded_by="gaussian_blur",
-        schedule=_FINE_TUNING,
+    "blur-mini": _tuned("gaussian_blur", sigma=(1 / 128, 1 / 8)),
+    "pixelate-mini": _tuned("pixelate", block=(1 / 80, 1 / 5)),
+    "dp-pixelate-mini": _tuned("dp_pixelate", block=(1 / 40, 1 / 5), epsilon=(1, 100)),
+    "sam-tiny": SegmentationRecipe(
+        architecture="sam-tiny", teacher="sam-mini", schedule=Schedule(steps=7600)
     ),
-    "pixelate-mini": SegmentationRecipe(
-        architecture="sam-mini",
-        start="sam-mini",
-        teacher="sam-mini",
-        degraded_by="pixelate",
-        schedule=_FINE_TUNING,
-    ),
-    "sam-tiny": SegmentationRecipe(architecture="sam-tiny", schedule=Schedule(steps=1200)),
     "lpips-mini": PerceptualRecipe(schedule=Schedule(steps=2400, rate=6e-4, decay=0.5)),
     "scoring-mini": ScoringRecipe(
         scenes=TrainingScenes(seed=30, count=900), schedule=Schedule(steps=2400, rate=2e-3, decay=0.5)

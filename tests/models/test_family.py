@@ -40,6 +40,7 @@ def in_folder(folder: Path) -> Family:
         small=moved(MINI.small),
         blurred=moved(MINI.blurred),
         pixelated=moved(MINI.pixelated),
+        dp_pixelated=moved(MINI.dp_pixelated),
         prolonged=moved(MINI.prolonged),
     )
 
@@ -53,9 +54,10 @@ def test_random_networks_of_every_name() -> None:
         "reordered": (6, 7),
         "windowed": (),
         "dropped": (),
-        "small": (3,),
+        "small": (1, 3),
         "blurred": (3, 7),
         "pixelated": (3, 7),
+        "dp-pixelated": (3, 7),
         "prolonged": (3, 7),
     }
     original = networks.network("original")
@@ -69,6 +71,7 @@ def test_missing_weights_name_file_and_command(tmp_path: Path, monkeypatch: pyte
         "fine-tuned": "ped-mini",
         "blurred": "blur-mini",
         "pixelated": "pixelate-mini",
+        "dp-pixelated": "dp-pixelate-mini",
         "prolonged": "sam-mini-prolonged",
     }
     for weights, name in names.items():

@@ -10,7 +10,7 @@ from pedbench.report.tables.table import Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.text import NOTHING
 
-_ABOUT = columns("network", text=True) + columns("steps", "scenes", "sha256")
+_ABOUT = columns("network", text=True) + columns("steps", "pictures", "seconds", "scenes", "sha256")
 
 
 def models(manifest: Path) -> str:
@@ -50,8 +50,10 @@ def _entries(manifest: Path) -> dict[str, Any]:
 
 
 def _about(name: str, entry: Any) -> list[str]:
-    steps, scenes = entry["recipe"]["schedule"]["steps"], entry["data"]["count"]
-    return [Code(name), f"{steps:,}", f"{scenes:,}", Code(entry["sha256"][:12])]
+    spent, scenes = entry.get("effort", {}), entry["data"]["count"]
+    known = {"steps": entry["recipe"]["schedule"]["steps"]} | spent
+    counts = [f"{known[part]:,}" if known.get(part) else NOTHING for part in ("steps", "pictures", "seconds")]
+    return [Code(name), *counts, f"{scenes:,}", Code(entry["sha256"][:12])]
 
 
 def _score(entry: Any, name: str) -> str:

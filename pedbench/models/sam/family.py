@@ -35,6 +35,7 @@ Weights = Literal[
     "small",
     "blurred",
     "pixelated",
+    "dp-pixelated",
     "prolonged",
 ]
 
@@ -64,9 +65,10 @@ class Family:
         name: `mini`, `vit_b`, `vit_l` or `vit_h`; or the folder or hub id of a SAM in transformers' format.
         original: The undefended network; the training-free variants derive from it.
         fine_tuned: The original in PED order, fine-tuned.
-        small: A small network for the device alone; like the next three, None if the family has none.
+        small: A small network for the device alone; like the next four, None if the family has none.
         blurred: The original fine-tuned by `fine_tuned`'s recipe on blurred pictures.
         pixelated: The original fine-tuned by the same recipe on pixelated pictures.
+        dp_pixelated: The original fine-tuned by the same recipe on pictures of `dp_pixelate`.
         prolonged: The original trained as long as `fine_tuned`.
         core: Weights that are part of every measurement's identity.
         named: Files named by the user instead of the family's own, by the name of their weights.
@@ -78,6 +80,7 @@ class Family:
     small: Member | None = None
     blurred: Member | None = None
     pixelated: Member | None = None
+    dp_pixelated: Member | None = None
     prolonged: Member | None = None
     core: tuple[str, ...] = ("original",)
     named: tuple[tuple[str, str], ...] = ()
@@ -89,6 +92,7 @@ class Family:
             "small": self.small,
             "blurred": self.blurred,
             "pixelated": self.pixelated,
+            "dp-pixelated": self.dp_pixelated,
             "prolonged": self.prolonged,
         }
         return members.get(weights, self.original)
@@ -161,6 +165,7 @@ MINI = Family(
     small=_asset(SAM_TINY),
     blurred=_asset(SAM_MINI, "blur-mini"),
     pixelated=_asset(SAM_MINI, "pixelate-mini"),
+    dp_pixelated=_asset(SAM_MINI, "dp-pixelate-mini"),
     prolonged=_asset(SAM_MINI, "sam-mini-prolonged"),
     core=("original", "fine-tuned", "small"),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+import numpy as np
+
 from pedbench.base import Cloud, Defense, Disclosure, Edge, Embedding
 from pedbench.types import Picture
 
@@ -34,9 +36,14 @@ class DegradingDefense(Defense):
 
     def embed(self, frame: Picture, edge: Edge, cloud: Cloud) -> Embedding:
         with edge.preparing():
-            degraded = self.degrade(frame)
+            degraded = self.degrade(frame, edge.rng)
         return cloud[0].encode_image(degraded, self.networks[0])
 
     @abstractmethod
-    def degrade(self, frame: Picture) -> Picture:
-        """Return the degraded frame for the server, (H, W, 3) float32 in [0, 1]."""
+    def degrade(self, frame: Picture, rng: np.random.Generator) -> Picture:
+        """Return the degraded frame for the server, (H, W, 3) float32 in [0, 1].
+
+        Args:
+            frame: (H, W, 3) float32 in [0, 1].
+            rng: The request's own randomness, for defenses that add noise.
+        """

@@ -65,6 +65,7 @@ class Trainer:
 
     Attributes:
         step: Steps done.
+        seconds: Seconds that they took.
         validations: Scores so far; part of checkpoints.
     """
 
@@ -80,6 +81,7 @@ class Trainer:
         self.network, self.auxiliary, self.schedule, self.folder = network, auxiliary, schedule, folder
         self.writes = writes
         self.step = 0
+        self.seconds = 0.0
         self.validations: list[dict[str, float]] = []
         matrices = [p for n, p in network.named_parameters() if _is_hidden_matrix(n, p)]
         chosen = {id(p) for p in matrices}
@@ -122,7 +124,8 @@ class Trainer:
                 optimiser.load_state_dict(saved)
             for key, value in state["average"].items():
                 self.average[key].copy_(value)
-            self.step, self.validations = state["step"], state.get("validations", [])
+            self.step, self.seconds = state["step"], state.get("seconds", 0.0)
+            self.validations = state.get("validations", [])
             return True
         return False
 
@@ -134,6 +137,7 @@ class Trainer:
         state = {
             "step": self.step,
             "steps": self.schedule.steps,
+            "seconds": self.seconds,
             "network": self.network.state_dict(),
             "auxiliary": self.auxiliary.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
@@ -168,7 +172,7 @@ class Trainer:
         checkpoint_seconds: float = 120,
     ) -> None:
         """Train for all steps; saves regularly, at the start of the decay and at the end."""
-        saved = time.monotonic()
+        saved = counted = time.monotonic()
         for step, batch in steps:
             if 0 < step == self.schedule.decay_starts:
                 self.save("stable.pt")
@@ -176,10 +180,12 @@ class Trainer:
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"the loss at step {step} is {loss.item()}; lower the learning rate")
             self.update(loss)
+            counted, passed = time.monotonic(), time.monotonic() - counted
+            self.seconds += passed
             report(step, values)
-            if time.monotonic() - saved > checkpoint_seconds:
+            if counted - saved > checkpoint_seconds:
                 self.save()
-                saved = time.monotonic()
+                saved = counted
         self.save()
 
     def log(self, values: dict[str, float]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,13 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pedbench.training.data.degrading import Degrade
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.pictures import order
 from pedbench.training.data.prompting import Prompts
-from pedbench.types import Picture
-
-Degrade = Callable[[Picture], Picture]
-"""Function that degrades a picture (H, W, 3) as a defense does before sending."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +85,7 @@ def _example(
     image[:height, :width] = np.clip(image[:height, :width] * gain + rng.uniform(-12, 12), 0, 255)
     sharp = image.copy()
     if degrade is not None:
-        image[:height, :width] = degrade(image[:height, :width] / np.float32(255)) * 255
+        image[:height, :width] = degrade(image[:height, :width] / np.float32(255), rng) * 255
     inside = np.zeros((canvas, canvas), np.float32)
     inside[:height, :width] = 1
 

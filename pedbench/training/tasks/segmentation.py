@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.sam.architectures import architecture
+from pedbench.models.manifest import manifest_entry
+from pedbench.models.sam.architectures import Architecture, architecture
 from pedbench.models.sam.assembly import build_sam
 from pedbench.models.sam.checkpoints import load_sam, save_sam
 from pedbench.models.sam.reorder import block_order
-from pedbench.registry import Registry
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import SceneCourse
-from pedbench.training.data.batches import Batch, Degrade, make_batch
+from pedbench.training.data.batches import Batch, make_batch
+from pedbench.training.data.degrading import Degrade, degrading
 from pedbench.training.data.prompting import decode_masks, error_click, mask_loss
 from pedbench.training.tasks.validation import one_click_scores
 
@@ -33,7 +35,9 @@ class SegmentationRecipe:
         architecture: Name of the network's architecture.
         start: Network with the initial weights; None for random ones.
         teacher: Network whose image embedding of the sharp picture it imitates; None to learn from masks only.
-        degraded_by: Defense, in its default configuration, that degrades its pictures; None for sharp ones.
+        degraded_by: Defense that degrades its pictures, in its default configuration; None for sharp ones.
+        strengths: By parameter of that defense, the range from which training draws a value for each picture,
+            uniformly on a logarithmic scale. Validation has the defaults.
         schedule: Steps and learning rate.
         batch: Pictures per step.
         prompts: Prompted objects per picture.
@@ -44,6 +48,7 @@ class SegmentationRecipe:
     start: str | None = None
     teacher: str | None = None
     degraded_by: str | None = None
+    strengths: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     schedule: Schedule
     batch: int = 8
     prompts: int = 8
@@ -53,15 +58,21 @@ class SegmentationRecipe:
 class DenseHead(nn.Module):
     """Auxiliary head for training only: category of each cell and offset to its object's centre.
 
+    Attributes:
+        imitate: Maps the image embedding to the teacher's channels.
+
     Args:
         channels: Channels of the image embedding.
         categories: Number of categories without background.
+        teacher_channels: Channels of the teacher's image embedding; None for `channels`.
     """
 
-    def __init__(self, channels: int, categories: int) -> None:
+    def __init__(self, channels: int, categories: int, teacher_channels: int | None = None) -> None:
         super().__init__()
         self.categories = categories
         self.project = nn.Conv2d(channels, 16 * (categories + 3), 1)
+        same = teacher_channels in (None, channels)
+        self.imitate = nn.Identity() if same else nn.Conv2d(channels, teacher_channels or channels, 1)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Map features (B, C, h, w) to logits (B, categories + 1, 4 h, 4 w) and offsets (B, 2, 4 h, 4 w)."""
@@ -130,7 +141,9 @@ def training_loss(
     if teacher is not None:
         with torch.no_grad(), torch.autocast(device_type, torch.bfloat16):
             goal = _embed(teacher, batch.sharp, batch.inside).float()
-        distance = functional.mse_loss(features.float(), goal) / goal.var()
+        with torch.autocast(device_type, torch.bfloat16):
+            imitated = dense.imitate(features)
+        distance = functional.mse_loss(imitated.float(), goal) / goal.var()
         loss = loss + 2 * distance
         values["distance"] = float(distance.detach())
     return loss, values
@@ -140,26 +153,26 @@ class SegmentationCourse(SceneCourse):
     """Trains a `segment_anything.modeling.Sam`."""
 
     def prepare(self, weights: Path) -> None:
-        target = architecture(self.recipe.architecture)
+        recipe, target = self.recipe, architecture(self.recipe.architecture)
         self.network.train()
-        if self.recipe.start is not None:
-            source = architecture(self.recipe.start)
-            started = load_sam(weights / f"{self.recipe.start}.safetensors", source)
+        if recipe.start is not None:
+            source, started = _load(recipe.start, weights)
             if target.global_blocks != source.global_blocks:
                 order = block_order(source.depth, source.global_blocks)
                 started.image_encoder.blocks = nn.ModuleList(started.image_encoder.blocks[i] for i in order)
             self.network.load_state_dict(started.state_dict())
         self._teacher: Any = None
-        if self.recipe.teacher is not None:
-            teacher = load_sam(
-                weights / f"{self.recipe.teacher}.safetensors", architecture(self.recipe.teacher)
-            )
-            self._teacher = teacher.to(self.device).requires_grad_(False)
+        channels = None
+        if recipe.teacher is not None:
+            imitated, teacher = _load(recipe.teacher, weights)
+            self._teacher, channels = teacher.to(self.device).requires_grad_(False), imitated.neck_channels
         self._degrade: Degrade | None = None
-        if self.recipe.degraded_by is not None:
-            self._degrade = Registry().create("defenses", self.recipe.degraded_by, {}).degrade
-        self._dense = DenseHead(target.neck_channels, len(self.training.category_names)).to(self.device)
-        self.auxiliary = self._dense
+        self._degrade_as_deployed: Degrade | None = None
+        if recipe.degraded_by is not None:
+            self._degrade = degrading(recipe.degraded_by, recipe.strengths)
+            self._degrade_as_deployed = degrading(recipe.degraded_by, {})
+        self._dense = DenseHead(target.neck_channels, len(self.training.category_names), channels)
+        self.auxiliary = self._dense.to(self.device)
 
     def fresh(self) -> nn.Module:
         network: nn.Module = build_sam(architecture(self.recipe.architecture))
@@ -181,7 +194,13 @@ class SegmentationCourse(SceneCourse):
         return training_loss(self.network, self._dense, batch.to(self.device), mode, self._teacher)
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        return one_click_scores(network, self.validation, degrade=self._degrade)
+        return one_click_scores(network, self.validation, degrade=self._degrade_as_deployed)
 
     def save(self, network: nn.Module, path: Path) -> None:
         save_sam(network, path)
+
+
+def _load(name: str, weights: Path) -> tuple[Architecture, Any]:
+    """Return a trained network of the family, and its sizes, which its recipe in the manifest names."""
+    sizes = architecture(manifest_entry(name, weights).get("recipe", {}).get("architecture", name))
+    return sizes, load_sam(weights / f"{name}.safetensors", sizes)

@@ -169,7 +169,7 @@ def degrade(defense: Any, frame: Picture) -> tuple[Picture, Degradation]:
     Raises:
         ValueError: The defense's degradation is unknown.
     """
-    degraded = from_uint8(to_uint8(defense.degrade(frame)))
+    degraded = from_uint8(to_uint8(defense.degrade(frame, np.random.default_rng(0))))
     size = (frame.shape[0], frame.shape[1])
     known = known_degradation({"defense": defense.name, "params": defense.params}, size, max(size))
     if known is None:

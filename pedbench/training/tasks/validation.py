@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from pedbench.training.data.batches import Degrade
+from pedbench.training.data.degrading import Degrade
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.data.prompting import Prompts, decode_masks
 
@@ -39,7 +39,7 @@ def one_click_scores(
             for place, index in enumerate(chosen):
                 height, width = scenes.sizes[index]
                 part = pixels_in[place, :height, :width]
-                part[...] = degrade(part / np.float32(255)) * 255
+                part[...] = degrade(part / np.float32(255), np.random.default_rng(index)) * 255
         images = torch.from_numpy(pixels_in).to(device)
         inside = torch.zeros(len(chosen), 1, canvas, canvas, device=device)
         for place, index in enumerate(chosen):
