@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pedbench.pictures.blocks import block_means
-from pedbench.training.core.manifest import effort
+from pedbench.registry import Registry
 from pedbench.training.data.degrading import degrading
-from pedbench.training.recipes import RECIPES
 
 
 def picture() -> np.ndarray:
@@ -38,17 +37,5 @@ def test_noise_comes_from_the_generator_alone() -> None:
 
 
 def test_without_a_range_the_strength_is_the_default() -> None:
-    from pedbench.registry import Registry
-
     expected = Registry().create("defenses", "gaussian_blur", {}).degrade(picture(), np.random.default_rng(0))
     assert np.array_equal(degrading("gaussian_blur", {})(picture(), np.random.default_rng(3)), expected)
-
-
-def test_the_effort_of_a_network_counts_that_of_the_ones_it_started_from() -> None:
-    first, second = RECIPES["mae-mini"], RECIPES["completion-mini"]
-    alone = effort(first, 10.4, {})
-    assert alone == {"steps": 6000, "pictures": 6000 * first.batch, "seconds": 10}
-    both = effort(second, 5.0, {"effort": alone})
-    assert both == {"steps": 7400, "pictures": 6000 * first.batch + 1400 * second.batch, "seconds": 15}
-    recipe = {"schedule": {"steps": 6000}, "batch": first.batch}
-    assert effort(second, 5.0, {"recipe": recipe}) == both | {"seconds": None}

@@ -10,7 +10,9 @@ from pedbench.report.tables.table import Table, columns
 from pedbench.report.words.inline import Code
 from pedbench.report.words.text import NOTHING
 
-_ABOUT = columns("network", text=True) + columns("steps", "pictures", "seconds", "scenes", "sha256")
+_ABOUT = columns("network", "starts from", text=True) + columns(
+    "steps", "pictures", "seconds", "scenes", "sha256"
+)
 
 
 def models(manifest: Path) -> str:
@@ -50,10 +52,17 @@ def _entries(manifest: Path) -> dict[str, Any]:
 
 
 def _about(name: str, entry: Any) -> list[str]:
-    spent, scenes = entry.get("effort", {}), entry["data"]["count"]
-    known = {"steps": entry["recipe"]["schedule"]["steps"]} | spent
-    counts = [f"{known[part]:,}" if known.get(part) else NOTHING for part in ("steps", "pictures", "seconds")]
-    return [Code(name), *counts, f"{scenes:,}", Code(entry["sha256"][:12])]
+    recipe = entry["recipe"]
+    start, steps, seconds = recipe.get("start"), recipe["schedule"]["steps"], entry.get("seconds")
+    return [
+        Code(name),
+        Code(start) if start else NOTHING,
+        f"{steps:,}",
+        f"{steps * recipe['batch']:,}" if "batch" in recipe else NOTHING,
+        f"{seconds:,}" if seconds else NOTHING,
+        f"{entry['data']['count']:,}",
+        Code(entry["sha256"][:12]),
+    ]
 
 
 def _score(entry: Any, name: str) -> str:

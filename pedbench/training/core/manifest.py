@@ -31,7 +31,7 @@ def record(
         folder: Folder of the manifest; contains the file, directly or in a subfolder.
         data: Description of the training data.
         scores: Validation scores by name.
-        seconds: Seconds of training; if given, the entry counts the effort, with that of the network it started from.
+        seconds: Seconds of this training alone, without those of the network that it started from.
     """
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
@@ -44,36 +44,5 @@ def record(
         "scores": {name: round(value, 4) for name, value in scores.items()},
     }
     if seconds is not None:
-        manifest[name]["effort"] = effort(recipe, seconds, manifest.get(getattr(recipe, "start", None), {}))
+        manifest[name]["seconds"] = round(seconds)
     write_atomically(path, json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")
-
-
-def effort(recipe: Any, seconds: float, start: dict[str, Any]) -> dict[str, int | None]:
-    """Count steps, pictures and seconds of a training and of those before it.
-
-    Args:
-        recipe: The recipe.
-        seconds: Of this training alone.
-        start: Manifest entry of the network that it started from; empty for none.
-
-    Returns:
-        The three by name. Seconds are None if those of an earlier training are unknown.
-    """
-    steps = recipe.schedule.steps
-    found: dict[str, int | None] = {
-        "steps": steps,
-        "pictures": steps * recipe.batch,
-        "seconds": round(seconds),
-    }
-    if not start:
-        return found
-    earlier = start.get("effort") or {
-        "steps": start["recipe"]["schedule"]["steps"],
-        "pictures": start["recipe"]["schedule"]["steps"] * start["recipe"]["batch"],
-        "seconds": None,
-    }
-    return {name: _sum(value, earlier[name]) for name, value in found.items()}
-
-
-def _sum(first: int | None, second: int | None) -> int | None:
-    return None if first is None or second is None else first + second
