@@ -55,11 +55,6 @@ def encoder(of: Architecture) -> int:
     return patch_embedding(of, height * width) + window_blocks(of) + global_blocks(of) + neck(of)
 
 
-def edge_share(of: Architecture) -> float:
-    """The part of the encoder that PED order leaves to the edge: global blocks and neck."""
-    return (global_blocks(of) + neck(of)) / encoder(of)
-
-
 def mask_decoder(of: Architecture, points: int = 1) -> int:
     """Of one prompt of some clicks through the mask decoder.
 

@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from pedbench.offload.passes.run_pass import Pass
@@ -70,9 +69,7 @@ class PowerMeter:
             threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
