@@ -15,9 +15,6 @@ from pedbench.offload.passes.run_pass import Pass
 _INTERVAL_MS = 50
 _RAIL = re.compile(r"(?<!\S)([A-Z][A-Z0-9_]*) (\d+)(?:mW)?/\d+(?:mW)?(?!\S)")
 
-INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
-"""Rails that carry the power of the whole module."""
-
 Reading = tuple[float, Mapping[str, int]]
 """Seconds on the monotonic clock, and milliwatts by rail."""
 

@@ -9,7 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from pedbench.latency.multiply_adds import (
     encoder,
     global_blocks,
-    mask_decoder,
     neck,
     patch_embedding,
     window_blocks,
@@ -56,23 +55,6 @@ def test_the_encoder_takes_what_torch_counts(of: Architecture) -> None:
     assert neck(of) == found["ImageEncoderViT.neck"]
     assert patch_embedding(of, of.tokens[0] ** 2) == found["ImageEncoderViT.patch_embed"]
     assert encoder(of) == found["Global"]
-
-
-# That of VIT_L and VIT_H is VIT_B's.
-@pytest.mark.parametrize("of", [VIT_B, SAM_MINI, SMALL], ids=lambda of: of.name)
-def test_the_decoder_takes_what_torch_counts(of: Architecture) -> None:
-    image = torch.empty(1, of.neck_channels, *of.tokens, device="meta")
-    sparse = torch.empty(1, 2, of.neck_channels, device="meta")
-    sam = without_weights(of)
-    with FlopCounterMode(display=False) as counter:
-        sam.mask_decoder(
-            image_embeddings=image,
-            image_pe=image,
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=image,
-            multimask_output=True,
-        )
-    assert mask_decoder(of) == counter.get_total_flops() // 2
 
 
 def test_windows_add_up_to_the_grid() -> None:
