@@ -22,7 +22,8 @@ from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.privacy.scoring import measure

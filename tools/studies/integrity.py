@@ -18,7 +18,8 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import TOLERANCE, SpotChecks, detection
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam

@@ -43,10 +43,9 @@ def frontier_figure(
             axes.set_xlabel(drawable(f"{measure} (← better)"), parse_math=False)
             axes.set_ylabel(drawable(f"{utility_title(combined)} (↑ better)"), parse_math=False)
             axes.margins(0.08)
-        handles = {
-            line.get_label(): line for axes in grid for line in axes.lines if line.get_label()[0] != "_"
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5, fontsize=8.5)
+        lines = [line for axes in grid for line in axes.lines]
+        handles = {str(line.get_label()): line for line in lines if str(line.get_label())[0] != "_"}
+        figure.legend([*handles.values()], [*handles], loc="outside upper center", ncols=5, fontsize=8.5)
         figure.draw_without_rendering()
         for axes, measure in zip(grid, measures, strict=True):
             studied = frontier[(frontier["measure"] == measure) & frontier["studied"]]

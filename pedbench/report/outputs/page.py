@@ -54,7 +54,7 @@ def page(content: Content, folder: Path) -> str:
     exhibits = list(gallery(content.run, colours, controls_apart(content.controls)))
 
     shown: list[PictureRow] = []
-    template = _template("report.html.jinja", content, filters, autoescape=True)
+    template = _template("report.html.jinja", content, filters, html=True)
 
     def rendered(shown: list[PictureRow]) -> str:
         return template.render(
@@ -84,17 +84,18 @@ def _url(kind: str, data: bytes) -> str:
 def markdown(content: Content) -> str:
     """Return the text of `report.md`."""
     filters: dict[str, Callable[[Any], str]] = {"code": code, "text": escape, "inline": inline_markdown}
-    return _template("report.md.jinja", content, filters, keep_trailing_newline=True).render()
+    return _template("report.md.jinja", content, filters, html=False).render()
 
 
 def _template(
-    name: str, content: Content, filters: Mapping[str, Callable[[Any], str]], **settings: bool
+    name: str, content: Content, filters: Mapping[str, Callable[[Any], str]], *, html: bool
 ) -> jinja2.Template:
     """Return a template that knows what both forms of a report show."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
+        autoescape=html,
         undefined=jinja2.StrictUndefined,
-        **settings,
+        keep_trailing_newline=not html,
     )
     environment.filters |= filters
     shown = {"content": content, "suite": content.run.suite, "terms": legend.TERMS}
