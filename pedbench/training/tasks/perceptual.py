@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -94,7 +94,7 @@ class PerceptualCourse(SceneCourse):
         path.chmod(0o644)
 
 
-def rises(course: SceneCourse[Any], network: nn.Module, net: str) -> dict[str, float]:
+def rises(course: SceneCourse[Any], network: nn.Module, net: Literal["mini", "scoring"]) -> dict[str, float]:
     """Return, per distortion, the share of pairs of strengths of which the stronger has the larger distance.
 
     Args:
