@@ -9,16 +9,8 @@ from PIL import Image
 from skimage.restoration import inpaint_biharmonic
 
 from pedbench.base import Attack
+from pedbench.pictures.frame import resize_channels
 from pedbench.types import Picture, View
-
-
-def _resize(plane: Picture, size: tuple[int, int], method: Image.Resampling) -> Picture:
-    """Resize each channel of (H, W, C) as float32 to (height, width)."""
-    channels = [
-        np.asarray(Image.fromarray(plane[..., c]).resize((size[1], size[0]), method))
-        for c in range(plane.shape[2])
-    ]
-    return np.stack(channels, axis=2)
 
 
 @dataclass(kw_only=True)
@@ -45,8 +37,10 @@ class Biharmonic(Attack):
         size = (max(1, round(view.frame_size[0] * scale)), max(1, round(view.frame_size[1] * scale)))
         # The canvas is black where nothing came, so dividing by the covered share leaves the mean of
         # the received pixels in each cell.
-        share = _resize(seen[..., None].astype(np.float32), size, Image.Resampling.BOX)
-        small = _resize(canvas, size, Image.Resampling.BOX) / np.maximum(share, 1e-6)
+        share = resize_channels(seen[..., None].astype(np.float32), size, Image.Resampling.BOX)
+        small = resize_channels(canvas, size, Image.Resampling.BOX) / np.maximum(share, 1e-6)
         filled = inpaint_biharmonic(small, share[..., 0] == 0, channel_axis=2)
-        smooth = np.clip(_resize(filled.astype(np.float32), view.frame_size, Image.Resampling.BICUBIC), 0, 1)
+        smooth = np.clip(
+            resize_channels(filled.astype(np.float32), view.frame_size, Image.Resampling.BICUBIC), 0, 1
+        )
         return np.where(seen[..., None], canvas, smooth)

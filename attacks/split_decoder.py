@@ -68,8 +68,7 @@ class SplitDecoder(ReadOutAttack):
         self._device, self._decoder = device, load_split_decoder(self.files[0])
 
     def read_out(self, view: View, rng: np.random.Generator) -> Reading:
-        from pedbench.inversion.split_decoding import RATE, SMOOTH, decode_split
-        from pedbench.inversion.token_decoding import network_of
+        from pedbench.inversion.token_decoding import RATE, SMOOTH, decode_split, network_of
         from pedbench.inversion.token_optimisation import explained, first_guess, invert
         from pedbench.inversion.token_reader import token_reader
 

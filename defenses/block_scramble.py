@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
-from pedbench.pictures.block_scrambling import block_side, scramble
+from pedbench.pictures.blocks import block_side, scramble
 from pedbench.types import Picture
 
 

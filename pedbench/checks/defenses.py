@@ -16,7 +16,7 @@ from pedbench.checks.samples import made_up_picture
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
-from pedbench.offload.operations.modules import operation_modules
+from pedbench.offload.operations.builtin import operation_modules
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers

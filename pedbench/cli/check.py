@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pedbench.cli import options
-from pedbench.cli.names import plugin_names
+from pedbench.cli.options import plugin_names
 from pedbench.errors import PluginError, suggestion
 from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import from_path

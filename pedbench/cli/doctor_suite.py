@@ -9,6 +9,7 @@ from pedbench.base import Dataset
 from pedbench.cli.finding import Finding, memory_gb
 from pedbench.errors import DatasetError
 from pedbench.fetching.fetch import missing
+from pedbench.host.board import duration
 from pedbench.host.provenance import cores
 from pedbench.models.sam.family import family
 from pedbench.registry import Registry
@@ -16,9 +17,6 @@ from pedbench.suites.cost import Forecast, forecast
 from pedbench.suites.files import load_suite
 from pedbench.suites.requirements import Need, needs
 from pedbench.suites.resolve import Overrides, resolve
-
-HOUR = 3600
-DAY = 24 * HOUR
 
 
 def examine_suite(name: str, overrides: Overrides, plugins: Sequence[Path]) -> Iterator[Finding]:
@@ -62,7 +60,7 @@ def cost(predicted: Forecast, workers: int = 1) -> Iterator[Finding]:
     """Yield time and memory; the time is divided by `workers` like this machine."""
     yield Finding(
         "time",
-        f"{_duration(predicted.seconds / workers)} for passes and masks: {predicted.passes:,} passes of "
+        f"{duration(predicted.seconds / workers)} for passes and masks: {predicted.passes:,} passes of "
         f"{predicted.encode:.1f} s, {predicted.objects:,.0f} objects of {predicted.segment:.2f} s, measured here with "
         f"{cores()} cores{f' and divided by {workers} workers' if workers > 1 else ''}. Attacks, metrics "
         "and probes take additional time: run with --limit 1 to measure it",
@@ -85,9 +83,3 @@ def _memory(predicted: Forecast) -> Finding:
         cure,
         needed=False,
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < HOUR:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / HOUR:.1f} h" if seconds < DAY else f"{seconds / DAY:.1f} days"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pedbench.cli import options
-from pedbench.cli.names import one_of, suite_names
+from pedbench.cli.options import one_of, suite_names
 from pedbench.errors import PluginError
 from pedbench.registry import KINDS, Kind, Registry
 from pedbench.registry.origins import Origin

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pedbench.cli.names import one_of
+from pedbench.cli.options import one_of
 from pedbench.errors import suggestion
 from pedbench.registry import Registry
 from pedbench.registry.origins import BASES, KINDS, Kind

@@ -1,15 +1,43 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and the names that shells complete."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pedbench.cli.names import plugin_names, suite_names
+from pedbench.registry import Kind, Registry
+
+_SUITES = Path(__file__).parents[1] / "suites"
+
+
+def suite_names(incomplete: str = "") -> list[str]:
+    """Return the names of the suites that pedbench brings and that begin with a text."""
+    return sorted(file.stem for file in _SUITES.glob(f"{incomplete}*.toml"))
+
+
+def plugin_names(*kinds: Kind) -> Callable[[typer.Context, str], list[str]]:
+    """Return what completes the names of plugins of some kinds, of those that `--plugin` names too."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        try:
+            registry = Registry(context.params.get("plugin") or ())
+            names = [name for kind in kinds for name in registry.origins(kind)]
+        except (ValueError, OSError):
+            # The command itself says what is wrong; here it would garble the line that is being typed.
+            return []
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """Return what completes one of some words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
 
 SuiteArgument = Annotated[
     str | None,
@@ -30,31 +58,19 @@ Weights = Annotated[
 ]
 Names = list[str] | None
 _NAMED = "NAME or 'NAME(PARAMETER=VALUE, ...)'"
-_ROWS = f"{_NAMED}; a NAME alone keeps all of the suite's rows with it; may be repeated."
-Defenses = Annotated[
-    Names,
-    typer.Option(
-        "--defense",
-        help=f"Only this defense, {_ROWS}",
-        autocompletion=plugin_names("defenses"),
-    ),
-]
-Attacks = Annotated[
-    Names,
-    typer.Option(
-        "--attack",
-        help=f"Only this attack, {_ROWS}",
-        autocompletion=plugin_names("attacks"),
-    ),
-]
-Metrics = Annotated[
-    Names,
-    typer.Option(
-        "--metric",
-        help=f"Only this metric, {_ROWS}",
-        autocompletion=plugin_names("metrics"),
-    ),
-]
+
+
+def _rows(word: str, kind: Kind) -> Any:
+    return typer.Option(
+        f"--{word}",
+        help=f"Only this {word}, {_NAMED}; a NAME alone keeps all of the suite's rows with it; may be repeated.",
+        autocompletion=plugin_names(kind),
+    )
+
+
+Defenses = Annotated[Names, _rows("defense", "defenses")]
+Attacks = Annotated[Names, _rows("attack", "attacks")]
+Metrics = Annotated[Names, _rows("metric", "metrics")]
 Dataset = Annotated[
     str | None,
     typer.Option(help=f"Dataset, {_NAMED}; by default the suite's.", autocompletion=plugin_names("datasets")),

@@ -53,7 +53,7 @@ def serve(
     # These imports load torch, which takes seconds: wrong input is reported before.
     import pedbench
     from pedbench.host.device import choose_device, choose_dtype
-    from pedbench.host.malloc import keep_freed_memory
+    from pedbench.host.processes import keep_freed_memory
     from pedbench.host.provenance import cores, machine
     from pedbench.models.sam.family import WEIGHTS
     from pedbench.models.sam.networks import FamilyNetworks

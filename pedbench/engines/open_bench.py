@@ -19,7 +19,7 @@ from pedbench.measure.power import PowerMeter
 from pedbench.measure.probe_reader import Reader
 from pedbench.models.hub.embedding import load_embedder
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.offload.operations.modules import operation_modules
+from pedbench.offload.operations.builtin import operation_modules
 from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.virtual import VirtualServers

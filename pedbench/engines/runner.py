@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pedbench.data.readable import FileDataset
-from pedbench.engines.job_times import note_time
 from pedbench.engines.jobs import Done, Engine, Job, Work, jobs_of
 from pedbench.engines.local import Local
-from pedbench.engines.time_left import TimeLeft, seconds_per_picture
+from pedbench.engines.time_left import TimeLeft, note_time, seconds_per_picture
 from pedbench.engines.unfinished import Shards, clear_others, fingerprint
 from pedbench.host.console import Console
 from pedbench.host.device import choose_dtype

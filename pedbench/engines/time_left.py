@@ -1,4 +1,4 @@
-"""Time that a run still takes, from how long its jobs took elsewhere and how fast this machine is."""
+"""Times of a run's jobs, and the time that it still takes, from how long jobs took elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from pedbench.engines.job_times import FILE
 from pedbench.engines.jobs import Done, Job
 from pedbench.results.run_directory import SUITE
 from pedbench.suites.files import load_whole_suite
@@ -114,3 +113,19 @@ def _shipped() -> Iterator[dict[str, str]]:
     """Yield what `tools.release.durations` wrote."""
     with (resources.files("pedbench.engines") / "durations.csv").open(encoding="utf-8") as file:
         yield from csv.DictReader(file)
+
+
+FILE = "jobs.csv"
+COLUMNS = ("defense", "part", "pictures", "seconds", "warming", "opening")
+
+
+def note_time(run_dir: Path, defense: str, done: Done) -> None:
+    """Append a row with the times of a job to the table of a run directory."""
+    seconds = (f"{value:.4f}" for value in (done.seconds, done.warming, done.opening))
+    path = run_dir / FILE
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        table = csv.writer(file)
+        if new:
+            table.writerow(COLUMNS)
+        table.writerow([defense, done.job.part, len(done.job.images), *seconds])

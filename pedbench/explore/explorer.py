@@ -11,14 +11,13 @@ from pedbench.explore.pictures import Brought
 from pedbench.explore.questions import bench_suite
 from pedbench.explore.trial import Trial, Watch
 from pedbench.host.provenance import cores
-from pedbench.measure.authored_operations import unfaithful_operations, without_trust
+from pedbench.measure.audits import broken_word, unfaithful_operations, without_trust
 from pedbench.measure.bench import PassBench
-from pedbench.measure.broken_promises import broken_word
 from pedbench.measure.outcome import InvalidEmbedding
 from pedbench.measure.utility import undefended_embedding
 from pedbench.models.sam.family import Family
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.offload.operations.modules import operation_modules
+from pedbench.offload.operations.builtin import operation_modules
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame

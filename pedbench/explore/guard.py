@@ -11,6 +11,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
 from pedbench.network.addresses import is_loopback
 
 Scope = MutableMapping[str, Any]
@@ -95,13 +97,15 @@ class Guard:
         host = headers.get(b"host", "")
         origin = headers.get(b"origin")
         if not self._is_own(host) or (origin is not None and origin != f"http://{host}"):
-            await _refuse(scope, send, 421, "This address does not belong to pedbench explore.")
+            await _refuse(scope, receive, send, 421, "This address does not belong to pedbench explore.")
         elif not self._knows(headers.get(b"cookie", "")):
             await self._let_in(scope, receive, send)
         elif not _at_most(headers.get(b"content-length", "0"), self._limit):
-            await _refuse(scope, send, 413, f"More than the {self._limit:,} bytes that are accepted.")
+            await _refuse(
+                scope, receive, send, 413, f"More than the {self._limit:,} bytes that are accepted."
+            )
         elif scope["path"] != "/" and not scope["path"].startswith(OPEN):
-            await _refuse(scope, send, 404, "There is no such page.")
+            await _refuse(scope, receive, send, 404, "There is no such page.")
         else:
             await self._app(scope, _bounded(receive, self._limit), _with_headers(send))
 
@@ -123,7 +127,7 @@ class Guard:
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give the cookie to who has the token or the password."""
         if scope["type"] != "http" or scope["path"] != "/":
-            await _refuse(scope, send, 403, "Open the address that the command printed.")
+            await _refuse(scope, receive, send, 403, "Open the address that the command printed.")
             return
         token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         known = self.token is not None and hmac.compare_digest(token.encode(), self.token.encode())
@@ -131,7 +135,7 @@ class Guard:
             self.token = None
         elif self._password is None:
             sentence = "Open the address that the command printed. It works once: start the command again for another."
-            await _refuse(scope, send, 403, sentence)
+            await _refuse(scope, receive, send, 403, sentence)
             return
         else:
             sentence = ""
@@ -143,11 +147,12 @@ class Guard:
                 # Guessing takes its time.
                 await asyncio.sleep(0 if known else 1)
             if not known:
-                await _answer(send, 401, _ASK.format(sentence=sentence))
+                await _answer(scope, receive, send, HTMLResponse(_ASK.format(sentence=sentence), 401))
                 return
         # The page sends itself on: after a redirect from elsewhere a strict cookie would not be sent.
-        cookie = f"{self._cookie}={self._secret}; Path=/; HttpOnly; SameSite=Strict"
-        await _answer(send, 200, _ENTER, ((b"set-cookie", cookie.encode()),))
+        response = HTMLResponse(_ENTER)
+        response.set_cookie(self._cookie, self._secret, httponly=True, samesite="strict")
+        await _answer(scope, receive, send, response)
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:
@@ -185,27 +190,13 @@ async def _body(receive: Receive, limit: int) -> bytes:
     return body if len(body) <= limit else b""
 
 
-async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
     else:
-        await _answer(send, status, sentence, kind=b"text/plain; charset=utf-8")
+        await _answer(scope, receive, send, PlainTextResponse(sentence, status))
 
 
-async def _answer(
-    send: Send,
-    status: int,
-    text: str,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
-    kind: bytes = b"text/html; charset=utf-8",
-) -> None:
-    body = text.encode()
-    lengths = ((b"content-type", kind), (b"content-length", str(len(body)).encode()))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*lengths, *headers, *HEADERS, (b"cache-control", b"no-store")],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+async def _answer(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    response.headers["cache-control"] = "no-store"
+    await response(scope, receive, _with_headers(send))

@@ -15,10 +15,11 @@ _OTHER_LINES = 9
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for people: "40 s", "12 min", "3.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+    """Return a duration for people: "40 s", "12 min", "3.5 h", "2.1 days"."""
+    for most, unit, name in ((90, 1, "s"), (90 * 60, 60, "min")):
+        if seconds < most:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 3600:.1f} h" if seconds < 36 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 class Board:

@@ -39,6 +39,17 @@ def without_onednn(exact: bool = True) -> Iterator[None]:
 
 
 @contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Compute with so many threads of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def single_threaded() -> Iterator[ThreadPoolExecutor]:
     """Yield a pool of one worker per core, each computing with one thread.
 

@@ -93,12 +93,12 @@ def machine(device: str) -> dict[str, Any]:
     name = (
         torch.cuda.get_device_name(device)
         if device.startswith("cuda") and torch.cuda.is_available()
-        else _cpu_model()
+        else cpu_model()
     )
     return {
         "device": device,
         "device_name": name,
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
@@ -113,7 +113,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """Return the name of the processor, or of its architecture where the system tells no name."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

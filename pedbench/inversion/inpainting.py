@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor
-from torch.nn import functional
 
 from pedbench.host.device import in_batches
 from pedbench.inversion.masked_autoencoder import complete_frames
 from pedbench.inversion.read_out import fill_with_nearest
 from pedbench.inversion.repetition import continue_texture
-from pedbench.inversion.resizing import resize
+from pedbench.inversion.resizing import hidden_part, resize
 from pedbench.models.attackers.inpaint_mini import painted_size, solving
 from pedbench.models.attackers.inpainting import Inpainting
 from pedbench.models.attackers.vitmae import MaskedAutoencoder
@@ -155,19 +154,6 @@ def first_guesses(guesser: MaskedAutoencoder, views: Sequence[View]) -> list[Pic
             completed = np.where(seen[..., None], canvas, blend)
         guesses.append(completed)
     return guesses
-
-
-def hidden_part(seen: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the pixels of a resized picture that are not entirely seen.
-
-    Args:
-        seen: (H, W) bool.
-        size: Height and width of the resized picture.
-
-    Returns:
-        (h, w) bool.
-    """
-    return functional.adaptive_avg_pool2d(seen[None].double(), size)[0] < 1 - 1e-9
 
 
 def seam(picture: Tensor, hidden: Tensor) -> float:

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
 from pedbench.inversion.border_costs import MISFIT, Scores, border_costs
-from pedbench.pictures.block_scrambling import orient
+from pedbench.pictures.blocks import orient
 from pedbench.types import Picture
 
 _ALONE = 1e3

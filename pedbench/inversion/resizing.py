@@ -14,3 +14,16 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
         picture[None], size, mode="bicubic", antialias=True, align_corners=False
     )[0]
     return resized.clamp(0, 1)
+
+
+def hidden_part(seen: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the pixels of a resized picture that are not entirely seen.
+
+    Args:
+        seen: (H, W) bool.
+        size: Height and width of the resized picture.
+
+    Returns:
+        (h, w) bool.
+    """
+    return functional.adaptive_avg_pool2d(seen[None].double(), size)[0] < 1 - 1e-9

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pedbench.inversion.jigsaw import Order, Place, assemble
 from pedbench.inversion.read_out import DEGRADED, ReadPatch
-from pedbench.pictures.block_scrambling import block_side, blocks, orient, orientations
+from pedbench.pictures.blocks import block_side, blocks, orient, orientations
 from pedbench.pictures.windows import Tile
 from pedbench.types import Patch, Picture, View
 

@@ -55,41 +55,6 @@ def encoder(of: Architecture) -> int:
     return patch_embedding(of, height * width) + window_blocks(of) + global_blocks(of) + neck(of)
 
 
-def edge_share(of: Architecture) -> float:
-    """The part of the encoder that PED order leaves to the edge: global blocks and neck."""
-    return (global_blocks(of) + neck(of)) / encoder(of)
-
-
-def mask_decoder(of: Architecture, points: int = 1) -> int:
-    """Of one prompt of some clicks through the mask decoder.
-
-    Args:
-        of: The architecture.
-        points: Clicks; segment_anything adds one that is none where there is no box.
-    """
-    height, width = of.tokens
-    image, channels = height * width, of.neck_channels
-    # A token for the predicted IoU, four for masks, one a click.
-    tokens = 1 + 4 + points + 1
-    half = channels // 2
-
-    def across(queries: int, keys: int) -> int:
-        return 2 * half * (queries + keys) * channels + 2 * queries * keys * half
-
-    layer = (
-        4 * tokens * channels**2
-        + 2 * tokens**2 * channels
-        + across(tokens, image)
-        + 2 * tokens * channels * of.decoder_mlp
-        + across(image, tokens)
-    )
-    upscaling = 4 * image * channels * (channels // 4) + 16 * image * (channels // 4) * (channels // 8)
-    hyper = 4 * (2 * channels**2 + channels * (channels // 8))
-    masks = 4 * (channels // 8) * 16 * image
-    iou = 2 * channels**2 + 4 * channels
-    return of.decoder_depth * layer + across(tokens, image) + upscaling + hyper + masks + iou
-
-
 def _attention(of: Architecture, tokens: int, side: int) -> int:
     """One block's attention on a square of tokens: projections, products, and relative positions by axis."""
     width = of.embed_dim

@@ -14,11 +14,17 @@ from pedbench.host.determinism import single_threaded
 from pedbench.host.stopwatch import Stage
 from pedbench.measure.applicability import inapplicable
 from pedbench.measure.bench import Bench
-from pedbench.measure.blind_guesses import guess_blind, measure_floors, naming
+from pedbench.measure.blind_guesses import (
+    forget,
+    guess_blind,
+    measure_blind,
+    measure_colours,
+    measure_floors,
+    naming,
+)
 from pedbench.measure.guesses import Guessed, ViewKey, first_draw, guess_views, view_keys
 from pedbench.measure.outcome import Outcome
 from pedbench.measure.scouting import Leakages, attacks_of_round, choose_worst
-from pedbench.measure.view_independent_baselines import drawn, forget, unseen
 from pedbench.measure.views import Held, Reception, joined
 from pedbench.privacy.scoring import Score, one_colour, score
 from pedbench.suites.cell import Cell
@@ -172,9 +178,9 @@ def _score(
             bench.blind[item.sample.id],
             floors,
             bench.plan.metrics,
-            unseeing=unseen(bench, item, coalition, blindly, around),
+            unseeing=measure_blind(bench, item, coalition, blindly, around),
             pasting=one_colour(truth, visible, bench.prior.mean_colour),
-            draws=drawn(bench, item, coalition, [*pictures], around),
+            draws=measure_colours(bench, item, coalition, [*pictures], around),
             around=around,
         )
         if bench.gallery is not None:

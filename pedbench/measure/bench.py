@@ -16,9 +16,9 @@ from pedbench.measure.seeds import generator, torch_seed
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.integrity.spot_checks import SpotChecks
-from pedbench.offload.passes.calls import DEADLINE
+from pedbench.offload.passes.calls import DEADLINE, PassSettings
 from pedbench.offload.passes.disclosure_ledger import Session
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.fleet import Servers
 from pedbench.pictures.frame import to_frame
 from pedbench.pictures.windows import WindowGrid

@@ -1,9 +1,13 @@
-"""Guesses of attacks that received nothing, to which scores relate."""
+"""Guesses that do not depend on the view, to which scores relate; each is measured once."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
 
 from pedbench.adversary.isolation.answers import AttackFailure
 from pedbench.adversary.view_bytes import view_to_bytes
@@ -15,10 +19,14 @@ from pedbench.measure.guesses import (
     guesses_it,
     seed_of,
 )
-from pedbench.measure.views import Reception
-from pedbench.privacy.scoring import score_blind
+from pedbench.measure.seeds import generator
+from pedbench.measure.views import Held, Reception
+from pedbench.privacy.scoring import Around, Measured, measure, score_blind
 from pedbench.suites.plan import Planned
-from pedbench.types import Picture, View
+from pedbench.types import Picture, Prior, View
+
+MOST = 10_000
+"""Guesses whose measurements are kept; other defenses ask for the same ones again."""
 
 
 def guess_blind(
@@ -79,3 +87,55 @@ def naming(metric: Metric, item: Reception) -> Iterator[None]:
         cause = f"{type(error).__name__}: {error}{plugin_line(error)}"
         reason = f"metric {metric.name}, picture {item.sample.id}: {cause}"
         raise RuntimeError(reason) from error
+
+
+def measure_colours(
+    bench: Bench, item: Reception, key: Held, attacks: Sequence[str], around: Around
+) -> Measured:
+    """Measure one random colour per attack: what choosing among many attacks gains by itself.
+
+    A colour depends on the picture and the attack's label alone, as an attack's own chance does.
+    """
+    suite, dataset = bench.plan.suite, bench.plan.dataset
+    pictures = {}
+    for attack in attacks:
+        rng = generator(suite.seed, dataset.name, item.sample.id, f"knows nothing: {attack}")
+        pictures[attack] = np.broadcast_to(draw_colour(bench.prior, rng), item.frame.shape)
+    return _once(bench, item, key, "knows nothing", pictures, around)
+
+
+def measure_blind(
+    bench: Bench, item: Reception, key: Held, guesses: Mapping[str, Picture], around: Around
+) -> Measured:
+    """Measure the attacks' guesses of the empty view."""
+    return _once(bench, item, key, "blind", guesses, around)
+
+
+def forget(bench: Bench) -> None:
+    """Drop the oldest of what was measured once, so that it takes no more memory with more pictures."""
+    while len(bench.once) > MOST:
+        del bench.once[next(iter(bench.once))]
+
+
+def _once(
+    bench: Bench, item: Reception, key: Held, kind: str, pictures: Mapping[str, Picture], around: Around
+) -> Measured:
+    """Measure what was not measured yet, by the metrics that have a distance."""
+    visible = item.visible[key]
+    digest = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
+    places = {name: (item.sample.id, digest, kind, name) for name in pictures}
+    metrics: list[Metric] = [metric for metric in bench.plan.metrics if metric.exact is not None]
+    found = {name: bench.once[place] for name, place in places.items() if place in bench.once}
+    new = {name: pictures[name] for name in pictures if name not in found}
+    measured = measure(item.frame, visible, new, metrics, around)
+    for name in new:
+        found[name] = {metric.column: measured[metric.column][name] for metric in metrics}
+        bench.once[places[name]] = found[name]
+    return {metric.column: {name: found[name][metric.column] for name in pictures} for metric in metrics}
+
+
+def draw_colour(prior: Prior, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return the colour of some pixel of some training picture, (3,)."""
+    picture = prior.pictures[rng.integers(len(prior.pictures))]
+    colour: npt.NDArray[np.float32] = picture[rng.integers(picture.shape[0]), rng.integers(picture.shape[1])]
+    return colour

@@ -14,7 +14,7 @@ from pedbench.measure.seeds import generator, torch_seed
 from pedbench.measure.utility import score_masks
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks, detection
-from pedbench.offload.passes.run_pass import PassSettings
+from pedbench.offload.passes.calls import PassSettings
 from pedbench.results.summary import EXPECTED, FOUND
 from pedbench.suites.cell import Cell, Lie
 from pedbench.suites.plan import DefensePlan

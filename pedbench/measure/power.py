@@ -8,16 +8,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from pedbench.offload.passes.run_pass import Pass
 
 _INTERVAL_MS = 50
 _RAIL = re.compile(r"(?<!\S)([A-Z][A-Z0-9_]*) (\d+)(?:mW)?/\d+(?:mW)?(?!\S)")
-
-INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
-"""Rails that carry the power of the whole module."""
 
 Reading = tuple[float, Mapping[str, int]]
 """Seconds on the monotonic clock, and milliwatts by rail."""
@@ -70,9 +66,7 @@ class PowerMeter:
             threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()

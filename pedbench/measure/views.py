@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from pedbench.adversary.coalitions import Coalition, Holdings, holdings, search
 from pedbench.adversary.view import build_view, content_shares, footprints
-from pedbench.measure.authored_operations import unfaithful_operations, without_trust
+from pedbench.measure.audits import broken_word, unfaithful_operations, without_trust
 from pedbench.measure.bench import Bench, PassBench
-from pedbench.measure.broken_promises import broken_word
 from pedbench.measure.outcome import Outcome, Row
 from pedbench.offload.operations.observation import Observation, observe
 from pedbench.offload.passes.run_pass import Pass

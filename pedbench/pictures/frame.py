@@ -54,6 +54,17 @@ def to_frame(image: Picture, longest_side: int) -> Picture:
     return from_uint8(np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)))
 
 
+def resize_channels(
+    planes: npt.NDArray[np.float32], size: Size, method: Image.Resampling
+) -> npt.NDArray[np.float32]:
+    """Resize each channel of (H, W, C) without rounding to 8 bits."""
+    height, width = size
+    channels = [
+        Image.fromarray(channel).resize((width, height), method) for channel in np.moveaxis(planes, 2, 0)
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=2)
+
+
 def to_uint8(picture: Picture) -> npt.NDArray[np.uint8]:
     """Round a float picture to 8 bits.
 

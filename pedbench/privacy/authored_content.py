@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from pedbench.offload.operations.observation import Observation
 from pedbench.pictures.frame import to_frame
-from pedbench.privacy.visibility import place
 from pedbench.types import Picture
 
 LEAST_SHOWN = 0.5
@@ -124,7 +123,7 @@ def unfaithful(
         return ""
     first, second = frames
     found = np.concatenate([(a.picture - b.picture).ravel() for a, b in patches])
-    true = np.concatenate([(first[place(a)] - second[place(b)]).ravel() for a, b in patches])
+    true = np.concatenate([(first[a.slices] - second[b.slices]).ravel() for a, b in patches])
     likeness = float(np.corrcoef(found, true)[0, 1]) if found.std() and true.std() else 0.0
     if likeness < LEAST_LIKENESS:
         return f"what it shows of two pictures differs as they do by a correlation of {likeness:.2f} only: {_CURE}"

@@ -18,7 +18,6 @@ from pedbench.offload.operations.tiles import Bytes, cut_tiles
 from pedbench.offload.wire.codec_labels import code, decode
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.privacy.token_audit import TOKEN_OPERATIONS, TokenAudit
-from pedbench.privacy.visibility import place
 from pedbench.types import Mask, Picture, Received
 
 _TELLING = (EncodeWindows.name, StartWindows.name, *TOKEN_OPERATIONS)
@@ -149,7 +148,7 @@ def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterato
             yield "received other pixels than what its codec leaves of the frame's"
         return
     for patch in seen.patches:
-        if not np.array_equal(patch.picture, from_uint8(truth[place(patch)])):
+        if not np.array_equal(patch.picture, from_uint8(truth[patch.slices])):
             yield (
                 f"received other pixels than the frame's at row {patch.top}, column {patch.left}: "
                 "low bits, or another place"

@@ -8,9 +8,6 @@ import numpy as np
 
 from pedbench.types import Mask
 
-LEVELS = {"P(>=50%)": 0.5, "P(>=90%)": 0.9, "P(100%)": 1.0}
-"""Shares of an object from which it counts as exposed."""
-
 
 def exposed_shares(instances: Mapping[int, Mask], visible: Sequence[Mask]) -> dict[int, float]:
     """The largest visible share of each instance over coalitions.
@@ -35,15 +32,3 @@ def exposed_shares(instances: Mapping[int, Mask], visible: Sequence[Mask]) -> di
         if pixels:
             shares[annotation] = max(int(np.count_nonzero(mask & seen)) for seen in visible) / pixels
     return shares
-
-
-def exposure_values(share: float) -> dict[str, float]:
-    """The values of one instance, whose means over instances are the probabilities of being exposed.
-
-    Args:
-        share: Its largest visible share.
-
-    Returns:
-        "exposure" -> the share; "P(>=50%)", "P(>=90%)" and "P(100%)" -> 1 where the share reaches it, else 0.
-    """
-    return {"exposure": share} | {name: float(share >= level) for name, level in LEVELS.items()}

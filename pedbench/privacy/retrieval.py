@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pedbench.pictures.frame import resize_channels
 from pedbench.types import Mask, Picture, View
 
 SIDE = 80
@@ -160,8 +161,4 @@ def _small(size: tuple[int, ...]) -> tuple[int, int]:
 
 def _shrink(picture: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Means over the cells of a grid of (height, width), channel by channel."""
-    channels = [
-        np.asarray(Image.fromarray(picture[..., c]).resize((size[1], size[0]), Image.Resampling.BOX))
-        for c in range(picture.shape[2])
-    ]
-    return np.stack(channels, axis=2)
+    return resize_channels(picture, size, Image.Resampling.BOX)

@@ -6,9 +6,9 @@ is the column of a metric that has a distance (a metric without one, such as PSN
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -204,18 +204,6 @@ def score(
 
 _PASTING = ""
 """The name of the plainest filling among the guesses; that of an attack is longer."""
-
-
-def better_directions(metrics: Iterable[Metric]) -> dict[str, Literal["higher", "lower"]]:
-    """For every metric name that `score` gives, which direction means more privacy."""
-    directions: dict[str, Literal["higher", "lower"]] = {}
-    for metric in metrics:
-        directions[metric.column] = metric.better
-        if metric.exact is not None:
-            knowing = ("leakage", "advantage", "blind_advantage", "gain_over_pasting")
-            for derived in (*knowing, f"{KNOW_NOTHING}leakage", f"{KNOW_NOTHING}advantage"):
-                directions[f"{derived}[{metric.column}]"] = "lower"
-    return directions
 
 
 def one_colour(truth: Picture, visible: Mask, otherwise: npt.ArrayLike) -> Picture:

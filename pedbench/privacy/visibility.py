@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pedbench.types import Mask, Patch, Picture, View
+from pedbench.types import Mask, Picture, View
 
 # A degraded patch that is this much the frame's is not degraded.
 _SAME_SHARE = 0.99
@@ -26,14 +26,8 @@ def visible_mask(view: View, truth: Picture) -> Mask:
     visible = np.zeros(truth.shape[:2], np.bool_)
     for patches, needed in ((view.patches, 0.0), (view.degraded, _SAME_SHARE)):
         for patch in view.in_frame(patches):
-            covered = place(patch)
+            covered = patch.slices
             matching = (np.abs(patch.picture - truth[covered]) <= _LEVEL).all(axis=2)
             if matching.mean() >= needed:
                 visible[covered] |= matching
     return visible
-
-
-def place(patch: Patch) -> tuple[slice, slice]:
-    """Return the rows and columns of the frame that a patch covers."""
-    height, width = patch.picture.shape[:2]
-    return slice(patch.top, patch.top + height), slice(patch.left, patch.left + width)

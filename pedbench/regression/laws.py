@@ -14,7 +14,7 @@ import pandas as pd
 
 from pedbench.regression.finding import Finding
 from pedbench.report.numbers.best_defense import MOST_LEAKAGE, choose
-from pedbench.report.numbers.combined import combined
+from pedbench.report.numbers.combined import combined, rule_of
 from pedbench.report.numbers.speaking import LEAKAGE, Rule, by_rule, speaking
 from pedbench.report.numbers.tidy import privacy
 from pedbench.report.numbers.worst_case import worst_cases
@@ -226,10 +226,10 @@ def _best(run: Run, defenses: Mapping[Rule, _Defense]) -> Iterator[Finding]:
     choice = choose(run, combined(run), controls(run))
     if choice is None or not choice.best:
         return
-    c, m = choice.rule.removeprefix("c").split("_m")
-    rule = (choice.best, c, int(m))
+    c, m = rule_of(choice.rule)
+    rule = (choice.best, c, m)
     spoken = speaking(run)
-    mine = spoken[(spoken["defense"] == choice.best) & (spoken["c"] == c) & (spoken["m"] == int(m))]
+    mine = spoken[(spoken["defense"] == choice.best) & (spoken["c"] == c) & (spoken["m"] == m)]
     problem = ""
     for row in mine[mine["metric"].str.startswith(LEAKAGE)].to_dict("records"):
         doubt = "its number is a lower bound (≥)" if row["bound"] else _misspoken(row, defenses[rule])

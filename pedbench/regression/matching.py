@@ -33,8 +33,6 @@ _OTHERS = {
     "codecs": "codecs",
 }
 
-Cells = Sequence[Mapping[str, Any]]
-
 
 def counterparts(base: Run, new: Run) -> dict[str, Record | None]:
     """Return for each cell of `base` the record of `new` about the same question.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,11 @@ class Estimate:
     ci95: tuple[float, float] | None
     n: int
 
+    def columns(self, name: str) -> dict[str, float | None]:
+        """Return the columns of a table that hold the number and its interval: name, {name}_low and {name}_high."""
+        low, high = self.ci95 or (None, None)
+        return {name: self.value, f"{name}_low": low, f"{name}_high": high}
+
 
 @lru_cache(maxsize=16)
 def _draws(pictures: int) -> npt.NDArray[np.int64]:
@@ -65,14 +70,17 @@ def _ratio(top: Any, bottom: Any, axis: int = -1) -> Any:
     return top.sum(axis=axis) / bottom.sum(axis=axis)
 
 
+def _ratio_of(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]) -> Estimate:
+    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(top))
+
+
 def mean(values: Columns | pd.DataFrame) -> Estimate:
     """Return the mean over all rows, e.g. annotations, with an interval clustered by picture.
 
     Args:
         values: Columns image and value; at least one row.
     """
-    top, bottom = per_picture(values)
-    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(top))
+    return _ratio_of(*per_picture(values))
 
 
 def per_picture(values: Columns | pd.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -101,16 +109,13 @@ def quantile(values: Columns | pd.DataFrame, q: float, *, interval: bool = True)
 
 def mean_over(pictures: npt.NDArray[np.float64]) -> Estimate:
     """Return the same as `mean` for one value a picture."""
-    columns = (pictures, np.ones_like(pictures))
-    return Estimate(value=float(_ratio(*columns)), ci95=_interval(columns, _ratio), n=len(pictures))
+    return _ratio_of(pictures, np.ones_like(pictures))
 
 
 def quantile_over(pictures: npt.NDArray[np.float64], q: float, *, interval: bool = True) -> Estimate:
     """Return the same as `quantile` for one value a picture."""
 
-    def statistic(sample: Any, axis: int = -1) -> Any:
-        return np.quantile(sample, q, axis=axis)
-
+    statistic = partial(np.quantile, q=q)
     ci95 = _interval((pictures,), statistic) if interval else None
     return Estimate(value=float(statistic(pictures)), ci95=ci95, n=len(pictures))
 
@@ -131,7 +136,7 @@ def retention(values: pd.DataFrame, reference: pd.DataFrame) -> Estimate:
     top, bottom = (per_picture({"image": images, "value": each})[0] for each in (one, other))
     if not bottom.sum():
         raise ValueError("the undefended model's mean is 0, so nothing can be retained of it")
-    return Estimate(value=float(_ratio(top, bottom)), ci95=_interval((top, bottom), _ratio), n=len(top))
+    return _ratio_of(top, bottom)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,12 +166,7 @@ def difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference:
         raise ValueError("no picture or annotation is in both sets of values, so there is nothing to compare")
     apart = [value - expected for value, expected in zip(one, other, strict=True)]
     top, bottom = per_picture({"image": images, "value": apart})
-    return Difference(
-        value=float(_ratio(top, bottom)),
-        ci95=_interval((top, bottom), _ratio),
-        n=len(top),
-        p=sign_flips(top),
-    )
+    return Difference(**vars(_ratio_of(top, bottom)), p=sign_flips(top))
 
 
 def sign_flips(sums: npt.NDArray[np.float64]) -> float:
@@ -246,5 +246,4 @@ def worst_values(
 
 def worst_coalition_rows(values: pd.DataFrame, better: str) -> pd.DataFrame:
     """Return all rows, e.g. one a secret, of the coalition that `worst_coalition` picks for each picture."""
-    worst = worst_coalition(values, better)[["image", "servers"]]
-    return values.merge(worst, on=["image", "servers"])
+    return values.merge(worst_coalition(values, better)[["image", "servers"]], on=["image", "servers"])

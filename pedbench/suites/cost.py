@@ -12,7 +12,7 @@ import torch
 
 from pedbench.adversary.isolation.facts import create
 from pedbench.base import Dataset, Defense, Embedding
-from pedbench.host.determinism import without_onednn
+from pedbench.host.determinism import torch_threads, without_onednn
 from pedbench.host.provenance import cores
 from pedbench.models.sam.assembly import preprocess
 from pedbench.models.sam.family import Family
@@ -115,17 +115,12 @@ def _try(suite: ResolvedSuite, of: Family) -> tuple[float, float]:
     picture = np.random.default_rng(0).random((*PICTURE, 3)).astype(np.float32)
     frame = to_frame(picture, network.image_encoder.img_size)
     pixels = preprocess(network, to_uint8(frame))
-    before = torch.get_num_threads()
-    torch.set_num_threads(cores())
-    try:
-        with without_onednn(), torch.inference_mode():
-            times = []
-            for _ in range(TRIES):
-                began = time.perf_counter()
-                features = network.image_encoder(pixels).float()
-                times.append(time.perf_counter() - began)
-    finally:
-        torch.set_num_threads(before)
+    times = []
+    with torch_threads(cores()), without_onednn(), torch.inference_mode():
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            features = network.image_encoder(pixels).float()
+            times.append(time.perf_counter() - began)
     sample = Sample(id="tried", image=picture, instances=_instances())
     grid = window_grid(network.image_encoder)
     began = time.perf_counter()

@@ -13,7 +13,8 @@ from pedbench.inversion.averaging import average_tokens
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import from_uint8
 from pedbench.plugins.attacks.accumulate import Accumulate

@@ -7,7 +7,7 @@ from scipy import ndimage
 from pedbench.adversary.prior import load_prior
 from pedbench.inversion.jigsaw import Place, assemble
 from pedbench.inversion.scrambled_blocks import uprightness
-from pedbench.pictures.block_scrambling import blocks, orient, orientations, scramble
+from pedbench.pictures.blocks import blocks, orient, orientations, scramble
 from pedbench.pictures.frame import from_uint8
 from pedbench.plugins.attacks.jigsaw import Jigsaw
 from pedbench.scenes.render import render

@@ -90,7 +90,7 @@ def test_two_passes_replace_many_for_a_deterministic_defense(
 def test_values_lost_between_pictures_are_measured_again(
     run_small: Any, short_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pedbench.measure.view_independent_baselines.MOST", 0)
+    monkeypatch.setattr("pedbench.measure.blind_guesses.MOST", 0)
     names = ["on_device", "full_offload", "ped_sam", "random_payload"]
     for kept, forgotten in compare(
         short_run, run_small(tmp_path, defenses=[{"name": name} for name in names])

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from pedbench.engines.job_times import COLUMNS, FILE
 from pedbench.engines.jobs import Done, Job
-from pedbench.engines.time_left import TimeLeft, seconds_per_picture
+from pedbench.engines.time_left import COLUMNS, FILE, TimeLeft, seconds_per_picture
 from pedbench.results.run_directory import SUITE
 from pedbench.suites.files import load_suite, to_toml
 from pedbench.suites.quick import quicker

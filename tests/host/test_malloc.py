@@ -7,7 +7,7 @@ import pytest
 TWICE = """
 import resource
 import numpy as np
-from pedbench.host.malloc import keep_freed_memory
+from pedbench.host.processes import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

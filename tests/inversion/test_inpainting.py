@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pedbench.inversion.inpainting import hidden_part, paint, seam
+from pedbench.inversion.inpainting import paint, seam
+from pedbench.inversion.resizing import hidden_part
 from pedbench.models.attackers.inpainting import Inpainting
 from pedbench.types import Patch, Prior, View
 

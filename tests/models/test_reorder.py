@@ -10,13 +10,13 @@ import torch
 
 from pedbench.models.sam.architectures import SAM_MINI, SMALL, VARIANTS, Architecture
 from pedbench.models.sam.assembly import build_sam
-from pedbench.models.sam.reorder import block_order, global_blocks, reorder, restore, variant
+from pedbench.models.sam.reorder import block_order, global_blocks, reorder, variant
 
 MakeSam = Callable[[Architecture], Any]
 MakeReference = Callable[[Architecture, Any], Any]
 
 
-def test_reorder_and_restore() -> None:
+def test_reorder_moves_blocks_and_copies_nothing() -> None:
     encoder = build_sam(SAM_MINI).image_encoder
     before = {key: value.data_ptr() for key, value in encoder.state_dict().items()}
     order = reorder(encoder)
@@ -25,10 +25,6 @@ def test_reorder_and_restore() -> None:
     moved = {key: value.data_ptr() for key, value in encoder.state_dict().items()}
     assert moved["blocks.6.mlp.lin1.weight"] == before["blocks.3.mlp.lin1.weight"]
     assert sorted(moved.values()) == sorted(before.values())
-    restore(encoder, order)
-    assert {key: value.data_ptr() for key, value in encoder.state_dict().items()} == before
-    with pytest.raises(ValueError, match="not a permutation"):
-        restore(encoder, (0, 1))
 
 
 @pytest.mark.slow

@@ -15,29 +15,27 @@ from pedbench.models.attackers.restoration import (
     RestorationSizes,
     RestorationTransformer,
     load_restoration,
-    save_restoration,
 )
 from pedbench.models.attackers.sharpening import (
     SharpeningNetwork,
     SharpeningSizes,
     load_sharpening,
-    save_sharpening,
 )
+from pedbench.models.attackers.sized import save_sized
 
 KINDS: dict[str, Any] = {
     "restoration": (
         load_restoration,
-        save_restoration,
         RestorationTransformer(RestorationSizes(canvas=32, width=24, depth=1, heads=2)),
     ),
-    "sharpening": (load_sharpening, save_sharpening, SharpeningNetwork(SharpeningSizes(width=4, blocks=1))),
+    "sharpening": (load_sharpening, SharpeningNetwork(SharpeningSizes(width=4, blocks=1))),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_saved_is_loaded(kind: str, tmp_path: Path) -> None:
-    load, save, network = KINDS[kind]
-    save(network, tmp_path / "a.safetensors")
+    load, network = KINDS[kind]
+    save_sized(network, tmp_path / "a.safetensors")
     loaded = load(tmp_path / "a.safetensors")
     assert loaded.sizes == network.sizes
     for key, value in network.state_dict().items():
@@ -64,7 +62,7 @@ def test_what_is_saved_is_loaded(kind: str, tmp_path: Path) -> None:
 def test_wrong_sizes_are_refused_before_they_fill_the_memory(
     kind: str, sizes: str | None, tmp_path: Path
 ) -> None:
-    load, _, network = KINDS[kind]
+    load, network = KINDS[kind]
     path = tmp_path / "a.safetensors"
     save_file(network.state_dict(), path, metadata=None if sizes is None else {"sizes": sizes})
     with pytest.raises(CheckpointError, match=f"found no {kind} network") as caught:
@@ -76,7 +74,7 @@ def test_wrong_sizes_are_refused_before_they_fill_the_memory(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_tensors_are_refused(kind: str, tmp_path: Path) -> None:
-    load, _, network = KINDS[kind]
+    load, network = KINDS[kind]
     sizes = {"sizes": json.dumps(vars(network.sizes))}
     state = {key: value.clone() for key, value in network.state_dict().items()}
     last = next(reversed(state))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from pedbench.models.attackers.sized import save_sized
 from pedbench.models.attackers.split_decoding import (
     SplitDecoderNetwork,
     SplitDecoderSizes,
     load_split_decoder,
-    save_split_decoder,
 )
 
 SMALL = SplitDecoderSizes(side=8, patch=4, width=16, depth=1, rounds=1, heads=2, detail=4)
@@ -52,7 +52,7 @@ def test_first_blocks_mix_tokens_within_windows_alone(network: SplitDecoderNetwo
 
 
 def test_saved_networks_come_back(network: SplitDecoderNetwork, tmp_path: Path) -> None:
-    save_split_decoder(network, tmp_path / "net.safetensors")
+    save_sized(network, tmp_path / "net.safetensors")
     repeated = load_split_decoder(tmp_path / "net.safetensors")
     tokens = torch.randn(2, 8, 8, 16)
     with torch.no_grad():

@@ -12,7 +12,8 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.certificates import Identity
 from pedbench.offload.operations.tiles import cut_tiles
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.remote import Remote, RemoteServers
 from pedbench.offload.servers.server import Service
 from pedbench.pictures.frame import to_uint8

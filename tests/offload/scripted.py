@@ -8,7 +8,8 @@ import numpy as np
 
 from pedbench.base import Cloud, Defense, Edge, Embedding
 from pedbench.models.sam.networks import FamilyNetworks
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.types import Picture
 

@@ -21,8 +21,8 @@ from pedbench.offload.integrity.spot_checks import (
     detection,
     deviation,
 )
-from pedbench.offload.passes.calls import OnLost
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import OnLost, PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.wire.messages import Answer, WireError, decode_answer, encode_answer
 from pedbench.plugins.defenses.ped_sam import PedSam

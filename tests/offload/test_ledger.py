@@ -11,8 +11,9 @@ from pedbench.errors import AuditError, DisclosureError
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.observation import observe
+from pedbench.offload.passes.calls import PassSettings
 from pedbench.offload.passes.disclosure_ledger import Ledger, Session
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.full_offload import FullOffload
 from pedbench.plugins.defenses.interleaved_offload import InterleavedOffload

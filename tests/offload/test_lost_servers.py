@@ -16,8 +16,8 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.operations.observation import observe
 from pedbench.offload.passes.assignment import assign
-from pedbench.offload.passes.calls import OnLost
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import OnLost, PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.scatter import window_payloads
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers

@@ -18,7 +18,8 @@ from pedbench.models.sam.family import MINI, WEIGHTS
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.certificates import make_keys, read_identity
 from pedbench.offload.passes.call import RemoteError
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers import remote, server
 from pedbench.offload.servers.fleet import ServerLost, Servers
 from pedbench.offload.servers.remote import Remote, RemoteServers

@@ -9,7 +9,8 @@ import pytest
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Direction, Link
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.passes.stream_windows import chunks
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam

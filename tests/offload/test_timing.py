@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.passes.timeline import timeline
+from pedbench.offload.passes.timeline import pending_timeline, timeline
 from pedbench.offload.passes.timing import Clock, PassTimes, lower_bound, turn_times, wall_times
 from pedbench.types import Exchange
 
@@ -136,3 +139,19 @@ def test_the_timeline_covers_a_pass_without_gaps_or_inventions() -> None:
         assert start <= reached
         reached = max(reached, stop)
     assert reached == clock.stop - clock.start
+
+
+def test_spans_of_the_link_have_the_bytes_that_it_carried() -> None:
+    spans = timeline([[exchange(1, 0, 1, 2, 3, 4, up=7, down=9)]], Clock(start=0, stop=4))
+    assert {span.step: span.size for span in spans} == {"uplink": 7, "waiting": 0, "server": 0, "downlink": 9}
+
+
+def test_an_open_call_lasts_until_now() -> None:
+    calls: Any = [
+        SimpleNamespace(server=0, sent=1.0, replied=3.5),
+        SimpleNamespace(server=2, sent=2.0, replied=0.0),
+    ]
+    done, still = pending_timeline(calls)
+    assert (done.start, done.stop) == (0, 2.5)
+    assert still.start == 1
+    assert still.stop > 100

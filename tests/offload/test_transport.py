@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pedbench.base import Networks
 from pedbench.network.emulated_link import LinkQueue, Transport
 from pedbench.network.links import Direction, Link, find_link
-from pedbench.offload.passes.run_pass import PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.fleet import ServerLost
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.plugins.defenses.ped_sam import PedSam

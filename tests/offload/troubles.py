@@ -12,7 +12,8 @@ import pytest
 from pedbench.base import Cloud, Edge, Embedding
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Link
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.offload.wire.messages import decode_answer, encode_answer
 from pedbench.pictures.windows import WindowGrid

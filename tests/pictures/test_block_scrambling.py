@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pedbench.pictures.block_scrambling import block_side, blocks, orient, orientations, scramble
+from pedbench.pictures.blocks import block_side, blocks, orient, orientations, scramble
 from pedbench.pictures.frame import from_uint8, to_uint8
 
 TURNED = Image.Transpose

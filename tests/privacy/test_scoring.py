@@ -10,7 +10,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.metrics.root_mean_square_error import RootMeanSquareError
 from pedbench.metrics.structural_similarity import StructuralSimilarity
-from pedbench.privacy.scoring import Score, better_directions, measure, one_colour, score, score_blind
+from pedbench.privacy.scoring import Score, measure, one_colour, score, score_blind
 from pedbench.types import Mask, Picture
 
 FLOORS = {"grey", "other"}
@@ -123,13 +123,6 @@ def test_pasting_is_the_mean_colour_of_what_is_visible() -> None:
             1 - errors[0] / errors[1], rel=1e-5
         )
         assert "gain_over_pasting[PSNR]" not in {name for name, _ in found}
-
-
-def test_every_metric_has_a_direction() -> None:
-    directions = better_directions(METRICS)
-    assert {row.metric for row in _score(np.zeros_like(_half()), **BLIND)} <= set(directions)
-    assert directions["RMSE"] == "higher"
-    assert directions["SSIM"] == directions["PSNR"] == directions["leakage[RMSE]"] == "lower"
 
 
 def test_wrong_sizes_and_missing_floors_are_refused() -> None:

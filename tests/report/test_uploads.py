@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from pedbench.report.words.uploads import upload_sentence
+from pedbench.report.outputs.origin import upload_sentence
 
 
 def _sentence(*provenances: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pedbench.adversary.prior import load_prior
-from pedbench.measure.view_independent_baselines import draw_colour
+from pedbench.measure.blind_guesses import draw_colour
 from pedbench.report.numbers.speaking import speaking
 from pedbench.report.numbers.worst_case import worst_cases
 from pedbench.report.tables.attacks import speaking_tables

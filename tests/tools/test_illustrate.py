@@ -16,7 +16,7 @@ from PIL import Image
 
 from pedbench.report.words.text import NOTHING
 from tools.documents.measured_blocks import measured, replace_block
-from tools.documents.network_tables import attackers, models
+from tools.documents.tables import attackers, models
 from tools.studies.catalogue import fetchable
 
 ROOT = Path(__file__).parents[2]

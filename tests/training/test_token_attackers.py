@@ -16,8 +16,8 @@ from pedbench.models.attackers.sharpening import (
     SharpeningNetwork,
     SharpeningSizes,
     load_sharpening,
-    save_sharpening,
 )
+from pedbench.models.attackers.sized import save_sized
 from pedbench.models.manifest import ASSETS
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI
 from pedbench.models.sam.checkpoints import read_state
@@ -113,7 +113,7 @@ def test_a_sharpening_network_learns(pictures: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     start = SharpeningNetwork(SharpeningSizes(width=8, blocks=1))
     torch.nn.init.normal_(start.leave.weight, std=0.2)
-    save_sharpening(start, tmp_path / "random.safetensors")
+    save_sized(start, tmp_path / "random.safetensors")
     learning = recipe(20, rate=5e-3, every=10)
     kept = training(
         "deblur", str(tmp_path / "random.safetensors"), pictures, tmp_path / "out", recipe=learning

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import platform
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from pedbench.host.provenance import cpu_model
 from pedbench.models.sam.architectures import VIT_B, VIT_H
 from pedbench.models.sam.family import MINI, family
 from pedbench.report.words.text import NOTHING, table
@@ -192,13 +191,7 @@ def accelerator(device: str, repeats: int) -> list[Figure]:
 
 def machine(device: str) -> str:
     """Describe date, processor, threads and torch."""
-    model = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    if device != "cpu":
-        model = f"{torch.cuda.get_device_name(device)}, {model}"
+    model = cpu_model() if device == "cpu" else f"{torch.cuda.get_device_name(device)}, {cpu_model()}"
     today = datetime.datetime.now(datetime.UTC).date()
     return (
         f"{today}, {model}, {torch.get_num_threads()} threads, torch {torch.__version__.partition('+')[0]}."

@@ -21,7 +21,7 @@ from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
-from pedbench.report.words.text import code, estimate, quantity, table
+from pedbench.report.words.text import code, quantity, shown, table
 from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
@@ -103,8 +103,7 @@ def cells(found: Measured, reference: Measured) -> Iterator[str]:
     for prompt in found.scores["metric"].unique():
         mine, theirs = (each.scores[each.scores["metric"] == prompt] for each in (found, reference))
         if found is reference:
-            level = mean(mine)
-            yield estimate(level.value, *(level.ci95 or (None, None)))
+            yield shown(mean(mine))
             continue
         change = difference(mine, theirs)
         low, high = change.ci95 or (change.value, change.value)

@@ -21,7 +21,8 @@ from pedbench.host.home import home
 from pedbench.models.sam.half_precision import converted
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.random_weights import random_family
-from pedbench.offload.passes.run_pass import PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam

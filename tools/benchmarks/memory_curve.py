@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.engines.job_times import FILE
+from pedbench.engines.time_left import FILE
 from pedbench.report.words.text import table
 from tools.chaos.kills import descendants, only_run
 from tools.documents.measured_blocks import measured

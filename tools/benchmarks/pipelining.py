@@ -14,7 +14,8 @@ import torch
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import Link, find_link
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam

@@ -24,6 +24,7 @@ from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import find_link
 from pedbench.offload.passes.assignment import assign, largest_share
+from pedbench.offload.passes.calls import PassSettings
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import Ledger
 from pedbench.offload.passes.edge import Edge
@@ -158,10 +159,9 @@ def embedded(servers: VirtualServers, networks: FamilyNetworks, frame: Any) -> A
                 operations=servers.operations,
                 max_share=largest_share("dispersed", len(servers), SIZE, grid),
             ),
-            request=0,
             clock=clock,
             transport=transport,
-            deadline=DEADLINE,
+            settings=PassSettings(deadline=DEADLINE),
         )
         with clock, torch.inference_mode():
             tokens = cloud.encode_windows(frame, assignment, weights=W)

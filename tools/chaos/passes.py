@@ -18,8 +18,9 @@ from pedbench.models.sam.stages import window_grid
 from pedbench.offload.operations.tiles import stages
 from pedbench.offload.passes.assignment import assign
 from pedbench.offload.passes.call import RemoteError
+from pedbench.offload.passes.calls import PassSettings
 from pedbench.offload.passes.edge import Edge
-from pedbench.offload.passes.run_pass import PassSettings, run_pass
+from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.passes.stream_windows import encode_here
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.fleet import ServerLost

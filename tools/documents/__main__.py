@@ -11,10 +11,8 @@ from pathlib import Path
 
 from pedbench.models.manifest import ASSETS
 from tools.documents.drawings import draw_all
-from tools.documents.floor_table import against_floors
 from tools.documents.measured_blocks import DOCS, replace_block
-from tools.documents.network_tables import attackers, models
-from tools.documents.readme_table import results
+from tools.documents.tables import against_floors, attackers, models, results
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from pedbench.report.words.text import PHASES, table
 from pedbench.results.records import RECORDS
 from pedbench.results.run import load
 from tools.documents.measured_blocks import measured
-from tools.hosts.faults import FAULTS
 from tools.hosts.network import SERVERS, Hosts, hosts
 
 PORT = 50051
@@ -98,6 +97,49 @@ def compared(far: pd.DataFrame, near: pd.DataFrame) -> str:
     links = ["up and down over hosts, ms", "emulated, ms", "ratio"]
     headers = ["defense", *ways, *links, "hosts / turn-taking", "computing", "n"]
     return table(headers, rows)
+
+
+Change = Callable[[Hosts], None]
+
+
+def _setting(value: int) -> Change:
+    def change(rig: Hosts) -> None:
+        for host in ("edge", "one"):
+            option = f"net.ipv4.tcp_slow_start_after_idle={value}"
+            subprocess.run([*rig.within(host), "sysctl", "-qw", option], check=True)
+
+    return change
+
+
+def _mtu(size: int) -> Change:
+    def change(rig: Hosts) -> None:
+        rig.ip("router", f"link set one mtu {size}")
+        rig.ip("one", f"link set net mtu {size}")
+
+    return change
+
+
+def _cable(state: str) -> Change:
+    return lambda rig: rig.ip("router", f"link set one {state}")
+
+
+def _move(before: int, after: int) -> Change:
+    def change(rig: Hosts) -> None:
+        rig.ip("one", f"addr del {rig.address('one', before)}/24 dev net")
+        rig.ip("one", f"addr add {rig.address('one', after)}/24 dev net")
+        rig.ip("one", f"route replace default via {rig.address('one', 1)}")
+
+    return change
+
+
+FAULTS: dict[str, tuple[Change, Change]] = {
+    "none": (lambda _: None, lambda _: None),
+    "packets of at most 600 bytes behind the router": (_mtu(600), _mtu(1500)),
+    "slow start after each idle time": (_setting(1), _setting(0)),
+    "cable pulled": (_cable("down"), _cable("up")),
+    "address changed": (_move(2, 3), _move(3, 2)),
+}
+"""Faults between hosts: the cause of each, and its repair."""
 
 
 @measured("measured/hosts.md")

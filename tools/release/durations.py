@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from pedbench.engines import time_left
-from pedbench.engines.job_times import FILE
+from pedbench.engines.time_left import FILE
 from pedbench.results.run import load
 
 SHIPPED = Path(time_left.__file__).with_name("durations.csv")

@@ -11,10 +11,9 @@ from collections import Counter
 from pathlib import Path
 from unittest.mock import patch
 
-import torch
-
 from pedbench.engines.runner import run
 from pedbench.host.console import Console
+from pedbench.host.determinism import torch_threads
 from pedbench.host.stopwatch import Profile
 from pedbench.registry import Registry
 from pedbench.regression.accept import accept
@@ -63,17 +62,13 @@ def rerun(directory: Path, workers: int, threads: int) -> Path:
     suite = resolve(load_suite("proof"), Overrides(limit=2), Registry())
     directory.mkdir()
     (directory / SUITE).write_text(to_toml(suite), encoding="utf-8")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with (
-            patch("pedbench.engines.open_bench.cores", lambda: workers),
-            patch("pedbench.host.determinism.cores", lambda: workers),
-            patch("pedbench.report.outputs.writing.write_report", lambda *_, **__: None),
-        ):
-            run(suite, directory, Console(), [], Profile())
-    finally:
-        torch.set_num_threads(before)
+    with (
+        torch_threads(threads),
+        patch("pedbench.engines.open_bench.cores", lambda: workers),
+        patch("pedbench.host.determinism.cores", lambda: workers),
+        patch("pedbench.report.outputs.writing.write_report", lambda *_, **__: None),
+    ):
+        run(suite, directory, Console(), [], Profile())
     return directory
 
 

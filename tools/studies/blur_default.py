@@ -22,7 +22,7 @@ from pedbench.plugins.defenses.pixelate import pixelate
 from pedbench.privacy.claims import ERRORS, WORDS, held_against, planted
 from pedbench.privacy.pieces import Piece
 from pedbench.registry import Registry
-from pedbench.report.words.text import NOTHING, estimate, table
+from pedbench.report.words.text import NOTHING, shown, table
 from pedbench.results.statistics import Estimate, mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
@@ -134,7 +134,7 @@ def main(words: int = 250) -> str:
     total = sum(len(scene.secrets) for scene in scenes)
     print(f"{total} words in {len(scenes)} scenes", flush=True)
     lines = [
-        ["nothing", NOTHING, *_texts(survival(scenes, reader, lambda picture: picture)), NOTHING, NOTHING]
+        ["nothing", NOTHING, *map(shown, survival(scenes, reader, lambda picture: picture)), NOTHING, NOTHING]
     ]
     chosen = []
     for degraded in DEGRADED:
@@ -143,7 +143,7 @@ def main(words: int = 250) -> str:
         for pixels, read in found.items():
             deblurred = survival(scenes, reader, partial(undone, deblur, degraded, pixels))
             strength = f"{pixels:g} px, `{degraded.parameter} = {pixels / LONGEST:g}`"
-            lines.append([f"`{degraded.defense}`", strength, *_texts(read), *_texts(deblurred)])
+            lines.append([f"`{degraded.defense}`", strength, *map(shown, (*read, *deblurred))])
             print(lines[-1], flush=True)
     headers = [
         "defense",
@@ -165,15 +165,11 @@ def _weakest(
     enough: list[float] = []
     for pixels in degraded.strengths:
         found[pixels] = survival(scenes, reader, partial(received, degraded, pixels))
-        print(degraded.defense, pixels, *_texts(found[pixels]), flush=True)
+        print(degraded.defense, pixels, *map(shown, found[pixels]), flush=True)
         enough += [pixels] if enough or found[pixels][0].value <= MOST_READ else []
         if len(enough) == 3:
             return enough[0], found
     raise SystemExit(f"{degraded.defense}: words survive all of {degraded.strengths}; add stronger ones")
-
-
-def _texts(found: tuple[Estimate, Estimate]) -> list[str]:
-    return [estimate(each.value, *(each.ci95 or (None, None))) for each in found]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pedbench.report.tables.axes import claims_tables
 from pedbench.report.words.text import code
 from pedbench.results.run import load
 from tools.documents.measured_blocks import DOCS, measured
-from tools.documents.readme_table import results
+from tools.documents.tables import results
 
 FIGURES = ("sweep_ped_sam_servers", "coalitions")
 

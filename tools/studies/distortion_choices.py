@@ -19,7 +19,7 @@ from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimi
 from pedbench.metrics.structural_similarity import StructuralSimilarity
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.plugins.defenses.gaussian_blur import blur
-from pedbench.report.words.text import estimate, table
+from pedbench.report.words.text import shown, table
 from pedbench.results.statistics import mean
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
@@ -145,7 +145,7 @@ def main(pictures: int = 40, quality: int = 10) -> str:
         lines.append(
             [
                 f"{first}, not {second}",
-                *(estimate(s.value, *(s.ci95 or (None, None))) for s in shares),
+                *map(shown, shares),
                 f"{same:.2f}",
             ]
         )

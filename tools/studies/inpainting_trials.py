@@ -22,12 +22,13 @@ from pedbench.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
 from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.offload.operations.observation import observe
-from pedbench.offload.passes.run_pass import PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.privacy.scoring import measure
 from pedbench.registry import Registry
-from pedbench.report.words.text import estimate, table
+from pedbench.report.words.text import shown, table
 from pedbench.results.statistics import mean_over
 from pedbench.types import Picture, View
 
@@ -109,7 +110,7 @@ def summarise(values: pd.DataFrame) -> str:
         nearest, loudest = mine.min()[LPIPS].to_numpy(float), mine.max()[PSNR].to_numpy(float)
         apart = (lpips[lpips["attack"] == attack]["value"] - reference).dropna().groupby("scene").mean()
         estimates = [mean_over(each) for each in (loudest, nearest, apart.to_numpy(float))]
-        rows.append([attack, *(estimate(each.value, *(each.ci95 or (None, None))) for each in estimates)])
+        rows.append([attack, *map(shown, estimates)])
     return table(["attack", PSNR, LPIPS, f"{LPIPS} less that of {REFERENCE}, same views"], rows)
 
 

@@ -18,12 +18,13 @@ from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.models.sam.stages import window_grid
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import TOLERANCE, SpotChecks, detection
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame
 from pedbench.plugins.defenses.ped_sam import PedSam
 from pedbench.registry import Registry
-from pedbench.report.words.text import estimate, quantity, table
+from pedbench.report.words.text import quantity, shown, table
 from pedbench.results.statistics import difference, mean
 from pedbench.types import Sample
 from pedbench.utility.segmentation import evaluate
@@ -145,7 +146,6 @@ def main(pictures: int = 24, repeats: int = 2) -> dict[str, str]:
 def harm(bench: Bench) -> str:
     """Tabulate the effect of lies without checks, and with two checks per pass."""
     reference, _ = bench.scores()
-    level = mean(reference)
     lines = []
     for name, lie in LIES:
         for count in LIARS:
@@ -161,7 +161,7 @@ def harm(bench: Bench) -> str:
     headers = ["lie", "liars", "mIoU unchecked", "mIoU with 2 checks", "passes in which one was found"]
     return (
         f"`ped_sam` with {SERVERS} servers on {len(bench.samples)} validation scenes, mini models, prompt "
-        f"`{PROMPT}`. Honest servers: mIoU {estimate(level.value, *(level.ci95 or (None, None)))}; the others as "
+        f"`{PROMPT}`. Honest servers: mIoU {shown(mean(reference))}; the others as "
         "differences from it in points, picture by picture, with 95 % bootstrap intervals over pictures.\n\n"
         f"{table(headers, lines, left=2)}"
     )

@@ -11,11 +11,8 @@ from dataclasses import replace
 from functools import cache
 from statistics import median
 
-import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.optimize import brentq
@@ -24,7 +21,7 @@ from pedbench.latency.devices import Device, device_names, find_device, most_slo
 from pedbench.models.sam.architectures import VIT_H
 from pedbench.network.links import Direction, Link, find_link
 from pedbench.offload.passes.assignment import assign, largest_share
-from pedbench.report.figures.drawing import STYLE, Drawing, looks_of, save
+from pedbench.report.figures.drawing import Drawing, looks_of, save, styled_panels
 from pedbench.report.words.text import code, quantity, table
 from pedbench.types import Window
 from tools.documents.measured_blocks import DOCS, measured
@@ -176,10 +173,7 @@ def sweep() -> Drawing:
     """Projected time against the number of servers, and what the worst of them sees."""
     counts, slower = range(1, 26), slowest()
     panels = {"global blocks as fast as the others": 1.0, f"global blocks {slower:.1f} times as slow": slower}
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(11.4, 3.9), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
-        first, second, share = figure.subplots(1, 3)
+    with styled_panels(3, 3, 3.8, 3.9) as (figure, (first, second, share)):
         for axes, (title, ratio) in zip((first, second), panels.items(), strict=True):
             _times(axes, counts, ratio)
             axes.set_title(f"projected, {title}", fontsize=8.5)

@@ -20,7 +20,8 @@ from pedbench.models.sam.family import MINI
 from pedbench.models.sam.networks import FamilyNetworks
 from pedbench.network.links import LOOPBACK, Link, find_link
 from pedbench.offload.passes.assignment import assign
-from pedbench.offload.passes.run_pass import Pass, PassSettings, run_pass
+from pedbench.offload.passes.calls import PassSettings
+from pedbench.offload.passes.run_pass import Pass, run_pass
 from pedbench.offload.servers.virtual import VirtualServers
 from pedbench.pictures.frame import to_frame, to_uint8
 from pedbench.plugins.defenses.ped_sam import PedSam

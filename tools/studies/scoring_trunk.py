@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,8 @@ from pedbench.models.sam.checkpoints import read_state
 from pedbench.offload.passes.assignment import assign
 from pedbench.pictures.frame import from_uint8
 from pedbench.registry import Registry
-from pedbench.report.words.text import code, estimate, table
-from pedbench.results.statistics import mean
+from pedbench.report.words.text import code, shown, table
+from pedbench.results.statistics import mean, mean_over
 from pedbench.scenes.render import render
 from pedbench.scenes.store import SPLIT_SEEDS
 from pedbench.types import Patch, Picture, View
@@ -97,9 +96,7 @@ def _shares(rows: list[dict[str, object]], columns: Sequence[str]) -> str:
     lines = []
     for kind, each in [*frame.groupby("kind", sort=False), ("all", frame)]:
         means = [mean(each.assign(value=each[column])) for column in columns]
-        lines.append(
-            [str(kind), f"{len(each):,}", *(estimate(m.value, *(m.ci95 or (None, None))) for m in means)]
-        )
+        lines.append([str(kind), f"{len(each):,}", *map(shown, means)])
     return table(["kind", "n", *columns], lines)
 
 
@@ -156,9 +153,7 @@ def _guesses(frame: pd.DataFrame, columns: Sequence[str], ranks: Sequence[float]
     over_guesses = [
         agreement(*(each[column].to_list() for column in columns)) for _, each in attacked.groupby("image")
     ]
-    shown = partial(pd.DataFrame, columns=["image", "value"])
-    among = [mean(shown(list(enumerate(values)))) for values in (ranks, over_guesses)]
-    texts = [estimate(each.value, *(each.ci95 or (None, None))) for each in among]
+    texts = [shown(mean_over(np.array(values))) for values in (ranks, over_guesses)]
     lines = [
         [code(name), *(_mean(frame[frame["guess"] == name], column) for column in columns)]
         for name in GUESSES
@@ -178,8 +173,7 @@ def _guesses(frame: pd.DataFrame, columns: Sequence[str], ranks: Sequence[float]
 
 
 def _mean(rows: pd.DataFrame, column: str) -> str:
-    found = mean(rows.assign(value=rows[column]))
-    return estimate(found.value, *(found.ci95 or (None, None)))
+    return shown(mean(rows.assign(value=rows[column])))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pedbench.report.words.text import code, estimate, table
+from pedbench.report.words.text import code, shown, table
 from pedbench.results.run import Run, load
-from pedbench.results.statistics import Estimate, difference, mean
+from pedbench.results.statistics import difference, mean
 from tools.documents.measured_blocks import measured
 
 COLUMNS = ("leakage[RMSE]", "leakage[SSIM]", "leakage[LPIPS-scoring]")
@@ -56,12 +56,11 @@ def tables(found: Values) -> str:
         reference = found.get((blocks, REFERENCE))
         head = [str(blocks), code(attack)]
         columns = [frame[frame["metric"] == column] for column in COLUMNS]
-        leakage.append(head + [_shown(mean(column)) for column in columns])
+        leakage.append(head + [shown(mean(column)) for column in columns])
         if reference is not None and attack != REFERENCE:
             pairs = zip(COLUMNS, columns, strict=True)
             apart.append(
-                head
-                + [_shown(difference(own, reference[reference["metric"] == name])) for name, own in pairs]
+                head + [shown(difference(own, reference[reference["metric"] == name])) for name, own in pairs]
             )
     headers = ["blocks", "attack", *COLUMNS]
     return (
@@ -70,10 +69,6 @@ def tables(found: Values) -> str:
         f"Differences to `{REFERENCE}`, picture by picture; above 0 the attack learns more:\n\n"
         f"{table(headers, apart, left=2)}"
     )
-
-
-def _shown(found: Estimate) -> str:
-    return estimate(found.value, *(found.ci95 or (None, None)))
 
 
 @measured("measured/split_inference.md", "split inference")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pedbench.base import Networks
-from pedbench.host.determinism import without_onednn
+from pedbench.host.determinism import torch_threads, without_onednn
 from pedbench.latency import multiply_adds
 from pedbench.latency.devices import THIS_HOST, Device
 from pedbench.models.sam.architectures import Architecture
@@ -33,13 +33,9 @@ def measure_host(network: Architecture, networks: Networks, *, threads: int, rep
     few, many = windows[:1], windows[: max(2, min(len(windows), 8))]
     global_stage = stages(networks.network("fine-tuned"))[1]
     tokens = torch.zeros(1, *network.tokens, network.embed_dim, device=networks.network("fine-tuned").device)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         short, long = (_window_seconds(network, networks, each, repeats) for each in (few, many))
         mixing = _seconds(lambda: global_stage(tokens), repeats)
-    finally:
-        torch.set_num_threads(before)
     work = [multiply_adds.window_stage(network, each) for each in (few, many)]
     rate = (work[1] - work[0]) / max(long - short, 1e-9)
     return Device(

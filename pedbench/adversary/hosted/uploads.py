@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
+from pedbench.inversion.resizing import hidden_part
 from pedbench.pictures.files import PictureError, decode_picture
 from pedbench.pictures.frame import Size, from_uint8, to_uint8
 from pedbench.types import Mask, Picture, View
@@ -54,21 +56,9 @@ def make_upload(view: View, size: Size) -> Upload:
     margins = ((0, size[0] - height), (0, size[1] - width))
     return Upload(
         picture=np.pad(resized, (*margins, (0, 0)), mode="edge"),
-        hidden=np.pad(_touched(~seen, (height, width)), margins, constant_values=True),
+        hidden=np.pad(hidden_part(torch.from_numpy(seen), (height, width)), margins, constant_values=True),
         inner=(height, width),
     )
-
-
-def _touched(hidden: Mask, size: Size) -> Mask:
-    """Return the pixels of a resized picture that cover any part of a hidden pixel."""
-    counts = np.pad(hidden.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    (top, bottom), (left, right) = (
-        (np.arange(new) * old // new, -(-np.arange(1, new + 1) * old // new))
-        for old, new in zip(hidden.shape, size, strict=True)
-    )
-    inside = counts[bottom][:, right] - counts[top][:, right] - counts[bottom][:, left] + counts[top][:, left]
-    touched: Mask = inside > 0
-    return touched
 
 
 def paste_reply(reply: bytes, upload: Upload, view: View) -> Picture:

@@ -200,20 +200,20 @@ class Latency:
     def live(self, ahead: int, pending: Sequence[Pending], seconds: float) -> None:
         """Show the calls of a pass that is under way."""
         self._status.classes(remove="failed")
-        from pedbench.explore.trace import live_spans
+        from pedbench.offload.passes.timeline import pending_timeline
 
         if not pending:
             queue = f"{ahead} ahead in the queue" if ahead else "Starting servers"
             self._status.text = f"{self._workshop.stage or queue}: {seconds:.0f} s" if seconds > 0.5 else ""
             return
         self._status.text = ""
-        spans = live_spans(pending)
+        spans = pending_timeline(pending)
         servers = 1 + max(span.server or 0 for span in spans)
-        self._gantt.content = drawing.gantt_html(spans, servers, max(span.end for span in spans) or 1e-3)
+        self._gantt.content = drawing.gantt_html(spans, servers, max(span.stop for span in spans) or 1e-3)
 
     def show(self, trial: Trial) -> None:
         """Show a pass that is over."""
-        from pedbench.explore.trace import spans
+        from pedbench.offload.passes.timeline import timeline
 
         done, servers = trial.done, trial.plan.defense.servers
         times = done.times()
@@ -232,7 +232,8 @@ class Latency:
         self._tiles.content = "".join(
             f"<div><b>{value}</b><span>{name}</span></div>" for name, value in tiles.items()
         )
-        self._gantt.content = drawing.gantt_html(spans(done), servers, done.clock.stop - done.clock.start)
+        spans = timeline(done.rounds, done.clock)
+        self._gantt.content = drawing.gantt_html(spans, servers, done.clock.stop - done.clock.start)
         self._status.text = ""
 
     def say(self, text: str) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from pedbench.explore.trace import Span
     from pedbench.explore.trial import Trial
+    from pedbench.offload.passes.timeline import Span
     from pedbench.types import Mask, Picture
 
 LARGEST = 1280
@@ -124,11 +124,11 @@ def gantt_html(spans: Sequence[Span], servers: int, length: float) -> str:
     """
     rows: Mapping[str, list[Span]] = {
         "edge": [span for span in spans if span.server is None],
-        "link up": [span for span in spans if span.work == "uplink"],
-        "link down": [span for span in spans if span.work == "downlink"],
+        "link up": [span for span in spans if span.step == "uplink"],
+        "link down": [span for span in spans if span.step == "downlink"],
         **{
             f"server {server + 1}": [
-                span for span in spans if span.server == server and span.work in ("waiting", "server")
+                span for span in spans if span.server == server and span.step in ("waiting", "server")
             ]
             for server in range(servers)
         },
@@ -141,16 +141,16 @@ def gantt_html(spans: Sequence[Span], servers: int, length: float) -> str:
 
 
 def _bar(span: Span, length: float) -> str:
-    left, width = 100 * span.start / length, max(0.15, 100 * (span.end - span.start) / length)
+    left, width = 100 * span.start / length, max(0.15, 100 * (span.stop - span.start) / length)
     colour = (
         f"background:{server_colour(span.server)};"
-        if span.server is not None and span.work != "waiting"
+        if span.server is not None and span.step != "waiting"
         else ""
     )
-    size = f", {amount(span.bytes)}" if span.bytes else ""
-    title = escape(f"{span.work}: {duration(span.end - span.start)}{size}")
+    size = f", {amount(span.size)}" if span.size else ""
+    title = escape(f"{span.step}: {duration(span.stop - span.start)}{size}")
     return (
-        f'<i class="{span.work}" style="{colour}left:{min(left, 99.8):.2f}%;width:{min(width, 100 - left):.2f}%" '
+        f'<i class="{span.step}" style="{colour}left:{min(left, 99.8):.2f}%;width:{min(width, 100 - left):.2f}%" '
         f'title="{title}"></i>'
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,7 +12,6 @@ from torch.nn import functional
 from pedbench.models.attackers.initialisation import sinusoidal_positions, xavier
 from pedbench.models.attackers.sized import load_sized
 from pedbench.models.kept import kept
-from pedbench.models.sam.checkpoints import write_safetensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,15 +119,9 @@ class RestorationTransformer(nn.Module):
         return guess
 
 
-def save_restoration(network: RestorationTransformer, path: Path) -> None:
-    """Write weights and sizes, atomically, as `.safetensors`."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
-
-
 @kept
 def load_restoration(path: Path) -> RestorationTransformer:
-    """Load a network of `save_restoration`, in evaluation mode, its parameters frozen.
+    """Load a network of `save_sized`, in evaluation mode, its parameters frozen.
 
     Raises:
         MissingWeightsError: The file is missing.

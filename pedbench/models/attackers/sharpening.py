@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch.nn import functional
 
 from pedbench.models.attackers.sized import load_sized
 from pedbench.models.kept import kept
-from pedbench.models.sam.checkpoints import write_safetensors
 from pedbench.types import Picture
 
 KINDS = ("blur", "blocks", "resolution")
@@ -111,15 +109,9 @@ def sharpen(
     return picture
 
 
-def save_sharpening(network: SharpeningNetwork, path: Path) -> None:
-    """Write weights and sizes, atomically, as `.safetensors`."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
-
-
 @kept
 def load_sharpening(path: Path) -> SharpeningNetwork:
-    """Load a network of `save_sharpening`, in evaluation mode, its parameters frozen.
+    """Load a network of `save_sized`, in evaluation mode, its parameters frozen.
 
     Raises:
         MissingWeightsError: The file is missing.

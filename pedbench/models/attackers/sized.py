@@ -1,4 +1,4 @@
-"""Loading of networks whose weights file states their sizes."""
+"""Files of networks that state the networks' sizes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from pedbench.errors import CheckpointError, MissingWeightsError
 from pedbench.models.manifest import verify_weights
+from pedbench.models.sam.checkpoints import write_safetensors
 from pedbench.models.trained import training_command
 from pedbench.models.unallocated import unallocated
 
@@ -23,6 +24,12 @@ _LARGEST = 1280
 
 A larger one would fill the memory before the weights are compared.
 """
+
+
+def save_sized(network: Any, path: Path) -> None:
+    """Write a network's weights, and its `sizes`, a dataclass, atomically as `.safetensors`."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
 
 
 def load_sized(path: Path, sizes: Callable[..., Any], build: Callable[[Any], N], kind: str) -> N:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,7 +13,6 @@ from pedbench.models.attackers.initialisation import sinusoidal_positions, xavie
 from pedbench.models.attackers.restoration import TransformerBlock
 from pedbench.models.attackers.sized import load_sized
 from pedbench.models.kept import kept
-from pedbench.models.sam.checkpoints import write_safetensors
 
 DEPTHS = (2, 4, 6)
 """Numbers of blocks behind which the network decodes tokens."""
@@ -139,15 +137,9 @@ class SplitDecoderNetwork(nn.Module):
             layer.load_state_dict({"weight": weight, "bias": bias})
 
 
-def save_split_decoder(network: SplitDecoderNetwork, path: Path) -> None:
-    """Write weights and sizes, atomically, as `.safetensors`."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
-
-
 @kept
 def load_split_decoder(path: Path) -> SplitDecoderNetwork:
-    """Load a network of `save_split_decoder`, in evaluation mode, its parameters frozen.
+    """Load a network of `save_sized`, in evaluation mode, its parameters frozen.
 
     Raises:
         MissingWeightsError: The file is missing.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from pedbench.errors import CheckpointError
-from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
+from pedbench.models.hub.folders import HubModel, load_with_processor
 from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
-_KIND = "object detector (a transformers model for object detection)"
+_KIND = "an object detector (a transformers model for object detection)"
 
 CANVAS = 352
 """Minimum side in pixels of the square around a picture: a frame of 320 px with its margins."""
@@ -47,18 +46,8 @@ class Detection(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detector:
-    """A detector with its image processor.
-
-    Attributes:
-        network: Network of `AutoModelForObjectDetection`, in evaluation mode, its parameters frozen.
-        processor: Its image processor.
-        device: Torch's name of its device.
-    """
-
-    network: Any
-    processor: Any
-    device: str
+class Detector(HubModel):
+    """A detector with its image processor."""
 
     def __call__(self, picture: Picture, threshold: float) -> list[Detection]:
         """Return the objects in a picture (H, W, 3) whose confidence reaches the threshold.
@@ -103,15 +92,11 @@ def load_detector(model: str, device: str) -> Detector:
     Raises:
         CheckpointError: The model is missing or of another kind.
     """
-    folder = model_folder(model, _KIND, "config.json")
-    from transformers import AutoImageProcessor, AutoModelForObjectDetection
+    from transformers import AutoModelForObjectDetection
     from transformers.models.auto.modeling_auto import MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES
 
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind not in MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES:
-        raise CheckpointError(f"{folder}: found a model of type {kind!r}\nexpected an {_KIND}")
-    if not (folder / "preprocessor_config.json").is_file():
-        raise CheckpointError(f"{folder}: found no preprocessor_config.json\nexpected that of an {_KIND}")
-    network = load_pretrained(AutoModelForObjectDetection, folder, f"an {_KIND}")
-    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    return Detector(network=network.to(device), processor=processor, device=device)
+    types = MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES
+    loaded = load_with_processor(
+        model, device, AutoModelForObjectDetection, types, _KIND, "preprocessor_config.json"
+    )
+    return Detector(**loaded)

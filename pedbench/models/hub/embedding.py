@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
-from pedbench.errors import CheckpointError
-from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
+from pedbench.models.hub.folders import HubModel, load_with_processor
 from pedbench.pictures.frame import to_uint8
 from pedbench.types import Picture
 
-_KIND = "embedder (a transformers model of pictures, such as CLIP or DINOv2)"
+_KIND = "an embedder (a transformers model of pictures, such as CLIP or DINOv2)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embedder:
-    """An embedder with its image processor.
-
-    Attributes:
-        network: Network of `AutoModel`, in evaluation mode, its parameters frozen.
-        processor: Its image processor.
-        device: Torch's name of its device.
-    """
-
-    network: Any
-    processor: Any
-    device: str
+class Embedder(HubModel):
+    """An embedder with its image processor."""
 
     def __call__(self, picture: Picture) -> npt.NDArray[np.float32]:
         """Return the vector (D,) of length 1 of a picture (H, W, 3).
@@ -62,18 +50,12 @@ def load_embedder(model: str, device: str) -> Embedder:
     Raises:
         CheckpointError: The model is missing or of another kind.
     """
-    folder = model_folder(model, _KIND, "config.json")
-    if not (folder / "preprocessor_config.json").is_file():
-        raise CheckpointError(f"{folder}: found no preprocessor_config.json\nexpected that of an {_KIND}")
-    from transformers import AutoImageProcessor, AutoModel
+    from transformers import AutoModel
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_IMAGE_MAPPING_NAMES,
         MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES,
     )
 
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind not in {*MODEL_FOR_IMAGE_MAPPING_NAMES, *MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES}:
-        raise CheckpointError(f"{folder}: found a model of type {kind!r}\nexpected an {_KIND}")
-    network = load_pretrained(AutoModel, folder, f"an {_KIND}")
-    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    return Embedder(network=network.to(device), processor=processor, device=device)
+    types = {*MODEL_FOR_IMAGE_MAPPING_NAMES, *MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES}
+    loaded = load_with_processor(model, device, AutoModel, types, _KIND, "preprocessor_config.json")
+    return Embedder(**loaded)

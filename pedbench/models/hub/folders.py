@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from pedbench.fetching.digests import digest
 from pedbench.host.home import home
 from pedbench.models.manifest import is_shipped, manifest_entry, shipped, trained_on, verify_weights
 from pedbench.models.trained import is_trained, trained, training_command
+
+_MOST_TYPES = 40
+"""Number of types of models up to which a message lists all."""
 
 
 def model_reference(model: str) -> str:
@@ -151,6 +155,54 @@ def load_pretrained(auto: Any, folder: Path, kind: str) -> Any:
     )
     refuse_gaps(folder, report["missing_keys"], kind)
     return network.float().eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubModel:
+    """A network of transformers with its image processor.
+
+    Attributes:
+        network: The network, in evaluation mode, its parameters frozen.
+        processor: Its image processor.
+        device: Torch's name of its device.
+    """
+
+    network: Any
+    processor: Any
+    device: str
+
+
+def load_with_processor(
+    model: str, device: str, auto: Any, types: Collection[str], kind: str, *processor_files: str
+) -> dict[str, Any]:
+    """Load the fields of a `HubModel`; nothing is downloaded and no code of the model is run.
+
+    Args:
+        model: Result of `model_reference`.
+        device: Torch's name of the device.
+        auto: One of transformers' `AutoModel` classes.
+        types: Types of models that are of the expected kind.
+        kind: Kind of model that is expected, with its article, for messages.
+        processor_files: Files of which one describes the image processor.
+
+    Raises:
+        CheckpointError: The model is missing or of another kind.
+    """
+    folder = model_folder(model, kind.partition(" ")[2], "config.json")
+    from transformers import AutoImageProcessor
+
+    found = read_json(folder / "config.json").get("model_type")
+    if found not in types:
+        known = f", one of the types {', '.join(sorted(types))}" if len(types) <= _MOST_TYPES else ""
+        raise CheckpointError(f"{folder}: found a model of type {found!r}\nexpected {kind}{known}")
+    if not any((folder / name).is_file() for name in processor_files):
+        raise CheckpointError(
+            f"{folder}: found no {' or '.join(processor_files)}\n"
+            f"expected that of {kind}: save its processor there, too"
+        )
+    network = load_pretrained(auto, folder, kind).to(device)
+    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+    return {"network": network, "processor": processor, "device": device}
 
 
 def _advice(model: str, folder: Path) -> str:

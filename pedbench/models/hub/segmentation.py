@@ -11,28 +11,17 @@ import torch
 from torch import Tensor
 
 from pedbench.base import Embedding, PluginUnavailable
-from pedbench.errors import CheckpointError
-from pedbench.models.hub.folders import load_pretrained, model_folder, read_json
+from pedbench.models.hub.folders import HubModel, load_with_processor
 from pedbench.pictures.frame import Size, scale_boxes, scale_points, to_uint8
 from pedbench.types import Picture
 
-_KIND = "promptable segmenter (a transformers model for mask generation, such as SAM 2)"
+_KIND = "a promptable segmenter (a transformers model for mask generation, such as SAM 2)"
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segmenter:
-    """A promptable segmenter with its image processor.
-
-    Attributes:
-        network: Network of `AutoModelForMaskGeneration`, in evaluation mode, its parameters frozen.
-        processor: Its image processor.
-        device: Torch's name of its device.
-    """
-
-    network: Any
-    processor: Any
-    device: str
+class Segmenter(HubModel):
+    """A promptable segmenter with its image processor."""
 
     def preprocess(self, frame: Picture) -> Mapping[str, Any]:
         """Return the processor's tensors of a frame (H, W, 3): `pixel_values` (1, 3, h, w), and sizes."""
@@ -120,27 +109,17 @@ def load_segmenter(model: str, device: str) -> Segmenter:
         CheckpointError: The model is missing or of another kind.
         PluginUnavailable: The network needs a package that is not installed, such as timm for EdgeTAM.
     """
-    folder = model_folder(model, _KIND, "config.json")
-    from transformers import AutoImageProcessor, AutoModelForMaskGeneration
+    from transformers import AutoModelForMaskGeneration
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASK_GENERATION_MAPPING_NAMES
 
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind not in MODEL_FOR_MASK_GENERATION_MAPPING_NAMES:
-        known = ", ".join(sorted(MODEL_FOR_MASK_GENERATION_MAPPING_NAMES))
-        raise CheckpointError(
-            f"{folder}: found a model of type {kind!r}\nexpected a {_KIND}, one of the types {known}"
-        )
-    if not any((folder / name).is_file() for name in _PROCESSOR_FILES):
-        raise CheckpointError(
-            f"{folder}: found no {' or '.join(_PROCESSOR_FILES)}\n"
-            f"expected that of a {_KIND}: save its processor there, too"
-        )
+    types = MODEL_FOR_MASK_GENERATION_MAPPING_NAMES
     try:
-        network = load_pretrained(AutoModelForMaskGeneration, folder, f"a {_KIND}")
+        loaded = load_with_processor(
+            model, device, AutoModelForMaskGeneration, types, _KIND, *_PROCESSOR_FILES
+        )
     except ImportError as error:
-        raise PluginUnavailable(f"{folder} cannot be loaded: {' '.join(str(error).split())}") from error
-    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    return Segmenter(network=network.to(device), processor=processor, device=device)
+        raise PluginUnavailable(f"{model} cannot be loaded: {' '.join(str(error).split())}") from error
+    return Segmenter(**loaded)
 
 
 def _repeat(values: Tensor | list[Tensor], count: int) -> Tensor | list[Tensor]:

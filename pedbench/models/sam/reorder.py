@@ -33,22 +33,6 @@ def reorder(encoder: Any) -> tuple[int, ...]:
     return order
 
 
-def restore(encoder: Any, order: Sequence[int]) -> None:
-    """Undo `reorder`, in place.
-
-    Args:
-        encoder: The re-ordered encoder.
-        order: Result of `reorder`; for a network loaded in PED order, `block_order` of the original.
-
-    Raises:
-        ValueError: `order` is not a permutation of the encoder's blocks.
-    """
-    if sorted(order) != list(range(len(encoder.blocks))):
-        raise ValueError(f"{tuple(order)} is not a permutation of {len(encoder.blocks)} blocks")
-    placed = dict(zip(order, encoder.blocks, strict=True))
-    encoder.blocks = nn.ModuleList(placed[index] for index in range(len(placed)))
-
-
 def variant(sam: Any, name: Variant) -> Any:
     """Derive a network without training.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pedbench.base import Field, Networks, Operation
+from pedbench.base import Defense, Field, Networks, Operation
+from pedbench.errors import PluginError
 from pedbench.fetching.digests import digest
 from pedbench.host.classes import subclasses
 from pedbench.models.sam.assembly import preprocess
@@ -33,6 +35,7 @@ from pedbench.offload.operations.payload_fields import (
 from pedbench.offload.operations.tiles import crop_tiles, embed_tiles, stages, tokens_to_tiles
 from pedbench.pictures.frame import from_uint8
 from pedbench.pictures.windows import WindowGrid
+from pedbench.registry import Origin
 from pedbench.types import Patch, Payload, Tokens, Window
 
 _OWN_MODULES = tuple(f"pedbench.offload.operations.{name}" for name in ("builtin", "blocks", "redacted"))
@@ -186,3 +189,22 @@ def _patches(
         Patch(picture=from_uint8(crop), top=top, left=left, server=server, request=request)
         for crop, (top, left) in zip(crops, corners, strict=True)
     ]
+
+
+def operation_modules(defense: Defense, origin: Origin) -> set[str]:
+    """Return the modules of the operations that a defense's module defines or imports, besides those of every server.
+
+    Raises:
+        PluginError: Servers could not import one of them.
+    """
+    plugin = sys.modules[type(defense).__module__]
+    kinds = subclasses(vars(plugin).values(), Operation)
+    known = (Operation.__module__, EncodeImage.__module__)
+    modules = {kind.__module__ for kind in kinds if kind.__module__ not in known}
+    if plugin.__name__ in modules and origin.type == "path":
+        raise PluginError(
+            f"defense {defense.name} ({origin}) defines operations of its own: servers load them by name, so they "
+            "have to lie in an importable module. Move the file to `defenses/` of the checkout, or begin a package "
+            "with `pedbench new defense NAME --package`."
+        )
+    return modules

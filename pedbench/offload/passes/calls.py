@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from pedbench.base import Cloud, Networks
 from pedbench.network.emulated_link import Transport
+from pedbench.network.links import Link
 from pedbench.offload.integrity.dishonest_replies import Lies
 from pedbench.offload.integrity.spot_checks import SpotChecks
 from pedbench.offload.passes.call import Pending
-from pedbench.offload.passes.disclosure_ledger import Ledger
+from pedbench.offload.passes.disclosure_ledger import Ledger, Session
 from pedbench.offload.passes.timing import Clock
 from pedbench.offload.servers.fleet import Servers
 from pedbench.offload.servers.wiretap import Tapped
@@ -26,6 +29,35 @@ DEADLINE = 120.0
 """Default limit for the duration of a call, in seconds."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PassSettings:
+    """Conditions of one pass that are not part of the defense.
+
+    Attributes:
+        request: Number of the request among the k requests of the scene.
+        link: Link between edge and servers; by default this host's loopback.
+        seed: Seed of the link's jitter and losses.
+        deadline: Seconds until a reply must have arrived.
+        on_lost: The treatment of windows whose tokens do not arrive.
+        max_share: Largest share of the frame that one server may get, if it is below the defense's own limit.
+        session: Session with earlier passes over the same camera, whose disclosure counts too.
+        spot_checks: Spot checks of the servers; by default none.
+        lies: False tokens of some servers; by default all servers are honest.
+        watch: Called with each call when it is sent, on the edge's thread; it must return at once.
+    """
+
+    request: int = 0
+    link: Link | None = None
+    seed: int = 0
+    deadline: float = DEADLINE
+    on_lost: OnLost = "fail"
+    max_share: float = math.inf
+    session: Session | None = None
+    spot_checks: SpotChecks | None = None
+    lies: Lies | None = None
+    watch: Callable[[Pending], None] | None = None
+
+
 class Calls:
     """The calls of one pass over one frame, to all of its servers.
 
@@ -34,13 +66,9 @@ class Calls:
         count: Number of servers that the defense calls.
         networks: The edge's models.
         ledger: The disclosure ledger; nothing is sent that it does not admit.
-        request: Number of the request among the k requests of the scene.
+        clock: The edge's clock.
         transport: The link to the servers.
-        deadline: Seconds until a reply must have arrived.
-        on_lost: The treatment of windows whose tokens do not arrive.
-        spot_checks: Spot checks of the servers; by default none.
-        lies: False tokens of some servers; by default all servers are honest.
-        watch: Called with each call when it is sent; by default nobody watches.
+        settings: Conditions of the pass.
 
     Attributes:
         streamed: Server and sequence number of messages whose bytes the harness made, not the defense: tokens, and
@@ -55,14 +83,9 @@ class Calls:
         count: int,
         networks: Networks,
         ledger: Ledger,
-        request: int,
         clock: Clock,
         transport: Transport,
-        deadline: float = DEADLINE,
-        on_lost: OnLost = "fail",
-        spot_checks: SpotChecks | None = None,
-        lies: Lies | None = None,
-        watch: Callable[[Pending], None] | None = None,
+        settings: PassSettings,
     ) -> None:
         if count > len(servers):
             raise ValueError(f"the defense calls {count} servers, but {len(servers)} were started")
@@ -70,16 +93,13 @@ class Calls:
         self.networks = networks
         self.clock = clock
         self._transport = transport
-        self._deadline = deadline
-        self._on_lost = on_lost
-        self.spot_checks = spot_checks or SpotChecks()
-        self.lies = lies
-        self._watch = watch
+        self._settings = settings
+        self.spot_checks = settings.spot_checks or SpotChecks()
+        self.lies = settings.lies
         self.streamed: set[tuple[int, int]] = set()
         self.lost: dict[int, str] = {}
         self._count = count
         self._ledger = ledger
-        self._request = request
         self._rounds: list[list[Pending]] = []
         self._sequence = 0
 
@@ -109,7 +129,7 @@ class Calls:
         Raises:
             Exception: `error`, if `on_lost` is `fail`.
         """
-        if self._on_lost == "fail":
+        if self._settings.on_lost == "fail":
             raise error
         self.lost.setdefault(server, str(error))
 
@@ -162,7 +182,7 @@ class Calls:
                 }
                 call = Call(
                     operation=operation,
-                    request=self._request,
+                    request=self._settings.request,
                     sequence=self._sequence,
                     arguments=arguments,
                     payload=ordered,
@@ -180,11 +200,11 @@ class Calls:
         for server, call, data in calls:
             forge = partial(self.lies.forge, server, call, declared, self.networks) if self.lies else None
             sent[server] = Pending(
-                self.servers, self._transport, server, call, declared, data, self._deadline, forge
+                self.servers, self._transport, server, call, declared, data, self._settings.deadline, forge
             )
             self._rounds[-1].append(sent[server])
-            if self._watch is not None:
-                self._watch(sent[server])
+            if self._settings.watch is not None:
+                self._settings.watch(sent[server])
             if self.servers.turns:
                 sent[server].wait()
         return sent

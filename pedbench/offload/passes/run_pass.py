@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +14,7 @@ from pedbench.host.device import synchroniser
 from pedbench.models.sam.stages import window_grid
 from pedbench.network.emulated_link import Transport
 from pedbench.network.links import LOOPBACK, Link, find_link
-from pedbench.offload.integrity.dishonest_replies import Lies
-from pedbench.offload.integrity.spot_checks import SpotChecks
-from pedbench.offload.passes.call import Pending
-from pedbench.offload.passes.calls import DEADLINE, OnLost
+from pedbench.offload.passes.calls import PassSettings
 from pedbench.offload.passes.cloud import Cloud
 from pedbench.offload.passes.disclosure_ledger import Ledger, Session
 from pedbench.offload.passes.edge import Edge
@@ -82,35 +78,6 @@ class Pass:
         return lower_bound(self.rounds, self.clock, link or self.link)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PassSettings:
-    """Conditions of one pass that are not part of the defense.
-
-    Attributes:
-        request: Number of the request among the k requests of the scene.
-        link: Link between edge and servers; by default this host's loopback.
-        seed: Seed of the link's jitter and losses.
-        deadline: Seconds until a reply must have arrived.
-        on_lost: The treatment of windows whose tokens do not arrive.
-        max_share: Largest share of the frame that one server may get, if it is below the defense's own limit.
-        session: Session with earlier passes over the same camera, whose disclosure counts too.
-        spot_checks: Spot checks of the servers; by default none.
-        lies: False tokens of some servers; by default all servers are honest.
-        watch: Called with each call when it is sent, on the edge's thread; it must return at once.
-    """
-
-    request: int = 0
-    link: Link | None = None
-    seed: int = 0
-    deadline: float = DEADLINE
-    on_lost: OnLost = "fail"
-    max_share: float = math.inf
-    session: Session | None = None
-    spot_checks: SpotChecks | None = None
-    lies: Lies | None = None
-    watch: Callable[[Pending], None] | None = None
-
-
 def run_pass(
     defense: Defense,
     frame: Picture,
@@ -165,14 +132,9 @@ def run_pass(
             count=defense.servers,
             networks=networks,
             ledger=ledger,
-            request=settings.request,
             clock=clock,
             transport=transport,
-            deadline=settings.deadline,
-            on_lost=settings.on_lost,
-            spot_checks=settings.spot_checks,
-            lies=settings.lies,
-            watch=settings.watch,
+            settings=settings,
         )
         try:
             with without_onednn(networks.exact), clock, torch.inference_mode():

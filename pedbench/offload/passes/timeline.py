@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from pedbench.offload.passes.call import Pending
 from pedbench.offload.passes.timing import Clock, Interval, Rounds
 
 Step = Literal["prepare", "edge", "uplink", "waiting", "server", "downlink"]
@@ -19,12 +21,14 @@ class Span(NamedTuple):
         server: Index of the server; None on the edge.
         start: Seconds since the pass began.
         stop: Seconds since the pass began.
+        size: Length of the message or of the reply in bytes, for `uplink` and `downlink`.
     """
 
     step: Step
     server: int | None
     start: float
     stop: float
+    size: int = 0
 
 
 def timeline(rounds: Rounds, clock: Clock) -> list[Span]:
@@ -46,10 +50,19 @@ def timeline(rounds: Rounds, clock: Clock) -> list[Span]:
         for call in calls:
             moments = (call.sent, call.received, call.started, call.finished, call.replied)
             steps: tuple[Step, ...] = ("uplink", "waiting", "server", "downlink")
-            for step, start, stop in zip(steps, moments, moments[1:], strict=False):
-                spans.append(Span(step, call.server, start, max(start, stop)))
+            sizes = (call.bytes_up, 0, 0, call.bytes_down)
+            for step, start, stop, size in zip(steps, moments, moments[1:], sizes, strict=False):
+                spans.append(Span(step, call.server, start, max(start, stop), size))
     begin = clock.start
     return [span._replace(start=span.start - begin, stop=span.stop - begin) for span in spans]
+
+
+def pending_timeline(calls: Sequence[Pending]) -> list[Span]:
+    """Return one span for each call so far: until now, or until its reply arrived."""
+    began, now = min(call.sent for call in calls), time.monotonic()
+    return [
+        Span("server", call.server, call.sent - began, (call.replied or now) - began) for call in list(calls)
+    ]
 
 
 def _gaps(intervals: list[Interval], within: Interval) -> Iterator[Interval]:

@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 
 from pedbench.base import Networks, Operation
-from pedbench.host.malloc import keep_freed_memory
+from pedbench.host.processes import keep_freed_memory
 from pedbench.offload.operations.builtin import load_operations, source_hash
 from pedbench.offload.servers.handler import Handler
 from pedbench.offload.servers.rate_limits import Rate

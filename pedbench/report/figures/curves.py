@@ -6,15 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pedbench.report.figures.drawing import STYLE, Drawing, arms, drawable, looks_of
+from pedbench.report.figures.drawing import Drawing, arms, drawable, looks_of, styled_panels
 from pedbench.report.numbers.combined import measures_of, rules_of
 from pedbench.report.numbers.curves import LEAKED
 from pedbench.report.words.legend import short_rule, utility_title
@@ -22,6 +18,9 @@ from pedbench.results.run import Run
 
 _IN_A_ROW = 3
 """Panels next to each other; more would be too small on a page."""
+
+_HEIGHT = 3.6
+"""Height of a panel in inches."""
 
 _WIDE = 8
 """Ratio of largest to smallest setting from which the axis is logarithmic."""
@@ -39,8 +38,8 @@ def coalition_figure(run: Run, curve: pd.DataFrame) -> Drawing | None:
     if curve.empty:
         return None
     metrics, defenses = curve["metric"].unique(), curve["defense"].unique()
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, panels = _panels(len(metrics), 6.0)
+    count = len(metrics)
+    with styled_panels(count, min(count, _IN_A_ROW), 6.0, _HEIGHT) as (figure, panels):
         for axes, metric in zip(panels, metrics, strict=True):
             for (colour, marker), defense in zip(looks_of(len(defenses)), defenses, strict=True):
                 rows = curve[(curve["defense"] == defense) & (curve["metric"] == metric)]
@@ -77,8 +76,7 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
             "exposure_{}": "objects exposed by half",
             **{f"{leakage}_{{}}": leakage for leakage in leakages},
         }
-        with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-            figure, (first, *columns) = _panels(1 + len(panels), 3.2)
+        with styled_panels(1 + len(panels), _IN_A_ROW, 3.2, _HEIGHT) as (figure, (first, *columns)):
             _line(first, rows, "setting", kept, "", "black", "o")
             first.set_title(drawable(f"{use} (↑ better)"), fontsize=8.5)
             for axes, (column, title) in zip(columns, panels.items(), strict=True):
@@ -102,18 +100,6 @@ def sweep_figures(run: Run, sweeps: pd.DataFrame) -> Iterator[Drawing]:
         title = f"{name} against {parameter}"
         stem = re.sub(r"[^A-Za-z0-9]+", "_", f"sweep_{name}_{parameter}").strip("_")
         yield Drawing(name=stem, title=title, caption=caption, figure=figure)
-
-
-def _panels(count: int, width: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure with panels in rows of at most `_IN_A_ROW`, and its panels."""
-    across = min(count, _IN_A_ROW)
-    lines = -(-count // across)
-    figure = Figure(figsize=(width * across, 3.6 * lines), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = list(figure.subplots(lines, across, squeeze=False).ravel())
-    for axes in panels[count:]:
-        axes.set_visible(False)
-    return figure, panels[:count]
 
 
 def _line(axes: Axes, rows: pd.DataFrame, across: str, up: str, label: str, colour: Any, marker: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import cycle
@@ -13,6 +14,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pedbench.report.words.text import one_line
@@ -48,6 +51,36 @@ class Drawing:
         with mpl.rc_context(STYLE):
             self.figure.savefig(content, format="png")
         return content.getvalue()
+
+
+@contextmanager
+def styled_figure(width: float, height: float) -> Iterator[Figure]:
+    """Yield an empty figure of a size in inches; what is drawn within the context has the style of all figures."""
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+        figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+@contextmanager
+def styled_panels(
+    count: int, across: int, width: float, height: float, above: float = 0.0
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Yield a figure with some panels, and the panels.
+
+    Args:
+        count: Number of panels.
+        across: Number of panels next to each other.
+        width: Width of a panel in inches.
+        height: Height of a panel in inches.
+        above: Height in inches of what stands above all panels.
+    """
+    lines = -(-count // across)
+    with styled_figure(width * across, height * lines + above) as figure:
+        panels = list(figure.subplots(lines, across, squeeze=False).ravel())
+        for axes in panels[count:]:
+            axes.set_visible(False)
+        yield figure, panels[:count]
 
 
 def save(drawing: Drawing, folder: Path) -> Path:

@@ -6,14 +6,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from pedbench.report.figures.drawing import STYLE, Drawing, Look, arms, drawable
+from pedbench.report.figures.drawing import Drawing, Look, arms, drawable, styled_panels
 from pedbench.report.figures.label_placement import place_labels
 from pedbench.report.words.legend import utility_title
 from pedbench.results.run import Run
@@ -39,27 +35,19 @@ def frontier_figure(
     measures = list(dict.fromkeys(frontier["measure"]))
     # Three in a row, four in a square.
     across = 3 if len(measures) == 3 else 2
-    lines = -(-len(measures) // across)
-    width, height = _PANEL
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(width * across, height * lines + 0.5), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
-        grid = figure.subplots(lines, across, squeeze=False).ravel()
-        for axes in grid[len(measures) :]:
-            axes.set_visible(False)
-        for axes, measure in zip(grid, measures, strict=False):
+    with styled_panels(len(measures), across, *_PANEL, above=0.5) as (figure, grid):
+        for axes, measure in zip(grid, measures, strict=True):
             rows = frontier[frontier["measure"] == measure]
             for name, curve in rows.groupby("curve", sort=False):
                 _curve(axes, curve, looks[str(name)])
             axes.set_xlabel(drawable(f"{measure} (← better)"), parse_math=False)
             axes.set_ylabel(drawable(f"{utility_title(combined)} (↑ better)"), parse_math=False)
             axes.margins(0.08)
-        handles = {
-            line.get_label(): line for axes in grid for line in axes.lines if line.get_label()[0] != "_"
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5, fontsize=8.5)
+        lines = [line for axes in grid for line in axes.lines]
+        handles = {str(line.get_label()): line for line in lines if str(line.get_label())[0] != "_"}
+        figure.legend([*handles.values()], [*handles], loc="outside upper center", ncols=5, fontsize=8.5)
         figure.draw_without_rendering()
-        for axes, measure in zip(grid, measures, strict=False):
+        for axes, measure in zip(grid, measures, strict=True):
             studied = frontier[(frontier["measure"] == measure) & frontier["studied"]]
             names = [f"{setting:g}" for setting in studied["setting"]]
             xs, ys = (studied[f"{name}_value"].to_list() for name in ("leakage", "utility"))

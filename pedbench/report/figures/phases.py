@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from pedbench.report.figures.drawing import STYLE, Drawing, drawable, shortened
+from pedbench.report.figures.drawing import Drawing, drawable, shortened, styled_figure
 from pedbench.report.words.text import PHASES, three_figures
 
 _WAYS = {
@@ -56,11 +53,7 @@ def phase_bars(
     defenses = list(dict.fromkeys(rows["defense"]))
     phases = [phase for phase in PHASES if phase in rows]
     colours = sns.color_palette("colorblind", len(PHASES))
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(
-            figsize=(4.6 * len(shown) + 1.8, 0.42 * len(defenses) + 1.7), dpi=150, layout="constrained"
-        )
-        FigureCanvasAgg(figure)
+    with styled_figure(4.6 * len(shown) + 1.8, 0.42 * len(defenses) + 1.7) as figure:
         panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
         reach = 0.0
         for axes, link in zip(panels, shown, strict=True):

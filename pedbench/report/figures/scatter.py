@@ -6,15 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from pedbench.report.figures.drawing import STYLE, Drawing, Look, arms, drawable, shortened
+from pedbench.report.figures.drawing import Drawing, Look, arms, drawable, shortened, styled_figure
 from pedbench.report.figures.label_placement import Point, Segment, place_labels
 from pedbench.report.numbers.combined import measures_of, rules_of
 from pedbench.report.words.legend import short_rule, utility_title
@@ -100,10 +96,7 @@ def _against(
         return None
     kind = "synthetic pictures" if run.suite.dataset.name in SYNTHETIC else "pictures"
     basis = f"{run.pictures} {kind} ({run.suite.dataset.name}), model {run.suite.model}"
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        size = (5.2 * len(rules) + 0.4, 4.3 * len(leakages) + 0.3)
-        figure = Figure(figsize=size, dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+    with styled_figure(5.2 * len(rules) + 0.4, 4.3 * len(leakages) + 0.3) as figure:
         grid = figure.subplots(len(leakages), len(rules), sharex=True, sharey="row", squeeze=False)
         plugins = {label: looks[identity["name"]] for label, identity in run.defenses.items()}
         panels = {

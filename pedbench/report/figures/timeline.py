@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from pedbench.report.figures.drawing import STYLE, Drawing, drawable, shortened
+from pedbench.report.figures.drawing import Drawing, drawable, shortened, styled_figure
 
 _PALETTE = sns.color_palette("colorblind")
 STEPS: Mapping[str, tuple[str, object, float]] = {
@@ -35,9 +32,7 @@ def timeline_figure(steps: pd.DataFrame) -> Drawing | None:
     lanes = sorted(steps["server"].unique(), key=lambda server: int(server or -1))
     defense, link = (str(steps[column].iloc[0]) for column in ("defense", "link"))
     title = f"One pass of {shortened(drawable(defense))} over {drawable(link)}"
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(8.0, 0.34 * len(lanes) + 1.5), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+    with styled_figure(8.0, 0.34 * len(lanes) + 1.5) as figure:
         axes = figure.subplots()
         for step, (label, colour, height) in STEPS.items():
             rows = steps[steps["step"] == step]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.claims import WORDS
-from pedbench.report.numbers.combined import CLAIMS, measures_of, rules_of
+from pedbench.report.numbers.combined import CLAIMS, measures_of, rule_of, rules_of
 from pedbench.report.numbers.first_table import variants
 from pedbench.report.numbers.speaking import contests, distance_of
 from pedbench.report.numbers.words_read import words_read
@@ -164,13 +164,11 @@ def _below_zero(found: Difference) -> bool:
 
 def _difference(run: Run, rule: str, measure: str, first: str, other: str) -> Difference | None:
     """Return the paired difference of two defenses by one measure; None where they have no picture in common."""
-    c, m = rule.removeprefix("c").split("_m")
+    c, m = rule_of(rule)
     if measure != WORDS:
-        one, reference = (contests(run)[(name, c, int(m)), measure] for name in (first, other))
+        one, reference = (contests(run)[(name, c, m), measure] for name in (first, other))
         return cross_fitted_difference(one.values, reference.values)
-    read = [
-        max(words_read(run, name, c, int(m)), key=lambda each: mean(each).value) for name in (first, other)
-    ]
+    read = [max(words_read(run, name, c, m), key=lambda each: mean(each).value) for name in (first, other)]
     try:
         return difference(*read)
     except ValueError:

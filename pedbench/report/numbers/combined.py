@@ -27,6 +27,17 @@ def rules_of(frame: pd.DataFrame) -> list[str]:
     return [name.removeprefix(prefix) for name in frame.columns if name.startswith(prefix)]
 
 
+def rule_of(ending: str) -> tuple[str, int]:
+    """Return c and m of a coalition rule of `rules_of`.
+
+    Examples:
+        >>> rule_of("c2_m4")
+        ('2', 4)
+    """
+    c, m = ending.removeprefix("c").split("_m")
+    return c, int(m)
+
+
 def measures_of(frame: pd.DataFrame, kind: str = LEAKAGE) -> list[str]:
     """Return the leakages (or advantages) that the combined table has columns for, e.g. "leakage[RMSE]"."""
     names = (re.fullmatch(r"(\w+\[.*\])_c\w+_value", name) for name in frame.columns)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pedbench.report.numbers.combined import rules_of
+from pedbench.report.numbers.combined import rule_of, rules_of
 from pedbench.report.numbers.speaking import LEAKAGE, Contest, by_rule, contests
 from pedbench.results.records import Record
 from pedbench.results.run import Run, labels
@@ -106,9 +106,7 @@ def _point(
         found = mean(values)
         if best is None or found.value > best.value:
             best = found
-            low, high = found.ci95 or (None, None)
-            point |= {"mean_attack": run.attack(record), "leakage_mean": found.value}
-            point |= {"leakage_mean_low": low, "leakage_mean_high": high}
+            point |= {"mean_attack": run.attack(record), **found.columns("leakage_mean")}
             point |= {"coalitions": values.groupby("image")["servers"].nunique().max()}
     return point
 
@@ -135,10 +133,8 @@ def sweeps(run: Run, combined: pd.DataFrame, privacy: pd.DataFrame) -> pd.DataFr
         for setting, defense in sorted(members.items()):
             row = combined[combined["defense"] == defense].iloc[0].to_dict()
             for rule in rules_of(combined):
-                c, m = rule.removeprefix("c").split("_m")
-                found = exposed[
-                    (exposed["defense"] == defense) & (exposed["c"] == c) & (exposed["m"] == int(m))
-                ]
+                c, m = rule_of(rule)
+                found = exposed[(exposed["defense"] == defense) & (exposed["c"] == c) & (exposed["m"] == m)]
                 row[f"exposure_{rule}"] = None if found.empty else found["value"].iloc[0]
             rows.append({"sweep": name, "parameter": parameter, "setting": setting, **row})
     return pd.DataFrame(rows, columns=None if rows else ["sweep", "parameter", "setting"])

@@ -109,6 +109,4 @@ def _change(
         ]
         for values in (mine, theirs)
     ]
-    found = difference(*chosen)
-    low, high = found.ci95 or (None, None)
-    return {"difference": found.value, "difference_low": low, "difference_high": high}
+    return difference(*chosen).columns("difference")

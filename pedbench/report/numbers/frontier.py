@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pedbench.privacy.claims import WORDS
-from pedbench.report.numbers.combined import combined, measures_of, rules_of, utility_values
+from pedbench.report.numbers.combined import combined, measures_of, rule_of, rules_of, utility_values
 from pedbench.report.numbers.curves import LEAST_POINTS, swept
 from pedbench.report.numbers.speaking import contests
 from pedbench.report.numbers.words_read import words_read
@@ -189,12 +189,12 @@ def _measured(
 
 
 def _leakage(run: Run, label: str, rule: str, measure: str) -> tuple[Draws, int] | None:
-    c, m = rule.removeprefix("c").split("_m")
+    c, m = rule_of(rule)
     if measure == WORDS:
-        read = words_read(run, label, c, int(m))
+        read = words_read(run, label, c, m)
         pictures = max((each["image"].nunique() for each in read), default=0)
         return (np.max([_draws_of(run, each) for each in read], axis=0), pictures) if read else None
-    contest = contests(run).get(((label, c, int(m)), measure))
+    contest = contests(run).get(((label, c, m), measure))
     fitted = contest.fitted if contest else None
     if fitted is None or set(fitted.pictures["image"]) != set(_images(run)):
         return None

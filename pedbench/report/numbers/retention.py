@@ -72,11 +72,4 @@ def _retention(
         estimate = statistics.retention(*chosen)
     except ValueError as error:
         return {"retention_reason": str(error)}
-    low, high = estimate.ci95 or (None, None)
-    return {
-        "retention": estimate.value,
-        "retention_low": low,
-        "retention_high": high,
-        "retention_n": estimate.n,
-        "retention_reason": "",
-    }
+    return estimate.columns("retention") | {"retention_n": estimate.n, "retention_reason": ""}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pedbench.privacy.claims import WORDS
-from pedbench.report.numbers.combined import combined, measures_of, rules_of, utility_values
+from pedbench.report.numbers.combined import combined, measures_of, rule_of, rules_of, utility_values
 from pedbench.report.numbers.speaking import contests
 from pedbench.report.numbers.words_read import words_read
 from pedbench.results.cross_fitting import cross_fitted_difference
@@ -66,12 +66,12 @@ def _measured(run: Run, row: Any) -> Iterator[tuple[str, pd.DataFrame]]:
     if useful is not None:
         yield str(row["utility_metric"]), useful
     for rule in rules_of(combined(run))[:1]:
-        c, m = rule.removeprefix("c").split("_m")
+        c, m = rule_of(rule)
         for measure in measures_of(combined(run)):
-            contest = contests(run).get(((label, c, int(m)), measure))
+            contest = contests(run).get(((label, c, m), measure))
             if contest is not None and contest.fitted is not None:
                 yield measure, contest.candidates
-        read = words_read(run, label, c, int(m))
+        read = words_read(run, label, c, m)
         if read:
             yield WORDS, max(read, key=lambda each: mean(each).value)
     for record in run.of_kind("latency"):

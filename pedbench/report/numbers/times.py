@@ -10,7 +10,7 @@ import pandas as pd
 from pedbench.report.words.text import PHASES
 from pedbench.results.records import Record
 from pedbench.results.run import Run
-from pedbench.results.statistics import Estimate, mean, quantile
+from pedbench.results.statistics import mean, quantile
 
 WAYS = ("wall", "turn-taking", "projected")
 """Ways to come by a time. Times of two ways never stand in one table or figure."""
@@ -88,7 +88,7 @@ def _summary(timed: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {"n": len(whole), "max": whole["value"].max()}
     for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
         if q < 0.99 or len(whole) >= MANY:
-            row |= _with_interval(name, quantile(whole, q))
+            row |= quantile(whole, q).columns(name)
     row["lower bound"] = _totals(timed, ("lower bound", "decoder"))["value"].median()
     medians = timed.groupby(["region", "image"])["value"].mean().groupby("region").median()
     return row | {phase: medians.get(phase) for phase in PHASES}
@@ -98,8 +98,3 @@ def _totals(timed: pd.DataFrame, phases: tuple[str, ...]) -> pd.DataFrame:
     chosen = timed[timed["region"].isin(phases)]
     # A link's rows of one picture are one pass.
     return chosen.groupby("image", sort=False)["value"].sum().reset_index()
-
-
-def _with_interval(name: str, estimate: Estimate) -> dict[str, float | None]:
-    low, high = estimate.ci95 or (None, None)
-    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}

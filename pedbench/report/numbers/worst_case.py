@@ -15,7 +15,7 @@ import pandas as pd
 from pedbench.privacy.scoring import KNOW_NOTHING
 from pedbench.report.numbers.speaking import attack_values, contests
 from pedbench.results.run import Run, once_per_run
-from pedbench.results.statistics import Estimate, mean_over, quantile_over
+from pedbench.results.statistics import mean_over, quantile_over
 
 COLUMNS = [
     "defense", "c", "m", "metric", "region", "attacks", "n", "bound",
@@ -40,13 +40,13 @@ def worst_cases(run: Run) -> pd.DataFrame:
         pictures = np.array(list(best.values()))
         row: dict[str, Any] = {"defense": defense, "c": c, "m": m, "metric": metric, "region": contest.region}
         row |= {"attacks": contest.values["attack"].nunique(), "n": len(best), "bound": bool(contest.doubts)}
-        row |= _number("worst_case", mean_over(pictures))
+        row |= mean_over(pictures).columns("worst_case")
         row |= {"p90": quantile_over(pictures, 0.9, interval=False).value, "worst": pictures.max()}
         lucky = colours[defense, c, m].get(metric, {})
         if lucky:
             gain = np.array([value - lucky[image] for image, value in best.items() if image in lucky])
-            row |= _number("draws", mean_over(np.array(list(lucky.values()))))
-            row |= _number("gain", mean_over(gain))
+            row |= mean_over(np.array(list(lucky.values()))).columns("draws")
+            row |= mean_over(gain).columns("gain")
         rows.append(row)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.astype(dict.fromkeys(COLUMNS[8:], "float64") | {"bound": "bool"})
@@ -65,8 +65,3 @@ def _largest(values: pd.DataFrame) -> dict[str, float]:
     for image, value in zip(values["image"], values["value"], strict=True):
         found[image] = max(value, found.get(image, value))
     return dict(sorted(found.items()))
-
-
-def _number(name: str, found: Estimate) -> dict[str, Any]:
-    low, high = found.ci95 or (None, None)
-    return {name: found.value, f"{name}_low": low, f"{name}_high": high}

@@ -28,7 +28,7 @@ from pedbench.report.numbers.tidy import claims, latency, privacy, utility
 from pedbench.report.numbers.timeline import timeline
 from pedbench.report.numbers.times import times
 from pedbench.report.numbers.worst_case import worst_cases
-from pedbench.report.outputs.origin import configurations, origin
+from pedbench.report.outputs.origin import configurations, origin, upload_sentence
 from pedbench.report.tables.attacks import attackers_table, coalition_tables, retrieval_tables
 from pedbench.report.tables.axes import claims_tables, privacy_tables, utility_tables
 from pedbench.report.tables.comparisons import comparison_tables, integrity_tables
@@ -42,9 +42,7 @@ from pedbench.report.tables.table import Table
 from pedbench.report.tables.times import latency_note, time_tables
 from pedbench.report.words import legend
 from pedbench.report.words.headline import headline_sentence
-from pedbench.report.words.problems import problems
-from pedbench.report.words.unused import unused
-from pedbench.report.words.uploads import upload_sentence
+from pedbench.report.words.problems import problems, unused
 from pedbench.results.run import REFERENCE, Run
 from pedbench.results.run_directory import PLUGINS, SUITE
 from pedbench.validity.controls import Control, controls

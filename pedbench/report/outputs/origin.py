@@ -1,13 +1,15 @@
-"""Origin of a report: all parameters of what took part, and what records say about commit, versions and machine."""
+"""Origin of a report: parameters, commit, versions and machine; and where pictures went."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from pedbench.report.tables.table import Cell, Table, columns
 from pedbench.report.words.inline import Code
+from pedbench.report.words.text import code
 from pedbench.results.run import Run
 from pedbench.suites.cell import canonical_json
 
@@ -48,3 +50,27 @@ def _short(value: Any) -> str:
     """Return a value as text, a sha256 by its first digits."""
     text = value if isinstance(value, str) else canonical_json(value)
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
+
+
+def upload_sentence(run: Run) -> str:
+    """Return as Markdown to which hosts views were sent for which attacks, and how many; "" if none were."""
+    sent: Counter[str] = Counter()
+    attacks: dict[str, set[str]] = defaultdict(set)
+    for record in run.records:
+        uploads = record.provenance.get("uploads")
+        for host, count in uploads.items() if isinstance(uploads, dict) else ():
+            # Records may come from elsewhere.
+            if not isinstance(count, int):
+                continue
+            sent[host] += count
+            attacks[host].add(run.attack(record))
+    parts = [
+        f"{count} to {code(host)} for {', '.join(map(code, sorted(attacks[host])))}"
+        for host, count in sorted(sent.items())
+    ]
+    if not parts:
+        return ""
+    return (
+        f"**Uploads.** What views show of pictures was sent to other hosts: {'; '.join(parts)}. The count is summed "
+        "over cells, and includes answers that were kept from earlier runs."
+    )

@@ -1,10 +1,12 @@
-"""A report as one page that needs no network."""
+"""A report as one page that needs no network, and as Markdown."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markdown_it import MarkdownIt
@@ -15,7 +17,8 @@ from pedbench.report.outputs.content import Content
 from pedbench.report.outputs.gallery import PictureRow, gallery
 from pedbench.report.tables.overview import controls_apart
 from pedbench.report.words import legend
-from pedbench.report.words.inline import Code, inline_html
+from pedbench.report.words.inline import Code, inline_html, inline_markdown
+from pedbench.report.words.text import code, escape
 from pedbench.results.stored_exhibits import encoded_again
 
 MOST_BYTES = 5_000_000
@@ -34,12 +37,7 @@ def page(content: Content, folder: Path) -> str:
         folder: Folder that holds the figures.
     """
     pictures: dict[Path, bytes] = {}
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[[Any], str]] = {
         "line": lambda text: Markup(_MARKDOWN.renderInline(text)),
         "webp": lambda path: _url("image/webp", pictures[path]),
         "inline": lambda text: Markup(inline_html(text)),
@@ -56,19 +54,16 @@ def page(content: Content, folder: Path) -> str:
     exhibits = list(gallery(content.run, colours, controls_apart(content.controls)))
 
     shown: list[PictureRow] = []
+    template = _template("report.html.jinja", content, filters, html=True)
 
     def rendered(shown: list[PictureRow]) -> str:
-        return environment.get_template("report.html.jinja").render(
-            content=content,
-            suite=content.run.suite,
+        return template.render(
             style=style,
             script=script,
             opening=[figure for figure in figures if figure[0].name == "frontier"] or figures[:1],
             figures=figures,
             gallery=shown,
             left_out=len(exhibits) - len(shown),
-            terms=legend.TERMS,
-            meanings=legend.flag_meanings(content.run),
         )
 
     room = float(MOST_BYTES - len(rendered([]).encode()))
@@ -84,3 +79,24 @@ def page(content: Content, folder: Path) -> str:
 
 def _url(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def markdown(content: Content) -> str:
+    """Return the text of `report.md`."""
+    filters: dict[str, Callable[[Any], str]] = {"code": code, "text": escape, "inline": inline_markdown}
+    return _template("report.md.jinja", content, filters, html=False).render()
+
+
+def _template(
+    name: str, content: Content, filters: Mapping[str, Callable[[Any], str]], *, html: bool
+) -> jinja2.Template:
+    """Return a template that knows what both forms of a report show."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pedbench.report.outputs", "."),
+        autoescape=html,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=not html,
+    )
+    environment.filters |= filters
+    shown = {"content": content, "suite": content.run.suite, "terms": legend.TERMS}
+    return environment.get_template(name, globals={**shown, "meanings": legend.flag_meanings(content.run)})

@@ -12,8 +12,7 @@ from pedbench.host.console import Console
 from pedbench.host.files import write_atomically
 from pedbench.report.figures.drawing import save
 from pedbench.report.outputs.content import Content, gather
-from pedbench.report.outputs.markdown import markdown
-from pedbench.report.outputs.page import page
+from pedbench.report.outputs.page import markdown, page
 from pedbench.report.words.inline import plain_text
 from pedbench.results.run import Run
 

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from pedbench.results.statistics import Estimate
+
 NOTHING = "\N{EN DASH}"
 """Stands where a number is not defined."""
 
@@ -92,6 +94,11 @@ def estimate(value: Any, low: Any, high: Any, unit: str = "") -> str:
     ]
     interval = f" [{texts[1]}, {texts[2]}]" if len(texts) == 3 else ""
     return f"{texts[0]}{interval} {shown}".rstrip()
+
+
+def shown(found: Estimate) -> str:
+    """Return an estimate with its interval."""
+    return estimate(found.value, *(found.ci95 or (None, None)))
 
 
 def _scale(size: float, unit: str) -> tuple[float, int, str]:

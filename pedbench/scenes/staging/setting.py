@@ -24,8 +24,6 @@ from pedbench.scenes.painting.textures import (
 )
 from pedbench.scenes.staging.backdrop import Backdrop, Top, Wall
 
-_TILES = 4
-
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from pedbench.adversary.prior import load_prior
-from pedbench.inversion.inpainting import first_guesses, hidden_part
-from pedbench.inversion.resizing import resize
+from pedbench.inversion.inpainting import first_guesses
+from pedbench.inversion.resizing import hidden_part, resize
 from pedbench.models.attackers.inpaint_mini import build_inpaint_mini, inpainting_loss, painted_size
 from pedbench.models.attackers.vitmae import load_pixel_autoencoder
 from pedbench.models.sam.architectures import SAM_MINI

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.base import Metric
 from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
 from pedbench.pictures.frame import from_uint8
 from pedbench.training.core.loop import Schedule
@@ -86,14 +86,7 @@ class PerceptualCourse(SceneCourse):
             pixels, categories = self._crops(self.validation, 1000, rng)
             logits = torch.cat([network(part.to(self.device)) for part in torch.split(pixels, 100)])
         scores = {"accuracy": float((logits.argmax(1).cpu() == categories).float().mean())}
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trunk.safetensors"
-            self.save(network, path)
-            metric = LearnedPerceptualSimilarity(net="mini", weights=str(path))
-            metric.prepare(self.device)
-        for kind, rising in rises(self.validation, metric).items():
-            scores[f"rises with {kind}"] = rising
-        return scores
+        return scores | rises(self, network, net="mini")
 
     def save(self, network: nn.Module, path: Path) -> None:
         state = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
@@ -101,13 +94,20 @@ class PerceptualCourse(SceneCourse):
         path.chmod(0o644)
 
 
-def rises(scenes: PackedScenes, metric: Metric) -> dict[str, float]:
+def rises(course: SceneCourse[Any], network: nn.Module, net: Literal["mini", "scoring"]) -> dict[str, float]:
     """Return, per distortion, the share of pairs of strengths of which the stronger has the larger distance.
 
     Args:
-        scenes: Pictures to distort.
-        metric: A distance, prepared.
+        course: Saves the network, and has the scenes to distort.
+        network: A trunk.
+        net: The trunk's name as a parameter of LPIPS.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trunk.safetensors"
+        course.save(network, path)
+        metric = LearnedPerceptualSimilarity(net=net, weights=str(path))
+        metric.prepare(course.device)
+    scenes = course.validation
     ordered: dict[str, list[bool]] = {kind: [] for kind in STRENGTHS}
     for index in range(min(_EXAMINED, len(scenes))):
         height, width = scenes.sizes[index]
@@ -122,7 +122,7 @@ def rises(scenes: PackedScenes, metric: Metric) -> dict[str, float]:
                 for stronger in range(len(found))
                 for weaker in range(stronger)
             ]
-    return {kind: float(np.mean(values)) for kind, values in ordered.items()}
+    return {f"rises with {kind}": float(np.mean(values)) for kind, values in ordered.items()}
 
 
 def distorted(picture: Picture, kind: str, rng: np.random.Generator) -> Iterator[Picture]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer, save_restoration
+from pedbench.models.attackers.restoration import RestorationSizes, RestorationTransformer
+from pedbench.models.attackers.sized import save_sized
 from pedbench.models.sam.architectures import architecture
 from pedbench.models.sam.checkpoints import load_sam
 from pedbench.models.sam.stages import run_blocks
@@ -115,4 +116,4 @@ class RestorationCourse(PictureCourse):
         return {"hidden PSNR": psnr(full, truth, frame * (1 - batch.pixels.to(self.device)))}
 
     def save(self, network: nn.Module, path: Path) -> None:
-        save_restoration(cast(RestorationTransformer, network), path)
+        save_sized(network, path)

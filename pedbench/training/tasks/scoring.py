@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pedbench.metrics.learned_perceptual_similarity import LearnedPerceptualSimilarity
 from pedbench.models.sam.checkpoints import write_safetensors
 from pedbench.models.scoring_trunk import CHANNELS, ScoringTrunk
 from pedbench.training.core.loop import Schedule
@@ -134,14 +132,7 @@ class ScoringCourse(SceneCourse):
             "kind": float(right[1].float().mean()),
             "strength": float(right[2][distorted].float().mean()),
         }
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trunk.safetensors"
-            self.save(network, path)
-            metric = LearnedPerceptualSimilarity(net="scoring", weights=str(path))
-            metric.prepare(self.device)
-        for kind, rising in rises(self.validation, metric).items():
-            scores[f"rises with {kind}"] = rising
-        return scores
+        return scores | rises(self, network, net="scoring")
 
     def save(self, network: nn.Module, path: Path) -> None:
         """Write the trunk's weights, its normalisations folded into the convolutions, in half precision's values."""

@@ -16,9 +16,9 @@ from pedbench.models.attackers.sharpening import (
     SharpeningNetwork,
     SharpeningSizes,
     condition,
-    save_sharpening,
     sharpen,
 )
+from pedbench.models.attackers.sized import save_sized
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.registry import Registry
 from pedbench.training.core.loop import Schedule
@@ -154,7 +154,7 @@ class SharpeningCourse(PictureCourse):
         return float(10 * np.log10(squares[0] / squares[1]))
 
     def save(self, network: nn.Module, path: Path) -> None:
-        save_sharpening(cast(SharpeningNetwork, network), path)
+        save_sized(network, path)
 
 
 def _frames(pictures: Pictures) -> list[Picture]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pedbench.models.attackers.sized import save_sized
 from pedbench.models.attackers.split_decoding import (
     DEPTHS,
     SplitDecoderNetwork,
     SplitDecoderSizes,
-    save_split_decoder,
 )
 from pedbench.models.sam.architectures import architecture
 from pedbench.models.sam.checkpoints import load_sam
@@ -110,4 +110,4 @@ class SplitDecodingCourse(PictureCourse):
         }
 
     def save(self, network: nn.Module, path: Path) -> None:
-        save_split_decoder(cast(SplitDecoderNetwork, network), path)
+        save_sized(network, path)
