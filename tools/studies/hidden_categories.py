@@ -19,8 +19,6 @@ from pedbench.inversion.hidden_context import hidden_by_network, seen_categories
 from pedbench.models.attackers.context import DETECTOR, load_context
 from pedbench.models.hub.detection import load_detector
 from pedbench.models.manifest import shipped
-from pedbench.models.sam.architectures import SAM_MINI
-from pedbench.offload.passes.assignment import assign
 from pedbench.pictures.frame import from_uint8
 from pedbench.privacy.hidden_categories import bits_over_prior, hidden_categories, mean_average_precision
 from pedbench.report.words.text import estimate, table
@@ -29,8 +27,9 @@ from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.render import Scene, render
 from pedbench.scenes.staging.furnish import CATEGORIES
 from pedbench.scenes.store import SPLIT_SEEDS
-from pedbench.types import Instance, Patch, View
+from pedbench.types import Instance, View
 from tools.documents.measured_blocks import measured
+from tools.studies.server_views import server_views
 
 SERVERS = 3
 DRAWS = 1000
@@ -56,15 +55,7 @@ def cases(split: Split, count: int) -> Iterator[Case]:
     for image in range(count):
         scene = render(SPLIT_SEEDS[split], image, split)
         frame = from_uint8(scene.image)
-        size = (frame.shape[0], frame.shape[1])
-        windows = assign("dispersed", SAM_MINI.grid.active(size), SERVERS, np.random.default_rng(0))
-        for server, part in windows.items():
-            tiles = [SAM_MINI.grid.tile(window, size) for window in part]
-            patches = tuple(
-                Patch(picture=frame[tile.slices], top=tile.top, left=tile.left, server=server)
-                for tile in tiles
-            )
-            view = View(frame_size=size, patches=patches, prior=prior)
+        for view in server_views(frame, SERVERS, prior).values():
             yield Case(image, view, hidden_categories(_instances(scene), view.canvas()[1], CATEGORIES))
 
 
