@@ -6,7 +6,7 @@ scores, and for training scenes the counts. Prints the table and writes it into 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,11 +108,29 @@ def main(count: int = 24, training: int = 300) -> str:
         "co-occurrence": counted(seen(tested)),
         "`context-mini`": np.stack([hidden_by_network(case.view, network, detector) for case in tested]),
     }
-    images = np.array([case.image for case in tested])
+    return (
+        f"{len(tested)} views of {count} validation scenes, {SERVERS} servers, {present.sum(axis=1).mean():.2f} hidden "
+        f"categories a view. Counts are of {len(known)} views of {training} training scenes, their evidence raised "
+        f"to the power {counted.strength:g}. 95 % bootstrap intervals over scenes.\n\n"
+        f"{scored(guesses, tested, counted.prior)}"
+    )
+
+
+def scored(
+    guesses: Mapping[str, npt.NDArray[np.float64]], tested: Sequence[Case], prior: npt.NDArray[np.float64]
+) -> str:
+    """Return a table of the scores of some attackers.
+
+    Args:
+        guesses: By attacker, (n, K) probabilities.
+        tested: The n views.
+        prior: (K,) rates on training views.
+    """
+    images, present = np.array([case.image for case in tested]), np.stack([case.present for case in tested])
     lines = []
     for name, guessed in guesses.items():
         precision = mean_average_precision(guessed, present)
-        bits = bits_over_prior(guessed, counted.prior, present)
+        bits = bits_over_prior(guessed, prior, present)
         found = mean(pd.DataFrame({"image": images.astype(str), "value": bits}))
         lines.append(
             [
@@ -121,12 +139,7 @@ def main(count: int = 24, training: int = 300) -> str:
                 estimate(found.value, *(found.ci95 or (None, None))),
             ]
         )
-    return (
-        f"{len(tested)} views of {count} validation scenes, {SERVERS} servers, {present.sum(axis=1).mean():.2f} hidden "
-        f"categories a view. Counts are of {len(known)} views of {training} training scenes, their evidence raised "
-        f"to the power {counted.strength:g}. 95 % bootstrap intervals over scenes.\n\n"
-        f"{table(['attacker', 'mAP', 'bits over the prior'], lines, left=1)}"
-    )
+    return table(["attacker", "mAP", "bits over the prior"], lines, left=1)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,11 @@ def read(found: Mapping[str, Reader], count: int) -> pd.DataFrame:
                     (piece, (piece.left, piece.top, piece.picture.shape[1], piece.picture.shape[0]))
                     for piece in pieces(view)
                 ]
-                held = [p for p, box in parts if any(overlap(box, word.box) > 0 for word in words.values())]
+                received = [
+                    p for p, box in parts if any(overlap(box, word.box) > 0 for word in words.values())
+                ]
                 for title, reader in found.items():
-                    claims = [claim for piece in held for claim in reader.read(piece, size)]
+                    claims = [claim for piece in received for claim in reader.read(piece, size)]
                     rows += [
                         (servers, title, sample.id, str(server), number, metric, value)
                         for number, word in words.items()
