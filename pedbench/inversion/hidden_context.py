@@ -26,7 +26,7 @@ def seen_categories(view: View, detector: Detector, categories: Sequence[str]) -
 
     Args:
         view: What a coalition holds; nothing is seen in one without exact pixels.
-        detector: A detector whose category names are among `categories`.
+        detector: A detector; what it finds of other categories is ignored.
         categories: The K names.
     """
     canvas, covered = view.canvas()
@@ -34,7 +34,8 @@ def seen_categories(view: View, detector: Detector, categories: Sequence[str]) -
     if covered.any():
         filled = np.where(covered[..., None], canvas, canvas[covered].mean(axis=0, dtype=np.float64))
         for detection in detector(filled.astype(np.float32), CONFIDENCE):
-            seen[categories.index(detection.category)] = True
+            if detection.category in categories:
+                seen[categories.index(detection.category)] = True
     return seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,23 @@ COCO = PHOTOGRAPHS.parent / "coco"
 
 
 @pytest.fixture(scope="module")
-def annotated(scene_folder: Path) -> dict[str, Path]:
-    """Photographs with annotations where they are present, else scenes."""
-    if COCO.is_dir():
-        return {"images": COCO / "val2017", "annotations": COCO / "annotations" / "instances_val2017.json"}
-    return {"images": scene_folder / "images", "annotations": scene_folder / "annotations" / "instances.json"}
+def annotated(scene_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Eight photographs with annotations where they are present, else scenes."""
+    if not COCO.is_dir():
+        return {
+            "images": scene_folder / "images",
+            "annotations": scene_folder / "annotations" / "instances.json",
+        }
+    folder = tmp_path_factory.mktemp("coco")
+    content = json.loads((COCO / "annotations" / "instances_val2017.json").read_text(encoding="utf-8"))
+    images = content["images"][:8]
+    ids = {image["id"] for image in images}
+    (folder / "images").mkdir()
+    for image in images:
+        shutil.copy(COCO / "val2017" / image["file_name"], folder / "images")
+    kept = [each for each in content["annotations"] if each["image_id"] in ids]
+    (folder / "instances.json").write_text(json.dumps(content | {"images": images, "annotations": kept}))
+    return {"images": folder / "images", "annotations": folder / "instances.json"}
 
 
 @pytest.fixture(scope="module")

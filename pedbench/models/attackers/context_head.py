@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from pedbench.errors import CheckpointError
+from pedbench.host.files import write_atomically
 from pedbench.models.attackers.sized import load_sized
+from pedbench.models.hub.folders import read_json
 from pedbench.models.sam.checkpoints import write_safetensors
 
 
@@ -68,10 +68,11 @@ class ContextHead(nn.Module):
 
 
 def save_head(head: ContextHead, path: Path) -> None:
-    """Write weights, sizes, categories and the embedder's digest, atomically, as `.safetensors`."""
+    """Write weights and sizes as `.safetensors`; categories and the embedder's digest next to it as `.json`."""
     state = {name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}
-    described = {"sizes": json.dumps(asdict(head.sizes)), "categories": json.dumps(head.categories)}
-    write_safetensors(path, state, described | {"encoder": head.encoder})
+    write_safetensors(path, state, {"sizes": json.dumps(asdict(head.sizes))})
+    described = {"categories": head.categories, "encoder": head.encoder}
+    write_atomically(path.with_suffix(".json"), json.dumps(described, indent=2) + "\n")
 
 
 def load_head(path: Path) -> ContextHead:
@@ -82,10 +83,12 @@ def load_head(path: Path) -> ContextHead:
         CheckpointError: The file is of another kind, or its digest differs from the manifest.
     """
     head = load_sized(path, HeadSizes, ContextHead, "context")
-    with safe_open(path, framework="pt") as file:
-        described = file.metadata()
-    names: Sequence[str] = json.loads(described.get("categories", "[]"))
-    if len(names) != head.sizes.categories:
-        raise CheckpointError(f"{path}: found {len(names)} category names, expected {head.sizes.categories}")
-    head.categories, head.encoder = tuple(names), described.get("encoder", "")
+    file = path.with_suffix(".json")
+    if not file.is_file():
+        raise CheckpointError(f"{path}: found no {file.name} beside it\nexpected the names of its categories")
+    described = read_json(file)
+    names, encoder = described.get("categories"), described.get("encoder")
+    if not isinstance(names, list) or len(names) != head.sizes.categories or not isinstance(encoder, str):
+        raise CheckpointError(f"{file}: expected {head.sizes.categories} categories and an encoder")
+    head.categories, head.encoder = tuple(str(name) for name in names), encoder
     return head
