@@ -97,7 +97,8 @@ class ContextHeadCourse(FineTuningCourse):
         parts = []
         for part in self._place.parts():
             views = [
-                self._drawn(int(index), (self.recipe.seed, 3, step, place)) for place, index in places[part]
+                self._random_view(int(index), (self.recipe.seed, 3, step, place))
+                for place, index in places[part]
             ]
             vectors, present = (torch.from_numpy(np.stack(each)) for each in zip(*views, strict=True))
             parts.append(Part(len(views) / self._place.share, Vectors(vectors, present.float())))
@@ -159,7 +160,7 @@ class ContextHeadCourse(FineTuningCourse):
         rates: npt.NDArray[np.float64] = (np.sum(present, axis=0) + 0.5) / (count + 1)
         return rates
 
-    def _drawn(
+    def _random_view(
         self, index: int, seed: tuple[int, ...]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Return the vector and the hidden categories of a server's view of a training picture, mirrored at random."""
