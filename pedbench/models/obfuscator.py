@@ -65,7 +65,8 @@ class Obfuscator(nn.Module):
     def channels(self, obfuscated: Tensor) -> Tensor:
         """Recover the noisy channels (..., channels) from obfuscated tokens (..., width), by least squares."""
         centred = (obfuscated - self.expand.bias).double()
-        return (centred @ torch.linalg.pinv(self.expand.weight.double()).T).float()
+        channels: Tensor = centred @ torch.linalg.pinv(self.expand.weight.double()).T
+        return channels.float()
 
     @torch.no_grad()
     def start(self, tokens: Tensor, amplitude: float) -> None:

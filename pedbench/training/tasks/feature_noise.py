@@ -7,15 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pedbench.models.attackers.split_decoding import SplitDecoderNetwork, SplitDecoderSizes
 from pedbench.models.obfuscator import Obfuscator, ObfuscatorSizes, save_obfuscator
 from pedbench.models.sam.stages import finish_blocks, run_blocks
 from pedbench.training.core.loop import Schedule
-from pedbench.training.core.task import PictureCourse
+from pedbench.training.core.task import SceneCourse
+from pedbench.training.data.batches import Batch, make_batch
 from pedbench.training.data.encoder_tokens import (
     encoder_tokens,
     example_patches,
@@ -23,6 +24,7 @@ from pedbench.training.data.encoder_tokens import (
     frozen_network,
 )
 from pedbench.training.data.pictures import Pictures, psnr
+from pedbench.training.data.prompting import decode_masks, mask_loss
 from pedbench.training.tasks.validation import one_click_scores
 
 
@@ -35,36 +37,39 @@ class FeatureNoiseRecipe:
         sizes: Sizes of the obfuscator.
         amplitude: Initial standard deviation of each channel, relative to the noise.
         reward: Weight of the adversary's root mean squared error, in [0, 1], in the obfuscator's loss. The other
-            term is the squared error of the image embedding, relative to its variance.
+            term is the loss of the masks that the frozen network makes of one click.
         adversary: Sizes of the adversary; its width is the obfuscator's channels.
         adversary_steps: Steps of the adversary before each step of the obfuscator.
         schedule: Steps of both together, and learning rate.
         batch: Pictures per step.
+        prompts: Prompted objects per picture.
         seed: Seed of initialisation and batches.
     """
 
     encoder: str = "sam-mini"
     sizes: ObfuscatorSizes = field(default_factory=ObfuscatorSizes)
-    amplitude: float = 4.0
-    reward: float = 2.0
+    amplitude: float = 2.0
+    reward: float = 4.0
     adversary: SplitDecoderSizes = field(
         default_factory=lambda: SplitDecoderSizes(width=96, depth=2, rounds=1)
     )
     adversary_steps: int = 2
     schedule: Schedule
     batch: int = 8
+    prompts: int = 4
     seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoisyPictures:
-    """Pictures, and the noise (B, h, w, channels) of one request for each."""
+class NoisyBatch:
+    """Pictures with prompted objects, the same pictures in [0, 1], and the noise (B, h, w, channels) of one request."""
 
+    batch: Batch
     pictures: Pictures
     noise: Tensor
 
 
-class FeatureNoiseCourse(PictureCourse):
+class FeatureNoiseCourse(SceneCourse):
     """Trains an `Obfuscator` and its adversary in turn.
 
     The adversary decodes the noisy channels, which whoever receives the tokens can recover. It is trained with
@@ -93,51 +98,62 @@ class FeatureNoiseCourse(PictureCourse):
     def fresh(self) -> nn.Module:
         return Obfuscator(self.recipe.sizes)
 
-    def batch_of(self, pictures: Pictures) -> NoisyPictures:
-        side, channels = self.recipe.adversary.side, self.recipe.sizes.channels
-        noise = pictures.rng.standard_normal((len(pictures.images), side, side, channels))
-        return NoisyPictures(pictures=pictures, noise=torch.from_numpy(noise).float())
+    def make_batch(self, step: int) -> NoisyBatch:
+        recipe: FeatureNoiseRecipe = self.recipe
+        batch = make_batch(
+            self.training, size=recipe.batch, prompts=recipe.prompts, seed=recipe.seed, step=step
+        )
+        rng = np.random.default_rng((recipe.seed, 3, step))
+        pictures = Pictures(images=batch.images / 255, inside=batch.inside, sizes=(), rng=rng)
+        return NoisyBatch(batch=batch, pictures=pictures, noise=self._noise(pictures))
 
-    def loss(self, step: int, batch: NoisyPictures) -> tuple[Tensor, dict[str, float]]:
+    def _noise(self, pictures: Pictures) -> Tensor:
+        """Draw the noise of one request for each picture, (B, h, w, channels)."""
+        side, channels = self.recipe.adversary.side, self.recipe.sizes.channels
+        noise = pictures.rng.standard_normal((len(pictures.images), side, side, channels), np.float32)
+        return torch.from_numpy(noise).to(self.device)
+
+    def loss(self, step: int, batch: NoisyBatch) -> tuple[Tensor, dict[str, float]]:
         obfuscator, adversary = cast(Obfuscator, self.network), self.auxiliary
         attacking = step % (self.recipe.adversary_steps + 1) < self.recipe.adversary_steps
         adversary.requires_grad_(attacking)
-        tokens = self._tokens(batch.pictures)
-        with self.autocast():
-            channels = obfuscator.project(tokens) + batch.noise.to(self.device)
-            error = frame_error(adversary(channels.detach() if attacking else channels, 1), batch.pictures)
+        prompted, blocks = batch.batch.to(self.device), self.recipe.sizes.blocks
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            channels = obfuscator.project(self._tokens(batch.pictures)) + batch.noise
+            guess = adversary(channels.detach() if attacking else channels, 1)
+            error = frame_error(guess, batch.pictures)
             if attacking:
                 return error, {"adversary": float(error.detach())}
-            features = self._finished(obfuscator.expand(channels))
-            with torch.no_grad():
-                goal = self._finished(tokens)
-        distance = functional.mse_loss(features, goal) / goal.var()
-        values = {"distance": float(distance.detach()), "error": float(error.detach())}
-        return distance - self.recipe.reward * error, values
+            features = finish_blocks(self._sam.image_encoder, obfuscator.expand(channels), blocks)
+            logits, predicted = decode_masks(self._sam, features, prompted.clicks)
+        masks, iou = mask_loss(logits, predicted, prompted.targets, prompted.valid)
+        values = {
+            "iou": float((iou * prompted.valid).sum() / prompted.valid.sum()),
+            "masks": float(masks.detach()),
+            "error": float(error.detach()),
+        }
+        return masks - self.recipe.reward * error, values
 
     def _tokens(self, pictures: Pictures) -> Tensor:
         """Return the encoder's tokens (B, h, w, C) before the obfuscator."""
         blocks = self.recipe.sizes.blocks
         return encoder_tokens(self._sam, pictures, (blocks,))[blocks]
 
-    def _finished(self, tokens: Tensor) -> Tensor:
-        """Return the image embedding of tokens behind the obfuscator."""
-        features: Tensor = finish_blocks(self._sam.image_encoder, tokens, self.recipe.sizes.blocks)
-        return features.float()
-
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Return the one-click scores of the obfuscated encoder, and the PSNR in dB of the adversary's pictures."""
+        obfuscator = cast(Obfuscator, network)
         names = ("pixel_mean", "pixel_std", "prompt_encoder", "mask_decoder")
         parts = {name: getattr(self._sam, name) for name in names}
-        encoder = ObfuscatedEncoder(self._sam.image_encoder, cast(Obfuscator, network), self.recipe.seed)
+        encoder = ObfuscatedEncoder(self._sam.image_encoder, obfuscator, self.recipe.seed)
         obfuscated = SimpleNamespace(image_encoder=encoder, **parts)
-        return one_click_scores(obfuscated, self.validation) | super().scores(network)
-
-    def examine(self, network: nn.Module, pictures: Pictures) -> dict[str, list[float]]:
-        batch = self.batch_of(pictures)
-        channels = cast(Obfuscator, network).project(self._tokens(pictures)) + batch.noise.to(self.device)
-        images, inside = pictures.images.to(self.device), pictures.inside.to(self.device)
-        return {"PSNR of the adversary": psnr(self.auxiliary(channels, 1), images, inside)}
+        found: list[float] = []
+        for first in range(0, len(self.validation), self.batch):
+            pictures = self.validation.unaltered(first, min(first + self.batch, len(self.validation)))
+            images, inside = pictures.images.to(self.device), pictures.inside.to(self.device)
+            with torch.inference_mode():
+                channels = obfuscator.project(self._tokens(pictures)) + self._noise(pictures)
+                found += psnr(self.auxiliary(channels, 1), images, inside)
+        return one_click_scores(obfuscated, self.validation) | {"adversary's PSNR": float(np.mean(found))}
 
     def save(self, network: nn.Module, path: Path) -> None:
         save_obfuscator(cast(Obfuscator, network), path)

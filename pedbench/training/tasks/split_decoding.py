@@ -54,7 +54,7 @@ class SplitDecodingCourse(PictureCourse):
         score: Name of the score of a kind.
     """
 
-    kinds = DEPTHS
+    kinds: tuple[int, ...] = DEPTHS
     score = "PSNR behind {kind} blocks"
 
     def prepare(self, weights: Path) -> None:
