@@ -52,6 +52,7 @@ def test_first_blocks_mix_tokens_within_windows_alone(network: SplitDecoderNetwo
 
 
 def test_saved_networks_come_back(network: SplitDecoderNetwork, tmp_path: Path) -> None:
+    network.half().float()
     save_split_decoder(network, tmp_path / "net.safetensors")
     repeated = load_split_decoder(tmp_path / "net.safetensors")
     tokens = torch.randn(2, 8, 8, 16)

@@ -148,8 +148,11 @@ class SplitDecoderNetwork(nn.Module):
 
 
 def save_split_decoder(network: SplitDecoderNetwork, path: Path) -> None:
-    """Write weights and sizes, but no kinds, atomically, as `.safetensors`."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    """Write weights in half precision and sizes, but no kinds, atomically, as `.safetensors`.
+
+    `pedbench train` rounds weights to half precision, so nothing is lost.
+    """
+    state = {name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}
     write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
 
 
