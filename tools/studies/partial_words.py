@@ -90,7 +90,7 @@ def tabulate(rows: pd.DataFrame, probes: list[str]) -> str:
     """Return the table of words and errors of each picture's strongest server, and differences to the first probe."""
     lines = []
     for servers in SERVERS:
-        reference = {}
+        reference: dict[str, pd.DataFrame] = {}
         for probe in probes:
             line = [str(servers), probe]
             apart = []
