@@ -13,10 +13,11 @@ from pedbench.base.mask_decoder import MaskDecoder
 from pedbench.base.metric import Metric
 from pedbench.base.operation import Field, Networks, Operation
 from pedbench.base.plugin import Plugin
-from pedbench.base.probe import Claim, Probe
+from pedbench.base.probe import MARGIN, Claim, Probe
 from pedbench.errors import PluginUnavailable, ProbeUnavailable
 
 __all__ = [
+    "MARGIN",
     "Attack",
     "Calibration",
     "Claim",

@@ -9,6 +9,9 @@ from typing import ClassVar, Literal
 from pedbench.base.plugin import Plugin
 from pedbench.types import Picture
 
+MARGIN = 16
+"""Pixels by which a picture is continued beyond its border for probes: detectors miss what touches the edge."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -42,4 +45,9 @@ class Probe(Plugin, ABC):
 
     @abstractmethod
     def claims(self, picture: Picture) -> list[Claim]:
-        """Read one picture, (H, W, 3) float32 in [0, 1]."""
+        """Read one picture.
+
+        Args:
+            picture: (H, W, 3) float32 in [0, 1]. Its outermost `MARGIN` pixels only repeat the border of the part
+                that is to be read.
+        """

@@ -29,10 +29,11 @@ _OWN = {
     "completion": {"start", "masks"},
     "decoder": {"start"},
     "deblur": {"start"},
+    "context": {"start", "annotations"},
 }
 """Further options of each of these trainings."""
 
-_RATES = {"ped-sam": 4e-4, "completion": 4e-4, "decoder": 1e-3, "deblur": 2e-3}
+_RATES = {"ped-sam": 4e-4, "completion": 4e-4, "decoder": 1e-3, "deblur": 2e-3, "context": 1e-3}
 
 
 def train_network(
@@ -41,7 +42,7 @@ def train_network(
         str,
         typer.Argument(
             help="Network to train: one of the mini family, e.g. sam-mini; ped-sam for a SAM in PED order; or "
-            "completion, decoder or deblur for an attacker's network."
+            "completion, decoder, deblur or context for an attacker's network."
         ),
     ],
     steps: Annotated[
@@ -72,7 +73,8 @@ def train_network(
     rate: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Reach this learning rate; the default is 4e-4, of decoder 1e-3 and of deblur 2e-3."
+            min=0,
+            help="Reach this learning rate; the default is 4e-4, of decoder and context 1e-3, of deblur 2e-3.",
         ),
     ] = None,
     held_out: Annotated[int, typer.Option(min=1, help="Hold out so many pictures for validation.")] = 64,
@@ -98,7 +100,10 @@ def train_network(
     ] = None,
     annotations: Annotated[
         Path | None,
-        typer.Option(help="For ped-sam: validate by mIoU on the objects of this COCO instances file."),
+        typer.Option(
+            help="For ped-sam: validate by mIoU on the objects of this COCO instances file. For context: learn its "
+            "categories."
+        ),
     ] = None,
     mask_loss: Annotated[
         str | None,
@@ -115,7 +120,8 @@ def train_network(
         typer.Option(
             "--from",
             help="For completion: start from this ViTMAE, a folder or an id of the hub. For decoder: decode the tokens "
-            "of this SAM, vit_b, ped-vit_b or a checkpoint. For deblur: start from this network; the default is none.",
+            "of this SAM, vit_b, ped-vit_b or a checkpoint. For deblur: start from this network; the default is none. "
+            "For context: read the vectors of this embedder, such as CLIP or DINOv2, a folder or an id of the hub.",
         ),
     ] = "",
     masks: Annotated[
@@ -127,8 +133,8 @@ def train_network(
 ) -> None:
     """Train a network by its recipe, or on a folder of pictures.
 
-    Options from --images on are for trainings on pictures: ped-sam, completion, decoder and deblur. An interrupted
-    training resumes. To use several devices on pictures: accelerate launch -m pedbench train ped-sam ...
+    Options from --images on are for trainings on pictures: ped-sam, completion, decoder, deblur and context. An
+    interrupted training resumes. To use several devices on pictures: accelerate launch -m pedbench train ped-sam ...
     """
     _refuse_others(context, name)
     if name not in _OWN:
@@ -140,6 +146,8 @@ def train_network(
     required = {"ped-sam": "--teacher CHECKPOINT and ", "deblur": ""}.get(name, "--from MODEL and ")
     if images is None or (required and not (teacher if name == "ped-sam" else start)):
         raise ValueError(f"pedbench train {name} needs {required}--images FOLDER.")
+    if name == "context" and annotations is None:
+        raise ValueError("pedbench train context needs --annotations FILE, the instances of its pictures.")
     if precision not in ("bf16", "no"):
         raise ValueError(f"--precision: expected bf16 or no, found {precision!r}.")
     if mask_loss not in (None, "teacher", "annotations"):
@@ -182,7 +190,16 @@ def train_network(
         ).run()
         return
     recipe = AttackerRecipe(**common, masks=masks)
-    train_attacker(name, start=start, images=images, out=out, recipe=recipe, at_once=at_once, cpu=cpu).run()
+    train_attacker(
+        name,
+        start=start,
+        images=images,
+        annotations=annotations,
+        out=out,
+        recipe=recipe,
+        at_once=at_once,
+        cpu=cpu,
+    ).run()
 
 
 def _refuse_others(context: typer.Context, name: str) -> None:

@@ -61,6 +61,11 @@ class CocoFolder:
         return {id: entry.file_name for id, entry in self._file.entries.items()}
 
     @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the file's categories in the order of the alphabet, each once."""
+        return tuple(sorted(set(self._file.categories.values())))
+
+    @property
     def counts(self) -> AnnotationCounts:
         """Annotations of the pictures read so far and of no picture."""
         places = [NO_PICTURE, *(self._file.entries[id].place for id in self._used)]

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import torch
 
 from pedbench.models.attackers.context import ContextNetwork, cell_shares, detector_features
+from pedbench.models.attackers.context_head import ContextHead
 from pedbench.models.hub.detection import Detector
-from pedbench.types import View
+from pedbench.models.hub.embedding import Embedder
+from pedbench.types import Mask, Picture, View
 
 CONFIDENCE = 0.3
 """Confidence from which a detected object counts as seen, as in the probe `objects`."""
@@ -24,7 +26,7 @@ def seen_categories(view: View, detector: Detector, categories: Sequence[str]) -
 
     Args:
         view: What a coalition holds; nothing is seen in one without exact pixels.
-        detector: A detector whose category names are among `categories`.
+        detector: A detector; what it finds of other categories is ignored.
         categories: The K names.
     """
     canvas, covered = view.canvas()
@@ -32,7 +34,8 @@ def seen_categories(view: View, detector: Detector, categories: Sequence[str]) -
     if covered.any():
         filled = np.where(covered[..., None], canvas, canvas[covered].mean(axis=0, dtype=np.float64))
         for detection in detector(filled.astype(np.float32), CONFIDENCE):
-            seen[categories.index(detection.category)] = True
+            if detection.category in categories:
+                seen[categories.index(detection.category)] = True
     return seen
 
 
@@ -52,4 +55,37 @@ def hidden_by_network(view: View, network: ContextNetwork, detector: Detector) -
         features = detector_features(detector.network, picture, visible)
         logits = network(features, cell_shares(visible, cells), cell_shares(torch.ones_like(visible), cells))
     probabilities: npt.NDArray[np.float64] = torch.sigmoid(logits[0]).double().numpy()
+    return probabilities.clip(_LEAST, 1 - _LEAST)
+
+
+def visible_square(canvas: Picture, covered: Mask) -> Picture:
+    """Return the visible pixels on a square in their mean colour, of which embedders that crop lose nothing.
+
+    Args:
+        canvas: (H, W, 3) in [0, 1].
+        covered: (H, W) bool, the visible pixels; without any the square is grey.
+
+    Returns:
+        (S, S, 3) in [0, 1], S the longer of H and W.
+    """
+    height, width = covered.shape
+    square = np.full((max(height, width),) * 2 + (3,), 0.5, np.float32)
+    if covered.any():
+        square[:] = canvas[covered].mean(axis=0, dtype=np.float64)
+        square[:height, :width][covered] = canvas[covered]
+    return square
+
+
+def hidden_by_head(view: View, head: ContextHead, embedder: Embedder) -> npt.NDArray[np.float64]:
+    """Return (K,) the probability that each category is hidden, from a linear head on a vector of what is visible.
+
+    Args:
+        view: What a coalition holds.
+        head: In evaluation mode.
+        embedder: The embedder that it was trained with.
+    """
+    vector = torch.from_numpy(embedder(visible_square(*view.canvas())))
+    with torch.inference_mode():
+        logits = head(vector[None])[0]
+    probabilities: npt.NDArray[np.float64] = torch.sigmoid(logits.double()).numpy()
     return probabilities.clip(_LEAST, 1 - _LEAST)

@@ -110,6 +110,9 @@ class TokenReader:
 
 _READERS: dict[tuple[int, Family, str], tuple[Prior, TokenReader]] = {}
 
+_MOST_READERS = 4
+"""Readers that are kept, each with its prior: some 60 MB."""
+
 
 def token_reader(view: View) -> TokenReader:
     """Return the cached reader for the network that a view's description names.
@@ -123,9 +126,13 @@ def token_reader(view: View) -> TokenReader:
     weights = str(view.description.get("params", {}).get("weights", "original"))
     # Keeping the prior in the cache keeps its id unique.
     key = (id(view.prior), described_family(view.description), weights)
-    if key not in _READERS:
-        _READERS[key] = view.prior, _make(view.prior, *key[1:])
-    return _READERS[key][1]
+    found = _READERS.get(key)
+    if found is None:
+        found = view.prior, _make(view.prior, *key[1:])
+        while len(_READERS) >= _MOST_READERS:
+            _READERS.pop(next(iter(_READERS)), None)
+        _READERS[key] = found
+    return found[1]
 
 
 def _make(prior: Prior, family: Family, weights: str) -> TokenReader:

@@ -37,6 +37,8 @@ def training_command(name: str) -> str:
         return "pedbench train deblur --images FOLDER"
     if kind == "completion":
         return f"pedbench train completion --from {_repository(start)} --images FOLDER"
+    if kind == "context":
+        return f"pedbench train context --from {_repository(start)} --images FOLDER --annotations FILE"
     if kind == "decoder":
         return f"pedbench train decoder --from {start.removeprefix('interleaved-')} --images FOLDER"
     return ""

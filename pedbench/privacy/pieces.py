@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from pedbench.base import Claim
+from pedbench.base import MARGIN, Claim
 from pedbench.pictures.frame import from_uint8, to_uint8
 from pedbench.types import Mask, Patch, Picture, View
-
-MARGIN = 16
-"""Pixels by which a magnified picture is continued on every side: detectors miss what touches the edge."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from pedbench.models.attackers.restoration import RestorationSizes
+from pedbench.models.attackers.split_decoding import SplitDecoderSizes
 from pedbench.training.core.loop import Schedule
 from pedbench.training.core.task import Course, SceneCourse, TrainingScenes
 from pedbench.training.data.packing import PackedScenes
 from pedbench.training.tasks.context import ContextCourse, ContextRecipe
 from pedbench.training.tasks.detection import DetectorCourse, DetectorRecipe
 from pedbench.training.tasks.diffusion import InpaintingCourse, InpaintingRecipe
+from pedbench.training.tasks.feature_decoding import FeatureDecodingCourse, FeatureDecodingRecipe
+from pedbench.training.tasks.feature_noise import FeatureNoiseCourse, FeatureNoiseRecipe
 from pedbench.training.tasks.masked_autoencoder import AutoencoderCourse, AutoencoderRecipe
 from pedbench.training.tasks.perceptual import PerceptualCourse, PerceptualRecipe
 from pedbench.training.tasks.restoration import RestorationCourse, RestorationRecipe
@@ -90,6 +93,13 @@ RECIPES: dict[str, Any] = {
     "decoder-split-mini": SplitDecodingRecipe(
         schedule=Schedule(steps=1100, warmup=50, decay=0.5, rate=2e-3, momentum=0.98)
     ),
+    "feature-noise-mini": FeatureNoiseRecipe(
+        schedule=Schedule(steps=900, warmup=50, decay=0.5, rate=2e-3, momentum=0.98)
+    ),
+    "decoder-feature-noise-mini": FeatureDecodingRecipe(
+        sizes=SplitDecoderSizes(width=96, depth=4, rounds=1),
+        schedule=Schedule(steps=900, warmup=50, decay=0.5, rate=2e-3, momentum=0.98),
+    ),
     "objects-mini": DetectorRecipe(schedule=Schedule(steps=640, warmup=100, decay=0.5, momentum=0.99)),
     "context-mini": ContextRecipe(
         scenes=TrainingScenes(seed=1, count=1500),
@@ -111,6 +121,8 @@ _COURSES: dict[type, type[SceneCourse[Any]]] = {
     DetectorRecipe: DetectorCourse,
     SharpeningRecipe: SharpeningCourse,
     SplitDecodingRecipe: SplitDecodingCourse,
+    FeatureNoiseRecipe: FeatureNoiseCourse,
+    FeatureDecodingRecipe: FeatureDecodingCourse,
 }
 
 

@@ -117,8 +117,8 @@ def test_an_attack_that_keeps_the_rules_passes(attack: Attack) -> None:
 
 
 READ_OUTS = {
-    "accumulate", "averaging", "deblur", "jigsaw", "patch_inversion", "read_degraded", "split_decoder",
-    "token_inversion",
+    "accumulate", "averaging", "deblur", "feature_decoder", "jigsaw", "patch_inversion", "read_degraded",
+    "split_decoder", "token_inversion",
 }  # fmt: skip
 
 

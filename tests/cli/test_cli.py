@@ -37,7 +37,7 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
         (["train", "nothing"], "pedbench: no recipe for 'nothing'"),
         (
             ["train", "sam-mini", "--at-once", "2"],
-            "pedbench: --at-once is for `pedbench train ped-sam|completion|decoder|deblur` alone.",
+            "pedbench: --at-once is for `pedbench train ped-sam|completion|decoder|deblur|context` alone.",
         ),
         (
             ["train", "completion", "--teacher", "sam-mini"],

@@ -14,8 +14,8 @@ from pedbench.models.attackers.context import (
     ContextSizes,
     detector_features,
     load_context,
-    save_context,
 )
+from pedbench.models.attackers.sized import save_sized
 from pedbench.models.hub.detection import load_detector
 from pedbench.models.manifest import shipped
 from pedbench.pictures.frame import from_uint8
@@ -63,6 +63,6 @@ def test_cells_beyond_the_frame_change_nothing(tmp_path: Path) -> None:
     with torch.inference_mode():
         first, second = (network(each, visible, inside) for each in (features, other))
     torch.testing.assert_close(first, second)
-    save_context(network, tmp_path / "own.safetensors")
+    save_sized(network, tmp_path / "own.safetensors")
     with torch.inference_mode():
         assert torch.equal(load_context(tmp_path / "own.safetensors")(features, visible, inside), first)

@@ -36,11 +36,23 @@ CHANGES: dict[str, dict[str, Any]] = {
     "completion-mini": {"batch": 3, "start": "", "sizes": SHALLOW},
     "decoder-ped-mini": {"batch": 2, "sizes": replace(SMALL, token_channels=192)},
     "decoder-split-mini": {"batch": 2, "sizes": SplitDecoderSizes(depth=1, rounds=1, detail=4)},
+    "feature-noise-mini": {
+        "batch": 2,
+        "adversary_steps": 1,
+        "adversary": SplitDecoderSizes(width=96, depth=1, rounds=1, detail=4),
+    },
+    "decoder-feature-noise-mini": {
+        "batch": 2,
+        "sizes": SplitDecoderSizes(width=96, depth=1, rounds=1, detail=4),
+    },
     "objects-mini": {"batch": 2, "sizes": DetectorSizes(side=128, stages=(8, 12, 16, 16), width=32, heads=2)},
     "context-mini": {"batch": 4, "sizes": ContextSizes(width=16, heads=2)},
     "deblur-mini": {"frames": 2, "batch": 4, "crop": 32, "sizes": SharpeningSizes(width=8, blocks=1)},
 }
-LARGE = {"inpaint-mini", "completion-mini", "mae-mini", "decoder-ped-mini", "decoder-split-mini"}
+LARGE = {
+    "inpaint-mini", "completion-mini", "mae-mini", "decoder-ped-mini", "decoder-split-mini", "feature-noise-mini",
+    "decoder-feature-noise-mini",
+}  # fmt: skip
 """Courses whose networks are not small here either."""
 
 

@@ -22,6 +22,7 @@ FAMILIES = {
     "completion": "completion",
     "deblur": "sharpening",
     "diffusion_inpaint": "inpainting",
+    "feature_decoder": "inversion",
     "guided_inversion": "inversion",
     "hosted_inpaint": "inpainting",
     "jigsaw": "re-assembly",

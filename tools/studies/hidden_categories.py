@@ -6,7 +6,7 @@ scores, and for training scenes the counts. Prints the table and writes it into 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,6 @@ from pedbench.inversion.hidden_context import hidden_by_network, seen_categories
 from pedbench.models.attackers.context import DETECTOR, load_context
 from pedbench.models.hub.detection import load_detector
 from pedbench.models.manifest import shipped
-from pedbench.models.sam.architectures import SAM_MINI
-from pedbench.offload.passes.assignment import assign
 from pedbench.pictures.frame import from_uint8
 from pedbench.privacy.hidden_categories import bits_over_prior, hidden_categories, mean_average_precision
 from pedbench.report.words.text import estimate, table
@@ -29,8 +27,9 @@ from pedbench.scenes.painting.assets import Split
 from pedbench.scenes.render import Scene, render
 from pedbench.scenes.staging.furnish import CATEGORIES
 from pedbench.scenes.store import SPLIT_SEEDS
-from pedbench.types import Instance, Patch, View
+from pedbench.types import Instance, View
 from tools.documents.measured_blocks import measured
+from tools.studies.server_views import server_views
 
 SERVERS = 3
 DRAWS = 1000
@@ -56,15 +55,7 @@ def cases(split: Split, count: int) -> Iterator[Case]:
     for image in range(count):
         scene = render(SPLIT_SEEDS[split], image, split)
         frame = from_uint8(scene.image)
-        size = (frame.shape[0], frame.shape[1])
-        windows = assign("dispersed", SAM_MINI.grid.active(size), SERVERS, np.random.default_rng(0))
-        for server, part in windows.items():
-            tiles = [SAM_MINI.grid.tile(window, size) for window in part]
-            patches = tuple(
-                Patch(picture=frame[tile.slices], top=tile.top, left=tile.left, server=server)
-                for tile in tiles
-            )
-            view = View(frame_size=size, patches=patches, prior=prior)
+        for view in server_views(frame, SERVERS, prior).values():
             yield Case(image, view, hidden_categories(_instances(scene), view.canvas()[1], CATEGORIES))
 
 
@@ -117,11 +108,29 @@ def main(count: int = 24, training: int = 300) -> str:
         "co-occurrence": counted(seen(tested)),
         "`context-mini`": np.stack([hidden_by_network(case.view, network, detector) for case in tested]),
     }
-    images = np.array([case.image for case in tested])
+    return (
+        f"{len(tested)} views of {count} validation scenes, {SERVERS} servers, {present.sum(axis=1).mean():.2f} hidden "
+        f"categories a view. Counts are of {len(known)} views of {training} training scenes, their evidence raised "
+        f"to the power {counted.strength:g}. 95 % bootstrap intervals over scenes.\n\n"
+        f"{scored(guesses, tested, counted.prior)}"
+    )
+
+
+def scored(
+    guesses: Mapping[str, npt.NDArray[np.float64]], tested: Sequence[Case], prior: npt.NDArray[np.float64]
+) -> str:
+    """Return a table of the scores of some attackers.
+
+    Args:
+        guesses: By attacker, (n, K) probabilities.
+        tested: The n views.
+        prior: (K,) rates on training views.
+    """
+    images, present = np.array([case.image for case in tested]), np.stack([case.present for case in tested])
     lines = []
     for name, guessed in guesses.items():
         precision = mean_average_precision(guessed, present)
-        bits = bits_over_prior(guessed, counted.prior, present)
+        bits = bits_over_prior(guessed, prior, present)
         found = mean(pd.DataFrame({"image": images.astype(str), "value": bits}))
         lines.append(
             [
@@ -130,12 +139,7 @@ def main(count: int = 24, training: int = 300) -> str:
                 estimate(found.value, *(found.ci95 or (None, None))),
             ]
         )
-    return (
-        f"{len(tested)} views of {count} validation scenes, {SERVERS} servers, {present.sum(axis=1).mean():.2f} hidden "
-        f"categories a view. Counts are of {len(known)} views of {training} training scenes, their evidence raised "
-        f"to the power {counted.strength:g}. 95 % bootstrap intervals over scenes.\n\n"
-        f"{table(['attacker', 'mAP', 'bits over the prior'], lines, left=1)}"
-    )
+    return table(["attacker", "mAP", "bits over the prior"], lines, left=1)
 
 
 if __name__ == "__main__":

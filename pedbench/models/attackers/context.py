@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch.nn import functional
 
 from pedbench.models.attackers.sized import load_sized
 from pedbench.models.kept import kept
-from pedbench.models.sam.checkpoints import write_safetensors
 
 DETECTOR = "objects-mini"
 """Detector whose features the network reads."""
@@ -118,15 +116,9 @@ def _resized(planes: Tensor, side: int, padding: float) -> Tensor:
     return functional.interpolate(square, (side, side), mode="bilinear", antialias=True)
 
 
-def save_context(network: ContextNetwork, path: Path) -> None:
-    """Write weights and sizes, atomically, as `.safetensors`."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_safetensors(path, state, {"sizes": json.dumps(asdict(network.sizes))})
-
-
 @kept
 def load_context(path: Path) -> ContextNetwork:
-    """Load a network of `save_context`, in evaluation mode, its parameters frozen.
+    """Load a network of `save_sized`, in evaluation mode, its parameters frozen.
 
     Raises:
         MissingWeightsError: The file is missing.

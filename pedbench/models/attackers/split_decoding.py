@@ -1,8 +1,9 @@
-"""The attackers' decoder of split inference: guesses the picture from all tokens behind some encoder blocks."""
+"""The attackers' decoders of split inference: guess the picture from all tokens behind some encoder blocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,10 @@ from pedbench.models.attackers.sized import load_sized
 from pedbench.models.kept import kept
 
 DEPTHS = (2, 4, 6)
-"""Numbers of blocks behind which the network decodes tokens."""
+"""Numbers of blocks behind which `decoder-split-mini` decodes tokens, its kinds of tokens."""
+
+REQUESTS = (1, 8)
+"""Numbers of requests of which `decoder-feature-noise-mini` decodes the mean tokens, its kinds of tokens."""
 
 CONTRAST = 0.1
 """Pixels, in [0, 1], per unit of the network's outputs, which keeps its weights near one."""
@@ -50,17 +54,21 @@ class SplitDecoderSizes:
 
 
 class SplitDecoderNetwork(nn.Module):
-    """A linear estimate per depth, corrected by a vision transformer and by convolutions at full resolution.
+    """A linear estimate per kind of tokens, corrected by a vision transformer and by convolutions at full resolution.
 
-    All depths of `DEPTHS` share the transformer and the convolutions.
+    All kinds share the transformer and the convolutions.
+
+    Args:
+        sizes: Sizes of the network.
+        kinds: Numbers that tell the kinds of tokens apart, such as numbers of blocks.
     """
 
-    def __init__(self, sizes: SplitDecoderSizes) -> None:
+    def __init__(self, sizes: SplitDecoderSizes, kinds: tuple[int, ...] = DEPTHS) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.sizes, self.kinds = sizes, kinds
         width, area = sizes.width, sizes.patch**2
-        self.inputs = nn.ModuleList(nn.Linear(width, width) for _ in DEPTHS)
-        self.linear = nn.ModuleList(nn.Linear(width, 3 * area) for _ in DEPTHS)
+        self.inputs = nn.ModuleList(nn.Linear(width, width) for _ in kinds)
+        self.linear = nn.ModuleList(nn.Linear(width, 3 * area) for _ in kinds)
         self.positions = nn.Parameter(sinusoidal_positions(sizes.side, width)[None])
         self.blocks = nn.ModuleList(TransformerBlock(width, sizes.heads) for _ in range(sizes.depth))
         self.norm = nn.LayerNorm(width)
@@ -72,17 +80,17 @@ class SplitDecoderNetwork(nn.Module):
         for parameter in (*self.planes.parameters(), *last.parameters()):
             nn.init.zeros_(parameter)
 
-    def forward(self, tokens: Tensor, depth: int) -> Tensor:
+    def forward(self, tokens: Tensor, kind: int) -> Tensor:
         """Guess pictures.
 
         Args:
-            tokens: (B, side, side, width) the encoder's tokens behind `depth` blocks.
-            depth: One of `DEPTHS`.
+            tokens: (B, side, side, width) tokens of one kind.
+            kind: One of `kinds`.
 
         Returns:
             (B, 3, S, S), S = side * patch, not clipped to [0, 1].
         """
-        place = DEPTHS.index(depth)
+        place = self.kinds.index(kind)
         white = self.inputs[place](tokens.flatten(1, 2))
         state = white + self.positions
         for _ in range(self.sizes.rounds):
@@ -112,17 +120,17 @@ class SplitDecoderNetwork(nn.Module):
         return functional.pixel_shuffle(grid, self.sizes.patch)
 
     @torch.no_grad()
-    def start_linear(self, depth: int, tokens: Tensor, patches: Tensor) -> None:
-        """Set the linear path of a depth to the least-squares estimate from examples.
+    def start_linear(self, kind: int, tokens: Tensor, patches: Tensor) -> None:
+        """Set the linear path of a kind of tokens to the least-squares estimate from examples.
 
         Its input scales all directions of the examples' tokens to variance one.
 
         Args:
-            depth: One of `DEPTHS`.
+            kind: One of `kinds`.
             tokens: (n, width).
             patches: (n, 3 * patch * patch) pixels in [0, 1] of each token, as `pixel_unshuffle` arranges them.
         """
-        place = DEPTHS.index(depth)
+        place = self.kinds.index(kind)
         tokens, pixels = tokens.double(), (patches.double() - 0.5) / CONTRAST
         mean = tokens.mean(dim=0)
         variances, directions = torch.linalg.eigh(torch.cov(tokens.T))
@@ -146,3 +154,15 @@ def load_split_decoder(path: Path) -> SplitDecoderNetwork:
         CheckpointError: The file is of another kind, or its digest differs from the manifest.
     """
     return load_sized(path, SplitDecoderSizes, SplitDecoderNetwork, "split decoder")
+
+
+@kept
+def load_feature_decoder(path: Path) -> SplitDecoderNetwork:
+    """Load a decoder of the mean tokens of `REQUESTS`, in evaluation mode, its parameters frozen.
+
+    Raises:
+        MissingWeightsError: The file is missing.
+        CheckpointError: The file is of another kind, or its digest differs from the manifest.
+    """
+    build = partial(SplitDecoderNetwork, kinds=REQUESTS)
+    return load_sized(path, SplitDecoderSizes, build, "feature decoder")

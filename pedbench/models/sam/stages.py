@@ -59,6 +59,22 @@ def run_blocks(encoder: Any, tokens: Tensor, first: int, last: int) -> Tensor:
     return tokens
 
 
+def finish_blocks(encoder: Any, tokens: Tensor, first: int) -> Tensor:
+    """Run the encoder's blocks from `first` on, and its neck.
+
+    Args:
+        encoder: The encoder, in any block order.
+        tokens: (B, h, w, C) output of block `first` - 1; for 0 the patch embedding with position embedding.
+        first: Index of the first block to run.
+
+    Returns:
+        (B, neck channels, h, w) image embeddings.
+    """
+    done = run_blocks(encoder, tokens, first, len(encoder.blocks))
+    embedding: Tensor = encoder.neck(done.permute(0, 3, 1, 2))
+    return embedding
+
+
 def window_tiles(sam: Any, crops: Iterable[npt.NDArray[Any] | Tensor]) -> Tensor:
     """Normalise the pixels of windows and pad them to whole tiles, as SAM does with the frame.
 

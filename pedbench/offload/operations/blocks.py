@@ -10,7 +10,7 @@ import torch
 
 from pedbench.base import Field, Networks, Operation
 from pedbench.models.sam.family import WEIGHTS
-from pedbench.models.sam.stages import run_blocks, window_grid, window_tiles
+from pedbench.models.sam.stages import finish_blocks, window_grid, window_tiles
 from pedbench.models.sam.window_blocks import add_positions, run_window_blocks
 from pedbench.offload.operations.builtin import EncodeWindows
 from pedbench.offload.operations.payload_fields import (
@@ -107,8 +107,7 @@ class FinishBlocks(Operation):
     def run(self, payload: Payload, arguments: Mapping[str, str], networks: Networks) -> Payload:
         encoder = networks.network(arguments["weights"]).image_encoder
         tokens = torch.tensor(payload["tokens"]).to(encoder.pos_embed)[None]
-        done = run_blocks(encoder, tokens, int(arguments["first"]), len(encoder.blocks))
-        return {"features": encoded(encoder.neck(done.permute(0, 3, 1, 2)), arguments)}
+        return {"features": encoded(finish_blocks(encoder, tokens, int(arguments["first"])), arguments)}
 
     def observe(
         self, payload: Payload, arguments: Mapping[str, str], networks: Networks, server: int, request: int

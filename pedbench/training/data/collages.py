@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pedbench.base import MARGIN
 from pedbench.models.hub.detection import GREY
-from pedbench.privacy.pieces import MARGIN
 from pedbench.training.data.packing import PackedScenes
 
 WHOLE = 0.7

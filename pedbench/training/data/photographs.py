@@ -113,6 +113,25 @@ class Photographs:
     def annotated(self) -> bool:
         return self._annotated is not None
 
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the annotations' categories.
+
+        Raises:
+            DatasetError: There are no annotations, or pictures to train on that they do not list.
+        """
+        unlisted = [id for id in self.ids if id not in self._ids_by_name]
+        if self._annotated is None or unlisted:
+            found = (
+                f"{unlisted[0]} is not listed" if self._annotated and unlisted else "there are no annotations"
+            )
+            raise DatasetError(f"{found}: name the instances file of all pictures with --annotations.")
+        return self._annotated.categories
+
+    def training_sample(self, index: int) -> Sample:
+        """Return a picture to train on with its annotations, or the next readable one."""
+        return self._readable(index, objects=True)
+
     def _draw(self, count: int) -> list[str]:
         listed = list(self._folder.paths) if self._annotated is None else list(self._annotated.candidates)
         shuffled = [

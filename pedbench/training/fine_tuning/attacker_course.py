@@ -163,4 +163,4 @@ class Attacker:
 
     name: str
     start: str
-    course: Callable[[Place], AttackerCourse]
+    course: Callable[[Place], FineTuningCourse]

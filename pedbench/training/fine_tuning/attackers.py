@@ -1,4 +1,4 @@
-"""`pedbench train completion`, `decoder` and `deblur`: train attackers' networks for real models."""
+"""`pedbench train completion`, `decoder`, `deblur` and `context`: train attackers' networks for real models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from pedbench.host.home import home
 from pedbench.training.fine_tuning.attacker_course import Attacker, AttackerRecipe
 from pedbench.training.fine_tuning.completion import completion
+from pedbench.training.fine_tuning.context import context
 from pedbench.training.fine_tuning.deblur import deblur
 from pedbench.training.fine_tuning.decoder import decoder
 from pedbench.training.fine_tuning.place import make_place
@@ -17,6 +18,7 @@ ATTACKERS: dict[str, Callable[[str, AttackerRecipe], Attacker]] = {
     "completion": completion,
     "decoder": decoder,
     "deblur": deblur,
+    "context": context,
 }
 """Attackers' networks by the names of `pedbench train`, from a start and a recipe."""
 
@@ -26,6 +28,7 @@ def train_attacker(
     *,
     start: str,
     images: Path,
+    annotations: Path | None = None,
     out: Path | None = None,
     recipe: AttackerRecipe,
     at_once: int | None = None,
@@ -39,6 +42,7 @@ def train_attacker(
         kind: One of `ATTACKERS`.
         start: Weights to start from; see the kind's function.
         images: Folder of pictures.
+        annotations: COCO's instances file of these pictures; `context` needs it, the others read none.
         out: Folder of the weights, their model card and, in `training/`, the state; by default in pedbench's home,
             where attacks look for networks by their name.
         recipe: The recipe.
@@ -53,7 +57,7 @@ def train_attacker(
         DatasetError: The pictures are unusable or too few.
     """
     attacker = ATTACKERS[kind](start, recipe)
-    place = make_place(recipe, images, at_once=at_once, cpu=cpu, say=say)
+    place = make_place(recipe, images, annotations, at_once=at_once, cpu=cpu, say=say)
     return FineTuning(
         lambda: attacker.course(place),
         place,

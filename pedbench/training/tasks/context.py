@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from pedbench.models.attackers.context import (
     ContextSizes,
     cell_shares,
     detector_features,
-    save_context,
 )
+from pedbench.models.attackers.sized import save_sized
 from pedbench.models.hub.detection import load_detector
 from pedbench.models.sam.architectures import SAM_MINI
 from pedbench.offload.passes.assignment import assign
@@ -156,7 +156,7 @@ class ContextCourse(SceneCourse):
         }
 
     def save(self, network: nn.Module, path: Path) -> None:
-        save_context(cast(ContextNetwork, network), path)
+        save_sized(network, path)
 
 
 def hidden_in_labels(scenes: PackedScenes, index: int, visible: Mask) -> Mask:
