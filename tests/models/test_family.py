@@ -54,7 +54,7 @@ def test_random_networks_of_every_name() -> None:
         "reordered": (6, 7),
         "windowed": (),
         "dropped": (),
-        "small": (1, 3),
+        "small": (3,),
         "blurred": (3, 7),
         "pixelated": (3, 7),
         "dp-pixelated": (3, 7),

@@ -31,8 +31,8 @@ def test_a_drawn_block_is_what_pixelate_sends_at_some_strength_of_the_range() ->
 
 def test_noise_comes_from_the_generator_alone() -> None:
     degrade = degrading("dp_pixelate", {"epsilon": (1, 100)})
-    first, again, other = (degrade(picture(), np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
+    first, repeated, other = (degrade(picture(), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, repeated)
     assert not np.array_equal(first, other)
 
 
