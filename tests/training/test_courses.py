@@ -93,7 +93,9 @@ def test_no_course_but_its_own_reads_the_trunk_that_scores(
         if file != OWN["scoring"]:
             (tmp_path / file.name).symlink_to(file)
     monkeypatch.setitem(OWN, "scoring", tmp_path / "absent.safetensors")
-    for name, recipe in RECIPES.items():
+    # The first stages of `sam-mini` are not shipped.
+    begun = {name: recipe for name, recipe in RECIPES.items() if name not in ("sam-mini-2", "sam-mini")}
+    for name, recipe in begun.items():
         make_course(name, recipe, training=scenes, validation=scenes, weights=tmp_path, device="cpu")
     with pytest.raises(ValueError, match=r"absent\.safetensors"):
         build_network("scoring", "", "cpu")
