@@ -111,19 +111,39 @@ def test_scores_come_from_the_manifest(tmp_path: Path) -> None:
         models(manifest)
     entry = {
         "sha256": "0123456789abcdef",
-        "recipe": {"architecture": "sam-mini", "schedule": {"steps": 12000}},
+        "recipe": {
+            "architecture": "sam-mini",
+            "start": "sam-mini-2",
+            "schedule": {"steps": 12000},
+            "batch": 8,
+        },
+        "seconds": 3600,
         "data": {"count": 6000},
         "scores": {"S": 0.25, "ML": 0.7504},
     }
     attacker = {**entry, "recipe": {"schedule": {"steps": 5}}, "scores": {"hidden PSNR": 17.25}}
+    del attacker["seconds"]
     manifest.write_text(json.dumps({"mae-mini": attacker, "sam-mini": entry}))
     *_, line = attackers(manifest).splitlines()
-    assert [cell.strip() for cell in line.strip("|").split("|")][::4] == ["`mae-mini`", "hidden PSNR 17.250"]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == [
+        "`mae-mini`",
+        NOTHING,
+        "5",
+        NOTHING,
+        NOTHING,
+        "6,000",
+        "`0123456789ab`",
+        "hidden PSNR 17.250",
+    ]
     *_, line = models(manifest).splitlines()
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [
         "`sam-mini`",
+        "`sam-mini-2`",
         "12,000",
+        "96,000",
+        "3,600",
         "6,000",
         "`0123456789ab`",
         "0.250",
