@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: threads of two workers would wait for each other's.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: FORCE run frontier test test-fast test-long test-all gate baseline lint types check small hosts bench first-contact chaos load fuzz audit leaderboard-check docs illustrate lock clean
+.PHONY: FORCE run frontier test test-fast test-long test-all coverage gate baseline lint types check small hosts bench first-contact chaos load fuzz audit leaderboard-check docs illustrate lock clean
 .DEFAULT_GOAL := run
 
 # The environment is kept while its Python works, is new enough and, where PYTHON is named, is that one.
@@ -49,6 +49,9 @@ test-long: $(INSTALLED)  ## the long tests alone: faults, kills, trainings, ViT-
 
 test-all: $(INSTALLED)  ## all tests, the long ones too
 	$(PYTEST) $(ARGS)
+
+coverage: $(INSTALLED)  ## branch coverage of pedbench/ by all tests, without what runs in processes of their own
+	$(PYTEST) --cov --cov-report=term:skip-covered $(ARGS)
 
 gate: $(INSTALLED)  ## the quick part of mini, held to the committed baseline
 	$(BIN)/python -m pedbench run mini --quick --fresh
