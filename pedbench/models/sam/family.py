@@ -87,15 +87,8 @@ class Family:
 
     def member(self, weights: str) -> Member | None:
         """Return the network whose file contains these weights; for training-free variants, the original."""
-        members = {
-            "fine-tuned": self.fine_tuned,
-            "small": self.small,
-            "blurred": self.blurred,
-            "pixelated": self.pixelated,
-            "dp-pixelated": self.dp_pixelated,
-            "prolonged": self.prolonged,
-        }
-        return members.get(weights, self.original)
+        found: Member | None = getattr(self, weights.replace("-", "_"), self.original)
+        return found
 
     def files(self) -> list[Path]:
         """Return all weights files, existing or not; of a SAM in transformers' format its whole folder, too."""
