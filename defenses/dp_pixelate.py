@@ -27,7 +27,7 @@ class DpPixelate(DegradingDefense):
     """
 
     name = "dp_pixelate"
-    version = 1
+    version = 2
     cite = "Fan, Image Pixelization with Differential Privacy, DBSec 2018"
     fine_tuned = "dp-pixelated"
     block: float = 0.05

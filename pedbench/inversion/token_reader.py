@@ -111,7 +111,7 @@ class TokenReader:
 _READERS: dict[tuple[int, Family, str], tuple[Prior, TokenReader]] = {}
 
 _MOST_READERS = 4
-"""Readers that are kept, each with its prior: some 60 MB."""
+"""Readers that are kept; each holds some 60 MB, its prior included."""
 
 
 def token_reader(view: View) -> TokenReader:
@@ -126,12 +126,10 @@ def token_reader(view: View) -> TokenReader:
     weights = str(view.description.get("params", {}).get("weights", "original"))
     # Keeping the prior in the cache keeps its id unique.
     key = (id(view.prior), described_family(view.description), weights)
-    found = _READERS.get(key)
-    if found is None:
-        found = view.prior, _make(view.prior, *key[1:])
-        while len(_READERS) >= _MOST_READERS:
-            _READERS.pop(next(iter(_READERS)), None)
-        _READERS[key] = found
+    found = _READERS.pop(key, None) or (view.prior, _make(view.prior, *key[1:]))
+    _READERS[key] = found
+    for oldest in list(_READERS)[:-_MOST_READERS]:
+        _READERS.pop(oldest, None)
     return found[1]
 
 

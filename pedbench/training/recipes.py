@@ -24,7 +24,7 @@ from pedbench.training.tasks.sharpening import SharpeningCourse, SharpeningRecip
 from pedbench.training.tasks.split_decoding import SplitDecodingCourse, SplitDecodingRecipe
 
 _FINE_TUNING = Schedule(steps=1100, rate=4e-4, decay=0.5)
-"""Schedule of all networks that start from `sam-mini`, the same so that none has an advantage."""
+"""Schedule of all fine-tunings of `sam-mini`, the same so that none has an advantage."""
 
 
 def _tuned(defense: str, **strengths: tuple[float, float]) -> SegmentationRecipe:

@@ -55,9 +55,9 @@ def test_the_server_gets_projected_tokens_with_white_noise(
     correlation = np.corrcoef(noise.T)[np.triu_indices(count, 1)]
     assert correlation.std() == pytest.approx(1 / len(noise) ** 0.5, rel=0.1)
     # The tokens have no more dimensions than there are channels.
-    values = np.linalg.svd(seen.tokens[0].values.astype(np.float64), compute_uv=False)
-    assert (seen.tokens[0].values - obfuscator.expand.bias.numpy()).shape == (400, obfuscator.sizes.width)
-    assert values[count + 1] < 1e-4 * values[0]
+    centred = seen.tokens[0].values.astype(np.float64) - obfuscator.expand.bias.numpy()
+    values = np.linalg.svd(centred, compute_uv=False)
+    assert values[count] < 1e-4 * values[count - 1]
     view = build_view(
         (seen,), (0,), frame_size=frame.shape[:2], disclosure="degraded", description={}, prior=PRIOR
     )

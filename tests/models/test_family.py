@@ -16,7 +16,7 @@ from pedbench.errors import CheckpointError
 from pedbench.host.determinism import without_onednn
 from pedbench.models.sam.architectures import PED_MINI, SAM_MINI, Architecture
 from pedbench.models.sam.checkpoints import save_sam
-from pedbench.models.sam.family import MINI, WEIGHTS, Family, Member, Weights, described_family, family
+from pedbench.models.sam.family import FILED, MINI, WEIGHTS, Family, Member, Weights, described_family, family
 from pedbench.models.sam.networks import FamilyNetworks, load_network
 from pedbench.models.sam.reorder import global_blocks
 
@@ -155,6 +155,15 @@ def test_a_real_family_has_what_is_fetched_and_what_is_named(
     assert real.digests(["fine-tuned"]) == {"ped-vit_b": hashlib.sha256(b"ped").hexdigest()}
     with pytest.raises(CheckpointError, match=r"for slimsam: looked for .*\n.*: pedbench fetch slimsam, or"):
         load_network(real, "small")
+
+
+def test_every_named_file_is_the_one_that_is_used(tmp_path: Path) -> None:
+    for weights in FILED:
+        file = tmp_path / f"{weights}.safetensors"
+        file.touch()
+        found = family("vit_b", {weights: file}).member(weights)
+        assert found is not None
+        assert found.file == file
 
 
 def test_digests_of_further_networks_are_taken_where_they_are_used(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
 
 def test_no_network_was_trained_on_the_trunk_that_scores() -> None:
     entries = json.loads((ASSETS / "manifest.json").read_text())
-    assert entries.keys() <= RECIPES.keys()
+    unshipped = {"sam-mini-1", "sam-mini-2", "dp-pixelate-mini"}
+    assert entries.keys() == RECIPES.keys() - unshipped
     scoring = OWN["scoring"].stem
     assert LearnedPerceptualSimilarity().files == (ASSETS / entries[scoring]["file"],)
     for name, entry in entries.items():

@@ -21,7 +21,7 @@ from pedbench.results.run import Run, load
 from pedbench.validity.controls import broken_controls
 
 _ABOUT = columns("network", "starts from", text=True) + columns(
-    "steps", "pictures", "seconds", "scenes", "sha256"
+    "steps", "examples", "seconds", "scenes", "sha256"
 )
 
 

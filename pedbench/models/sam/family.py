@@ -216,15 +216,17 @@ def family(name: str, files: Mapping[str, str | Path] = MappingProxyType({})) ->
         original = member("original", architecture, _fetched(f"sam_{name}"), f"pedbench fetch sam_{name}")
     else:
         raise ValueError(f"unknown model family {name!r}; known: {', '.join(FAMILIES)}")
-    twin = architecture.reordered(f"ped-{architecture.name}")
+    stem = architecture.name
+    twin = architecture.reordered(f"ped-{stem}")
     return Family(
         name=name,
         original=original,
         fine_tuned=member("fine-tuned", twin, _trained(twin), "pedbench train ped-sam"),
         small=member("small", SLIM_SAM, _fetched(SLIM_SAM.name), f"pedbench fetch {SLIM_SAM.name}"),
-        blurred=member("blurred", replace(architecture, name=f"blur-{architecture.name}"), None),
-        pixelated=member("pixelated", replace(architecture, name=f"pixelate-{architecture.name}"), None),
-        prolonged=member("prolonged", replace(architecture, name=f"{architecture.name}-prolonged"), None),
+        blurred=member("blurred", replace(architecture, name=f"blur-{stem}"), None),
+        pixelated=member("pixelated", replace(architecture, name=f"pixelate-{stem}"), None),
+        dp_pixelated=member("dp-pixelated", replace(architecture, name=f"dp-pixelate-{stem}"), None),
+        prolonged=member("prolonged", replace(architecture, name=f"{stem}-prolonged"), None),
         named=tuple(sorted((weights, str(path)) for weights, path in paths.items())),
     )
 

@@ -59,10 +59,10 @@ def timeline(rounds: Rounds, clock: Clock) -> list[Span]:
 
 def pending_timeline(calls: Sequence[Pending]) -> list[Span]:
     """Return one span for each call so far: until now, or until its reply arrived."""
-    began, now = min(call.sent for call in calls), time.monotonic()
-    return [
-        Span("server", call.server, call.sent - began, (call.replied or now) - began) for call in list(calls)
-    ]
+    # Servers answer and are called meanwhile.
+    known = list(calls)
+    began, now = min(call.sent for call in known), time.monotonic()
+    return [Span("server", call.server, call.sent - began, (call.replied or now) - began) for call in known]
 
 
 def _gaps(intervals: list[Interval], within: Interval) -> Iterator[Interval]:

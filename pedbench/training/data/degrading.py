@@ -1,4 +1,4 @@
-"""Degradation of training pictures as a defense degrades them, at strength strengths."""
+"""Degradation of training pictures as a defense degrades them, at drawn strengths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Degrade = Callable[[Picture, np.random.Generator], Picture]
 
 
 def degrading(defense: str, strengths: Mapping[str, tuple[float, float]]) -> Degrade:
-    """Return the degradation of a defense, its strength strength anew for each picture.
+    """Return the degradation of a defense, its strength drawn anew for each picture.
 
     Args:
         defense: Name of a defense with a method `degrade`.

@@ -227,7 +227,7 @@ def context(start: str, recipe: AttackerRecipe) -> Attacker:
 
 
 def encoder_digest(model: str) -> str:
-    """Return the sha256 of an embedder's weights.
+    """Return the sha256 of each file of an embedder's weights, divided by spaces.
 
     Args:
         model: Result of `model_reference`.
@@ -241,4 +241,4 @@ def encoder_digest(model: str) -> str:
         raise CheckpointError(
             f"{folder}: found no weights in .safetensors files\nexpected those of an embedder"
         )
-    return digest(files[0])
+    return " ".join(map(digest, files))
