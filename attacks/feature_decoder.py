@@ -34,7 +34,7 @@ class FeatureDecoder(ReadOutAttack):
     needs = frozenset({"tokens"})
     family = "inversion"
     calibration = Calibration(
-        defense="feature_noise", metric="PSNR", region="hidden", least=6, over="patch_inversion"
+        defense="feature_noise", metric="PSNR", region="hidden", least=2, over="patch_inversion"
     )
 
     requests: int = 8
