@@ -1,4 +1,4 @@
-"""How many multiply-adds the stages of an architecture take: matrix products and convolutions, nothing else."""
+"""Multiply-adds that the stages of an architecture take: matrix products and convolutions, nothing else."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pedbench.types import Window
 
 
 def patch_embedding(of: Architecture, tokens: int) -> int:
-    """Of the patch embedding of some tokens."""
+    """Count the multiply-adds of the patch embedding of some tokens."""
     return tokens * 3 * of.patch_size**2 * of.embed_dim
 
 
 def window_blocks(of: Architecture, windows: Iterable[Window] | None = None) -> int:
-    """Of all window blocks on some windows.
+    """Count the multiply-adds of all window blocks on some windows.
 
     Attention takes whole windows, the padding at the grid's border included; the MLP takes real tokens alone.
 
@@ -31,26 +31,26 @@ def window_blocks(of: Architecture, windows: Iterable[Window] | None = None) -> 
 
 
 def window_stage(of: Architecture, windows: Iterable[Window]) -> int:
-    """Of what a server does for its windows: patch embedding of whole tiles, and all window blocks."""
+    """Count what a server computes for its windows: patch embedding of whole tiles, and all window blocks."""
     given = list(windows)
     return patch_embedding(of, len(given) * of.window_size**2) + window_blocks(of, given)
 
 
 def global_blocks(of: Architecture) -> int:
-    """Of all blocks with global attention."""
+    """Count the multiply-adds of all blocks with global attention."""
     height, width = of.tokens
     tokens = height * width
     return len(of.global_blocks) * (_attention(of, tokens, height) + _mlp(of, tokens))
 
 
 def neck(of: Architecture) -> int:
-    """Of the two convolutions behind the last block."""
+    """Count the multiply-adds of the two convolutions behind the last block."""
     height, width = of.tokens
     return height * width * of.neck_channels * (of.embed_dim + 9 * of.neck_channels)
 
 
 def encoder(of: Architecture) -> int:
-    """Of the whole image encoder, in whatever order its blocks are."""
+    """Count the multiply-adds of the whole image encoder, in whatever order its blocks are."""
     height, width = of.tokens
     return patch_embedding(of, height * width) + window_blocks(of) + global_blocks(of) + neck(of)
 

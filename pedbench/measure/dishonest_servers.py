@@ -101,7 +101,7 @@ def _checks(bench: Bench, of: DefensePlan, sample: Sample, lie: Lie) -> SpotChec
 
 
 def _returned_before(bench: Bench, of: DefensePlan, sample: Sample) -> Mapping[int, Mapping[Any, Any]]:
-    """What servers return for the dataset's picture before this one, before the first for the last.
+    """Return what servers return for the dataset's picture before this one, before the first for the last.
 
     They are asked anew, so that no value depends on where a run was cut into shards.
     """

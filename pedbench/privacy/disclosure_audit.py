@@ -1,4 +1,4 @@
-"""Whether servers received what a defense says they do: checked on the trusted side, failing closed."""
+"""Audit of whether servers received what a defense says they do: on the trusted side, failing closed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TELLING = (EncodeWindows.name, StartWindows.name, *TOKEN_OPERATIONS)
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What became of a defense's claims on one frame.
+    """Result of checking a defense's claims on one frame.
 
     Attributes:
         whole_visible: Why the whole frame counts as visible: bytes that nothing explains. Empty if all are.
@@ -136,7 +136,7 @@ def _told_otherwise(seen: Observation, frame: tuple[int, ...]) -> list[str]:
 
 
 def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterator[str]:
-    """Where a message differs from what the frame has at its place, in the last bit too."""
+    """Return where a message differs from what the frame has at its place, in the last bit too."""
     message = seen.message
     if seen.problem or message.payload is None:
         return
@@ -156,7 +156,7 @@ def _differences(seen: Observation, truth: Bytes, tokens: TokenAudit) -> Iterato
 
 
 def _coded(message: Received, truth: Bytes, networks: Networks) -> Bytes:
-    """What the codec of a message leaves of the frame's pixels in it."""
+    """Return what the codec of a message leaves of the frame's pixels in it."""
     payload = message.payload or {}
     pixels = truth
     if "positions" in payload:

@@ -1,4 +1,4 @@
-"""How much of an object lies in what one coalition received: geometry, without any model."""
+"""Share of an object that lies in what one coalition received: geometry, without any model."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _COVERED = 1 - 1e-4
 
 
 class Found(NamedTuple):
-    """How well a picture was found, ties broken by chance.
+    """Expected result of a search for a picture, ties broken by chance.
 
     Attributes:
         first: Chance that it comes first.
@@ -69,12 +69,12 @@ class Gallery(ABC):
         return ranked(distances, self.ids.index(id))
 
     def names(self) -> tuple[str, str]:
-        """What the two numbers are called, with the gallery's size, which tells what chance is."""
+        """Name the two numbers, with the gallery's size, which tells what chance is."""
         return f"rank-1 of {len(self.ids)}", f"reciprocal rank of {len(self.ids)}"
 
     @abstractmethod
     def _distances(self, picture: Picture, known: Mask) -> npt.NDArray[np.float64] | None:
-        """From the known part of a picture to each of the gallery; None if too little is known."""
+        """Return the distances from the known part of a picture to each of the gallery; None if too little is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ def ranked(distances: Sequence[float] | npt.NDArray[np.float64], target: int) ->
 
 
 def chance(count: int) -> Found:
-    """What a guess at random finds in a gallery of `count`: 1 / M, and the M-th harmonic number over M."""
+    """Return what a guess at random finds in a gallery of `count`: 1 / M, and the M-th harmonic number over M."""
     return ranked(np.zeros(count), 0)
 
 

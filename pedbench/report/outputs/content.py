@@ -111,7 +111,7 @@ class Content:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the pictures are rendered."""
+        """State whether the pictures are rendered."""
         return self.run.suite.dataset.name in SYNTHETIC
 
     @property
